@@ -1,0 +1,127 @@
+"""The GRAPHC_* settings: read from the environment, overridable in a `with` block.
+
+| setting | effect |
+|---|---|
+| `GRAPHC_DEBUG=1..5` | 1 pass table, 2 kernel times, 3 final graph, 4 kernel source, 5 rules |
+| `GRAPHC_DUMP=dir` | every pass's graph as text and dot |
+| `GRAPHC_CHECK=1,2,finite` | verify after passes, compare by value, name the first nan or inf |
+| `GRAPHC_SKIP=fuse,cse` | leave passes out |
+| `GRAPHC_DEVICE=reference` | run the interpreter instead of kernels |
+| `GRAPHC_THREADS=n` | size of the thread team |
+| `GRAPHC_CACHE_DIR=dir` | where compiled kernels are kept |
+| `GRAPHC_CACHE_SIZE=bytes` | cap of that folder |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+
+from graphc.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One set of settings; see the module's table."""
+
+    debug: int = 0
+    dump: str = ""
+    check: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+    device: str = "cpu"
+    threads: int = 0
+    cache_dir: str = ""
+    cache_size: int = 1 << 30
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise ConfigError(f"{name}={text!r} is not a whole number of 0 or more") from None
+    return value
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+def _checks(text: str) -> frozenset[str]:
+    words = _words(text) - {"0"}
+    if bad := words - {"1", "2", "finite"}:
+        raise ConfigError(
+            f"GRAPHC_CHECK={text!r}: {sorted(bad)[0]!r} is not a check",
+            hint="use 1 (verify), 2 (compare by value), finite, or several with commas",
+        )
+    return words
+
+
+def _device(text: str) -> str:
+    if text not in ("cpu", "reference"):
+        raise ConfigError(f"GRAPHC_DEVICE={text!r} is not a device", hint="use cpu or reference")
+    return text
+
+
+def from_environment() -> Config:
+    """Read the settings from the environment.
+
+    Returns:
+        The settings; variables that are not set keep their defaults.
+
+    Raises:
+        ConfigError: a variable has a value it does not take.
+    """
+    found: dict[str, object] = {}
+    readers = {
+        "debug": lambda text: _integer("GRAPHC_DEBUG", text),
+        "dump": str,
+        "check": _checks,
+        "skip": _words,
+        "device": _device,
+        "threads": lambda text: _integer("GRAPHC_THREADS", text),
+        "cache_dir": str,
+        "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),
+    }
+    for name, read in readers.items():
+        text = os.environ.get(f"GRAPHC_{name.upper()}", "")
+        if text:
+            found[name] = read(text)
+    return Config(**found)  # type: ignore[arg-type]
+
+
+_current: list[Config] = []
+
+
+def current() -> Config:
+    """The settings in force: the environment's, or those of the innermost `override`."""
+    return _current[-1] if _current else from_environment()
+
+
+@contextmanager
+def override(**changes: object) -> Iterator[Config]:
+    """Change settings inside a `with` block (for the whole process).
+
+    Args:
+        changes: fields of `Config`; `check` and `skip` take any iterable of words.
+
+    Example:
+        >>> with override(check=["1"], debug=0) as settings:
+        ...     "1" in settings.check
+        True
+    """
+    known = {field.name for field in fields(Config)}
+    if bad := set(changes) - known:
+        raise ConfigError(f"{sorted(bad)[0]!r} is not a setting", hint=f"one of {sorted(known)}")
+    for name in ("check", "skip"):
+        if name in changes:
+            changes[name] = frozenset(changes[name])  # type: ignore[call-overload]
+    settings = replace(current(), **changes)  # type: ignore[arg-type]
+    _current.append(settings)
+    try:
+        yield settings
+    finally:
+        _current.remove(settings)

@@ -1,0 +1,1 @@
+"""Graph to executable: lowering, generated kernels, the step machine, the object cache."""

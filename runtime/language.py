@@ -1,0 +1,132 @@
+"""The kernel language, run as plain Python on NumPy arrays.
+
+A kernel is the source text of one function `def name(args, lo, hi)`. Jitted, its names mean what
+`numba_language` says: `args` is a pointer to int64 (addresses and sizes), and a buffer is raw
+memory. Here the same names run un-jitted, for debugging and for tests: `args` is a list whose
+elements are flat NumPy arrays (where the kernel expects a buffer) and ints (sizes).
+
+    def scale(args, lo, hi):
+        x = buffer(args, 0, f32)
+        y = buffer(args, 1, f32)
+        for i in range(lo, hi):
+            y[i] = x[i] * f32(2.0)
+
+Rules of the language: every scalar has a fixed dtype; constants and results of narrow integer
+arithmetic are cast (`i8(a + b)`), since Numba widens them; a float16 buffer loads and stores
+float32 scalars, and `f16(v)` rounds a float32 to the nearest float16 and keeps it as float32;
+a bool is stored as one byte. Indices are non-negative: `quotient` and `remainder` divide them
+without sign checks.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from graphc.runtime import math_reference
+
+Scalar = Any
+
+
+class Buffer:
+    """A flat NumPy array with a kernel's loads and stores (float16 as float32)."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.half = array.dtype == np.float16
+
+    def __getitem__(self, index: int) -> Scalar:
+        if index < 0 or index >= self.array.size:
+            raise IndexError(f"kernel reads index {index} of a buffer of {self.array.size}")
+        value = self.array[index]
+        return np.float32(value) if self.half else value
+
+    def __setitem__(self, index: int, value: Scalar) -> None:
+        if index < 0 or index >= self.array.size:
+            raise IndexError(f"kernel writes index {index} of a buffer of {self.array.size}")
+        self.array[index] = value
+
+
+def buffer(args: list[Any], index: int, dtype: Any) -> Buffer:
+    """The buffer whose address is `args[index]`, holding elements of `dtype`."""
+    return Buffer(args[index])
+
+
+def local(count: int, dtype: Any) -> Buffer:
+    """Scratch memory of `count` elements (a literal), private to the call of the kernel."""
+    return Buffer(np.zeros(count, STORAGE[dtype]))
+
+
+def _cast(dtype: Any) -> Callable[[Scalar], Scalar]:
+    def cast(value: Scalar) -> Scalar:
+        with np.errstate(all="ignore"):
+            if isinstance(value, int) and not isinstance(value, bool):
+                value = np.array(value & 0xFFFFFFFFFFFFFFFF, np.uint64)
+                return value.astype(np.int64).astype(dtype)[()]
+            return np.asarray(value).astype(dtype)[()]
+
+    cast.__name__ = np.dtype(dtype).name
+    return cast
+
+
+b1 = _cast(np.bool_)
+i8, i16, i32, i64 = (_cast(t) for t in (np.int8, np.int16, np.int32, np.int64))
+u8, u16, u32, u64 = (_cast(t) for t in (np.uint8, np.uint16, np.uint32, np.uint64))
+f32, f64 = _cast(np.float32), _cast(np.float64)
+
+
+def f16(value: Scalar) -> Scalar:
+    """`value` rounded to the nearest float16 and kept as float32."""
+    with np.errstate(all="ignore"):
+        return np.float32(np.float16(value))
+
+
+STORAGE = {
+    b1: np.bool_, i8: np.int8, i16: np.int16, i32: np.int32, i64: np.int64, u8: np.uint8,
+    u16: np.uint16, u32: np.uint32, u64: np.uint64, f16: np.float16, f32: np.float32,
+    f64: np.float64,
+}  # fmt: skip
+
+
+def select(condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """`x` where `condition` holds, else `y`; both are evaluated."""
+    return x if condition else y
+
+
+def add_any_order(accumulator: Scalar, value: Scalar) -> Scalar:
+    """A float sum's step that the vectoriser may reorder."""
+    return accumulator + value
+
+
+def multiply_any_order(accumulator: Scalar, value: Scalar) -> Scalar:
+    """A float product's step that the vectoriser may reorder."""
+    return accumulator * value
+
+
+def fail(status: Buffer, site: int, value: Scalar, limit: Scalar) -> None:
+    """Record the first error of a run: which site, the value at fault, the limit it broke."""
+    if status[0] == 0:
+        status[0], status[1], status[2] = site, int(value), int(limit)
+
+
+NAMES: dict[str, Any] = {
+    "buffer": buffer,
+    "local": local,
+    "b1": b1, "i8": i8, "i16": i16, "i32": i32, "i64": i64,
+    "u8": u8, "u16": u16, "u32": u32, "u64": u64, "f16": f16, "f32": f32, "f64": f64,
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "select": select,
+    "quotient": operator.floordiv,
+    "remainder": operator.mod,
+    "add_any_order": add_any_order,
+    "multiply_any_order": multiply_any_order,
+    "fail": fail,
+}  # fmt: skip
+
+
+def namespace() -> dict[str, Any]:
+    """A fresh dict of every name a kernel may use, for `exec` of its source."""
+    return {**NAMES, **math_reference.NAMES}
