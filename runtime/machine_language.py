@@ -1,0 +1,149 @@
+"""Names of the step machine's source: raw memory, atomics, calls through addresses.
+
+Kernels don't get these. All addresses and values are int64; atomics are sequentially consistent.
+Importing this module imports Numba.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_I64 = ir.IntType(64)
+_WORD = types.int64
+_ORDER = "seq_cst"
+
+
+def _at(builder: Any, address: Any) -> Any:
+    return builder.inttoptr(address, _I64.as_pointer())
+
+
+@intrinsic
+def pointer(typingctx: Any, address: Any) -> Any:
+    """The int64s at `address`, to be indexed."""
+    signature = types.CPointer(_WORD)(_WORD)
+    return signature, lambda context, builder, sig, values: _at(builder, values[0])
+
+
+@intrinsic
+def address_of(typingctx: Any, memory: Any) -> Any:
+    """The inverse of `pointer`."""
+    signature = _WORD(types.CPointer(_WORD))
+    return signature, lambda context, builder, sig, values: builder.ptrtoint(values[0], _I64)
+
+
+def _call(context: Any, builder: Any, values: Any, result: Any) -> Any:
+    kind = ir.FunctionType(result, [_I64] * (len(values) - 1))
+    return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+
+
+@intrinsic
+def call(typingctx: Any, function: Any, args: Any, lo: Any, hi: Any) -> Any:
+    """Call the kernel at `function`."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        _call(context, builder, values, ir.VoidType())
+        return context.get_dummy_value()
+
+    return types.void(_WORD, _WORD, _WORD, _WORD), generate
+
+
+@intrinsic
+def call_c(typingctx: Any, function: Any, x: Any, y: Any) -> Any:
+    """Call the C function at `function` with two words (it may take fewer); returns nothing."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        _call(context, builder, values, ir.IntType(32))
+        return context.get_dummy_value()
+
+    return types.void(_WORD, _WORD, _WORD), generate
+
+
+def _read_modify_write(operation: str) -> Any:
+    @intrinsic
+    def atomic(typingctx: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return builder.atomic_rmw(operation, _at(builder, values[0]), values[1], _ORDER)
+
+        return _WORD(_WORD, _WORD), generate
+
+    return atomic
+
+
+@intrinsic
+def replace_if(typingctx: Any, address: Any, old: Any, new: Any) -> Any:
+    """Compare and exchange: whether the word at `address` was `old`, and now is `new`."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        at = _at(builder, values[0])
+        return builder.extract_value(builder.cmpxchg(at, values[1], values[2], _ORDER, _ORDER), 1)
+
+    return types.boolean(_WORD, _WORD, _WORD), generate
+
+
+@intrinsic
+def load(typingctx: Any, address: Any) -> Any:
+    """The word at `address`, which others may write."""
+    signature = _WORD(_WORD)
+    return signature, lambda context, builder, sig, values: builder.load_atomic(
+        _at(builder, values[0]), _ORDER, 8
+    )
+
+
+@intrinsic
+def store(typingctx: Any, address: Any, value: Any) -> Any:
+    """Write a word that others may read."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store_atomic(values[1], _at(builder, values[0]), _ORDER, 8)
+        return context.get_dummy_value()
+
+    return types.void(_WORD, _WORD), generate
+
+
+# How a CPU is told that a loop only waits: its name in LLVM, and its argument.
+_PAUSE = {
+    "x86_64": ("llvm.x86.sse2.pause", ()),
+    "AMD64": ("llvm.x86.sse2.pause", ()),
+    "aarch64": ("llvm.aarch64.hint", (1,)),
+    "arm64": ("llvm.aarch64.hint", (1,)),
+}
+
+
+@intrinsic
+def pause(typingctx: Any) -> Any:
+    """Tell the CPU that this loop only waits; nothing where it has no such instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        name, numbers = _PAUSE.get(platform.machine(), ("", ()))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
+            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            builder.call(function, [ir.Constant(ir.IntType(32), k) for k in numbers])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+NAMES: dict[str, Any] = {
+    "pointer": pointer,
+    "address_of": address_of,
+    "call": call,
+    "call_c": call_c,
+    "atomic_add": _read_modify_write("add"),
+    "atomic_or": _read_modify_write("or"),
+    "exchange": _read_modify_write("xchg"),
+    "replace_if": replace_if,
+    "load": load,
+    "store": store,
+    "pause": pause,
+}
+
+
+def namespace() -> dict[str, Any]:
+    """A fresh dict of every name the machine's source may use."""
+    return dict(NAMES)
