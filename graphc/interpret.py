@@ -1,0 +1,67 @@
+"""The reference: run a graph with NumPy, one op at a time. It is the definition of every op."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc import dims
+from graphc.errors import InternalError
+from graphc.ir import Graph, Node, map_sizes
+from graphc.types import TensorType, TupleType, bind
+
+
+def run(graph: Graph, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    """The outputs of a graph for one array for each of its inputs.
+
+    Args:
+        graph: any graph, fused or not.
+        arrays: values of `graph.inputs`, in their order, of their dtypes.
+
+    Returns:
+        The outputs, as fresh or shared arrays of the declared dtypes.
+
+    Raises:
+        ShapeError: the arrays' shapes contradict the declared ones.
+    """
+    declared = {str(k): node.type for k, node in enumerate(graph.inputs)}
+    sizes = bind(declared, {str(k): np.shape(a) for k, a in enumerate(arrays)})  # type: ignore[arg-type]
+    return run_sized(graph, arrays, sizes)
+
+
+def run_sized(
+    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
+) -> tuple[np.ndarray, ...]:
+    """`run` with the sizes of symbolic dimensions given by name."""
+    values: dict[Node, Any] = dict(zip(graph.inputs, arrays, strict=True))
+    for node in graph.nodes:
+        if node not in values:
+            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+    return tuple(values[o] for o in graph.outputs)
+
+
+def run_node(node: Node, operands: Sequence[Any], sizes: Mapping[str, int]) -> Any:
+    """The value of one node from those of its operands."""
+    attrs = {
+        key: map_sizes(value, lambda size: dims.evaluate(size, sizes)) for key, value in node.attrs
+    }
+    if "body" in attrs:
+        attrs["sizes"] = sizes
+    with np.errstate(all="ignore"):
+        result = node.op.numpy(*operands, **attrs)
+    if isinstance(node.type, TupleType):
+        return result
+    return _checked(node, node.type, result, sizes)
+
+
+def _checked(node: Node, type_: TensorType, result: Any, sizes: Mapping[str, int]) -> np.ndarray:
+    array = np.asarray(result)
+    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
+    if array.dtype != type_.dtype.numpy or array.shape != shape:
+        raise InternalError(
+            f"{node.op.name} is declared {type_} but its reference gave "
+            f"{array.dtype.name}{list(array.shape)}"
+        )
+    return array

@@ -1,0 +1,62 @@
+"""Control: nodes with several results, the fused node, the barrier to differentiation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphc.errors import InternalError
+from graphc.interpret import run_sized
+from graphc.ir import Graph, IndexMap, Kind, NoGradient, Op, Piece, Sample, tensor_type
+from graphc.ops.declare import as_tensor, declare, public
+from graphc.types import TensorType, TupleType, Type
+
+
+def _item_infer(x: Type, *, index: int) -> TensorType:
+    if not isinstance(x, TupleType) or not 0 <= index < len(x.items):
+        raise InternalError(f"item: {x} has no result {index}")
+    return x.items[index]
+
+
+ITEM = declare(
+    Op(
+        "item", Kind.CONTROL, _item_infer, lambda x, *, index: x[index],
+        NoGradient("nodes with several results appear after autodiff"),
+        doc="One result of a node that has several.",
+    )
+)  # fmt: skip
+
+
+def _fused_infer(*types: Type, body: Graph, inplace: tuple[tuple[int, int], ...] = ()) -> Type:
+    results = tuple(tensor_type(o) for o in body.outputs)
+    return results[0] if len(results) == 1 else TupleType(results)
+
+
+def _fused_numpy(*arrays: Any, body: Graph, sizes: Mapping[str, int], inplace: Any = ()) -> Any:
+    results = run_sized(body, arrays, sizes)
+    return results[0] if len(results) == 1 else results
+
+
+FUSED = declare(
+    Op(
+        "fused", Kind.FUSED, _fused_infer, _fused_numpy,
+        NoGradient("fusion runs after autodiff"),
+        doc="A nested graph that is compiled to one kernel. `inplace` lists (output, input) pairs "
+        "that share memory.",
+    )
+)  # fmt: skip
+
+STOP_GRADIENT = declare(
+    Op(
+        "stop_gradient", Kind.MOVEMENT, lambda x: x, lambda x: x, lambda n, ct: (None,),
+        IndexMap(lambda n, index, read: [Piece(0, index)], injective=True),
+        samples=lambda: [Sample((((2, 3), "float32", "real"),))],
+        doc="The tensor itself; its cotangent is dropped.",
+    )
+)  # fmt: skip
+
+
+@public
+def stop_gradient(x: Any) -> Any:
+    """The tensor itself, through which no gradient flows."""
+    return STOP_GRADIENT(as_tensor(x, "stop_gradient"))

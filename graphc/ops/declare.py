@@ -1,0 +1,272 @@
+"""How ops are declared: builders that fill one `Op` record and make the public function.
+
+    exp = unary("exp", numpy=np.exp, scalar="exp({0})", vjp=lambda n, ct: (ct * n,), promote="float")
+
+The record goes to `ir.OPS` (for the printer, verifier, folding, autodiff, lowering and tests), the
+public function to `operators.FUNCTIONS` (for users and gradient rules). The public function is
+where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc import dtypes
+from graphc.dtypes import DType
+from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
+from graphc.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
+from graphc.operators import FUNCTIONS, Operators
+from graphc.types import TensorType, broadcast_shapes
+
+ANY = ("bool", "int", "uint", "float")
+NUMBER = ("int", "uint", "float")
+INTEGER = ("int", "uint")
+LOGIC = ("bool", "int", "uint")
+FLOAT = ("float",)
+
+
+def declare(op: Op) -> Op:
+    """Enter an op in the table.
+
+    Raises:
+        InternalError: an op of this name is there already.
+    """
+    if op.name in OPS:
+        raise InternalError(f"op {op.name!r} is declared twice")
+    OPS[op.name] = op
+    return op
+
+
+def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+    """Make `function` part of the public surface, under its own name or `name`."""
+    FUNCTIONS[name or function.__name__.rstrip("_")] = function
+    return function
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether value is a symbolic tensor (or whatever else ops compute on)."""
+    return isinstance(value, Operators)
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether value is a Python scalar, whose dtype is weak."""
+    return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
+
+
+def as_tensor(value: Any, name: str) -> Any:
+    """An operand as a tensor: arrays, lists and NumPy scalars become constants.
+
+    Raises:
+        ArgumentError: the value is no tensor and NumPy makes no numeric array of it.
+    """
+    if is_tensor(value):
+        return value
+    try:
+        array = np.asarray(value)
+        dtypes.as_dtype(array.dtype)
+    except (TypeError, ValueError, DTypeError):
+        raise ArgumentError(
+            f"{name}: {type(value).__name__} {value!r:.60} is not a tensor, an array or a number",
+            where=caller(),
+        ) from None
+    return FUNCTIONS["constant"](array)
+
+
+def operand_dtypes(values: Sequence[Any]) -> list[Any]:
+    """What `promote` wants of each operand: its dtype, or the type of a weak scalar."""
+    return [v.type.dtype if is_tensor(v) else type(v) for v in values]
+
+
+def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Any]:
+    """Bring operands to one shape and dtype, as NumPy would; scalars become constants.
+
+    Args:
+        name: the op, for messages.
+        values: tensors, arrays, Python scalars.
+        promote: "common" (NumPy's promotion) or "float" (then to the float that holds it).
+
+    Returns:
+        Tensors of equal type.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or cannot be shown to.
+    """
+    lifted = [v if is_tensor(v) or is_scalar(v) else as_tensor(v, name) for v in values]
+    dtype = dtypes.promote(*operand_dtypes(lifted))
+    if promote == "float":
+        dtype = dtypes.float_of(dtype)
+    shape = common_shape(name, [v for v in lifted if is_tensor(v)])
+    return [bring(v, dtype, shape) for v in lifted]
+
+
+def common_shape(name: str, tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """The broadcast of the tensors' shapes.
+
+    Raises:
+        ShapeError: they do not broadcast, or cannot be shown to.
+    """
+    shape = broadcast_shapes([t.type.shape for t in tensors])
+    if shape is None:
+        shapes = " and ".join(f"({', '.join(map(str, t.type.shape))})" for t in tensors)
+        raise ShapeError(
+            f"{name}: shapes {shapes} do not broadcast",
+            [describe(t) for t in tensors],
+            where=caller(),
+            hint="sizes must be equal or 1, axis by axis from the right",
+        )
+    return shape
+
+
+def describe(tensor: Any) -> str:
+    """An operand in one line of an error: name, type, the line that made it."""
+    return tensor.describe() if isinstance(tensor, Node) else str(tensor.type)
+
+
+def bring(value: Any, dtype: DType, shape: tuple[Any, ...]) -> Any:
+    """One operand cast and broadcast; a scalar becomes a constant of that type."""
+    if not is_tensor(value):
+        value = dtypes.check_scalar(value, dtype, caller())
+        return FUNCTIONS["full"](shape, value, dtype)
+    if value.type.dtype is not dtype:
+        value = FUNCTIONS["cast"](value, dtype)
+    return value if value.type.shape == shape else FUNCTIONS["broadcast_to"](value, shape)
+
+
+def infer_elementwise(name: str, kinds: tuple[str, ...], result: Any) -> Callable[..., TensorType]:
+    """The inference of an elementwise op: equal operand types of an allowed kind.
+
+    `result` is "same", a `DType`, or a function of the operand types and attributes.
+    """
+
+    def infer(*types: TensorType, **attrs: Any) -> TensorType:
+        first = types[0]
+        if any(t != first for t in types[1:]):
+            raise ShapeError(
+                f"{name}: operands must have one type, got {' and '.join(map(str, types))}",
+                where=caller(),
+            )
+        if first.dtype.kind not in kinds:
+            allowed = ", ".join(d.name for d in dtypes.ALL if d.kind in kinds)
+            raise DTypeError(
+                f"{name}: {first.dtype.name} is not supported",
+                where=caller(),
+                hint=f"cast to one of {allowed}",
+            )
+        if callable(result):
+            return result(*types, **attrs)
+        return first if result == "same" else first.with_dtype(result)
+
+    return infer
+
+
+def elementwise(
+    name: str,
+    arity: int,
+    *,
+    numpy: Callable[..., Any],
+    scalar: Any,
+    vjp: Any,
+    doc: str,
+    kinds: tuple[str, ...] = NUMBER,
+    result: Any = "same",
+    promote: str = "common",
+    commutative: bool = False,
+    checked: Any = False,
+    domain: str = "real",
+) -> Callable[..., Any]:
+    """Declare an elementwise op and make its public function.
+
+    Args:
+        name: NumPy's name of the op.
+        arity: 1, 2 or 3 operands.
+        numpy: the definition, on arrays of equal dtype.
+        scalar: kernel-language template, or a function of operand dtypes and attrs giving one.
+        vjp: the gradient rule, or `NoGradient(reason)`.
+        doc: the docstring of the public function.
+        kinds: dtype kinds it takes, after promotion.
+        result: "same", a dtype, or a function of the operand types.
+        promote: "common" or "float".
+        commutative: whether operands may be swapped.
+        checked: whether it can fail at run time.
+        domain: what tests draw operands from.
+
+    Returns:
+        The public function.
+    """
+    op = declare(
+        Op(
+            name, Kind.ELEMENTWISE, infer_elementwise(name, kinds, result), numpy, vjp,
+            Scalar(scalar), commutative=commutative, checked=checked, domain=domain, doc=doc,
+        )
+    )  # fmt: skip
+
+    def build(*operands: Any) -> Any:
+        if any(getattr(v, "is_pattern", False) for v in operands):
+            return op(*operands)
+        return op(*conform(name, operands, promote))
+
+    function = _with_arity(build, arity)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return public(function, name)
+
+
+def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
+    def one(x: Any) -> Any:
+        return build(x)
+
+    def two(x: Any, y: Any) -> Any:
+        return build(x, y)
+
+    def three(x: Any, y: Any, z: Any) -> Any:
+        return build(x, y, z)
+
+    return {1: one, 2: two, 3: three}[arity]
+
+
+def unary(name: str, **facts: Any) -> Callable[..., Any]:
+    """`elementwise` with one operand."""
+    return elementwise(name, 1, **facts)
+
+
+def binary(name: str, **facts: Any) -> Callable[..., Any]:
+    """`elementwise` with two operands of equal type."""
+    return elementwise(name, 2, **facts)
+
+
+def check_axis(name: str, axis: Any, rank: int) -> int:
+    """An axis as a number from 0.
+
+    Raises:
+        ShapeError: it is out of range.
+    """
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+        raise ArgumentError(f"{name}: an axis must be an int, not {axis!r}", where=caller())
+    if not -rank <= axis < rank:
+        raise ShapeError(f"{name}: axis {axis} of a tensor with {rank} axes", where=caller())
+    return int(axis) % rank
+
+
+def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
+    """Axes as sorted numbers from 0; None means all.
+
+    Raises:
+        ShapeError: one is out of range or named twice.
+    """
+    if axis is None:
+        return tuple(range(rank))
+    given = axis if isinstance(axis, tuple | list) else (axis,)
+    axes = tuple(sorted(check_axis(name, a, rank) for a in given))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: axis {axis} names an axis twice", where=caller())
+    return axes
+
+
+__all__ = [
+    "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_tensor", "binary", "bring",
+    "check_axes", "check_axis", "common_shape", "conform", "declare", "describe", "elementwise",
+    "infer_elementwise", "is_scalar", "is_tensor", "operand_dtypes", "public", "unary",
+]  # fmt: skip

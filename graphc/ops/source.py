@@ -1,0 +1,282 @@
+"""Sources: placeholders bound at a call (input, parameter, constant), literals, iota, sizes.
+
+Arrays are never attributes: a parameter or a constant array is a graph input that the driver
+binds. Only scalars are written into the graph, by `full`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc import dims, dtypes
+from graphc.dtypes import DType
+from graphc.errors import ArgumentError, AttributeValueError, ShapeError
+from graphc.ir import Kind, Node, NoGradient, Op, Sample, caller
+from graphc.ops.declare import check_axis, declare, public
+from graphc.types import TensorType
+
+INPUT = NoGradient("an input depends on nothing")
+
+
+def _placeholder(name: str, doc: str) -> Op:
+    def infer(*, name: str, type: TensorType) -> TensorType:
+        return type
+
+    def unbound(**attrs: Any) -> Any:
+        raise ArgumentError(f"{attrs['name']!r} has no value: it is bound when a graph is run")
+
+    return declare(Op(name, Kind.SOURCE, infer, unbound, INPUT, pure=False, doc=doc))
+
+
+INPUT_OP = _placeholder("input", "A tensor given at each call.")
+PARAMETER_OP = _placeholder("parameter", "State that lives in programs.")
+CONSTANT_OP = _placeholder("constant", "A fixed array.")
+
+
+class State:
+    """The memory of a parameter: one C-contiguous, aligned array, shared by programs."""
+
+    __slots__ = ("__weakref__", "array", "lock")
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Bound(Node):
+    """A placeholder that carries its value: a parameter or a constant."""
+
+    state: State = None  # type: ignore[assignment]
+
+    __hash__ = Node.__hash__
+
+    @property
+    def value(self) -> np.ndarray:
+        """A copy of the current value."""
+        with self.state.lock:
+            return self.state.array.copy()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parameter(Bound):
+    """State that lives in programs: read and written as a NumPy array through `value`."""
+
+    __hash__ = Node.__hash__
+
+    @property
+    def value(self) -> np.ndarray:
+        """A copy of the current value; assign an array of the same shape to change it."""
+        with self.state.lock:
+            return self.state.array.copy()
+
+    @value.setter
+    def value(self, new: Any) -> None:
+        array = np.asarray(new)
+        if array.shape != self.type.shape:  # type: ignore[union-attr]
+            raise ShapeError(
+                f"parameter {self.name!r} is {self.type}; the new value has shape {array.shape}",
+                where=caller(),
+            )
+        if not np.can_cast(array.dtype, self.state.array.dtype, "same_kind"):
+            raise ArgumentError(
+                f"parameter {self.name!r} is {self.type}; the new value is {array.dtype}",
+                where=caller(),
+                hint="convert the array with astype first",
+            )
+        with self.state.lock:
+            self.state.array[...] = array
+
+
+def _check_name(what: str, name: Any) -> str:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise AttributeValueError(
+            f"{what}: the name {name!r} is not an identifier", where=caller(), hint='such as "x"'
+        )
+    return name
+
+
+def as_shape(what: str, shape: Any) -> tuple[Any, ...]:
+    """A shape as a tuple of non-negative ints and dims.
+
+    Raises:
+        ShapeError: a size is negative or no size at all.
+    """
+    sizes = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
+    checked: list[Any] = []
+    for size in sizes:
+        if isinstance(size, dims.Dim):
+            checked.append(size)
+            continue
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
+            raise ShapeError(
+                f"{what}: {size!r} in the shape {sizes} is not a size",
+                where=caller(),
+                hint="use ints of 0 or more, and gc.dim(name)",
+            )
+        checked.append(int(size))
+    return tuple(checked)
+
+
+@public
+def input(name: str, shape: Any = (), dtype: Any = dtypes.float32) -> Node:
+    """A tensor that is given at each call of the compiled program.
+
+    Args:
+        name: an identifier; calls may pass the array under it.
+        shape: ints and symbolic dimensions; () is a scalar.
+        dtype: float32 unless given.
+
+    Returns:
+        The symbolic tensor.
+
+    Example:
+        >>> x = input("x", (dims.dim("n"), 64))
+    """
+    type_ = TensorType(dtypes.as_dtype(dtype), as_shape(f"input {name!r}", shape))
+    return INPUT_OP(name=_check_name("input", name), type=type_)
+
+
+def _bound(cls: type[Bound], op: Op, name: str, value: Any) -> Any:
+    array = np.array(value, order="C", copy=True)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    type_ = TensorType(dtypes.as_dtype(array.dtype), array.shape)
+    attrs = (("name", name), ("type", type_))
+    return cls(op, (), attrs, type_, caller(), State(array))
+
+
+@public
+def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
+    """State that lives in programs and that `updates` change in place.
+
+    Args:
+        name: an identifier.
+        value: the first value; copied. Its shape is fixed.
+        dtype: the value's own unless given.
+
+    Returns:
+        The symbolic tensor; read and write its value as `w.value`.
+
+    Example:
+        >>> w = parameter("w", np.zeros((64, 10), np.float32))
+        >>> w.value.shape
+        (64, 10)
+    """
+    array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    return _bound(Parameter, PARAMETER_OP, _check_name("parameter", name), array)
+
+
+@public
+def constant(value: Any, dtype: Any = None) -> Node:
+    """A fixed value: an array becomes a bound input, a scalar is written into the graph.
+
+    Args:
+        value: a number, a list or an array; copied.
+        dtype: NumPy's choice for the value unless given.
+    """
+    array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    if array.ndim == 0:
+        return full((), array.item(), array.dtype)
+    return _bound(Bound, CONSTANT_OP, "constant", array)
+
+
+def _full_infer(*, value: Any, shape: Any, dtype: DType) -> TensorType:
+    return TensorType(dtype, shape)
+
+
+FULL = declare(
+    Op(
+        "full", Kind.SOURCE, _full_infer,
+        lambda *, value, shape, dtype: np.full(shape, value, dtype.numpy),
+        INPUT,
+        samples=lambda: [
+            Sample((), {"value": 1.5, "shape": (2, 3), "dtype": dtypes.float32}),
+            Sample((), {"value": -3, "shape": (), "dtype": dtypes.int8}),
+            Sample((), {"value": True, "shape": (0, 2), "dtype": dtypes.bool_}),
+        ],
+        doc="A tensor filled with one number.",
+    )
+)  # fmt: skip
+
+
+@public
+def full(shape: Any, value: Any, dtype: Any = None) -> Node:
+    """A tensor filled with one number.
+
+    Args:
+        shape: ints and symbolic dimensions.
+        value: a Python number.
+        dtype: bool, int64 or float64 by the number unless given.
+
+    Raises:
+        CastOverflowError: the dtype cannot hold the value.
+    """
+    kind = dtypes.as_dtype(type(value) if dtype is None else dtype)
+    number = dtypes.check_scalar(value, kind, caller())
+    return FULL(value=number, shape=as_shape("full", shape), dtype=kind)
+
+
+IOTA = declare(
+    Op(
+        "iota", Kind.SOURCE, lambda *, shape, axis, dtype: TensorType(dtype, shape),
+        lambda *, shape, axis, dtype: np.broadcast_to(
+            np.arange(shape[axis], dtype=np.int64)
+            .astype(dtype.numpy)
+            .reshape([-1 if a == axis else 1 for a in range(len(shape))]),
+            shape,
+        ).copy(),
+        INPUT,
+        samples=lambda: [
+            Sample((), {"shape": (2, 5), "axis": 1, "dtype": dtypes.float32}),
+            Sample((), {"shape": (4, 1), "axis": 0, "dtype": dtypes.int64}),
+            Sample((), {"shape": (0,), "axis": 0, "dtype": dtypes.int32}),
+        ],
+        doc="The index of each element along one axis.",
+    )
+)  # fmt: skip
+
+
+@public
+def iota(shape: Any, axis: int = 0, dtype: Any = dtypes.int64) -> Node:
+    """The index of each element along one axis.
+
+    Args:
+        shape: ints and symbolic dimensions.
+        axis: the axis along which the values count from 0.
+        dtype: int64 unless given.
+    """
+    sizes = as_shape("iota", shape)
+    return IOTA(
+        shape=sizes, axis=check_axis("iota", axis, len(sizes)), dtype=dtypes.as_dtype(dtype)
+    )
+
+
+SIZE = declare(
+    Op(
+        "size", Kind.SOURCE, lambda *, size, dtype: TensorType(dtype, ()),
+        lambda *, size, dtype: np.asarray(size, dtype.numpy),
+        INPUT,
+        samples=lambda: [Sample((), {"size": 7, "dtype": dtypes.float32})],
+        doc="A dimension as a number.",
+    )
+)  # fmt: skip
+
+
+@public
+def size(size: Any, dtype: Any = dtypes.int64) -> Node:
+    """A dimension as a 0-d tensor, for arithmetic on values (a mean over a symbolic axis).
+
+    Args:
+        size: an int or a symbolic dimension.
+        dtype: int64 unless given.
+    """
+    kind = dtypes.as_dtype(dtype)
+    if isinstance(size, int):
+        return full((), size, kind)
+    return SIZE(size=size, dtype=kind)

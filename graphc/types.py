@@ -1,0 +1,174 @@
+"""Types of nodes: `TensorType` (dtype and shape), `TupleType`; and binding sizes at a call.
+
+f32[n, 64]      a matrix of n rows; `f32[()]` is a scalar
+(f32[n], i64[n])   what a fused node with two outputs has
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Union
+
+from graphc import dims
+from graphc.dims import Dim, Size
+from graphc.dtypes import DType
+from graphc.errors import ShapeError
+
+Shape = tuple[Size, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """A dtype and a shape; each dimension is an int or a `Dim`."""
+
+    dtype: DType
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.dtype.short}[{', '.join(map(str, self.shape)) or '()'}]"
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> Size:
+        """The number of elements."""
+        return dims.product(self.shape)
+
+    @property
+    def nbytes(self) -> Size:
+        """The bytes of a contiguous array of this type."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_static(self) -> bool:
+        """Whether every dimension is an int."""
+        return all(isinstance(d, int) for d in self.shape)
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        """The same shape with another dtype."""
+        return TensorType(dtype, self.shape)
+
+    def with_shape(self, shape: Sequence[Size]) -> TensorType:
+        """The same dtype with another shape."""
+        return TensorType(self.dtype, tuple(shape))
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """The type of a node with several results."""
+
+    items: tuple[TensorType, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))},)"
+
+
+Type = Union[TensorType, TupleType]
+
+
+def broadcast_shapes(shapes: Sequence[Shape]) -> Shape | None:
+    """NumPy's broadcast of shapes, or None when two sizes cannot be shown to fit."""
+    rank = max((len(s) for s in shapes), default=0)
+    result: list[Size] = [1] * rank
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank - len(shape)):
+            if size == 1 or size == result[axis]:
+                continue
+            if result[axis] != 1:
+                return None
+            result[axis] = size
+    return tuple(result)
+
+
+def shape_symbols(shape: Shape) -> set[dims.Symbol]:
+    """The symbols that a shape depends on."""
+    return set().union(*(dims.symbols(d) for d in shape))
+
+
+def solve(size: Size, value: int, sizes: dict[str, int]) -> bool:
+    """Bind the one unknown symbol of a linear `size` so that it equals `value`.
+
+    Returns:
+        False when `size` has more than one unknown symbol, or is not linear in it.
+    """
+    unknown = [s for s in dims.symbols(size) if s.name not in sizes]
+    if not unknown:
+        return True
+    if len(unknown) > 1 or not isinstance(size, Dim):
+        return False
+    slope = dims.substitute(size, {unknown[0]: 1}) - dims.substitute(size, {unknown[0]: 0})
+    offset = dims.substitute(size, {unknown[0]: 0})
+    linear = size == slope * dims.symbol(unknown[0]) + offset
+    if not linear or not isinstance(slope, int) or not isinstance(offset, int):
+        return False
+    sizes[unknown[0].name] = max(0, (value - offset) // slope)
+    return True
+
+
+def bind(
+    declared: Mapping[str, TensorType], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, int]:
+    """Find the sizes of all symbols from the shapes of a call's inputs.
+
+    Args:
+        declared: the inputs' types by name.
+        shapes: the arrays' shapes by the same names.
+
+    Returns:
+        The size of every symbol, by its name.
+
+    Raises:
+        ShapeError: a rank or a size contradicts its declaration or another input's size; the
+            message names the input, the axis and both values.
+    """
+    sizes: dict[str, int] = {}
+    origin: dict[str, str] = {}
+    for name, type_ in declared.items():
+        if len(shapes[name]) != type_.rank:
+            raise ShapeError(
+                f"input {name!r} has {len(shapes[name])} axes, shape {shapes[name]}; "
+                f"it is declared {type_} with {type_.rank}"
+            )
+    for name, type_ in declared.items():
+        for axis, (size, value) in enumerate(zip(type_.shape, shapes[name])):
+            before = set(sizes)
+            solve(size, value, sizes)
+            for symbol in set(sizes) - before:
+                origin[symbol] = f"axis {axis} of input {name!r}"
+    for name, type_ in declared.items():
+        for axis, (size, value) in enumerate(zip(type_.shape, shapes[name])):
+            _check(name, axis, size, value, sizes, origin)
+    return sizes
+
+
+def _check(
+    name: str, axis: int, size: Size, value: int, sizes: dict[str, int], origin: dict[str, str]
+) -> None:
+    missing = sorted(s.name for s in dims.symbols(size) if s.name not in sizes)
+    if missing:
+        raise ShapeError(
+            f"the size {missing[0]!r} in axis {axis} of input {name!r} cannot be found from {size}",
+            hint=f"declare an input with an axis of size {missing[0]}",
+        )
+    wanted = dims.evaluate(size, sizes)
+    if wanted != value:
+        facts = [f"{s} = {sizes[s]}, from {origin[s]}" for s in sorted(
+            x.name for x in dims.symbols(size)) if s in origin]  # fmt: skip
+        text = f"{size} = {wanted}" if isinstance(size, Dim) else str(wanted)
+        raise ShapeError(f"axis {axis} of input {name!r} has size {value}, not {text}", facts)
+    for symbol in dims.symbols(size):
+        bound = sizes[symbol.name]
+        high = symbol.max if isinstance(symbol.max, int) else bound
+        if not symbol.min <= bound <= high or bound % symbol.multiple_of:
+            raise ShapeError(
+                f"axis {axis} of input {name!r} gives {symbol.name} = {bound}, "
+                f"which its declaration excludes",
+                [
+                    f"{symbol.name}: min={symbol.min}, max={symbol.max}, "
+                    f"multiple_of={symbol.multiple_of}"
+                ],  # fmt: skip
+            )
