@@ -110,7 +110,7 @@ class _Pipeline(CompilerBase):
 
 
 def _flags() -> Flags:
-    flags = Flags()
+    flags: Any = Flags()
     flags.no_compile = True
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True

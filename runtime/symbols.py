@@ -13,12 +13,14 @@ _REAL = (
     "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 exp2 "
     "expm1 fabs floor fma fmax fmin fmod frexp hypot ldexp lgamma log log10 log1p log2 nearbyint "
     "nextafter pow remainder rint round roundeven sin sincos sinh sqrt tan tanh tgamma trunc"
-).split()
+)
 _MEMORY = ("memcpy", "memmove", "memset", "memcmp", "bcmp")
 # Conversions of float16 where the CPU has none, and the anchor of position-independent code.
 _SUPPORT = ("__extendhfsf2", "__truncsfhf2", "__truncdfhf2", "_GLOBAL_OFFSET_TABLE_")
 
-ALLOWED = frozenset(_REAL) | {name + "f" for name in _REAL} | set(_MEMORY) | set(_SUPPORT)
+ALLOWED = (
+    frozenset(_REAL.split()) | {name + "f" for name in _REAL.split()} | set(_MEMORY) | set(_SUPPORT)
+)
 
 _SYMBOL_TABLE = 2
 _SYMBOL = struct.Struct("<IBBHQQ")

@@ -1,0 +1,251 @@
+"""The step machine as Python sees it: a table of steps, and a frame for each call under way.
+
+    first, second = loader.load([Kernel(...), Kernel(...)])
+    table = Table(
+        steps=[
+            Step(first, args=0, extent=4096, grain=512),       # slices are multiples of 512
+            Step(second, args=4, extent=from_args(7)),         # args[7] elements, one thread
+        ],
+        patches=[(0, 0), (7, 1)],      # args[0] = externals[0]; args[7] = externals[1]
+    )
+    frame = Frame(table, nargs=8, nexternals=2, threads=2)
+    frame.args[1:4] = arena_address, frame.status_address, 64
+    frame.externals[:] = x.ctypes.data, len(x)
+    status = frame.run()               # no Python and no GIL until all steps are done
+    if status:
+        site, value, limit = frame.status[:3]
+
+A kernel's args are the words of the frame's args table from its step's offset on. A table never
+changes and any number of frames may use it; a frame serves one call at a time. What the machine
+does is in `machine_source`; arenas and what the args mean are the executable's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.errors import InternalError
+from graphc.runtime import team
+from graphc.runtime.machine_source import (
+    FLAGS,
+    FRAME,
+    FRAME_WORDS,
+    MAX_THREADS,
+    NEEDS_TEAM,
+    STEP,
+    STEP_WORDS,
+)
+
+STATUS_WORDS = 8
+# Seconds that freeing a frame waits for a helper; beyond that its memory is kept for good.
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FromArgs:
+    """An extent that stands in the args table, at `index`: a symbolic size."""
+
+    index: int
+
+
+def from_args(index: int) -> FromArgs:
+    """The extent is `args[index]` of the frame's args table, read anew at every call."""
+    return FromArgs(index)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel's turn.
+
+    Attributes:
+        address: the kernel's function.
+        args: where its args begin in the args table, in words.
+        extent: size of its parallel range: the kernel is called on slices of 0..extent.
+        grain: slices are multiples of it, and a range no longer than it isn't split; 0 means
+            that the step is serial: one call on the whole range, by the caller's thread.
+        commit: whether it changes state. The machine stops before the first such step when an
+            earlier one has put an error into the status block.
+    """
+
+    address: int
+    args: int
+    extent: int | FromArgs = 1
+    grain: int = 0
+    commit: bool = False
+
+
+class Table:
+    """The steps of a program, in the order in which they run.
+
+    Args:
+        steps: see `Step`.
+        patches: pairs (index in the args table, index in the externals): words of each call.
+
+    Raises:
+        InternalError: a negative extent, offset or grain, or an address of 0.
+    """
+
+    def __init__(self, steps: Sequence[Step], patches: Sequence[tuple[int, int]] = ()) -> None:
+        self.steps = np.zeros((len(steps), STEP_WORDS), np.int64)
+        self.patches = np.array(patches, np.int64).reshape(-1, 2)
+        committed = False
+        for row, step in zip(self.steps, steps):
+            _fill_row(row, step, step.commit and not committed)
+            committed |= step.commit
+        if self.patches.size and self.patches.min() < 0:
+            raise InternalError("a patch has a negative index")
+        # A step that can't be split may still hold a large index: only the rows are checked.
+        self.nargs = 1 + max(
+            [int(self.patches[:, 0].max()) if len(self.patches) else -1]
+            + [step.extent.index for step in steps if isinstance(step.extent, FromArgs)]
+        )
+        self.nexternals = 1 + (int(self.patches[:, 1].max()) if len(self.patches) else -1)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def _fill_row(row: np.ndarray, step: Step, check: bool) -> None:
+    extent = step.extent.index if isinstance(step.extent, FromArgs) else step.extent
+    if step.address == 0 or min(step.args, extent, step.grain) < 0:
+        raise InternalError(f"a step that can't be run: {step}")
+    flags = FLAGS["PARALLEL"] if step.grain else 0
+    flags |= FLAGS["COMMIT"] if check else 0
+    flags |= FLAGS["EXTENT_IN_ARGS"] if isinstance(step.extent, FromArgs) else 0
+    row[STEP["ADDRESS"]], row[STEP["OFFSET"]] = step.address, step.args
+    row[STEP["EXTENT"]], row[STEP["GRAIN"]] = extent, max(step.grain, 1)
+    row[STEP["FLAGS"]] = flags
+
+
+class Frame:
+    """The memory of one call at a time: args, externals, status.
+
+    Args:
+        table: the steps.
+        nargs: size of the args table, in words.
+        nexternals: pointers and sizes that each call brings.
+        threads: most threads that share a call, the caller included; None for
+            `GRAPHC_THREADS`, or the CPUs of this process. The slices of a step, hence a result,
+            depend on this number alone, not on how many threads come to help.
+
+    Attributes:
+        args: int64 array of `nargs`; only patched words change during a run.
+        externals: int64 array of `nexternals`, to be set before each run.
+        status: int64 array of 8; kernels write to it, word 0 is the code of the first error.
+        status_address: its address, for kernels' args.
+    """
+
+    def __init__(
+        self, table: Table, nargs: int, nexternals: int, threads: int | None = None
+    ) -> None:
+        if nargs < table.nargs or nexternals < table.nexternals:
+            raise InternalError("a frame with fewer words than its table refers to")
+        self.table = table
+        self.threads = _threads(threads)
+        self.args = team.aligned(max(nargs, 1))
+        self.externals = team.aligned(max(nexternals, 1))
+        self.status = team.aligned(STATUS_WORDS)
+        self.status_address = self.status.ctypes.data
+        self._claims = team.aligned(max(len(table), 1))
+        self._times: np.ndarray | None = None
+        self._words = team.aligned(FRAME_WORDS)
+        self._address = self._words.ctypes.data
+        self._entry = _entry()
+        self._fill()
+        _frames.add(self)
+
+    def _fill(self) -> None:
+        words, native = self._words, team.functions()
+        for name in ("walk", "share", "wait", "ask", "recall"):
+            words[FRAME[name.upper()]] = native[name]
+        for name, function in (("YIELD", "sched_yield"), ("NAP", "usleep")):
+            words[FRAME[name]] = team.c_address(function)
+        words[FRAME["CLOCK"]] = team.c_address("clock_gettime")
+        words[FRAME["CLOCK_ID"]] = team.CLOCK_MONOTONIC
+        words[FRAME["COUNT"]] = len(self.table)
+        words[FRAME["PATCH_COUNT"]] = len(self.table.patches)
+        words[FRAME["THREADS"]] = self.threads
+        words[FRAME["STATUS"]] = self.status_address
+        for name, array in (
+            ("STEPS", self.table.steps),
+            ("ARGS", self.args),
+            ("PATCHES", self.table.patches),
+            ("EXTERNALS", self.externals),
+            ("CLAIMS", self._claims),
+            ("TEAM", team.cell),
+        ):
+            words[FRAME[name]] = array.ctypes.data
+
+    def run(self) -> int:
+        """Run all steps with the externals as they stand.
+
+        Returns:
+            0, or the code that a kernel put into the status block; then no step from the first
+            that changes state on was run.
+        """
+        status = self._entry(self._address, 1, 0)
+        if status == NEEDS_TEAM:
+            team.current().ensure(self.threads - 1)
+            status = self._entry(self._address, 0, 0)
+        return status
+
+    def measure(self, on: bool = True) -> None:
+        """Start (or stop) adding up each step's time; see `times`."""
+        on = on and bool(self._words[FRAME["CLOCK"]])
+        self._times = np.zeros(max(len(self.table), 1), np.int64) if on else None
+        self._words[FRAME["PROFILE"]] = 0 if self._times is None else self._times.ctypes.data
+
+    @property
+    def times(self) -> np.ndarray:
+        """Nanoseconds that each step has taken since `measure()`; zeros when it wasn't called."""
+        if self._times is None:
+            return np.zeros(len(self.table), np.int64)
+        return self._times[: len(self.table)].copy()
+
+    def _forget_helpers(self) -> None:
+        self._words[FRAME["JOINED"]] = self._words[FRAME["LEFT"]] = 0
+
+    def __del__(self) -> None:
+        words = getattr(self, "_words", None)
+        if words is None or not words[FRAME["JOINED"]]:
+            return
+        deadline = time.monotonic() + _PATIENCE
+        while words[FRAME["LEFT"]] < words[FRAME["JOINED"]]:
+            if time.monotonic() > deadline:
+                _kept.append((words, self.args, self._claims, self.table))
+                return
+            time.sleep(0)
+
+
+# Frames alive, for the child of a fork; memory that a helper may still look at.
+_frames: weakref.WeakSet[Frame] = weakref.WeakSet()
+_kept: list[object] = []
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return team.default_threads()
+    return min(max(threads, 1), MAX_THREADS) if team.SUPPORTED else 1
+
+
+@functools.cache
+def _entry() -> Callable[[int, int, int], int]:
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)
+    return prototype(team.functions()["run"])
+
+
+def _after_fork() -> None:
+    for frame in list(_frames):
+        frame._forget_helpers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
