@@ -23,6 +23,29 @@ from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
 
+# Names that mean something else where the text form of a graph has a size.
+RESERVED = frozenset(
+    [
+        "min",
+        "max",
+        "inf",
+        "nan",
+        "dims",
+        "b1",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "f16",
+        "f32",
+        "f64",
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
@@ -174,8 +197,8 @@ def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise AttributeValueError(f"dim: {name!r} is not an identifier")
-    if name in ("min", "max"):
-        raise AttributeValueError(f"dim: the name {name!r} is taken by the function {name}")
+    if name in RESERVED:
+        raise AttributeValueError(f"dim: the name {name!r} is taken in the text form of graphs")
     if min < 0 or multiple_of < 1 or (max is not None and max < min):
         raise AttributeValueError(
             f"dim {name!r}: min={min}, max={max}, multiple_of={multiple_of} admit no size"

@@ -1,0 +1,366 @@
+"""The text form of graphs: valid Python that reads back.
+
+`show(graph)` prints, `parse(text)` reads; `show(parse(show(g))) == show(g)` for every graph.
+`ast.parse` is the parser, so editors highlight dumps and nothing is ever executed.
+
+    @dims(n=(1, 4096, 8))                            # min, max, multiple_of; only when declared
+    def step(x: f32[n, 64], w: parameter(f32[64, 10])):
+        v0: f32[n, 10] = matmul(x, w)
+        v1: f32[64, 10] = add(w, w)
+        return v0, (w := v1)                         # w's new value
+
+A fused node's body is a nested `def`. Arrays are never part of the text: parameters and constants
+are bound inputs.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+from graphc import dims
+from graphc.dims import Dim, Symbol
+from graphc.dtypes import BY_SHORT, DType
+from graphc.errors import GraphcError, ParseError
+from graphc.ir import OPS, Graph, Node
+from graphc.types import TensorType, TupleType, Type
+
+PLACEHOLDERS = ("input", "parameter", "constant")
+
+
+def show(graph: Graph, *, origins: bool = False) -> str:
+    """A graph as text.
+
+    Args:
+        graph: any graph.
+        origins: add each node's user line as a comment.
+
+    Returns:
+        Python source of one function definition.
+    """
+    facts = _declared_facts(graph)
+    return facts + "\n".join(_Printer(graph, "", origins).lines()) + "\n"
+
+
+def _declared_facts(graph: Graph) -> str:
+    found: dict[str, Symbol] = {}
+    for node in graph.nodes:
+        for symbol in _symbols(node):
+            found.setdefault(symbol.name, symbol)
+    facts = [
+        f"{s.name}=({s.min}, {s.max}, {s.multiple_of})"
+        for _, s in sorted(found.items())
+        if (s.min, s.max, s.multiple_of) != (0, None, 1)
+    ]
+    return f"@dims({', '.join(facts)})\n" if facts else ""
+
+
+def _symbols(node: Node) -> set[Symbol]:
+    if isinstance(node.type, TensorType) and node.type.is_static and not node.attrs:
+        return set()
+    types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
+    found: set[Symbol] = set()
+    for type_ in types:
+        for size in type_.shape:
+            found |= dims.symbols(size)
+    for _, value in node.attrs:
+        found |= _value_symbols(value)
+    return found
+
+
+def _value_symbols(value: Any) -> set[Symbol]:
+    if isinstance(value, Dim):
+        return dims.symbols(value)
+    if isinstance(value, TensorType):
+        return _value_symbols(value.shape)
+    if isinstance(value, tuple):
+        return set().union(*(_value_symbols(v) for v in value))
+    if isinstance(value, Graph):
+        return set().union(*(_symbols(node) for node in value.nodes))
+    return set()
+
+
+class _Printer:
+    """Prints one graph; nested bodies get a printer of their own, further indented."""
+
+    def __init__(self, graph: Graph, indent: str, origins: bool) -> None:
+        self.graph, self.indent, self.origins = graph, indent, origins
+        self.names: dict[Node, str] = {}
+        taken = {s.name for node in graph.nodes for s in _symbols(node)}
+        for node in graph.inputs:
+            self.names[node] = _unique(node.name, taken)
+        self.taken = taken
+        self.counter = 0
+        self.body_names: set[str] = set()
+
+    def lines(self) -> list[str]:
+        """The lines of the definition."""
+        arguments = ", ".join(self._argument(node) for node in self.graph.inputs)
+        lines = [f"{self.indent}def {self.graph.name}({arguments}):"]
+        for node in self.graph.nodes:
+            if node not in self.names:
+                lines += self._statement(node)
+        return [*lines, f"{self.indent}    return {self._outputs()}"]
+
+    def _argument(self, node: Node) -> str:
+        name = self.names[node]
+        if node.op.name == "input" and name == node.name:
+            return f"{name}: {node.type}"
+        original = "" if name == node.name else f', "{node.name}"'
+        return f"{name}: {node.op.name}({node.type}{original})"
+
+    def _statement(self, node: Node) -> list[str]:
+        lines = []
+        parts = [self.names[i] for i in node.inputs]
+        for key, value in node.attrs:
+            if isinstance(value, Graph):
+                name = _unique(value.name, self.body_names)
+                inner = _Printer(value, self.indent + "    ", self.origins)
+                inner_lines = inner.lines()
+                head = inner_lines[0].replace(f"def {value.name}(", f"def {name}(", 1)
+                lines += [head, *inner_lines[1:]]
+                parts.append(f"{key}={name}")
+            else:
+                parts.append(f"{key}={literal(value)}")
+        self.names[node] = name = self._fresh()
+        text = f"{self.indent}    {name}: {node.type} = {node.op.name}({', '.join(parts)})"
+        if self.origins and node.origin:
+            text += f"  # {node.origin}"
+        return [*lines, text]
+
+    def _fresh(self) -> str:
+        while f"v{self.counter}" in self.taken:
+            self.counter += 1
+        self.counter += 1
+        return f"v{self.counter - 1}"
+
+    def _outputs(self) -> str:
+        targets = dict(self.graph.aliases)
+        parts = []
+        for position, node in enumerate(self.graph.outputs):
+            text = self.names[node]
+            if position in targets:
+                text = f"({self.names[self.graph.inputs[targets[position]]]} := {text})"
+            parts.append(text)
+        return ", ".join(parts) if parts else "()"
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    candidate, k = name, 1
+    while candidate in taken or candidate in BY_SHORT or candidate in ("inf", "nan"):
+        candidate, k = f"{name}_{k}", k + 1
+    taken.add(candidate)
+    return candidate
+
+
+def literal(value: Any) -> str:
+    """An attribute's value as text.
+
+    Raises:
+        ParseError: the value has no text form (no op has such attributes).
+    """
+    if isinstance(value, tuple):
+        inside = ", ".join(literal(v) for v in value)
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, bool | int | float | str) or value is None:
+        return repr(value)
+    if isinstance(value, DType | Dim | TensorType):
+        return str(value)
+    raise ParseError(f"an attribute of type {type(value).__name__} has no text form")
+
+
+def parse(text: str) -> Graph:
+    """The graph that a text describes; every type is inferred again and compared.
+
+    Args:
+        text: what `show` prints. Nothing in it is executed.
+
+    Returns:
+        The graph; parameters and constants are unbound placeholders.
+
+    Raises:
+        ParseError: the text is no graph; the message has the line.
+    """
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ParseError(f"the text is not Python: {error}") from None
+    if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
+        raise ParseError("the text must be one function definition")
+    definition = module.body[0]
+    return _Reader(_read_facts(definition)).graph(definition)
+
+
+def _read_facts(definition: ast.FunctionDef) -> dict[str, Symbol]:
+    facts: dict[str, Symbol] = {}
+    for call in definition.decorator_list:
+        if not isinstance(call, ast.Call) or _name(call.func) != "dims" or call.args:
+            raise _fault(call, "the only decorator is @dims(name=(min, max, multiple_of))")
+        for keyword in call.keywords:
+            try:
+                low, high, multiple = ast.literal_eval(keyword.value)
+                dim = dims.dim(keyword.arg or "", min=low, max=high, multiple_of=multiple)
+            except (ValueError, TypeError, GraphcError) as error:
+                raise _fault(call, f"facts of {keyword.arg}: {error}") from None
+            facts[keyword.arg or ""] = next(iter(dims.symbols(dim)))
+    return facts
+
+
+def _fault(tree: ast.AST, what: str) -> ParseError:
+    return ParseError(f"line {getattr(tree, 'lineno', '?')}: {what}")
+
+
+def _name(tree: ast.AST) -> str:
+    if not isinstance(tree, ast.Name):
+        raise _fault(tree, f"expected a name, found {ast.unparse(tree)[:40]}")
+    return tree.id
+
+
+class _Reader:
+    """Reads one definition; nested ones share the dimension symbols."""
+
+    def __init__(self, symbols: dict[str, Symbol]) -> None:
+        self.symbols = symbols
+        self.env: dict[str, Node] = {}
+        self.bodies: dict[str, Graph] = {}
+
+    def graph(self, definition: ast.FunctionDef) -> Graph:
+        """The graph of a definition."""
+        a = definition.args
+        if a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults:
+            raise _fault(definition, "a graph has plain arguments only")
+        inputs = [self._placeholder(argument) for argument in a.args]
+        nodes = list(inputs)
+        if not definition.body or not isinstance(definition.body[-1], ast.Return):
+            raise _fault(definition, "a graph ends with return")
+        for statement in definition.body[:-1]:
+            if isinstance(statement, ast.FunctionDef):
+                self.bodies[statement.name] = _Reader(self.symbols).graph(statement)
+            else:
+                nodes.append(self._statement(statement))
+        outputs, aliases = self._returned(definition.body[-1], inputs)
+        return Graph(definition.name, tuple(inputs), tuple(nodes), outputs, aliases)
+
+    def _placeholder(self, argument: ast.arg) -> Node:
+        tree, op, name = argument.annotation, "input", argument.arg
+        if isinstance(tree, ast.Call):
+            op = _name(tree.func)
+            if op not in PLACEHOLDERS or not 1 <= len(tree.args) <= 2 or tree.keywords:
+                raise _fault(tree, f"{ast.unparse(tree)[:60]} is no placeholder")
+            if len(tree.args) == 2:
+                name = self._value(tree.args[1])
+            tree = tree.args[0]
+        if tree is None:
+            raise _fault(argument, f"argument {name!r} has no type")
+        node = OPS[op](name=name, type=self._type(tree))
+        self._define(argument, argument.arg, node)
+        return node
+
+    def _define(self, tree: ast.AST, name: str, node: Node) -> None:
+        if name in self.env:
+            raise _fault(tree, f"{name} is defined twice")
+        self.env[name] = node
+
+    def _statement(self, statement: ast.stmt) -> Node:
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.value, ast.Call):
+            raise _fault(statement, "expected `name: type = op(operands, attributes)`")
+        call = statement.value
+        op = OPS.get(_name(call.func))
+        if op is None or op.name in PLACEHOLDERS:
+            raise _fault(statement, f"{_name(call.func)!r} is not an op of graphc")
+        operands = [self._node(argument) for argument in call.args]
+        attrs = {k.arg or "": self._value(k.value) for k in call.keywords}
+        try:
+            node = Node.build(op, operands, attrs)
+        except (GraphcError, TypeError) as error:
+            raise _fault(statement, str(error)) from None
+        declared = self._any_type(statement.annotation)
+        if node.type != declared:
+            raise _fault(statement, f"declared {declared}, inferred {node.type}")
+        self._define(statement, _name(statement.target), node)
+        return node
+
+    def _node(self, tree: ast.AST) -> Node:
+        name = _name(tree)
+        if name not in self.env:
+            raise _fault(tree, f"{name} is not defined above")
+        return self.env[name]
+
+    def _returned(
+        self, statement: ast.Return, inputs: list[Node]
+    ) -> tuple[tuple[Node, ...], tuple[tuple[int, int], ...]]:
+        value = statement.value
+        trees = value.elts if isinstance(value, ast.Tuple) else [value]
+        outputs, aliases = [], []
+        for position, tree in enumerate(trees):
+            if isinstance(tree, ast.NamedExpr):
+                target = self._node(tree.target)
+                places = [k for k, node in enumerate(inputs) if node is target]
+                if not places:
+                    raise _fault(tree, f"{ast.unparse(tree.target)} is not an argument")
+                aliases.append((position, places[0]))
+                tree = tree.value
+            if tree is None:
+                raise _fault(statement, "a graph returns values")
+            outputs.append(self._node(tree))
+        return tuple(outputs), tuple(aliases)
+
+    def _any_type(self, tree: ast.AST) -> Type:
+        if isinstance(tree, ast.Tuple):
+            return TupleType(tuple(self._type(t) for t in tree.elts))
+        return self._type(tree)
+
+    def _type(self, tree: ast.AST) -> TensorType:
+        if not isinstance(tree, ast.Subscript) or _name(tree.value) not in BY_SHORT:
+            raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a type such as f32[n, 64]")
+        part = tree.slice
+        sizes = part.elts if isinstance(part, ast.Tuple) else [part]
+        return TensorType(BY_SHORT[_name(tree.value)], tuple(self._size(s) for s in sizes))
+
+    def _size(self, tree: ast.AST) -> Any:
+        size = self._value(tree)
+        if isinstance(size, bool) or not isinstance(size, int | Dim):
+            raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a size")
+        return size
+
+    def _value(self, tree: ast.AST) -> Any:
+        if isinstance(tree, ast.Constant):
+            return tree.value
+        if isinstance(tree, ast.Tuple):
+            return tuple(self._value(t) for t in tree.elts)
+        if isinstance(tree, ast.Subscript):
+            return self._type(tree)
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+            return -self._value(tree.operand)
+        if isinstance(tree, ast.BinOp) and type(tree.op) in BINARY:
+            return BINARY[type(tree.op)](self._size(tree.left), self._size(tree.right))
+        if isinstance(tree, ast.Call) and len(tree.args) == 2 and not tree.keywords:
+            function = dims.FUNCTIONS.get(_name(tree.func))
+            if function is not None:
+                return function(self._size(tree.args[0]), self._size(tree.args[1]))
+        if isinstance(tree, ast.Name):
+            return self._named(tree.id)
+        raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a value")
+
+    def _named(self, name: str) -> Any:
+        if name in self.bodies:
+            return self.bodies[name]
+        if name in ("inf", "nan"):
+            return float(name)
+        if name in BY_SHORT:
+            return BY_SHORT[name]
+        if name not in self.symbols:
+            self.symbols[name] = Symbol(name)
+        return dims.symbol(self.symbols[name])
+
+
+BINARY = {
+    ast.Add: lambda x, y: x + y,
+    ast.Sub: lambda x, y: x - y,
+    ast.Mult: lambda x, y: x * y,
+    ast.FloorDiv: lambda x, y: x // y,
+    ast.Mod: lambda x, y: x % y,
+}
