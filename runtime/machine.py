@@ -163,9 +163,8 @@ class Frame:
         _frames.add(self)
 
     def _fill(self) -> None:
-        words, native = self._words, team.functions()
-        for name in ("walk", "share", "wait", "ask", "recall"):
-            words[FRAME[name.upper()]] = native[name]
+        words = self._words
+        words[FRAME["WALK"]] = team.functions_alone()["walk"]
         for name, function in (("YIELD", "sched_yield"), ("NAP", "usleep")):
             words[FRAME[name]] = team.c_address(function)
         words[FRAME["CLOCK"]] = team.c_address("clock_gettime")
@@ -193,9 +192,16 @@ class Frame:
         """
         status = self._entry(self._address, 1, 0)
         if status == NEEDS_TEAM:
-            team.current().ensure(self.threads - 1)
+            self._share()
             status = self._entry(self._address, 0, 0)
         return status
+
+    def _share(self) -> None:
+        """Make ready for parallel steps: the functions they need, and workers."""
+        native = team.functions_shared()
+        for name in ("wait", "ask", "recall", "share"):
+            self._words[FRAME[name.upper()]] = native[name]
+        team.current().ensure(self.threads - 1)
 
     def measure(self, on: bool = True) -> None:
         """Start (or stop) adding up each step's time; see `times`."""
@@ -239,7 +245,7 @@ def _threads(threads: int | None) -> int:
 @functools.cache
 def _entry() -> Callable[[int, int, int], int]:
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)
-    return prototype(team.functions()["run"])
+    return prototype(team.functions_alone()["run"])
 
 
 def _after_fork() -> None:

@@ -70,7 +70,7 @@ BOX_WORDS = 48
 # A claim word has a bit a slice, so this is the most threads that share one call.
 MAX_THREADS = 63
 
-# `run` did nothing: it wants more workers than the team has. Kernels' codes are positive.
+# `run` did nothing: it wants the shared functions, or more workers than the team has. Kernels' codes are positive.
 NEEDS_TEAM = -1
 
 WAITING = {
@@ -87,6 +87,7 @@ def walk(frame, member, unused):
     base = address_of(frame)
     steps = pointer(frame[STEPS])
     args = frame[ARGS]
+    threads = frame[THREADS]
     done = base + 8 * DONE
     profile = frame[PROFILE] if member == 0 else 0
     # What DONE is once all steps before this one are complete, and how many of the serial steps
@@ -103,7 +104,9 @@ def walk(frame, member, unused):
             extent = pointer(args)[extent]
         slices = 1
         if flags & PARALLEL:
-            slices = min(frame[THREADS], (extent + steps[at + GRAIN] - 1) // steps[at + GRAIN])
+            slices = (extent + steps[at + GRAIN] - 1) // steps[at + GRAIN]
+            if slices > threads:
+                slices = threads
         if slices <= 1 and member != 0:
             target += 1
             continue
@@ -152,7 +155,7 @@ def share(frame, member, step):
         extent = pointer(frame[ARGS])[extent]
     grain = steps[at + GRAIN]
     pieces = (extent + grain - 1) // grain
-    slices = min(frame[THREADS], pieces)
+    slices = pieces if pieces < frame[THREADS] else frame[THREADS]
     claims = frame[CLAIMS] + 8 * step
     for turn in range(slices):
         slice = (member + turn) % slices
@@ -160,7 +163,9 @@ def share(frame, member, step):
         if load(claims) & bit != 0 or atomic_or(claims, bit) & bit != 0:
             continue
         lo = slice * pieces // slices * grain
-        hi = min((slice + 1) * pieces // slices * grain, extent)
+        hi = (slice + 1) * pieces // slices * grain
+        if hi > extent:
+            hi = extent
         call(steps[at + ADDRESS], frame[ARGS] + 8 * steps[at + OFFSET], lo, hi)
         atomic_add(done, 1)
 '''
@@ -204,7 +209,10 @@ def run(frame, may_ask, unused):
                 if steps[at + FLAGS] & EXTENT_IN_ARGS:
                     extent = args[extent]
                 pieces = (extent + steps[at + GRAIN] - 1) // steps[at + GRAIN]
-                wanted = max(wanted, min(pieces, threads))
+                if pieces > wanted:
+                    wanted = pieces
+    if wanted > threads:
+        wanted = threads
     claims = pointer(frame[CLAIMS])
     frame[DONE] = 0
     frame[STOPPED] = 0
@@ -216,7 +224,7 @@ def run(frame, may_ask, unused):
         return pointer(frame[STATUS])[0]
     team = load(frame[TEAM])
     workers = load(team + 8 * WORKERS) if team != 0 else 0
-    if may_ask != 0 and workers < wanted - 1:
+    if may_ask != 0 and (frame[SHARE] == 0 or workers < wanted - 1):
         return NEEDS_TEAM
     for step in range(count):
         claims[step] = 0
@@ -303,19 +311,20 @@ def _constants() -> str:
     return "\n".join(f"{name} = {value}" for name, value in values.items()) + "\n"
 
 
-def kernels() -> dict[str, Kernel]:
-    """The machine's functions by name, ready for the loader."""
+def _kernels(sources: dict[str, str]) -> list[Kernel]:
     constants = _constants()
-    sources = {
-        "walk": _WALK,
-        "share": _SHARE,
-        "wait": _WAIT,
-        "ask": _ASK,
-        "recall": _RECALL,
-        "serve": _SERVE,
-        "run": _RUN,
-    }
-    return {
-        name: Kernel(name, constants + source, "machine", returns=name == "run")
+    return [
+        Kernel(name, constants + source, "machine", returns=name == "run")
         for name, source in sources.items()
-    }
+    ]
+
+
+def kernels_alone() -> list[Kernel]:
+    """What a frame needs that nobody helps with: `run` and `walk`."""
+    return _kernels({"run": _RUN, "walk": _WALK})
+
+
+def kernels_shared() -> list[Kernel]:
+    """What a frame needs besides once a step is worth sharing: compiled only then."""
+    sources = {"share": _SHARE, "wait": _WAIT, "ask": _ASK, "recall": _RECALL, "serve": _SERVE}
+    return _kernels(sources)

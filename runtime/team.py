@@ -21,6 +21,7 @@ import numpy as np
 from graphc import config
 from graphc.errors import GraphcWarning
 from graphc.runtime import loader, machine_source
+from graphc.runtime.kernel import Kernel
 from graphc.runtime.machine_source import BOX, BOX_WORDS, MAX_THREADS, TEAM, TEAM_WORDS
 
 SUPPORTED = os.name == "posix"
@@ -59,10 +60,19 @@ def c_address(name: str) -> int:
 
 
 @functools.cache
-def functions() -> dict[str, int]:
-    """Addresses of the machine's own functions, by name (see `machine_source`)."""
-    kernels = machine_source.kernels()
-    return dict(zip(kernels, loader.load(list(kernels.values()))))
+def functions_alone() -> dict[str, int]:
+    """Addresses of `run` and `walk` of the machine."""
+    return _load(machine_source.kernels_alone())
+
+
+@functools.cache
+def functions_shared() -> dict[str, int]:
+    """Addresses of the machine's functions that programs with parallel steps need."""
+    return _load(machine_source.kernels_shared())
+
+
+def _load(kernels: list[Kernel]) -> dict[str, int]:
+    return {kernel.name: address for kernel, address in zip(kernels, loader.load(kernels))}
 
 
 # The word through which frames find the team: its address, or 0 before the first worker.
@@ -99,7 +109,7 @@ class Team:
         libc = ctypes.CDLL(None)
         libc.pthread_mutex_init(ctypes.c_void_p(box + 8 * BOX["MUTEX"]), None)
         libc.pthread_cond_init(ctypes.c_void_p(box + 8 * BOX["CONDITION"]), None)
-        serve = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(functions()["serve"])
+        serve = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(functions_shared()["serve"])
         arguments = (self._memory.ctypes.data, number, 0)
         thread = threading.Thread(
             target=serve, args=arguments, daemon=True, name=f"graphc-{number + 1}"
