@@ -25,25 +25,8 @@ Size = Union[int, "Dim"]
 
 # Names that mean something else where the text form of a graph has a size.
 RESERVED = frozenset(
-    [
-        "min",
-        "max",
-        "inf",
-        "nan",
-        "dims",
-        "b1",
-        "i8",
-        "i16",
-        "i32",
-        "i64",
-        "u8",
-        "u16",
-        "u32",
-        "u64",
-        "f16",
-        "f32",
-        "f64",
-    ]
+    ("min", "max", "inf", "nan", "dims", "b1", "i8", "i16", "i32", "i64")
+    + ("u8", "u16", "u32", "u64", "f16", "f32", "f64")
 )
 
 

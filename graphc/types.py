@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Union
 
 from graphc import dims
 from graphc.dims import Dim, Size
@@ -67,7 +66,7 @@ class TupleType:
         return f"({', '.join(map(str, self.items))},)"
 
 
-Type = Union[TensorType, TupleType]
+Type = TensorType | TupleType
 
 
 def broadcast_shapes(shapes: Sequence[Shape]) -> Shape | None:
@@ -170,5 +169,5 @@ def _check(
                 [
                     f"{symbol.name}: min={symbol.min}, max={symbol.max}, "
                     f"multiple_of={symbol.multiple_of}"
-                ],  # fmt: skip
+                ],
             )

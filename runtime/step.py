@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Union
-
-from graphc.runtime.kernel import Kernel
 
 from graphc import dims
 from graphc.dims import Size
 from graphc.ir import Node
+from graphc.runtime.kernel import Kernel
 
-Sized = Union[Size, Callable[[Mapping[str, int]], int]]
+Sized = Size | Callable[[Mapping[str, int]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Site:
     node: Node
 
 
-Argument = Union[Value, Number, Workspace, StatusBlock, Site]
+Argument = Value | Number | Workspace | StatusBlock | Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,304 @@
+"""Pictures and text of graphs: `dump(graph_or_program, path)` writes `.py`, `.dot` or `.svg`.
+
+The `.py` file is the text form. The `.dot` file has a cluster for each fused kernel. The `.svg`
+file needs no other program: a fused kernel is a box with its body drawn inside, each node shows
+its op, type, bytes and the user's line. The layout is Sugiyama's: longest-path layers, then a few
+sweeps that order each layer by the mean position of its neighbours.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphc import dims
+from graphc.errors import ArgumentError, AttributeValueError
+from graphc.ir import Graph, Kind, Node
+from graphc.text import show
+from graphc.types import TensorType, TupleType, Type
+
+COLOURS = {
+    Kind.SOURCE: "#e8eef7",
+    Kind.ELEMENTWISE: "#eaf6ea",
+    Kind.REDUCE: "#fdf0dc",
+    Kind.MOVEMENT: "#f3f3f3",
+    Kind.CONTRACT: "#f9dfe0",
+    Kind.LIBRARY: "#efe3f6",
+    Kind.FUSED: "#ffffff",
+    Kind.CONTROL: "#f3f3f3",
+}
+CHAR_WIDTH, LINE_HEIGHT, PADDING, GAP_X, GAP_Y = 6.6, 14.0, 8.0, 18.0, 30.0
+
+
+def graph_of(subject: Any) -> Graph:
+    """The graph to show: a graph itself, or what a program's last pass left.
+
+    Raises:
+        ArgumentError: the subject is neither.
+    """
+    if isinstance(subject, Graph):
+        return subject
+    history = getattr(subject, "history", None)
+    if history:
+        return history[-1][1]
+    raise ArgumentError(f"{type(subject).__name__} is neither a graph nor a program")
+
+
+def dump(subject: Any, path: Any) -> Path:
+    """Write a graph or a program's final graph to a file.
+
+    Args:
+        subject: a `Graph` or a `Program`.
+        path: a file name that ends in `.py` (text form), `.dot` or `.svg`.
+
+    Returns:
+        The path written.
+
+    Raises:
+        AttributeValueError: the ending is another.
+
+    Example:
+        dump(program, "step.svg")
+    """
+    target = Path(path)
+    writers = {".py": lambda g: show(g, origins=True), ".dot": dot, ".svg": svg}
+    if target.suffix not in writers:
+        raise AttributeValueError(
+            f"dump: {target.name!r} does not end in .py, .dot or .svg", hint="name the format"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(writers[target.suffix](graph_of(subject)), encoding="utf-8")
+    return target
+
+
+def label(node: Node) -> list[str]:
+    """The lines that describe a node in a picture: op and attributes, type, bytes, user line."""
+    attrs = [
+        f"{key}={value}"
+        for key, value in node.attrs
+        if not isinstance(value, Graph | TensorType) and key not in ("inplace", "dtype", "name")
+    ]
+    title = node.name if node.op.kind is Kind.SOURCE else node.op.name
+    lines = [title, *_wrapped(", ".join(attrs))]
+    lines.append(f"{node.type}  {_nbytes(node.type)}")
+    if node.origin:
+        lines.append(str(node.origin))
+    return lines
+
+
+def _wrapped(text: str, width: int = 44) -> list[str]:
+    if not text:
+        return []
+    return [text if len(text) <= width else text[: width - 1] + "…"]
+
+
+def _nbytes(type_: Type) -> str:
+    items = type_.items if isinstance(type_, TupleType) else (type_,)
+    total: Any = 0
+    for item in items:
+        total = total + item.nbytes
+    if isinstance(total, dims.Dim):
+        return f"{total} B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if total < 10_000 or unit == "GB":
+            break
+        total = total // 1000
+    return f"{total} {unit}"
+
+
+def dot(graph: Graph) -> str:
+    """The graph in Graphviz's language, a cluster for each fused kernel."""
+    lines = [
+        f"digraph {_quoted(graph.name)} {{",
+        '  node [shape=box, style=filled, fontname="monospace", fontsize=9];',
+    ]
+    names: dict[Node, str] = {}
+    _dot_nodes(graph, "n", "  ", names, lines)
+    for position, output in enumerate(graph.outputs):
+        lines.append(f"  out{position} [shape=plaintext, label={_quoted(f'output {position}')}];")
+        lines.append(f"  {names[output]} -> out{position};")
+    return "\n".join([*lines, "}", ""])
+
+
+def _dot_nodes(
+    graph: Graph, prefix: str, indent: str, names: dict[Node, str], lines: list[str]
+) -> None:
+    for number, node in enumerate(graph.nodes):
+        name = f"{prefix}{number}"
+        if node.op.kind is Kind.FUSED:
+            _dot_cluster(node, name, indent, names, lines)
+            continue
+        if node in names:
+            continue
+        names[node] = name
+        text = _quoted("\n".join(label(node)))
+        colour = COLOURS[node.op.kind]
+        lines.append(f'{indent}{name} [label={text}, fillcolor="{colour}"];')
+        lines += [f"{indent}{names[i]} -> {name};" for i in node.inputs]
+
+
+def _dot_cluster(
+    node: Node, name: str, indent: str, names: dict[Node, str], lines: list[str]
+) -> None:
+    body: Graph = node.attr("body")
+    inner = dict(zip(body.inputs, (names[i] for i in node.inputs)))
+    lines.append(f"{indent}subgraph cluster_{name} {{")
+    lines.append(f"{indent}  label={_quoted(body.name)};")
+    _dot_nodes(body, f"{name}_", indent + "  ", inner, lines)
+    lines.append(f"{indent}}}")
+    names[node] = inner[body.outputs[0]]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+@dataclass(slots=True)
+class _Box:
+    """A node's place in the picture; a fused node's box holds the drawing of its body."""
+
+    node: Node
+    lines: list[str]
+    inner: _Drawing | None = None
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """A laid-out graph: boxes at positions, and its extent."""
+
+    boxes: dict[Node, _Box] = field(default_factory=dict)
+    width: float = 0.0
+    height: float = 0.0
+
+
+def _layout(graph: Graph) -> _Drawing:
+    drawing = _Drawing()
+    for node in graph.nodes:
+        drawing.boxes[node] = _measure(node)
+    layers = _layers(graph)
+    _order(graph, layers)
+    y = PADDING
+    drawing.width = max((_layer_width(drawing, layer) for layer in layers), default=0.0)
+    for layer in layers:
+        x = PADDING + (drawing.width - _layer_width(drawing, layer)) / 2
+        for node in layer:
+            box = drawing.boxes[node]
+            box.x, box.y = x, y
+            x += box.width + GAP_X
+        y += max(drawing.boxes[node].height for node in layer) + GAP_Y
+    drawing.width += 2 * PADDING
+    drawing.height = y - GAP_Y + PADDING if layers else 2 * PADDING
+    return drawing
+
+
+def _measure(node: Node) -> _Box:
+    if node.op.kind is not Kind.FUSED:
+        box = _Box(node, label(node))
+        box.width = max(len(line) for line in box.lines) * CHAR_WIDTH + 2 * PADDING
+        box.height = len(box.lines) * LINE_HEIGHT + PADDING
+        return box
+    body: Graph = node.attr("body")
+    title = f"{body.name}: {node.type}  {_nbytes(node.type)}"
+    box = _Box(node, [title], _layout(body))
+    assert box.inner is not None
+    box.width = max(box.inner.width, len(title) * CHAR_WIDTH + 2 * PADDING)
+    box.height = box.inner.height + LINE_HEIGHT + PADDING
+    return box
+
+
+def _layers(graph: Graph) -> list[list[Node]]:
+    depth: dict[Node, int] = {}
+    for node in graph.nodes:
+        depth[node] = max((depth[i] + 1 for i in node.inputs), default=0)
+    users = graph.users()
+    for node in reversed(graph.nodes):
+        # A source stands just above its first user, not at the top of the picture.
+        if not node.inputs and users[node]:
+            depth[node] = min(depth[u] for u in users[node]) - 1
+    layers: list[list[Node]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for node in graph.nodes:
+        layers[depth[node]].append(node)
+    return [layer for layer in layers if layer]
+
+
+def _order(graph: Graph, layers: list[list[Node]], sweeps: int = 4) -> None:
+    users = graph.users()
+    position = {node: k for layer in layers for k, node in enumerate(layer)}
+    for sweep in range(sweeps):
+        down = sweep % 2 == 0
+        for layer in layers if down else reversed(layers):
+            near = {n: n.inputs if down else tuple(users[n]) for n in layer}
+            layer.sort(key=lambda n: _mean([position[m] for m in near[n]], position[n]))
+            position.update({node: k for k, node in enumerate(layer)})
+
+
+def _mean(values: Sequence[int], otherwise: int) -> float:
+    return sum(values) / len(values) if values else float(otherwise)
+
+
+def _layer_width(drawing: _Drawing, layer: list[Node]) -> float:
+    return sum(drawing.boxes[n].width for n in layer) + GAP_X * (len(layer) - 1)
+
+
+def svg(graph: Graph) -> str:
+    """The graph as a self-contained SVG picture."""
+    drawing = _layout(graph)
+    width, height = drawing.width, drawing.height + LINE_HEIGHT + PADDING
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="monospace" font-size="11">',
+        '<defs><marker id="arrow" markerWidth="7" markerHeight="7" refX="6" refY="3.5" '
+        'orient="auto"><path d="M0,0 L7,3.5 L0,7 z" fill="#667"/></marker></defs>',
+        f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+        f'<text x="{PADDING}" y="{LINE_HEIGHT}" font-weight="bold">{html.escape(graph.name)}'
+        "</text>",
+        f'<g transform="translate(0,{LINE_HEIGHT + PADDING / 2:.0f})">',
+    ]
+    _draw(graph, drawing, parts)
+    return "\n".join([*parts, "</g>", "</svg>", ""])
+
+
+def _draw(graph: Graph, drawing: _Drawing, parts: list[str]) -> None:
+    outputs = {node: k for k, node in reversed(list(enumerate(graph.outputs)))}
+    for node in graph.nodes:
+        parts += [_edge(drawing.boxes[i], drawing.boxes[node]) for i in node.inputs]
+    for node in graph.nodes:
+        _draw_box(drawing.boxes[node], node in outputs, parts)
+
+
+def _draw_box(box: _Box, is_output: bool, parts: list[str]) -> None:
+    colour = COLOURS[box.node.op.kind]
+    stroke = '#b03a2e" stroke-width="2' if is_output else "#8899aa"
+    dash = ' stroke-dasharray="5,3"' if box.inner else ""
+    parts.append(
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.1f}" rx="4" fill="{colour}" stroke="{stroke}"{dash}/>'
+    )
+    for number, line in enumerate(box.lines):
+        weight = ' font-weight="bold"' if number == 0 else ' fill="#445"'
+        parts.append(
+            f'<text x="{box.x + PADDING:.1f}" y="{box.y + LINE_HEIGHT * (number + 1):.1f}"{weight}>'
+            f"{html.escape(line)}</text>"
+        )
+    if box.inner:
+        parts.append(f'<g transform="translate({box.x:.1f},{box.y + LINE_HEIGHT:.1f})">')
+        _draw(box.node.attr("body"), box.inner, parts)
+        parts.append("</g>")
+
+
+def _edge(source: _Box, target: _Box) -> str:
+    x0, y0 = source.x + source.width / 2, source.y + source.height
+    x1, y1 = target.x + target.width / 2, target.y
+    bend = max(12.0, (y1 - y0) / 2)
+    return (
+        f'<path d="M{x0:.1f},{y0:.1f} C{x0:.1f},{y0 + bend:.1f} {x1:.1f},{y1 - bend:.1f} '
+        f'{x1:.1f},{y1:.1f}" fill="none" stroke="#667" marker-end="url(#arrow)"/>'
+    )
