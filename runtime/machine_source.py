@@ -70,7 +70,8 @@ BOX_WORDS = 48
 # A claim word has a bit a slice, so this is the most threads that share one call.
 MAX_THREADS = 63
 
-# `run` did nothing: it wants the shared functions, or more workers than the team has. Kernels' codes are positive.
+# `run` did nothing: it wants the shared functions, or more workers than the team has. Kernels'
+# codes are positive.
 NEEDS_TEAM = -1
 
 WAITING = {
