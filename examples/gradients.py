@@ -29,7 +29,9 @@ step = 1e-5
 ahead = program(point + step * direction, direction)
 behind = program(point - step * direction, direction)
 slope_along = (ahead["value"] - behind["value"]) / (2 * step)
-print("\ndirectional derivative", float(results["gradient"] @ direction), "differences", slope_along)
+print(
+    "\ndirectional derivative", float(results["gradient"] @ direction), "differences", slope_along
+)
 curve_along = (ahead["gradient"] - behind["gradient"]) / (2 * step)
 print("hessian-vector product error", np.abs(curve_along - results["hessian times v"]).max())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def race(contenders: Contenders, tolerance: float, **settings: Any) -> dict[str,
 def _weights(sizes: list[int], seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     found = []
-    for inner, outer in zip(sizes, sizes[1:]):
+    for inner, outer in pairwise(sizes):
         bound = 1 / np.sqrt(inner)
         found.append(rng.uniform(-bound, bound, (outer, inner)).astype(np.float32))
         found.append(rng.uniform(-bound, bound, outer).astype(np.float32))

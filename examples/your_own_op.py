@@ -1,0 +1,31 @@
+"""Declare an op: one record, and it is differentiated, fused, compiled and printed like all others."""
+
+import numpy as np
+
+import graphc as gc
+from graphc.ops.declare import FLOAT, unary
+
+# softsign(x) = x / (1 + |x|); its derivative is 1 / (1 + |x|)^2.
+softsign = unary(
+    "softsign",
+    numpy=lambda x: x / (1 + np.abs(x)),
+    scalar="{0} / (f32(1.0) + absolute({0}))",
+    vjp=lambda node, ct: (ct / (1.0 + gc.absolute(node.inputs[0])) ** 2,),
+    kinds=FLOAT,
+    promote="float",
+    doc="x / (1 + |x|), elementwise.",
+)
+
+x = gc.input("x", (gc.dim("n"),), gc.float32)
+y = softsign(x * 2.0) + 1.0
+slope = gc.grad(gc.sum(y), x)
+program = gc.compile([x], [y, slope], name="with_softsign")
+
+points = np.linspace(-3, 3, 7, dtype=np.float32)
+values, slopes = program(points)
+print("values", values)
+print("slopes", slopes)
+print("errors", np.abs(values - (2 * points / (1 + np.abs(2 * points)) + 1)).max())
+
+# One kernel, with the expression above inside it.
+print(next(iter(program.kernels.values())))
