@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
@@ -76,7 +76,7 @@ def from_environment() -> Config:
         ConfigError: a variable has a value it does not take.
     """
     found: dict[str, object] = {}
-    readers = {
+    readers: dict[str, Callable[[str], object]] = {
         "debug": lambda text: _integer("GRAPHC_DEBUG", text),
         "dump": str,
         "check": _checks,

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Union
 
+from graphc.atoms import Atom, Call, Monomial, Symbol, show
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -28,47 +28,6 @@ RESERVED = frozenset(
     ("min", "max", "inf", "nan", "dims", "b1", "i8", "i16", "i32", "i64")
     + ("u8", "u16", "u32", "u64", "f16", "f32", "f64")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A named unknown with 0 <= min <= value <= max; `max` may be a `Dim` (loop variables)."""
-
-    name: str
-    min: int = 0
-    max: Any = None
-    multiple_of: int = 1
-
-    def key(self) -> str:
-        """The order of atoms in a canonical form."""
-        return self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`function(x, y)` with function one of `//`, `%`, `min`, `max`."""
-
-    function: str
-    x: Size
-    y: Size
-
-    def key(self) -> str:
-        """The order of atoms in a canonical form: after the symbols."""
-        return f"~{self}"
-
-    def __str__(self) -> str:
-        if self.function in ("min", "max"):
-            return f"{self.function}({self.x}, {self.y})"
-        return f"{_operand(self.x)}{self.function}{_operand(self.y)}"
-
-
-Atom = Symbol | Call
-Monomial = tuple[Atom, ...]
-
-
-def _operand(x: Size) -> str:
-    text = str(x)
-    return text if text.isidentifier() or text.isdigit() else f"({text})"
 
 
 class Dim:
@@ -122,7 +81,7 @@ class Dim:
 
     def __str__(self) -> str:
         if self._text is None:
-            self._text = _show(self.terms)
+            self._text = show(self.terms)
         return self._text
 
     __repr__ = __str__
@@ -138,24 +97,6 @@ class Dim:
             f"the size {self} is not known while the graph is built, so it is no integer",
             hint="use a fixed size here",
         )
-
-
-def _show(terms: Mapping[Monomial, int]) -> str:
-    parts = []
-    for monomial, coefficient in sorted(
-        terms.items(), key=lambda t: (not t[0], [a.key() for a in t[0]])
-    ):
-        names = [a.name if isinstance(a, Symbol) else str(a) for a in monomial]
-        if len(names) > 1 or abs(coefficient) != 1:
-            names = [
-                f"({x})" if isinstance(a, Call) and a.function in "//%" else x
-                for a, x in zip(monomial, names)
-            ]
-        if abs(coefficient) != 1 or not names:
-            names.insert(0, str(abs(coefficient)))
-        parts.append(("- " if coefficient < 0 else "+ ") + "*".join(names))
-    text = " ".join(parts)
-    return text[2:] if text.startswith("+ ") else "-" + text[2:]
 
 
 def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1) -> Dim:

@@ -14,7 +14,8 @@ FOLDERS = {"graphc": "graphc", "passes": "graphc.passes", "runtime": "graphc.run
 # package shares it (ops, passes, runtime).
 RANKS = (
     ("graphc.errors",),
-    ("graphc.config", "graphc.dtypes", "graphc.dims", "graphc.operators"),
+    ("graphc.atoms", "graphc.config", "graphc.dtypes", "graphc.operators"),
+    ("graphc.dims",),
     ("graphc.types",),
     ("graphc.ir",),
     ("graphc.interpret",),

@@ -1,6 +1,6 @@
 """How ops are declared: builders that fill one `Op` record and make the public function.
 
-    exp = unary("exp", numpy=np.exp, scalar="exp({0})", vjp=lambda n, ct: (ct * n,), promote="float")
+    exp = unary("exp", numpy=np.exp, scalar="exp({0})", vjp=lambda n, ct: (ct * n,), kinds=FLOAT)
 
 The record goes to `ir.OPS` (for the printer, verifier, folding, autodiff, lowering and tests), the
 public function to `operators.FUNCTIONS` (for users and gradient rules). The public function is
@@ -224,7 +224,8 @@ def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
     def three(x: Any, y: Any, z: Any) -> Any:
         return build(x, y, z)
 
-    return {1: one, 2: two, 3: three}[arity]
+    functions: dict[int, Callable[..., Any]] = {1: one, 2: two, 3: three}
+    return functions[arity]
 
 
 def unary(name: str, **facts: Any) -> Callable[..., Any]:

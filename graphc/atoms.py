@@ -1,0 +1,66 @@
+"""Atoms of symbolic dimensions: symbols, calls that no rule removed; and how sums of them read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A named unknown with 0 <= min <= value <= max; `max` may be a `Dim` (loop variables)."""
+
+    name: str
+    min: int = 0
+    max: Any = None
+    multiple_of: int = 1
+
+    def key(self) -> str:
+        """The order of atoms in a canonical form."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(x, y)` with function one of `//`, `%`, `min`, `max`."""
+
+    function: str
+    x: Any
+    y: Any
+
+    def key(self) -> str:
+        """The order of atoms in a canonical form: after the symbols."""
+        return f"~{self}"
+
+    def __str__(self) -> str:
+        if self.function in ("min", "max"):
+            return f"{self.function}({self.x}, {self.y})"
+        return f"{operand_text(self.x)}{self.function}{operand_text(self.y)}"
+
+
+Atom = Symbol | Call
+Monomial = tuple[Atom, ...]
+
+
+def operand_text(x: Any) -> str:
+    text = str(x)
+    return text if text.isidentifier() or text.isdigit() else f"({text})"
+
+
+def show(terms: Mapping[Monomial, int]) -> str:
+    parts = []
+    for monomial, coefficient in sorted(
+        terms.items(), key=lambda t: (not t[0], [a.key() for a in t[0]])
+    ):
+        names = [a.name if isinstance(a, Symbol) else str(a) for a in monomial]
+        if len(names) > 1 or abs(coefficient) != 1:
+            names = [
+                f"({x})" if isinstance(a, Call) and a.function in "//%" else x
+                for a, x in zip(monomial, names)
+            ]
+        if abs(coefficient) != 1 or not names:
+            names.insert(0, str(abs(coefficient)))
+        parts.append(("- " if coefficient < 0 else "+ ") + "*".join(names))
+    text = " ".join(parts)
+    return text[2:] if text.startswith("+ ") else "-" + text[2:]
