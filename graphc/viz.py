@@ -133,6 +133,11 @@ def _dot_nodes(
             continue
         if node in names:
             continue
+        if node.inputs and node.inputs[0].op.kind is Kind.FUSED:
+            # A projection: the arrow starts at the result inside the kernel.
+            body = node.inputs[0].attr("body")
+            names[node] = names[body.outputs[node.attr("index")]]
+            continue
         names[node] = name
         text = _quoted("\n".join(label(node)))
         colour = COLOURS[node.op.kind]
@@ -144,12 +149,12 @@ def _dot_cluster(
     node: Node, name: str, indent: str, names: dict[Node, str], lines: list[str]
 ) -> None:
     body: Graph = node.attr("body")
-    inner = dict(zip(body.inputs, (names[i] for i in node.inputs)))
+    names.update(zip(body.inputs, (names[i] for i in node.inputs)))
     lines.append(f"{indent}subgraph cluster_{name} {{")
     lines.append(f"{indent}  label={_quoted(body.name)};")
-    _dot_nodes(body, f"{name}_", indent + "  ", inner, lines)
+    _dot_nodes(body, f"{name}_", indent + "  ", names, lines)
     lines.append(f"{indent}}}")
-    names[node] = inner[body.outputs[0]]
+    names[node] = names[body.outputs[0]]
 
 
 def _quoted(text: str) -> str:
