@@ -14,7 +14,7 @@ FOLDERS = {"graphc": "graphc", "passes": "graphc.passes", "runtime": "graphc.run
 # package shares it (ops, passes, runtime).
 RANKS = (
     ("graphc.errors",),
-    ("graphc.atoms", "graphc.config", "graphc.dtypes", "graphc.operators"),
+    ("graphc.access", "graphc.atoms", "graphc.config", "graphc.dtypes", "graphc.operators"),
     ("graphc.dims",),
     ("graphc.types",),
     ("graphc.ir",),
@@ -23,6 +23,9 @@ RANKS = (
     ("graphc.text",),
     ("graphc.verify", "graphc.viz"),
     ("graphc.passes", "graphc.runtime"),
+    ("graphc.arguments", "graphc.reference"),
+    ("graphc.report",),
+    ("graphc.program",),
     ("graphc.driver",),
     ("graphc.cli",),
     ("graphc", "graphc.__main__"),

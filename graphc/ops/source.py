@@ -6,7 +6,6 @@ binds. Only scalars are written into the graph, by `full`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphc import dims, dtypes
+from graphc.access import access
 from graphc.dtypes import DType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ir import Kind, Node, NoGradient, Op, Sample, caller
@@ -39,13 +39,15 @@ CONSTANT_OP = _placeholder("constant", "A fixed array.")
 
 
 class State:
-    """The memory of a parameter: one C-contiguous, aligned array, shared by programs."""
+    """The memory of a parameter: one C-contiguous, aligned array, shared by programs.
 
-    __slots__ = ("__weakref__", "array", "lock")
+    The array stays where it is: compiled programs hold its address. Use `access` around it.
+    """
+
+    __slots__ = ("__weakref__", "array")
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
-        self.lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -59,7 +61,7 @@ class Bound(Node):
     @property
     def value(self) -> np.ndarray:
         """A copy of the current value."""
-        with self.state.lock:
+        with access(reads=(self.state,)):
             return self.state.array.copy()
 
 
@@ -72,7 +74,7 @@ class Parameter(Bound):
     @property
     def value(self) -> np.ndarray:
         """A copy of the current value; assign an array of the same shape to change it."""
-        with self.state.lock:
+        with access(reads=(self.state,)):
             return self.state.array.copy()
 
     @value.setter
@@ -89,7 +91,7 @@ class Parameter(Bound):
                 where=caller(),
                 hint="convert the array with astype first",
             )
-        with self.state.lock:
+        with access(writes=(self.state,)):
             self.state.array[...] = array
 
 
