@@ -1,0 +1,50 @@
+"""Common-subexpression elimination: of equal pure nodes, the first stays.
+
+    v0 = multiply(x, y)      v0 = multiply(x, y)
+    v1 = multiply(y, x)      (multiply is commutative)
+    v2 = add(v0, v1)         v1 = add(v0, v0)
+
+Two nodes are equal when op, operands and attributes are; `1`, `1.0` and `True` differ, and so do
+`0.0` and `-0.0`, while a nan equals the nan of the same bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from graphc.ir import Graph, Node, rebuild
+from graphc.passes.rewrite import same_graph
+
+
+def cse(graph: Graph) -> Graph:
+    """Merge equal pure nodes.
+
+    Returns:
+        The graph in which users of a repeated node use the first; the graph itself when nothing
+        repeats.
+    """
+    seen: dict[Any, Node] = {}
+
+    def visit(node: Node) -> Node:
+        return seen.setdefault(_key(node), node) if node.op.pure else node
+
+    return same_graph(graph, rebuild(graph, visit))
+
+
+def _key(node: Node) -> Any:
+    operands = [id(i) for i in node.inputs]
+    if node.op.commutative:
+        operands.sort()
+    return node.op, tuple(operands), tuple((name, frozen(value)) for name, value in node.attrs)
+
+
+def frozen(value: Any) -> Any:
+    """A hashable stand-in for an attribute that tells apart what Python's `==` does not."""
+    if isinstance(value, tuple):
+        return tuple(frozen(v) for v in value)
+    if isinstance(value, float):
+        return float, struct.pack("<d", value)
+    if isinstance(value, Graph):
+        return Graph, id(value)
+    return type(value), value

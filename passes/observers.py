@@ -1,0 +1,177 @@
+"""Observers of passes: verify, dump, time, check by value. Each is asked for by a setting.
+
+    GRAPHC_DEBUG=1      a table of passes: nodes before and after, milliseconds
+    GRAPHC_DUMP=dir     00-traced.py, 01-simplify.py, ... and the same as .dot
+    GRAPHC_CHECK=1      the verifier after every pass
+    GRAPHC_CHECK=2      both graphs interpreted on random inputs; a pass that changes a value is
+                        blamed, with both graphs' texts
+
+An observer is called as `observer(name, before, after, time_s)`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc import config, dims, viz
+from graphc.errors import GraphcError, InternalError
+from graphc.interpret import run_sized
+from graphc.ir import Graph, tensor_type
+from graphc.ops.source import Bound
+from graphc.text import show
+from graphc.types import TensorType, shape_symbols
+from graphc.verify import verify
+
+Observer = Callable[[str, Graph, Graph, float], None]
+
+LARGEST = 1 << 24  # elements of inputs that a check by value is willing to draw
+
+
+def from_settings() -> tuple[Observer, ...]:
+    """The observers that GRAPHC_CHECK, GRAPHC_DUMP and GRAPHC_DEBUG ask for."""
+    settings = config.current()
+    found: list[Observer] = []
+    if settings.debug >= 1:
+        found.append(print_times)
+    if settings.dump:
+        found.append(dump_into(settings.dump))
+    if settings.check & {"1", "2"}:
+        found.append(verify_after)
+    if "2" in settings.check:
+        found.append(check_values)
+    return tuple(found)
+
+
+def verify_after(name: str, before: Graph, after: Graph, time_s: float) -> None:
+    """Run the verifier on what a pass made.
+
+    Raises:
+        InternalError: the graph is not sound; the message names the pass and the fault.
+    """
+    if after is before and name != "traced":
+        return
+    try:
+        verify(after)
+    except GraphcError as error:
+        raise InternalError(f"after the pass {name}: {error}") from error
+
+
+def print_times(name: str, before: Graph, after: Graph, time_s: float) -> None:
+    """Write one line of the pass table to standard error."""
+    if name == "traced":
+        sys.stderr.write(f"graphc: {after.name}, {len(after.nodes)} nodes\n")
+        return
+    nodes = f"{len(before.nodes)} -> {len(after.nodes)}"
+    sys.stderr.write(f"graphc: {name:<14}{nodes:>16} nodes {time_s * 1e3:10.2f} ms\n")
+
+
+def dump_into(folder: str) -> Observer:
+    """An observer that writes every graph as text and as dot, numbered, into a folder of its own
+    for each program below `folder`."""
+    state = {"count": 0, "place": Path(folder)}
+
+    def dump(name: str, before: Graph, after: Graph, time_s: float) -> None:
+        if name == "traced":
+            state["place"] = _fresh(Path(folder), after.name)
+        stem = state["place"] / f"{state['count']:02d}-{name}"  # type: ignore[operator]
+        Path(f"{stem}.py").write_text(show(after, origins=True))
+        Path(f"{stem}.dot").write_text(viz.dot(after))
+        state["count"] += 1  # type: ignore[operator]
+
+    return dump
+
+
+def _fresh(folder: Path, name: str) -> Path:
+    """`folder` itself while it has no dump, else the first free `folder/name-k`."""
+    place, k = folder, 1
+    while (place / "00-traced.py").exists():
+        place, k = folder / f"{name}-{k}", k + 1
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def check_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
+    """Interpret both graphs on random inputs and compare.
+
+    Raises:
+        InternalError: an output differs; the message names the pass, its notes have both texts.
+    """
+    if after is before:
+        return
+    sizes = sample_sizes(before)
+    if sum(dims.evaluate(tensor_type(i).size, sizes) for i in before.inputs) > LARGEST:
+        return
+    arrays = sample_arrays(before, sizes)
+    try:
+        wanted = run_sized(before, arrays, sizes)
+    except GraphcError:
+        return  # such inputs are an error of the program: nothing to compare
+    found = run_sized(after, arrays, sizes)
+    for position, (left, right) in enumerate(zip(wanted, found, strict=True)):
+        if not close(left, right):
+            raise _blame(name, before, after, position, left, right)
+
+
+def _blame(
+    name: str, before: Graph, after: Graph, position: int, left: np.ndarray, right: np.ndarray
+) -> InternalError:
+    with np.errstate(all="ignore"):
+        difference = np.abs(np.asarray(left, np.float64) - np.asarray(right, np.float64))
+    error = InternalError(
+        f"the pass {name} changed output {position} of {before.name} by up to "
+        f"{np.nanmax(difference, initial=0.0):.3g}"
+    )
+    error.add_note(f"before {name}:\n{show(before)}")
+    error.add_note(f"after {name}:\n{show(after)}")
+    return error
+
+
+def close(left: np.ndarray, right: np.ndarray) -> bool:
+    """Whether two results of one computation agree: exactly, or for floats to within 1000 units
+    in the last place of the largest finite magnitude."""
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    if left.dtype.kind != "f":
+        return bool(np.array_equal(left, right))
+    finite = np.isfinite(left)
+    if not np.array_equal(finite, np.isfinite(right)):
+        return False
+    scale = float(np.abs(left[finite]).max(initial=0.0).astype(np.float64))
+    tolerance = 1000 * float(np.finfo(left.dtype).eps) * scale
+    same = np.array_equal(left[~finite], right[~finite], equal_nan=True)
+    return bool(same and np.allclose(left[finite], right[finite], rtol=0, atol=tolerance))
+
+
+def sample_sizes(graph: Graph) -> dict[str, int]:
+    """Small sizes for the symbols of a graph's inputs that their declared facts admit."""
+    sizes: dict[str, int] = {}
+    for node in graph.inputs:
+        for symbol in sorted(shape_symbols(tensor_type(node).shape), key=lambda s: s.name):
+            step = symbol.multiple_of
+            size = -(-max(symbol.min, 3) // step) * step
+            if isinstance(symbol.max, int) and size > symbol.max:
+                size = symbol.max // step * step
+            sizes[symbol.name] = size
+    return sizes
+
+
+def sample_arrays(graph: Graph, sizes: Mapping[str, int], seed: int = 0) -> list[np.ndarray]:
+    """Random values for a graph's inputs: standard normal, small integers, coins; parameters and
+    constants that carry an array keep it."""
+    rng = np.random.default_rng(seed)
+    return [
+        node.state.array if isinstance(node, Bound) else _draw(rng, tensor_type(node), sizes)
+        for node in graph.inputs
+    ]
+
+
+def _draw(rng: np.random.Generator, type_: TensorType, sizes: Mapping[str, int]) -> Any:
+    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
+    if type_.dtype.is_float:
+        return rng.standard_normal(shape).astype(type_.dtype.numpy)
+    return rng.integers(0, 2, shape).astype(type_.dtype.numpy)

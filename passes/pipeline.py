@@ -1,0 +1,168 @@
+"""Pipelines: literal tuples of passes, one for each level, and the function that runs them.
+
+    O0   nothing: the graph as it was written
+    O1   algebra to a fixed point
+    O2   and fusion, cheap values computed again, results written over dead operands
+    O3   and recomputation of more than the cheapest values where it lowers the peak
+
+A pass is a function `Graph -> Graph`. Observers see each pass's name, its graph before and
+after, and its time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphc import config
+from graphc.errors import ArgumentError, InternalError
+from graphc.ir import Graph
+from graphc.passes.cse import cse
+from graphc.passes.dce import dce
+from graphc.passes.fold import fold
+from graphc.passes.observers import Observer, from_settings
+from graphc.passes.rewrite import rewrite
+from graphc.passes.simplify import RULES, simplify, simplify_fast
+
+Pass = Callable[[Graph], Graph]
+History = list[tuple[str, Graph]]
+ROUNDS = 32  # runs of a repeated group before it is taken to go in circles
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Passes that run in turn until none of them changes the graph."""
+
+    passes: tuple[Pass, ...]
+
+
+SETTLE = Repeat((simplify, fold, cse, dce))
+O0: tuple[Pass | Repeat, ...] = ()
+O1 = (SETTLE,)
+O2 = (SETTLE,)
+O3 = (SETTLE,)
+LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
+FAST_MATH = {simplify: simplify_fast}
+
+
+def passes_of(level: str, fast_math: bool = False) -> tuple[Pass | Repeat, ...]:
+    """The passes of a level.
+
+    Args:
+        level: "O0", "O1", "O2" or "O3".
+        fast_math: with the rules that may change roundings, and what becomes of nan and inf.
+
+    Raises:
+        ArgumentError: there is no such level.
+    """
+    if level not in LEVELS:
+        raise ArgumentError(f"{level!r} is no level", hint=f"one of {', '.join(LEVELS)}")
+    if not fast_math:
+        return LEVELS[level]
+    return tuple(
+        Repeat(tuple(FAST_MATH.get(p, p) for p in entry.passes))
+        if isinstance(entry, Repeat)
+        else FAST_MATH.get(entry, entry)
+        for entry in LEVELS[level]
+    )
+
+
+def optimize(
+    graph: Graph,
+    level: str = "O2",
+    fast_math: bool = False,
+    observers: Sequence[Observer] | None = None,
+) -> tuple[Graph, History]:
+    """Run the passes of a level.
+
+    Args:
+        graph: as traced.
+        level: "O0" to "O3".
+        fast_math: see `passes_of`.
+        observers: those that the settings ask for (GRAPHC_DEBUG, GRAPHC_DUMP, GRAPHC_CHECK)
+            unless given.
+
+    Returns:
+        The graph to compile, and the history: pairs of a pass's name and the graph after it, the
+        first being ("traced", graph).
+
+    Example:
+        >>> final, history = optimize(graph, "O1")
+        >>> [name for name, _ in history]
+        ['traced', 'simplify', 'fold', 'cse', 'dce']
+    """
+    chosen = from_settings() if observers is None else observers
+    return run(graph, passes_of(level, fast_math), chosen)
+
+
+def run(
+    graph: Graph, passes: Sequence[Pass | Repeat], observers: Sequence[Observer] = ()
+) -> tuple[Graph, History]:
+    """Run passes in order, leaving out those that GRAPHC_SKIP names.
+
+    Args:
+        graph: what to start from.
+        passes: functions, and groups to repeat.
+        observers: called after every pass as `observer(name, before, after, time_s)`; once before
+            the first pass with the name "traced" and the same graph twice.
+
+    Returns:
+        The last graph, and the history (a pass's later, fruitless runs in a repeated group are
+        left out).
+
+    Raises:
+        InternalError: a repeated group does not settle; the message names the rules still firing.
+    """
+    history: History = []
+    skipped = config.current().skip
+    _record(history, observers, "traced", graph, graph, 0.0)
+    for entry in passes:
+        group = entry.passes if isinstance(entry, Repeat) else (entry,)
+        group = tuple(p for p in group if p.__name__ not in skipped)
+        graph = _run_group(graph, group, isinstance(entry, Repeat), observers, history)
+    return graph, history
+
+
+def _run_group(
+    graph: Graph,
+    group: Sequence[Pass],
+    repeat: bool,
+    observers: Sequence[Observer],
+    history: History,
+) -> Graph:
+    for turn in range(ROUNDS):
+        start = graph
+        for each in group:
+            began = time.perf_counter()
+            after = each(graph)
+            time_s = time.perf_counter() - began
+            if turn == 0 or after is not graph:
+                _record(history, observers, each.__name__, graph, after, time_s)
+            graph = after
+        if graph is start or not repeat:
+            return graph
+    raise InternalError(
+        f"{', '.join(p.__name__ for p in group)} do not settle in {ROUNDS} rounds: "
+        f"{_still_firing(graph)}"
+    )
+
+
+def _still_firing(graph: Graph) -> str:
+    fired: Counter[str] = Counter()
+    rewrite(graph, RULES, fired)
+    return f"rules still firing are {', '.join(fired)}" if fired else "no rule fires"
+
+
+def _record(
+    history: History,
+    observers: Sequence[Observer],
+    name: str,
+    before: Graph,
+    after: Graph,
+    time_s: float,
+) -> None:
+    history.append((name, after))
+    for observer in observers:
+        observer(name, before, after, time_s)

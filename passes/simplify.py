@@ -1,0 +1,38 @@
+"""Algebra: a table of named rules, by theme, applied at every node.
+
+    v0 = full(value=1.0, ...)
+    v1 = multiply(x, v0)          mul-one: x
+    v2 = negative(v1)
+    v3 = negative(v2)             neg-neg: x
+
+`EXACT` rules keep every bit of every value (nan payloads aside); the rest may change a rounding,
+or what becomes of nan, inf and -0.0, and run with fast math only. The rules stand in
+`simplify_arithmetic` and its neighbours.
+"""
+
+from __future__ import annotations
+
+from graphc.ir import Graph
+from graphc.passes.rewrite import rewrite
+from graphc.passes.simplify_arithmetic import ARITHMETIC
+
+RULES = (*ARITHMETIC,)
+EXACT = tuple(rule for rule in RULES if rule.exact)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply the exact rules.
+
+    Returns:
+        The simplified graph; the graph itself when no rule fired.
+    """
+    return rewrite(graph, EXACT)
+
+
+def simplify_fast(graph: Graph) -> Graph:
+    """Apply all rules, those of fast math too.
+
+    Returns:
+        The simplified graph; the graph itself when no rule fired.
+    """
+    return rewrite(graph, RULES)
