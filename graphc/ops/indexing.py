@@ -5,6 +5,8 @@ error that names the value and the size, found while the program runs (`checked`
 ops are index maps whose index is `read` from an operand: the lowering loads the integer, checks
 it against the size of operand 0 along the node's `axis`, and wraps negatives. Writing ops are
 loop nests that add, or overwrite, in the order of the index, so results do not depend on threads.
+The attribute `trusted=True` promises an index in 0 .. size - 1, as argmax and argsort give it: the
+op is then not checked.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ import numpy as np
 from graphc import dtypes
 from graphc.dims import Size
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
-from graphc.ir import IndexMap, Kind, Library, Node, NoGradient, Op, Piece, Sample, caller
+from graphc.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
 from graphc.operators import FUNCTIONS
-from graphc.ops.declare import as_tensor, check_axis, declare, describe, public
+from graphc.ops.declare import declare
 from graphc.ops.movement import Index
-from graphc.ops.shaping import broadcast_to, expand_dims, reshape
+from graphc.ops.shaping import broadcast_to, reshape
 from graphc.types import TensorType
 
 
@@ -39,7 +41,7 @@ def wrapped(index: np.ndarray, size: int) -> np.ndarray:
     return np.where(index < 0, index + size, index)
 
 
-def _check_index(name: str, index: TensorType) -> None:
+def check_index(name: str, index: TensorType) -> None:
     if not index.dtype.is_integer:
         raise DTypeError(
             f"{name}: an index must be of an integer dtype, not {index}",
@@ -56,13 +58,13 @@ def _indexed(
     return Sample((*operands, *((s, "float32", "real") for s in more)), {"axis": axis})
 
 
-def _take_shape(x: tuple[Size, ...], index: tuple[Size, ...], axis: int) -> tuple[Size, ...]:
+def take_shape(x: tuple[Size, ...], index: tuple[Size, ...], axis: int) -> tuple[Size, ...]:
     return (*x[:axis], *index, *x[axis + 1 :])
 
 
 def _take_infer(x: TensorType, index: TensorType, *, axis: int) -> TensorType:
-    _check_index("take", index)
-    return x.with_shape(_take_shape(x.shape, index.shape, axis))
+    check_index("take", index)
+    return x.with_shape(take_shape(x.shape, index.shape, axis))
 
 
 def _take_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
@@ -78,7 +80,7 @@ def _take_vjp(node: Any, ct: Any) -> tuple[Any, None]:
     count = index.type.size
     flat = reshape(ct, (*x.type.shape[:axis], count, *x.type.shape[axis + 1 :]))
     zeros = FUNCTIONS["full"](x.type.shape, 0, ct.type.dtype)
-    return INDEX_ADD(zeros, reshape(index, (count,)), flat, axis=axis), None
+    return added(INDEX_ADD, zeros, reshape(index, (count,)), flat, axis), None
 
 
 TAKE = declare(
@@ -100,8 +102,10 @@ TAKE = declare(
 )  # fmt: skip
 
 
-def _along_infer(x: TensorType, index: TensorType, *, axis: int) -> TensorType:
-    _check_index("take_along_axis", index)
+def _along_infer(
+    x: TensorType, index: TensorType, *, axis: int, trusted: bool = False
+) -> TensorType:
+    check_index("take_along_axis", index)
     _check_beside("take_along_axis", x, index, axis)
     return x.with_shape(index.shape)
 
@@ -124,22 +128,39 @@ def _along_vjp(node: Any, ct: Any) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     shape = x.type.shape
+    trusted = _is_trusted(node)
     zeros = FUNCTIONS["full"](shape, 0, ct.type.dtype)
     if index.type.shape[axis] != 1:
-        return SCATTER_ADD(zeros, index, ct, axis=axis), None
+        return added(SCATTER_ADD, zeros, index, ct, axis, trusted), None
     # One element a row: a comparison fuses where a scatter would not.
-    chosen = broadcast_to(checked_index(index, shape[axis]), shape)
+    place = index if trusted else checked_index(index, shape[axis])
+    chosen = broadcast_to(FUNCTIONS["cast"](place, dtypes.int64), shape)
     here = FUNCTIONS["equal"](FUNCTIONS["iota"](shape, axis), chosen)
     return FUNCTIONS["where"](here, broadcast_to(ct, shape), zeros), None
+
+
+def _is_trusted(node: Any) -> bool:
+    return dict(node.attrs).get("trusted", False)
+
+
+def added(op: Op, zeros: Any, index: Any, ct: Any, axis: int, trusted: bool = False) -> Any:
+    """Cotangents added up where they were taken; float16 in float32, rounded once."""
+    promise = {"trusted": True} if trusted else {}
+    if ct.type.dtype is not dtypes.float16:
+        return op(zeros, index, ct, axis=axis, **promise)
+    wide = [FUNCTIONS["cast"](t, dtypes.float32) for t in (zeros, ct)]
+    return FUNCTIONS["cast"](op(wide[0], index, wide[1], axis=axis, **promise), dtypes.float16)
 
 
 TAKE_ALONG_AXIS = declare(
     Op(
         "take_along_axis", Kind.MOVEMENT, _along_infer,
-        lambda x, index, *, axis: np.take_along_axis(x, wrapped(index, x.shape[axis]), axis),
+        lambda x, index, *, axis, trusted=False: np.take_along_axis(
+            x, wrapped(index, x.shape[axis]), axis
+        ),
         _along_vjp,
         IndexMap(_along_pieces),
-        checked=True,
+        checked=lambda node: not _is_trusted(node),
         samples=lambda: [
             _indexed((3, 5), (3, 1), axis=1),
             _indexed((3, 5), (4, 5), axis=0),
@@ -152,26 +173,32 @@ TAKE_ALONG_AXIS = declare(
 
 
 def _adder(name: str, along: bool) -> Callable[..., np.ndarray]:
-    def run(x: np.ndarray, index: np.ndarray, updates: np.ndarray, *, axis: int) -> np.ndarray:
-        wide = np.float32 if x.dtype == np.float16 else x.dtype
-        result = x.astype(wide, copy=True)
+    def run(
+        x: np.ndarray, index: np.ndarray, updates: np.ndarray, *, axis: int, trusted: bool = False
+    ) -> np.ndarray:
+        result = x.copy()
         place = wrapped(index, x.shape[axis])
         if along:
             places: list[Any] = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
             places[axis] = place
         else:
             places = [slice(None)] * axis + [place]
-        np.add.at(result, tuple(places), updates.astype(wide))
-        return result.astype(x.dtype)
+        np.add.at(result, tuple(places), updates)
+        return result
 
     run.__name__ = name
     return run
 
 
 def _scatter_infer(
-    x: TensorType, index: TensorType, updates: TensorType, *, axis: int
+    x: TensorType,
+    index: TensorType,
+    updates: TensorType,
+    *,
+    axis: int,
+    trusted: bool = False,
 ) -> TensorType:
-    _check_index("scatter_add", index)
+    check_index("scatter_add", index)
     _check_beside("scatter_add", x, index, axis)
     _check_updates("scatter_add", x, updates, index.shape)
     return x
@@ -183,12 +210,16 @@ def _check_updates(name: str, x: TensorType, updates: TensorType, shape: Any) ->
         raise ShapeError(f"{name}: the updates must be {wanted}, not {updates}", where=caller())
 
 
+def _scatter_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
+    return ct, None, TAKE_ALONG_AXIS(ct, node.inputs[1], **dict(node.attrs))
+
+
 SCATTER_ADD = declare(
     Op(
         "scatter_add", Kind.LIBRARY, _scatter_infer, _adder("scatter_add", along=True),
-        lambda n, ct: (ct, None, TAKE_ALONG_AXIS(ct, n.inputs[1], axis=n.attr("axis"))),
+        _scatter_vjp,
         Library("scatter_add"),
-        checked=True,
+        checked=lambda node: not _is_trusted(node),
         samples=lambda: [
             _indexed((3, 5), (3, 2), (3, 2), axis=1),
             _indexed((2, 3), (4, 3), (4, 3), axis=0),
@@ -201,8 +232,8 @@ SCATTER_ADD = declare(
 
 
 def _rows_infer(x: TensorType, index: TensorType, updates: TensorType, *, axis: int) -> TensorType:
-    _check_index("index_add", index)
-    _check_updates("index_add", x, updates, _take_shape(x.shape, index.shape, axis))
+    check_index("index_add", index)
+    _check_updates("index_add", x, updates, take_shape(x.shape, index.shape, axis))
     if index.rank != 1:
         raise ShapeError(f"index_add: the index must have one axis, not {index}", where=caller())
     return x
@@ -267,174 +298,3 @@ INDEX_UPDATE = declare(
 def checked_index(index: Any, size: Size) -> Any:
     """An index as int64 counted from the start, checked against an axis' size."""
     return TAKE(FUNCTIONS["iota"]((size,)), index, axis=0)
-
-
-def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
-    x, index = as_tensor(x, name), as_tensor(index, name)
-    _check_index(name, index.type)
-    if not x.type.shape:
-        raise ShapeError(f"{name}: {x.type} has no axis", [describe(x)], where=caller())
-    return x, index, check_axis(name, axis, len(x.type.shape))
-
-
-@public
-def take(x: Any, index: Any, axis: Any = None) -> Any:
-    """The slices of x along an axis that `index` names, in its shape.
-
-    Args:
-        x: a tensor.
-        index: integers of any shape; negative ones count from the end.
-        axis: the axis; None takes from the flattened tensor.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    x = as_tensor(x, "take")
-    if axis is None:
-        x, axis = FUNCTIONS["flatten"](x), 0
-    x, index, axis = _operands("take", x, index, axis)
-    return TAKE(x, index, axis=axis)
-
-
-@public
-def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
-    """Along an axis, the element of x that `index` names at each place.
-
-    Args:
-        x: a tensor.
-        index: integers of x's rank; sizes beside the axis broadcast.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    x, index, axis = _operands("take_along_axis", x, index, axis)
-    x, index = _beside("take_along_axis", x, index, axis)
-    return TAKE_ALONG_AXIS(x, index, axis=axis)
-
-
-def _beside(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any]:
-    """Both operands with the sizes beside the axis broadcast."""
-    if len(x.type.shape) != len(index.type.shape):
-        raise ShapeError(
-            f"{name}: {x.type} and the index {index.type} have different numbers of axes",
-            [describe(x), describe(index)],
-            where=caller(),
-        )
-    sizes = []
-    for a, (size, other) in enumerate(zip(x.type.shape, index.type.shape)):
-        if a != axis and size != other and 1 not in (size, other):
-            raise ShapeError(
-                f"{name}: axis {a} of x has size {size}, of the index {other}",
-                [describe(x), describe(index)],
-                where=caller(),
-            )
-        sizes.append(other if size == 1 else size)
-    shapes = [
-        [d if a != axis else t.type.shape[a] for a, d in enumerate(sizes)] for t in (x, index)
-    ]
-    return broadcast_to(x, shapes[0]), broadcast_to(index, shapes[1])
-
-
-@public
-def gather(x: Any, dim: int, index: Any) -> Any:
-    """`take_along_axis` with PyTorch's name and argument order."""
-    return take_along_axis(x, index, dim)
-
-
-@public
-def one_hot(index: Any, num_classes: Any, dtype: Any = dtypes.float32) -> Any:
-    """A new last axis of size `num_classes` that is 1 where `index` points and 0 elsewhere.
-
-    Args:
-        index: integers of any shape.
-        num_classes: the size of the new axis.
-        dtype: float32 unless given.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the new axis.
-    """
-    index = as_tensor(index, "one_hot")
-    _check_index("one_hot", index.type)
-    shape = (*index.type.shape, num_classes)
-    place = expand_dims(checked_index(index, num_classes), -1)
-    hot = FUNCTIONS["equal"](FUNCTIONS["iota"](shape, len(shape) - 1), broadcast_to(place, shape))
-    return FUNCTIONS["cast"](hot, dtypes.as_dtype(dtype))
-
-
-def _as_updates(name: str, x: Any, updates: Any, shape: Any) -> Any:
-    updates = updates if hasattr(updates, "type") else as_tensor(updates, name)
-    if updates.type.dtype is not x.type.dtype:
-        if dtypes.promote(updates.type.dtype, x.type.dtype) is not x.type.dtype:
-            raise DTypeError(
-                f"{name}: updates of {updates.type.dtype.name} into {x.type.dtype.name}",
-                [describe(x), describe(updates)],
-                where=caller(),
-                hint="cast the updates first",
-            )
-        updates = FUNCTIONS["cast"](updates, x.type.dtype)
-    return broadcast_to(updates, shape)
-
-
-@public
-def scatter_add(x: Any, index: Any, updates: Any, axis: int = -1) -> Any:
-    """x with `updates` added at the places along an axis that `index` names.
-
-    Args:
-        x: a tensor.
-        index: integers of x's rank, equal in size beside the axis.
-        updates: broadcast to the index' shape.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    x, index, axis = _operands("scatter_add", x, index, axis)
-    updates = _as_updates("scatter_add", x, updates, index.type.shape)
-    return SCATTER_ADD(x, index, updates, axis=axis)
-
-
-def _by_rows(name: str, op: Op, x: Any, index: Any, updates: Any, axis: int) -> Any:
-    x, index, axis = _operands(name, x, index, axis)
-    shape = _take_shape(x.type.shape, index.type.shape, axis)
-    updates = _as_updates(name, x, updates, shape)
-    count = index.type.size
-    index = reshape(index, (count,))
-    return op(x, index, reshape(updates, _take_shape(x.type.shape, (count,), axis)), axis=axis)
-
-
-@public
-def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
-    """x with slices of `updates` added to the slices along an axis that `index` names.
-
-    Args:
-        x: a tensor.
-        index: integers of any shape.
-        updates: broadcast to the shape of `take(x, index, axis)`.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    return _by_rows("index_add", INDEX_ADD, x, index, updates, axis)
-
-
-@public
-def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
-    """x with the slices along an axis that `index` names replaced by `values`.
-
-    Where an index comes more than once the last value wins, and only it has a gradient.
-
-    Args:
-        x: a tensor.
-        index: integers of any shape.
-        values: broadcast to the shape of `take(x, index, axis)`.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    return _by_rows("index_update", INDEX_UPDATE, x, index, values, axis)
-
-
-__all__ = ["NoGradient", "checked_index", "take", "take_along_axis", "wrapped"]

@@ -1,0 +1,147 @@
+"""Sorting: the `argsort` op; sort, topk and searchsorted are compositions over it.
+
+Sorting is stable: equal elements keep their order, also when descending. nan counts as greater
+than every number, as in NumPy and PyTorch: last when ascending, first when descending.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc import dims, dtypes
+from graphc.errors import ShapeError
+from graphc.ir import Kind, Library, NoGradient, Op, Sample, caller
+from graphc.operators import FUNCTIONS
+from graphc.ops.declare import as_tensor, check_axis, declare, describe, public
+from graphc.ops.lookup import trusted_along_axis
+from graphc.ops.shaping import cut, expand_dims, flatten
+from graphc.types import TensorType
+
+
+def _argsort_infer(x: TensorType, *, axis: int, descending: bool) -> TensorType:
+    if not 0 <= axis < x.rank:
+        raise ShapeError(f"argsort: axis {axis} of {x}")
+    return x.with_dtype(dtypes.int64)
+
+
+def _argsort_numpy(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    # Reversed twice: equal elements end up in their own order.
+    order = np.argsort(np.flip(x, axis), axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(order, axis)
+
+
+def _case(shape: tuple[int, ...], dtype: str, axis: int, descending: bool) -> Sample:
+    return Sample(((shape, dtype, "real"),), {"axis": axis, "descending": descending})
+
+
+ARGSORT = declare(
+    Op(
+        "argsort", Kind.LIBRARY, _argsort_infer, _argsort_numpy,
+        NoGradient("indices are integers"),
+        Library("argsort"),
+        samples=lambda: [
+            _case((7,), "float32", 0, False),
+            _case((3, 9), "float64", 1, True),
+            _case((5, 3), "int8", 0, True),
+            _case((2, 3, 2), "float16", 1, False),
+            _case((12,), "bool", 0, False),
+            _case((6,), "uint64", 0, True),
+            _case((1,), "float32", 0, False),
+            _case((0, 2), "float32", 0, False),
+            _case((2, 0), "float32", 0, True),
+        ],
+        doc="The stable order of the elements along an axis: indices, int64.",
+    )
+)  # fmt: skip
+
+
+@public
+def argsort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
+    """The indices that sort x along an axis; stable, nan counts as the greatest.
+
+    Args:
+        x: a tensor.
+        axis: the axis; None sorts the flattened tensor.
+        descending: greatest first.
+
+    Returns:
+        int64, of x's shape.
+    """
+    x = as_tensor(x, "argsort")
+    if axis is None:
+        x, axis = flatten(x), 0
+    axis = check_axis("argsort", axis, len(x.type.shape))
+    return ARGSORT(x, axis=axis, descending=bool(descending))
+
+
+@public
+def sort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
+    """x sorted along an axis; stable, nan counts as the greatest.
+
+    The gradient goes to the elements in their first order: among equal ones to each its own.
+
+    Args:
+        x: a tensor.
+        axis: the axis; None sorts the flattened tensor.
+        descending: greatest first.
+    """
+    x = as_tensor(x, "sort")
+    if axis is None:
+        x, axis = flatten(x), 0
+    return trusted_along_axis(x, argsort(x, axis, descending), axis)
+
+
+@public
+def topk(x: Any, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any, Any]:
+    """The k greatest (or least) elements along an axis, in order, and their indices.
+
+    Among equal elements the first ones are taken, and they have the gradient.
+
+    Args:
+        x: a tensor.
+        k: how many; at most the axis' size.
+        axis: the axis.
+        largest: the greatest ones, or the least.
+
+    Returns:
+        (values, indices).
+
+    Raises:
+        ShapeError: the axis is shorter than k, or cannot be shown not to be.
+    """
+    x = as_tensor(x, "topk")
+    axis = check_axis("topk", axis, len(x.type.shape))
+    size = x.type.shape[axis]
+    if not dims.at_least(k, 0) or not dims.at_least(size - k, 0):
+        raise ShapeError(
+            f"topk: k={k} along axis {axis} of size {size}",
+            [describe(x)],
+            where=caller(),
+            hint="k must be at most the size; declare the dimension with min=k",
+        )
+    index = cut(argsort(x, axis, largest), axis, 0, k)
+    return trusted_along_axis(x, index, axis), index
+
+
+@public
+def searchsorted(x: Any, values: Any, side: str = "left") -> Any:
+    """Where values would be inserted into the sorted 1-d x to keep it sorted.
+
+    Args:
+        x: (n,), ascending, without nan.
+        values: any shape; compared with every element.
+        side: "left" (before equal elements) or "right" (behind them).
+
+    Returns:
+        int64, of the values' shape.
+    """
+    x, values = as_tensor(x, "searchsorted"), as_tensor(values, "searchsorted")
+    if len(x.type.shape) != 1 or side not in ("left", "right"):
+        raise ShapeError(f"searchsorted: {x.type}, side {side!r}", where=caller())
+    compare = "less" if side == "left" else "less_equal"
+    below = FUNCTIONS[compare](x, expand_dims(values, -1))
+    return FUNCTIONS["sum"](below, -1)
