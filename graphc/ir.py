@@ -25,7 +25,7 @@ from types import CodeType
 from typing import Any
 
 from graphc.dims import Dim, Size
-from graphc.errors import InternalError
+from graphc.errors import GraphcError, InternalError
 from graphc.operators import Operators
 from graphc.types import TensorType, TupleType, Type
 
@@ -55,10 +55,18 @@ class Scalar:
     """Lowering fact of an elementwise op: its expression in the kernel language.
 
     `template` has `{0}`, `{1}`... for operands, or is a function of the operand dtypes and the
-    attributes (as a dict) that returns such a template.
+    attributes (as keywords) that returns such a template. Its value is cast to the result dtype.
+
+    A checked op (`Op.checked`) also has `check`: a condition, a template likewise, that holds
+    when the element fails. Then `value` and `limit`, templates of int64, go to the status block,
+    and `failure(node, value)` makes the error from the recorded value.
     """
 
     template: str | Callable[..., str]
+    check: str | Callable[..., str] | None = None
+    value: str = "i64({0})"
+    limit: str = "i64(0)"
+    failure: Callable[[Node, int], GraphcError] | None = None
 
 
 @dataclass(frozen=True, slots=True)
