@@ -53,7 +53,7 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
     cts: dict[Node, Node] = {}
     via: dict[Node, Node] = {}
     for output, ct in zip(outputs, cotangents):
-        cts[output] = cts[output] + ct if output in cts else ct
+        cts[output] = FUNCTIONS["add"](cts[output], ct) if output in cts else ct
     for node in reversed(order):
         if node in cts and node in active and any(i in active for i in node.inputs):
             with at_origin(node.origin):
@@ -94,7 +94,7 @@ def _propagate(node: Node, cts: dict[Node, Node], via: dict[Node, Node], active:
                 where=node.origin or "",
             )
         via.setdefault(operand, node)
-        cts[operand] = cts[operand] + part if operand in cts else part
+        cts[operand] = FUNCTIONS["add"](cts[operand], part) if operand in cts else part
 
 
 def _no_gradient(

@@ -12,6 +12,7 @@ or what becomes of nan, inf and -0.0, and run with fast math only. The rules sta
 
 from __future__ import annotations
 
+import graphc.ops  # noqa: F401  the rules are made of all ops
 from graphc.ir import Graph
 from graphc.passes.rewrite import rewrite
 from graphc.passes.simplify_arithmetic import ARITHMETIC
