@@ -201,7 +201,7 @@ def _foreign(node: Node, value: Any) -> np.ndarray:
         reason = ""
     if found.dtype == object:
         raise ArgumentError(
-            f"input {node.name!r} is given a {type(value).__name__}, which is no array{reason:.200}",
+            f"input {node.name!r} is given a {type(value).__name__}, no array{reason:.200}",
             where=caller(),
         )
     return found

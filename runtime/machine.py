@@ -157,7 +157,10 @@ class Frame:
         self._claims = team.aligned(max(len(table), 1))
         self._times: np.ndarray | None = None
         self._words = team.aligned(FRAME_WORDS)
-        self._address = self._words.ctypes.data
+        # Made once: ctypes takes them as they are, where it would convert ints at every call.
+        address = ctypes.c_int64(self._words.ctypes.data)
+        self._ask = (address, ctypes.c_int64(1), ctypes.c_int64(0))
+        self._tell = (address, ctypes.c_int64(0), ctypes.c_int64(0))
         self._entry = _entry()
         self._fill()
         _frames.add(self)
@@ -190,10 +193,10 @@ class Frame:
             0, or the code that a kernel put into the status block; then no step from the first
             that changes state on was run.
         """
-        status = self._entry(self._address, 1, 0)
+        status = self._entry(*self._ask)
         if status == NEEDS_TEAM:
             self._share()
-            status = self._entry(self._address, 0, 0)
+            status = self._entry(*self._tell)
         return status
 
     def _share(self) -> None:
@@ -243,7 +246,7 @@ def _threads(threads: int | None) -> int:
 
 
 @functools.cache
-def _entry() -> Callable[[int, int, int], int]:
+def _entry() -> Callable[..., int]:
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)
     return prototype(team.functions_alone()["run"])
 

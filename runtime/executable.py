@@ -1,0 +1,398 @@
+"""A program in memory: kernels loaded, arguments laid out, frames kept for the next call.
+
+    executable = Executable(graph, steps, threads=None)
+    executable.memory = plan                     # of what `arena_values` and `workspaces` say
+    call = executable.bind({"n": 64})            # once for each set of sizes
+    failure = executable.run(call, [x, out])     # one native call
+    if failure: site, value, limit = failure
+
+What depends on sizes is worked out by `bind`. What depends on memory is kept in frames, one a set
+of sizes; frames of one slot share an arena, and every call under way has a slot of its own. So a
+call with sizes that were seen before allocates nothing. Homes of values are settled in `homes`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphc.access import Access, enter, leave
+from graphc.dims import Dim
+from graphc.errors import InternalError
+from graphc.ir import Graph, Node, tensor_type
+from graphc.ops.source import Bound, Parameter
+from graphc.runtime import homes as places
+from graphc.runtime import loader, machine
+from graphc.runtime.homes import COPY, COPY_GRAIN, Copy, External, Held, Home, Key, Planned, Staged
+from graphc.runtime.kernel import Kernel
+from graphc.runtime.step import (
+    Number,
+    Site,
+    Sized,
+    StatusBlock,
+    Step,
+    Value,
+    Workspace,
+    evaluate,
+)
+
+ALIGNMENT = 64
+# Sets of sizes that a program, and frames that a slot, keep ready.
+MAX_CALLS = 256
+
+
+class Memory(Protocol):
+    """A memory plan: buffers with keys, and where they lie for a set of sizes."""
+
+    @property
+    def buffers(self) -> Sequence[Any]:
+        """Each has a `key`: (node, k) for the k-th result, (node, name) for scratch memory."""
+
+    def place(self, sizes: Mapping[str, int]) -> Any:
+        """`offsets` in the order of `buffers`, and the `total` bytes."""
+
+
+def _data_offset() -> int:
+    """Where in an ndarray object its data pointer stands (NumPy's C ABI); 0 if not found there."""
+    offset = object.__basicsize__
+    for sample in (np.zeros(3), np.zeros((2, 2), np.int8)[1:]):
+        if ctypes.c_int64.from_address(id(sample) + offset).value != sample.ctypes.data:
+            return 0
+    return offset
+
+
+_DATA = _data_offset()
+_word_at = ctypes.c_int64.from_address
+
+
+class Call:
+    """What a set of sizes decides: the words of the args table, the arena, the results' shapes."""
+
+    __slots__ = ("arena_nbytes", "arena_offsets", "outputs", "sizes", "used", "words")
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = dict(sizes)
+        self.words = np.zeros(0, np.int64)
+        self.arena_offsets = np.zeros(0, np.int64)
+        self.arena_nbytes = 0
+        self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
+        self.used = True
+
+
+class _Slot:
+    """What one call under way needs: an arena, frames filled for it, a place in the line."""
+
+    __slots__ = ("access", "arena", "arena_address", "frames")
+
+    def __init__(self, access: Access | None) -> None:
+        self.access = access
+        self.arena = np.zeros(0, np.uint8)
+        self.arena_address = 0
+        self.frames: dict[Call, tuple[int, machine.Frame, Any]] = {}
+
+
+class Executable:
+    """Native code and memory of one program.
+
+    Args:
+        graph: the final graph; outputs that are not aliases are the results.
+        steps: its lowering, in the graph's order.
+        threads: most threads that share a call; None for the setting.
+
+    Attributes:
+        launches: the steps and copies in the order in which they run.
+        kernels: their sources by name.
+        sites: the node that each number in the status block names, from 1.
+        arena_values: values that live in the arena, as (node, k) for a node's k-th result.
+        workspaces: scratch memory of nodes: pairs of a name and bytes.
+        memory: the plan of these; what it doesn't know gets room of its own.
+    """
+
+    def __init__(self, graph: Graph, steps: Sequence[Step], threads: int | None = None) -> None:
+        self.graph = graph
+        self.memory: Memory | None = None
+        self.threads = threads
+        self.homes = places.settle(graph, steps)
+        self.launches = self.homes.steps
+        self._numbers: dict[Node, int] = {}
+        self.kernels: dict[str, str] = {}
+        self._constants: list[tuple[int, Sized]] = []
+        self._arena_words: list[tuple[int, Home | tuple[Node, str]]] = []
+        self._status_words: list[int] = []
+        self.workspaces: dict[Node, dict[str, Sized]] = {}
+        self._patches: list[tuple[int, int]] = []
+        self._nwords = 0
+        self._lay_out()
+        self.sites = list(self._numbers)
+        self._calls: dict[Any, Call] = {}
+        self._slots: list[_Slot] = []
+        self._lock = threading.Lock()
+        bound = [n for n in graph.inputs if isinstance(n, Bound)]
+        # Constants never change, so nobody waits for them.
+        self._reads = [n.state for n in bound if isinstance(n, Parameter)]
+        self._writes = [graph.inputs[k].state for _, k in graph.aliases]  # type: ignore[attr-defined]
+        aliased = dict(graph.aliases)
+        self.results = [o for k, o in enumerate(graph.outputs) if k not in aliased]
+        self._nexternals = len(graph.inputs) - len(bound) + len(self.results)
+        self._pack = struct.Struct(f"{self._nexternals}q").pack_into
+
+    def _lay_out(self) -> None:
+        """Give every step its words in the args table, load the kernels, make the step table."""
+        rows: list[tuple[Kernel, int, int, int, bool]] = []
+        for number, step in enumerate(self.launches):
+            first = self._nwords
+            if isinstance(step, Copy):
+                kernel, grain, extent = COPY, COPY_GRAIN, places.nbytes(step.node, step.index)
+                self._home_word(step.source)
+                self._home_word(step.target)
+            else:
+                kernel, grain, extent = step.kernel, step.grain, step.extent  # type: ignore[assignment]
+                for argument in step.args:
+                    self._argument_word(argument)
+            self._constant_word(extent)
+            rows.append((kernel, first, self._nwords - 1, grain, number >= self.homes.commits_from))
+        kernels = [row[0] for row in rows]
+        self.kernels = {kernel.name: kernel.source for kernel in kernels}
+        self.table = machine.Table(
+            [
+                machine.Step(address, first, machine.from_args(extent), grain, commit)
+                for address, (_, first, extent, grain, commit) in zip(loader.load(kernels), rows)
+            ],
+            self._patches,
+        )
+
+    def _argument_word(self, argument: object) -> None:
+        if isinstance(argument, Value):
+            self._home_word(self.homes.of[places.value_key(argument.node, argument.index)])
+        elif isinstance(argument, Number):
+            self._constant_word(argument.size)
+        elif isinstance(argument, Workspace):
+            key = (argument.node, argument.key)
+            self.workspaces.setdefault(argument.node, {})[argument.key] = argument.nbytes
+            self._arena_words.append((self._word(), key))
+        elif isinstance(argument, StatusBlock):
+            self._status_words.append(self._word())
+        elif isinstance(argument, Site):
+            number = self._numbers.setdefault(argument.node, len(self._numbers) + 1)
+            self._constant_word(number)
+        else:
+            raise InternalError(f"a step has the argument {argument!r}")
+
+    def _word(self) -> int:
+        self._nwords += 1
+        return self._nwords - 1
+
+    def _constant_word(self, size: Sized) -> None:
+        self._constants.append((self._word(), size))
+
+    def _home_word(self, home: Home) -> None:
+        if isinstance(home, External):
+            self._patches.append((self._word(), home.position))
+        elif isinstance(home, Held):
+            self._constant_word(home.node.state.array.ctypes.data)  # type: ignore[attr-defined]
+        else:
+            self._arena_words.append((self._word(), home))
+
+    def bind(self, sizes: Mapping[str, int]) -> Call:
+        """Work out all that sizes decide.
+
+        Args:
+            sizes: the size of every symbol, by name.
+        """
+        call = Call(sizes)
+        call.words = np.zeros(max(self._nwords, 1), np.int64)
+        known: dict[Any, int] = {}
+        for word, size in self._constants:
+            if isinstance(size, Dim):
+                if size not in known:
+                    known[size] = evaluate(size, sizes)
+                call.words[word] = known[size]
+            else:
+                call.words[word] = evaluate(size, sizes)
+        offsets, call.arena_nbytes = self._offsets(sizes)
+        call.arena_offsets = np.array([offsets[key] for _, key in self._arena_words], np.int64)
+        for node in self.results:
+            type_ = tensor_type(node)
+            shape = tuple(evaluate(d, sizes) for d in type_.shape)
+            call.outputs.append((shape, type_.dtype.numpy))
+        return call
+
+    @property
+    def arena_values(self) -> list[Key]:
+        """Values that live in the arena."""
+        return [home.key for _, home in self._arena_words if isinstance(home, Planned)]
+
+    def _offsets(self, sizes: Mapping[str, int]) -> tuple[dict[Any, int], int]:
+        """The offset of everything in the arena, and the arena's bytes."""
+        planned: dict[Any, int] = {}
+        total = 0
+        if self.memory is not None:
+            placement = self.memory.place(sizes)
+            planned = {b.key: o for b, o in zip(self.memory.buffers, placement.offsets)}
+            total = _up(placement.total)
+        found: dict[Any, int] = {}
+        for _, home in self._arena_words:
+            key = home.key if isinstance(home, Planned) else home
+            if key in planned:
+                found[home] = planned[key]
+            elif home not in found:
+                found[home] = total
+                total = _up(total + evaluate(self._arena_nbytes(home), sizes))
+        return found, total
+
+    def _arena_nbytes(self, home: Any) -> Sized:
+        if isinstance(home, Planned):
+            return places.nbytes(*home.key)
+        if isinstance(home, Staged):
+            return places.nbytes(home.node)
+        node, name = home
+        return self.workspaces[node][name]
+
+    def describe(self, sizes: Mapping[str, int]) -> list[tuple[str, int, int, bool]]:
+        """Each of `launches` for people: kernel, extent, grain, whether it may write state."""
+        found = []
+        for number, step in enumerate(self.launches):
+            is_copy = isinstance(step, Copy)
+            extent = places.nbytes(step.node, step.index) if isinstance(step, Copy) else step.extent
+            name = COPY.name if is_copy else step.kernel.name  # type: ignore[union-attr]
+            grain = COPY_GRAIN if is_copy else step.grain  # type: ignore[union-attr]
+            commit = number >= self.homes.commits_from
+            found.append((name, evaluate(extent, sizes), grain, commit))
+        return found
+
+    def find(self, key: Any) -> Call | None:
+        """The call that was kept under `key`."""
+        return self._calls.get(key)
+
+    def keep(self, key: Any, call: Call) -> None:
+        """Keep a call under `key`; the one unused for longest makes room."""
+        with self._lock:
+            while len(self._calls) >= MAX_CALLS:
+                oldest = next(iter(self._calls))
+                candidate = self._calls.pop(oldest)
+                if candidate.used:
+                    candidate.used = False
+                    self._calls[oldest] = candidate
+            self._calls[key] = call
+
+    def run(
+        self, call: Call, arrays: Sequence[np.ndarray], times: list[int] | None = None
+    ) -> tuple[int, int, int] | None:
+        """Run the program once.
+
+        Args:
+            call: from `bind`, for these arrays' shapes.
+            arrays: inputs, then results; C-contiguous, aligned, of the declared types.
+            times: a list that gets the nanoseconds of each of `launches`.
+
+        Returns:
+            None, or what the first check that failed recorded: its site, value and limit. Then
+            no state was written.
+        """
+        try:
+            slot = self._slots.pop()
+        except IndexError:
+            slot = self._new_slot()
+        try:
+            found = slot.frames.get(call)
+            if found is None or found[0] != slot.arena_address:
+                found = self._frame(slot, call)
+            _, frame, externals = found
+            if _DATA:
+                self._pack(externals, 0, *[_word_at(id(a) + _DATA).value for a in arrays])
+            else:
+                self._pack(externals, 0, *[a.ctypes.data for a in arrays])
+            call.used = True
+            if times is not None:
+                frame.measure()
+            if slot.access is None:
+                status = frame.run()
+            else:
+                enter(slot.access)
+                try:
+                    status = frame.run()
+                finally:
+                    leave(slot.access)
+            if times is not None:
+                times[:] = frame.times.tolist()
+                frame.measure(False)
+            if not status:
+                return None
+            site, value, limit = frame.status[:3].tolist()
+            return site, value, limit
+        finally:
+            self._slots.append(slot)
+
+    def profile(self, call: Call, arrays: Sequence[np.ndarray], repeat: int) -> list[int]:
+        """The nanoseconds that each of `launches` takes: the least of `repeat` runs.
+
+        State that the program updates is put back.
+        """
+        slot = self._new_slot()
+        _, frame, externals = self._frame(slot, call)
+        self._pack(externals, 0, *[a.ctypes.data for a in arrays])
+        best: np.ndarray | None = None
+        access = Access(self._reads, self._writes)
+        enter(access)
+        try:
+            before = [state.array.copy() for state in self._writes]
+            for _ in range(repeat + 1):
+                frame.measure()
+                frame.run()
+                best = frame.times if best is None else np.minimum(best, frame.times)
+                for state, array in zip(self._writes, before):
+                    state.array[...] = array
+        finally:
+            leave(access)
+        return [] if best is None else best.tolist()
+
+    def _new_slot(self) -> _Slot:
+        has_state = self._reads or self._writes
+        return _Slot(Access(self._reads, self._writes) if has_state else None)
+
+    def _frame(self, slot: _Slot, call: Call) -> tuple[int, machine.Frame, Any]:
+        """A frame for this call whose args point into the slot's arena."""
+        if call.arena_nbytes > slot.arena.nbytes - ALIGNMENT:
+            # The smaller arena goes first: both may not fit.
+            slot.arena = np.zeros(0, np.uint8)
+            slot.arena_address = 0
+            slot.arena = _allocate(call.arena_nbytes + ALIGNMENT)
+            slot.arena_address = _up(slot.arena.ctypes.data)
+        found = slot.frames.get(call)
+        if found is None:
+            frame = machine.Frame(self.table, self._nwords, self._nexternals, self.threads)
+            while len(slot.frames) >= MAX_CALLS:
+                del slot.frames[next(iter(slot.frames))]
+        else:
+            frame = found[1]
+        frame.args[: len(call.words)] = call.words
+        frame.args[self._status_words] = frame.status_address
+        words = [word for word, _ in self._arena_words]
+        frame.args[words] = call.arena_offsets + slot.arena_address
+        externals = memoryview(frame.externals).cast("B")  # type: ignore[arg-type]
+        slot.frames[call] = (slot.arena_address, frame, externals)
+        return slot.frames[call]
+
+
+def _up(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def _allocate(nbytes: int) -> np.ndarray:
+    if nbytes > _physical_memory():
+        # Linux would promise it, and end the process when it is touched.
+        raise MemoryError
+    return np.empty(nbytes, np.uint8)
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 62
