@@ -170,7 +170,22 @@ def _product(x: Size, y: Size) -> Any:
         for b, cb in _terms(y).items():
             monomial = tuple(sorted((*a, *b), key=lambda atom: atom.key()))
             terms[monomial] = terms.get(monomial, 0) + ca * cb
-    return _make({m: c for m, c in terms.items() if c})
+    return _undivided({m: c for m, c in terms.items() if c})
+
+
+def _undivided(terms: dict[Monomial, int]) -> Size:
+    """Undo exact quotients: `8 * (n // 8)` is n when n is a multiple of 8."""
+    for monomial, coefficient in terms.items():
+        for atom in monomial:
+            if not isinstance(atom, Call) or atom.function != "//" or not isinstance(atom.y, int):
+                continue
+            if coefficient % atom.y == 0 and _multiple(atom.x) % atom.y == 0:
+                others = list(monomial)
+                others.remove(atom)
+                term = _make({tuple(others): coefficient // atom.y})
+                rest = {m: c for m, c in terms.items() if m != monomial}
+                return _undivided(rest) + term * atom.x if rest else term * atom.x
+    return _make(terms)
 
 
 def _divide(x: Size, y: Size) -> tuple[Any, Any]:

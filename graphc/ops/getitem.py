@@ -168,7 +168,7 @@ def _slice_bounds(item: slice, size: Size) -> tuple[Size, Size, int]:
     start, stop = _bound(item.start, size), _bound(item.stop, size)
     if step > 0:
         return _forward(item.start, start, stop, size, int(step))
-    first = size - 1 if start is None else dims.minimum(start, size - 1)
+    first = size - 1 if start is None else dims.minimum(size - 1, start)
     last = -1 if stop is None else dims.maximum(stop, -1)
     return first, dims.maximum((first - last - step - 1) // -step, 0), int(step)
 
@@ -177,9 +177,9 @@ def _forward(
     given: Any, start: Size | None, stop: Size | None, size: Size, step: int
 ) -> tuple[Size, Size, int]:
     """A slice with a positive step; where its count is 0, its start does not matter."""
-    last = size if stop is None else dims.minimum(stop, size)
+    last = size if stop is None else dims.minimum(size, stop)
     if stop is None and isinstance(given, int) and given < 0:
-        count = dims.minimum(-given, size)
+        count = dims.minimum(size, -given)
         first: Size = size - count
     else:
         first = 0 if start is None else dims.maximum(start, 0)
