@@ -7,7 +7,7 @@ binds. Only scalars are written into the graph, by `full`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,16 @@ class Parameter(Bound):
             )
         with access(writes=(self.state,)):
             self.state.array[...] = array
+
+
+def _assign(self: Parameter, name: str, value: Any) -> None:
+    """`w.value = ...`: a frozen dataclass with slots refuses even a property's setter."""
+    if name != "value":
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    Parameter.value.fset(self, value)  # type: ignore[attr-defined]
+
+
+Parameter.__setattr__ = _assign  # type: ignore[method-assign, assignment]
 
 
 def _check_name(what: str, name: Any) -> str:
