@@ -17,11 +17,11 @@ from graphc.passes.grad import vjp
 
 
 def nodes_for(arrays: Sequence[np.ndarray], symbolic: bool = False) -> list[Node]:
-    """An input for each array; with `symbolic`, size 3 becomes the dimension d3, and so on."""
+    """An input for each array; with `symbolic`, size 3 becomes the dimension d3 (1 stays)."""
     return [
         placeholder(
             f"x{k}",
-            [dims.dim(f"d{n}", min=min(n, 1)) if symbolic else n for n in array.shape],
+            [dims.dim(f"d{n}", min=min(n, 1)) if symbolic and n != 1 else n for n in array.shape],
             array.dtype,
         )
         for k, array in enumerate(arrays)
