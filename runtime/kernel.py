@@ -25,7 +25,7 @@ from graphc.runtime import target
 ABI = 1
 
 # Files whose text decides what a kernel's source compiles to.
-_COMPILED_BY = ("compiler.py", "numba_*.py", "machine_language.py", "target.py")
+_COMPILED_BY = ("compiler.py", "numba_*.py", "machine_language.py", "target.py", "lanes.py")
 
 
 @dataclass(frozen=True, slots=True)

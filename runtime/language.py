@@ -25,7 +25,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from graphc.runtime import math_reference
+
+from graphc.runtime import math_reference, simd_reference
 
 Scalar = Any
 
@@ -129,4 +130,4 @@ NAMES: dict[str, Any] = {
 
 def namespace() -> dict[str, Any]:
     """A fresh dict of every name a kernel may use, for `exec` of its source."""
-    return {**NAMES, **math_reference.NAMES}
+    return {**NAMES, **math_reference.NAMES, **simd_reference.NAMES}

@@ -13,7 +13,6 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from graphc.runtime import numba_math
 from llvmlite import ir
 from numba import njit, types
 from numba.core.imputils import lower_constant
@@ -25,6 +24,8 @@ from numba.extending import (
     type_callable,
     typeof_impl,
 )
+
+from graphc.runtime import numba_math, numba_simd
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
 MAX_SCOPES = 24
@@ -309,4 +310,4 @@ NAMES: dict[str, Any] = {
 
 def namespace() -> dict[str, Any]:
     """A fresh dict of every name a kernel may use, for `exec` of its source."""
-    return {**NAMES, **numba_math.NAMES}
+    return {**NAMES, **numba_math.NAMES, **numba_simd.NAMES}
