@@ -13,7 +13,7 @@ from graphc.dtypes import DType
 from graphc.ir import Node, tensor_type
 from graphc.runtime import nest
 from graphc.runtime.kernel import Kernel
-from graphc.runtime.step import Number, Site, StatusBlock, Step, Value
+from graphc.runtime.step import Argument, Number, Site, StatusBlock, Step, Value
 
 HEAD = """def {name}(args, lo, hi):
     x = buffer(args, 0, {dtype})
@@ -72,7 +72,7 @@ def scatter(name: str) -> Callable[[Node], list[Step]]:
         parts = nest.chunks(inner)
         values = (*(Value(operand) for operand in node.inputs), Value(node))
         numbers = tuple(Number(s) for s in (size, count, inner, parts))
-        args = (*values, StatusBlock(), Site(node), *numbers)
+        args: tuple[Argument, ...] = (*values, StatusBlock(), Site(node), *numbers)
         kernel = scatter_kernel(name, x.dtype, index.dtype)
         work = nest.grain((size + count) * nest.CHUNK)
         return [Step(kernel, args, outer * parts, node, work)]

@@ -11,7 +11,7 @@ from graphc.dtypes import DType
 from graphc.ir import Node, tensor_type
 from graphc.runtime import nest
 from graphc.runtime.kernel import Kernel
-from graphc.runtime.step import Number, Step, Value
+from graphc.runtime.step import Argument, Number, Step, Value
 
 Ints = tuple[int, ...]
 
@@ -24,7 +24,7 @@ def windows_transpose(node: Node) -> list[Step]:
     kernel = ct.shape[2 + rank :]
     how = tuple(node.attr(name) for name in ("stride", "padding", "dilation"))
     numbers = [Number(size) for size in (*shape, *ct.shape[2 : 2 + rank])]
-    args = (Value(node.inputs[0]), Value(node), *numbers)
+    args: tuple[Argument, ...] = (Value(node.inputs[0]), Value(node), *numbers)
     work = dims.product(shape[1:]) * dims.product(kernel) * 4
     return [
         Step(

@@ -30,7 +30,7 @@ from graphc.types import TensorType
 Ints = tuple[int, ...]
 
 
-def out_size(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> Size:
+def out_size(size: Size, kernel: Any, stride: int, padding: int, dilation: int) -> Size:
     """The number of places of a kernel on a padded axis; 0 where it does not fit.
 
     Formula: `(size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1`.
@@ -40,12 +40,12 @@ def out_size(size: Size, kernel: int, stride: int, padding: int, dilation: int) 
 
 
 def _spatial(
-    sizes: Sequence[Size], kernel: Sequence[int], stride: Ints, padding: Ints, dilation: Ints
+    sizes: Sequence[Size], kernel: Sequence[Any], stride: Ints, padding: Ints, dilation: Ints
 ) -> tuple[Size, ...]:
     return tuple(map(out_size, sizes, kernel, stride, padding, dilation))
 
 
-def _check_ranks(name: str, x: TensorType, w: TensorType, *attrs: Ints) -> None:
+def _check_ranks(name: str, x: TensorType, w: TensorType, *attrs: tuple[Any, ...]) -> None:
     rank = x.rank - 2
     if x.dtype is not w.dtype or x.dtype.kind == "bool":
         raise DTypeError(f"{name}: dtypes {x} and {w}", where=caller())
@@ -99,16 +99,16 @@ def _weight_infer(
     return x.with_shape((o, c // groups, *kernel))
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
+def _wide(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def _padded(x: np.ndarray, padding: Ints) -> np.ndarray:
+def _padded(x: Any, padding: Ints) -> Any:
     return np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
 
 
 def _places(
-    kernel: Sequence[int], out: Sequence[int], stride: Ints, dilation: Ints
+    kernel: Sequence[int], out: Sequence[Any], stride: Ints, dilation: Ints
 ) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
     """For each kernel element, the part of the padded image it meets."""
     if 0 in out:
@@ -119,12 +119,12 @@ def _places(
         yield k, (..., *part)
 
 
-def _grouped(x: np.ndarray, groups: int, axis: int) -> np.ndarray:
+def _grouped(x: Any, groups: int, axis: int) -> Any:
     shape = x.shape
     return x.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
 
 
-def _conv_numpy(x: np.ndarray, w: np.ndarray, *, groups: int, **how: Any) -> np.ndarray:
+def _conv_numpy(x: Any, w: Any, *, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     out = _spatial(x.shape[2:], w.shape[2:], stride, padding, dilation)
     image = _grouped(_padded(_wide(x), padding), groups, 1)
@@ -135,28 +135,24 @@ def _conv_numpy(x: np.ndarray, w: np.ndarray, *, groups: int, **how: Any) -> np.
     return total.reshape(x.shape[0], w.shape[0], *out).astype(x.dtype)
 
 
-def _input_numpy(
-    ct: np.ndarray, w: np.ndarray, *, shape: Ints, groups: int, **how: Any
-) -> np.ndarray:
+def _input_numpy(ct: Any, w: Any, *, shape: Ints, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     grads, weight = _grouped(_wide(ct), groups, 1), _grouped(_wide(w), groups, 0)
     channels = w.shape[1] * groups
     full = [size + 2 * p for size, p in zip(shape, padding)]
-    image = np.zeros((ct.shape[0], groups, w.shape[1], *full), grads.dtype)
+    image: Any = np.zeros((ct.shape[0], groups, w.shape[1], *full), grads.dtype)
     for k, part in _places(w.shape[2:], ct.shape[2:], stride, dilation):
         image[part] += np.einsum("ngo...,goc->ngc...", grads, weight[(..., *k)])
     inside = tuple(slice(p, p + size) for p, size in zip(padding, shape))
     return image.reshape(ct.shape[0], channels, *full)[(..., *inside)].astype(ct.dtype)
 
 
-def _weight_numpy(
-    x: np.ndarray, ct: np.ndarray, *, kernel: Ints, groups: int, **how: Any
-) -> np.ndarray:
+def _weight_numpy(x: Any, ct: Any, *, kernel: Ints, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     image = _grouped(_padded(_wide(x), padding), groups, 1)
     grads = _grouped(_wide(ct), groups, 1)
     shape = (groups, grads.shape[2], image.shape[2])
-    weight = np.zeros((*shape, *kernel), image.dtype)
+    weight: Any = np.zeros((*shape, *kernel), image.dtype)
     flat = (grads.shape[0], *shape[:2], -1) if 0 not in ct.shape else None
     for k, part in _places(kernel, ct.shape[2:], stride, dilation):
         if flat is not None:

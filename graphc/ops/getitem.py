@@ -162,15 +162,16 @@ def _slice_bounds(item: slice, size: Size) -> tuple[Size, Size, int]:
         raise ArgumentError(
             f"a slice's step must be an int other than 0, not {step!r}", where=caller()
         )
+    step = int(step)
     if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
         places = range(*item.indices(size))
-        return (places[0] if places else 0), len(places), int(step)
+        return (places[0] if places else 0), len(places), step
     start, stop = _bound(item.start, size), _bound(item.stop, size)
     if step > 0:
-        return _forward(item.start, start, stop, size, int(step))
+        return _forward(item.start, start, stop, size, step)
     first = size - 1 if start is None else dims.minimum(size - 1, start)
     last = -1 if stop is None else dims.maximum(stop, -1)
-    return first, dims.maximum((first - last - step - 1) // -step, 0), int(step)
+    return first, dims.maximum((first - last - step - 1) // -step, 0), step
 
 
 def _forward(

@@ -20,7 +20,7 @@ import numpy as np
 from graphc import dims
 from graphc.dims import Size
 from graphc.errors import DTypeError, ShapeError
-from graphc.ir import IndexMap, Kind, Node, Op, Piece, Sample, caller
+from graphc.ir import IndexMap, Kind, Node, Op, Piece, Sample, caller, tensor_type
 from graphc.operators import FUNCTIONS
 from graphc.ops.declare import declare
 from graphc.types import TensorType
@@ -112,7 +112,7 @@ def reshaped_index(before: tuple[Size, ...], after: tuple[Size, ...], index: Ind
     return tuple(result)
 
 
-RESHAPE = declare(
+RESHAPE: Op = declare(
     Op(
         "reshape", Kind.MOVEMENT, _reshape_infer,
         lambda x, *, shape: np.reshape(x, shape),
@@ -146,7 +146,7 @@ def inverse_permutation(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=lambda k: axes[k]))
 
 
-TRANSPOSE = declare(
+TRANSPOSE: Op = declare(
     Op(
         "transpose", Kind.MOVEMENT, _transpose_infer,
         lambda x, *, axes: np.transpose(x, axes),
@@ -270,7 +270,7 @@ def _pad_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
     guards: list[tuple[Size, Size, Size]] = []
     for i, size, low, high, gap in zip(
         index,
-        node.inputs[0].type.shape,
+        tensor_type(node.inputs[0]).shape,
         node.attr("low"),
         node.attr("high"),
         node.attr("interior"),
@@ -327,7 +327,7 @@ def _concat_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
     pieces = []
     offset: Size = 0
     for operand, source in enumerate(node.inputs):
-        size = source.type.shape[axis]  # type: ignore[union-attr]
+        size = tensor_type(source).shape[axis]
         at = (*index[:axis], index[axis] - offset, *index[axis + 1 :])
         last = operand == len(node.inputs) - 1
         guards = () if last else ((index[axis], offset, offset + size),)

@@ -33,11 +33,11 @@ def _windows_infer(
     return x.with_shape((*x.shape[:2], *out, *kernel))
 
 
-def _windows_numpy(x: np.ndarray, *, value: Any, **how: Any) -> np.ndarray:
+def _windows_numpy(x: Any, *, value: Any, **how: Any) -> np.ndarray:
     kernel, stride, padding, dilation = (
         how[name] for name in ("kernel", "stride", "padding", "dilation")
     )
-    out = tuple(map(out_size, x.shape[2:], kernel, stride, padding, dilation))
+    out: Any = tuple(map(out_size, x.shape[2:], kernel, stride, padding, dilation))
     image = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)), constant_values=value)
     rank = len(kernel)
     result = image
@@ -131,13 +131,13 @@ def _transpose_infer(
     return ct.with_shape((*ct.shape[:2], *shape))
 
 
-def _transpose_numpy(ct: np.ndarray, *, shape: Ints, **how: Any) -> np.ndarray:
+def _transpose_numpy(ct: Any, *, shape: Ints, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     rank = len(shape)
     out, kernel = ct.shape[2 : 2 + rank], ct.shape[2 + rank :]
     wide = np.float32 if ct.dtype == np.float16 else ct.dtype
     full = [size + 2 * p for size, p in zip(shape, padding)]
-    image = np.zeros((*ct.shape[:2], *full), wide)
+    image: Any = np.zeros((*ct.shape[:2], *full), wide)
     for k in np.ndindex(*kernel) if 0 not in out else ():
         part = tuple(
             slice(a * d, a * d + (n - 1) * s + 1, s) for a, n, s, d in zip(k, out, stride, dilation)
