@@ -86,7 +86,7 @@ def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[A
     Args:
         name: the op, for messages.
         values: tensors, arrays, Python scalars.
-        promote: "common" (NumPy's promotion) or "float" (then to the float that holds it).
+        promote: how to find the dtype, see `common_dtype`.
 
     Returns:
         Tensors of equal type.
@@ -95,11 +95,32 @@ def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[A
         ShapeError: the shapes do not broadcast, or cannot be shown to.
     """
     lifted = [v if is_tensor(v) or is_scalar(v) else as_tensor(v, name) for v in values]
-    dtype = dtypes.promote(*operand_dtypes(lifted))
-    if promote == "float":
-        dtype = dtypes.float_of(dtype)
+    dtype = common_dtype(lifted, promote)
     shape = common_shape(name, [v for v in lifted if is_tensor(v)])
     return [bring(v, dtype, shape) for v in lifted]
+
+
+def common_dtype(values: Sequence[Any], promote: str = "common") -> DType:
+    """The dtype in which NumPy computes on these operands.
+
+    Args:
+        values: tensors and Python scalars.
+        promote: "common" for NumPy's promotion; "number" for ops without a loop for bool, which
+            becomes int8; "divide" for true division, where integers become float64; "float" for
+            exp, hypot ..., where each integer becomes the least float that holds it.
+    """
+    kinds = operand_dtypes(values)
+    dtype = dtypes.promote(*kinds)
+    if promote == "common" or (dtype.is_float and promote != "float"):
+        return dtype
+    if promote == "number":
+        return dtypes.int8 if dtype.kind == "bool" else dtype
+    if promote == "divide":
+        return dtypes.float64
+    strong = [t for t in kinds if isinstance(t, DType)]
+    if strong and dtypes.promote(*strong) is dtype:
+        return dtypes.promote(*map(dtypes.float_of, strong))
+    return dtypes.float_of(dtype)
 
 
 def common_shape(name: str, tensors: Sequence[Any]) -> tuple[Any, ...]:
@@ -162,9 +183,20 @@ def infer_elementwise(name: str, kinds: tuple[str, ...], result: Any) -> Callabl
     return infer
 
 
-def elementwise(
+def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """The definition of a float op with float16 computed in float32 and rounded once."""
+
+    def run(*arrays: Any, **attrs: Any) -> Any:
+        if arrays[0].dtype != np.float16:
+            return compute(*arrays, **attrs)
+        result = compute(*(a.astype(np.float32) for a in arrays), **attrs)
+        return result.astype(np.float16) if result.dtype == np.float32 else result
+
+    return run
+
+
+def elementwise_op(
     name: str,
-    arity: int,
     *,
     numpy: Callable[..., Any],
     scalar: Any,
@@ -172,46 +204,77 @@ def elementwise(
     doc: str,
     kinds: tuple[str, ...] = NUMBER,
     result: Any = "same",
-    promote: str = "common",
     commutative: bool = False,
     checked: Any = False,
     domain: str = "real",
-) -> Callable[..., Any]:
+    infer: Any = None,
+    samples: Any = None,
+) -> Op:
+    """Declare an elementwise op; its public function is made apart.
+
+    Args:
+        name: NumPy's name of the op.
+        numpy: the definition, on arrays of equal dtype.
+        scalar: kernel-language template, a function of operand dtypes and attrs giving one, or a
+            whole `Scalar` for a checked op.
+        vjp: the gradient rule, or `NoGradient(reason)`.
+        doc: what it computes.
+        kinds: dtype kinds it takes.
+        result: "same", a dtype, or a function of the operand types.
+        commutative: whether operands may be swapped.
+        checked: whether it can fail at run time; `check` gives the condition: see `ir.Scalar`.
+        domain: what tests draw operands from; "a/b" when the operands' domains differ.
+        infer: the whole inference, where operands of equal type are not the rule.
+        samples: test cases, where operands of equal type are not the rule.
+
+    Returns:
+        The op.
+    """
+    return declare(
+        Op(
+            name, Kind.ELEMENTWISE, infer or infer_elementwise(name, kinds, result),
+            in_float32(numpy), vjp, scalar if isinstance(scalar, Scalar) else Scalar(scalar),
+            commutative=commutative, checked=checked, domain=domain, samples=samples, doc=doc,
+        )
+    )  # fmt: skip
+
+
+def is_pattern(*operands: Any) -> bool:
+    """Whether a pattern is among the operands: then ops are built without promotion."""
+    return any(getattr(v, "is_pattern", False) for v in operands)
+
+
+def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) -> Callable[..., Any]:
     """Declare an elementwise op and make its public function.
 
     Args:
         name: NumPy's name of the op.
         arity: 1, 2 or 3 operands.
-        numpy: the definition, on arrays of equal dtype.
-        scalar: kernel-language template, or a function of operand dtypes and attrs giving one.
-        vjp: the gradient rule, or `NoGradient(reason)`.
-        doc: the docstring of the public function.
-        kinds: dtype kinds it takes, after promotion.
-        result: "same", a dtype, or a function of the operand types.
-        promote: "common" or "float".
-        commutative: whether operands may be swapped.
-        checked: whether it can fail at run time.
-        domain: what tests draw operands from.
+        promote: how operands are brought to one dtype, see `common_dtype`.
+        facts: what `elementwise_op` takes.
 
     Returns:
         The public function.
     """
-    op = declare(
-        Op(
-            name, Kind.ELEMENTWISE, infer_elementwise(name, kinds, result), numpy, vjp,
-            Scalar(scalar), commutative=commutative, checked=checked, domain=domain, doc=doc,
-        )
-    )  # fmt: skip
+    op = elementwise_op(name, **facts)
 
     def build(*operands: Any) -> Any:
-        if any(getattr(v, "is_pattern", False) for v in operands):
-            return op(*operands)
-        return op(*conform(name, operands, promote))
+        return op(*operands) if is_pattern(*operands) else op(*conform(name, operands, promote))
 
     function = _with_arity(build, arity)
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
+    function.__doc__ = op.doc
     return public(function, name)
+
+
+def pieces(node: Any, ct: Any) -> tuple[None, ...]:
+    """The gradient of a piecewise constant function: zero, as in PyTorch."""
+    return (None,) * len(node.inputs)
+
+
+def literal(dtype: DType, value: bool | int | float) -> str:
+    """A constant of a dtype in the kernel language, where float16 is computed as float32."""
+    return f"{'f32' if dtype is dtypes.float16 else dtype.short}({value})"
 
 
 def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
@@ -268,6 +331,7 @@ def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 
 __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_tensor", "binary", "bring",
-    "check_axes", "check_axis", "common_shape", "conform", "declare", "describe", "elementwise",
-    "infer_elementwise", "is_scalar", "is_tensor", "operand_dtypes", "public", "unary",
+    "check_axes", "check_axis", "common_dtype", "common_shape", "conform", "declare", "describe",
+    "elementwise", "elementwise_op", "in_float32", "infer_elementwise", "is_pattern", "is_scalar",
+    "is_tensor", "literal", "operand_dtypes", "pieces", "public", "unary",
 ]  # fmt: skip
