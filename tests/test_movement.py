@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import agree, check_gradient, evaluate
+from reference import agree, check_gradient, evaluate, nodes_for
 
 import graphc.ops  # noqa: F401
 from graphc import dims
 from graphc.errors import ArgumentError, GraphcError, IndexRangeError, ShapeError
-from graphc.ir import OPS, IndexMap, Op, Sample
+from graphc.interpret import run_node
+from graphc.ir import OPS, Graph, IndexMap, Node, Op, Sample
 from graphc.operators import FUNCTIONS
 from graphc.ops.source import input as placeholder
 
@@ -29,6 +30,40 @@ def gc(name: str) -> Any:
     return FUNCTIONS[name]
 
 
+def _check_map(node: Node, arrays: list[np.ndarray], wanted: np.ndarray, sizes: dict) -> None:
+    """Every element of a movement node stands where its index map says, for loop variables."""
+    variables = [
+        dims.symbol(dims.Symbol(f"i{k}", 0, size - 1)) for k, size in enumerate(node.type.shape)
+    ]
+    lookups: dict[str, tuple[int, tuple[Any, ...]]] = {}
+
+    def read(operand: int, index: tuple[Any, ...]) -> Any:
+        name = f"r{len(lookups)}"
+        lookups[name] = operand, index
+        return dims.symbol(dims.Symbol(name, 0, node.inputs[0].type.shape[node.attr("axis")] - 1))
+
+    pieces = node.op.lowering.pieces(node, tuple(variables), read)  # type: ignore[union-attr]
+    for index in np.ndindex(*wanted.shape):
+        names = sizes | {f"i{k}": i for k, i in enumerate(index)}
+        for name, (operand, at) in lookups.items():
+            value = int(arrays[operand][tuple(dims.evaluate(i, names) for i in at)])
+            limit = arrays[0].shape[node.attr("axis")]
+            names[name] = value if value >= 0 else value + limit
+        piece = next(
+            p
+            for p in pieces
+            if all(_value(low, names) <= _value(x, names) < _value(high, names)
+                   for x, low, high in p.guards)
+        )  # fmt: skip
+        place = tuple(_value(i, names) for i in piece.index)
+        found = piece.value if piece.operand is None else arrays[piece.operand][place]
+        assert found == wanted[index] and all(i >= 0 for i in place)
+
+
+def _value(size: Any, names: dict[str, int]) -> int:
+    return dims.evaluate(size, names)
+
+
 @pytest.mark.parametrize(("op", "sample"), MAPS)
 def test_index_map_finds_every_element(op: Op, sample: Sample) -> None:
     rng = np.random.default_rng(0)
@@ -37,21 +72,7 @@ def test_index_map_finds_every_element(op: Op, sample: Sample) -> None:
         limit = sample.operands[0][0][sample.attrs["axis"]] if domain == "index" else 100
         arrays.append(rng.integers(-limit if domain == "index" else 0, limit, shape).astype(dtype))
     nodes = [placeholder(f"x{k}", a.shape, a.dtype) for k, a in enumerate(arrays)]
-    node = op(*nodes, **sample.attrs)
-    wanted = op.numpy(*arrays, **sample.attrs)
-
-    def read(operand: int, index: tuple[int, ...]) -> int:
-        value = int(arrays[operand][index])
-        return value if value >= 0 else value + arrays[0].shape[sample.attrs["axis"]]
-
-    for index in np.ndindex(*wanted.shape):
-        piece = next(
-            p
-            for p in op.lowering.pieces(node, index, read)  # type: ignore[union-attr]
-            if all(low <= x < high for x, low, high in p.guards)
-        )
-        found = piece.value if piece.operand is None else arrays[piece.operand][piece.index]
-        assert found == wanted[index]
+    _check_map(op(*nodes, **sample.attrs), arrays, op.numpy(*arrays, **sample.attrs), {})
 
 
 @pytest.mark.parametrize("size", range(7))
@@ -158,6 +179,21 @@ def test_values_are_numpys(name: str) -> None:
         np.testing.assert_array_equal(evaluate(ours, A), numpys(A))
         return
     agree(ours, numpys, A)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_index_maps_of_functions_find_every_element(name: str, symbolic: bool) -> None:
+    if symbolic and name == "diagonal":
+        return
+    nodes = nodes_for([A], symbolic)
+    sizes = {"d2": 2, "d3": 3, "d4": 4}
+    graph = Graph.of("test", nodes, [CASES[name][0](*nodes)])
+    values: dict[Node, Any] = {nodes[0]: A}
+    for node in graph.nodes[1:]:
+        values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+        if isinstance(node.op.lowering, IndexMap):
+            _check_map(node, [values[i] for i in node.inputs], values[node], sizes)
 
 
 @pytest.mark.parametrize("name", CASES)
