@@ -1,14 +1,14 @@
 """Tiles of vector registers in the kernel language, as Numba compiles them.
 
-A tile is `rows` x `vectors` SIMD vectors of one float dtype, held in registers. It is loaded from
-a buffer row by row, updated by outer products, and stored. The `_part` forms touch only the rows
-`first <= r < last` and the leftmost `columns` elements; what they don't load is 0. The same names
-run on NumPy arrays in `simd_reference`.
+A tile is `rows` x `vectors` SIMD vectors of one float dtype, held in registers: a product of
+two matrices that is summed there (`tile_dot`) and then stored or added to memory (`tile_update`),
+or a block on its way (`tile_load`, `tile_transpose`, `tile_store`). The `_part` forms touch only
+the rows `first <= r < last` and the leftmost `columns` elements; what they don't load is 0. The
+same names run on NumPy arrays in `simd_reference`.
 
-    acc = tile_zeros(8, 3, f32)
-    for p in range(k):
-        acc = tile_fma(acc, x, p, k, y, p * n)      # acc[r, j] += x[r * k + p] * y[p * n + j]
-    tile_store(acc, z, 0, n)
+    # z[:8, :48] = x @ y for x (8, k), y (k, 48), all C-contiguous, vectors of 16 floats
+    acc = tile_dot(8, 3, k, x, 0, k, 1, y, 0, 48)
+    tile_store(acc, z, 0, 48)
 
 Every offset and step counts elements. Importing this module imports Numba.
 """
@@ -27,6 +27,7 @@ from graphc.runtime.lanes import lanes
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 ELEMENT = {"f32": ir.FloatType(), "f64": ir.DoubleType()}
 NBYTES = {"f32": 4, "f64": 8}
+INT = types.int64
 
 
 class TileType(types.Type):
@@ -115,51 +116,92 @@ def _masks(builder: Any, ty: TileType, first: Any, last: Any, columns: Any) -> l
     return found
 
 
-def _suffix(ty: TileType) -> str:
-    return f"v{ty.lanes}{ty.dtype}.p0"
+def _load(builder: Any, ty: TileType, places: list[Any], masks: list[Any]) -> list[Any]:
+    name = f"llvm.masked.load.v{ty.lanes}{ty.dtype}.p0"
+    align = ir.Constant(I32, NBYTES[ty.dtype])
+    zero = ir.Constant(ty.vector, [0.0] * ty.lanes)
+    return [
+        _call(builder, name, ty.vector, [place, align, mask, zero])
+        for place, mask in zip(places, masks)
+    ]
+
+
+def _store(
+    builder: Any, ty: TileType, vectors: list[Any], places: list[Any], masks: list[Any]
+) -> None:
+    name = f"llvm.masked.store.v{ty.lanes}{ty.dtype}.p0"
+    align = ir.Constant(I32, NBYTES[ty.dtype])
+    for vector, place, mask in zip(vectors, places, masks):
+        _call(builder, name, ir.VoidType(), [vector, place, align, mask])
 
 
 @intrinsic(prefer_literal=True)
-def tile_zeros(typingctx: Any, rows: Any, vectors: Any, dtype: Any) -> Any:
-    """A tile of zeros; `rows` and `vectors` are literals."""
-    if not _literals(rows, vectors) or _dtype(dtype) is None:
+def tile_dot(
+    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
+    y: Any, where: Any, y_step: Any,
+) -> Any:  # fmt: skip
+    """The sum over p < depth of `x[at + r * x_row + p * x_step] * y[where + p * y_step + j]`."""
+    if not _literals(rows, vectors) or _dtype(x) is None or _dtype(x) != _dtype(y):
         return None
-    ty = TileType(dtype.dtype, rows.literal_value, vectors.literal_value)
+    ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        zero = ir.Constant(ty.vector, [0.0] * ty.lanes)
-        return _tile(builder, ty, [zero] * (ty.rows * ty.vectors))
+        return _tile(builder, ty, _dot(builder, ty, *values[2:]))
 
-    return ty(rows, vectors, dtype), codegen
+    return ty(rows, vectors, INT, x, INT, INT, INT, y, INT, INT), codegen
 
 
-@intrinsic
-def tile_fma(typingctx: Any, acc: Any, x: Any, at: Any, step: Any, y: Any, where: Any) -> Any:
+def _dot(
+    builder: Any, ty: TileType, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
+    y: Any, where: Any, y_step: Any,
+) -> list[Any]:  # fmt: skip
+    """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register."""
+    zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
+    before = builder.block
+    loop = builder.append_basic_block("dot")
+    after = builder.append_basic_block("dot.end")
+    builder.cbranch(builder.icmp_signed(">", depth, zero), loop, after)
+    builder.position_at_end(loop)
+    p = builder.phi(I64)
+    p.add_incoming(zero, before)
+    zeros = ir.Constant(ty.vector, [0.0] * ty.lanes)
+    acc = [builder.phi(ty.vector) for _ in range(ty.rows * ty.vectors)]
+    for phi in acc:
+        phi.add_incoming(zeros, before)
+    sums = _outer(
+        builder, ty, acc,
+        x, builder.add(at, builder.mul(p, x_step)), x_row,
+        y, builder.add(where, builder.mul(p, y_step)),
+    )  # fmt: skip
+    following = builder.add(p, one)
+    for phi, value in zip((p, *acc), (following, *sums)):
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    builder.position_at_end(after)
+    found = [builder.phi(ty.vector) for _ in sums]
+    for phi, value in zip(found, sums):
+        phi.add_incoming(zeros, before)
+        phi.add_incoming(value, loop)
+    return found
+
+
+def _outer(
+    builder: Any, ty: TileType, acc: list[Any], x: Any, at: Any, step: Any, y: Any, where: Any
+) -> list[Any]:
     """`acc[r, j] + x[at + r * step] * y[where + j]`, rounded once where the CPU can."""
-    if not isinstance(acc, TileType):
-        return None
-    ty = acc
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        tile, left, at, step, right, where = values
-        vectors = _vectors(builder, ty, tile)
-        row = TileType(ty.dtype, 1, ty.vectors)
-        places = _places(builder, row, right, where, ir.Constant(I64, 0))
-        across = [builder.load(place, align=NBYTES[ty.dtype]) for place in places]
-        for r in range(ty.rows):
-            index = builder.add(at, builder.mul(step, ir.Constant(I64, r))) if r else at
-            scalar = builder.load(builder.gep(left, [index]), align=NBYTES[ty.dtype])
-            down = _splat(builder, ty.vector, scalar)
-            for v in range(ty.vectors):
-                k = r * ty.vectors + v
-                vectors[k] = _call(
-                    builder, f"llvm.fmuladd.v{ty.lanes}{ty.dtype}", ty.vector,
-                    [down, across[v], vectors[k]],
-                )  # fmt: skip
-        return _tile(builder, ty, vectors)
-
-    integer = types.int64
-    return ty(acc, x, integer, integer, y, integer), codegen
+    row = TileType(ty.dtype, 1, ty.vectors)
+    places = _places(builder, row, y, where, ir.Constant(I64, 0))
+    across = [builder.load(place, align=NBYTES[ty.dtype]) for place in places]
+    sums = []
+    for r in range(ty.rows):
+        index = builder.add(at, builder.mul(step, ir.Constant(I64, r))) if r else at
+        scalar = builder.load(builder.gep(x, [index]), align=NBYTES[ty.dtype])
+        down = _splat(builder, ty.vector, scalar)
+        name = f"llvm.fmuladd.v{ty.lanes}{ty.dtype}"
+        for v in range(ty.vectors):
+            values = [down, across[v], acc[r * ty.vectors + v]]
+            sums.append(_call(builder, name, ty.vector, values))
+    return sums
 
 
 @intrinsic(prefer_literal=True)
@@ -173,7 +215,7 @@ def tile_load(typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any,
         places = _places(builder, ty, *values[2:])
         return _tile(builder, ty, [builder.load(p, align=NBYTES[ty.dtype]) for p in places])
 
-    return ty(rows, vectors, memory, types.int64, types.int64), codegen
+    return ty(rows, vectors, memory, INT, INT), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -189,15 +231,9 @@ def tile_load_part(
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         places = _places(builder, ty, *values[2:5])
         masks = _masks(builder, ty, *values[5:])
-        zero = ir.Constant(ty.vector, [0.0] * ty.lanes)
-        align = ir.Constant(I32, NBYTES[ty.dtype])
-        return _tile(builder, ty, [
-            _call(builder, f"llvm.masked.load.{_suffix(ty)}", ty.vector, [p, align, mask, zero])
-            for p, mask in zip(places, masks)
-        ])  # fmt: skip
+        return _tile(builder, ty, _load(builder, ty, places, masks))
 
-    integer = types.int64
-    return ty(rows, vectors, memory, *[integer] * 5), codegen
+    return ty(rows, vectors, memory, *[INT] * 5), codegen
 
 
 @intrinsic
@@ -213,7 +249,7 @@ def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -
             builder.store(vector, place, align=NBYTES[tile.dtype])
         return context.get_dummy_value()
 
-    return types.none(tile, memory, types.int64, types.int64), codegen
+    return types.none(tile, memory, INT, INT), codegen
 
 
 @intrinsic
@@ -228,26 +264,41 @@ def tile_store_part(
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         places = _places(builder, tile, *values[1:4])
         masks = _masks(builder, tile, *values[4:])
-        align = ir.Constant(I32, NBYTES[tile.dtype])
-        for vector, place, mask in zip(_vectors(builder, tile, values[0]), places, masks):
-            _call(builder, f"llvm.masked.store.{_suffix(tile)}", ir.VoidType(),
-                  [vector, place, align, mask])  # fmt: skip
+        _store(builder, tile, _vectors(builder, tile, values[0]), places, masks)
         return context.get_dummy_value()
 
-    return types.none(tile, memory, *[types.int64] * 5), codegen
+    return types.none(tile, memory, *[INT] * 5), codegen
 
 
 @intrinsic
-def tile_add(typingctx: Any, x: Any, y: Any) -> Any:
-    """The elementwise sum of two tiles of one shape."""
-    if not isinstance(x, TileType) or x != y:
+def tile_update(
+    typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any,
+    first: Any, columns: Any, initial: Any,
+) -> Any:  # fmt: skip
+    """Store the rows from `first` on where `initial` holds, else add them to what is there."""
+    if not isinstance(tile, TileType) or _dtype(memory) != tile.dtype:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        pairs = zip(_vectors(builder, x, values[0]), _vectors(builder, x, values[1]))
-        return _tile(builder, x, [builder.fadd(u, v) for u, v in pairs])
+        places = _places(builder, tile, *values[1:4])
+        last = ir.Constant(I64, tile.rows)
+        masks = _masks(builder, tile, values[4], last, values[5])
+        vectors = _vectors(builder, tile, values[0])
+        before = builder.block
+        with builder.if_then(builder.not_(values[6])):
+            sums = [
+                builder.fadd(u, v) for u, v in zip(_load(builder, tile, places, masks), vectors)
+            ]
+            added = builder.block
+        for k, (vector, total) in enumerate(zip(vectors, sums)):
+            phi = builder.phi(tile.vector)
+            phi.add_incoming(vector, before)
+            phi.add_incoming(total, added)
+            vectors[k] = phi
+        _store(builder, tile, vectors, places, masks)
+        return context.get_dummy_value()
 
-    return x(x, x), codegen
+    return types.none(tile, memory, INT, INT, INT, INT, types.boolean), codegen
 
 
 @intrinsic
@@ -287,13 +338,12 @@ def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
 
 
 NAMES: dict[str, Any] = {
-    "tile_zeros": tile_zeros,
-    "tile_fma": tile_fma,
+    "tile_dot": tile_dot,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
-    "tile_add": tile_add,
+    "tile_update": tile_update,
     "tile_transpose": tile_transpose,
     "either": either,
 }

@@ -36,17 +36,20 @@ def _checked(index: np.ndarray, memory: Any) -> np.ndarray:
     return index
 
 
-def tile_zeros(rows: int, vectors: int, dtype: Any) -> Tile:
-    """A tile of zeros of the dtype that `f32` or `f64` names."""
-    return np.zeros((rows, _width(dtype.__name__, vectors)), dtype.__name__)
-
-
-def tile_fma(acc: Tile, x: Any, at: int, step: int, y: Any, where: int) -> Tile:
-    """`acc[r, j] + x[at + r * step] * y[where + j]`."""
-    left = x.array[_checked(at + step * np.arange(acc.shape[0]), x)]
-    right = y.array[_checked(where + np.arange(acc.shape[1]), y)]
+def tile_dot(
+    rows: int, vectors: int, depth: int, x: Any, at: int, x_row: int, x_step: int,
+    y: Any, where: int, y_step: int,
+) -> Tile:  # fmt: skip
+    """The sum over p < depth of `x[at + r * x_row + p * x_step] * y[where + p * y_step + j]`."""
+    width = _width(x.array.dtype, vectors)
+    p = np.arange(depth)
+    left = x.array[_checked(at + x_row * np.arange(rows)[:, None] + x_step * p[None, :], x)]
+    right = y.array[_checked(where + y_step * p[:, None] + np.arange(width)[None, :], y)]
+    acc = np.zeros((rows, width), x.array.dtype)
     with np.errstate(all="ignore"):
-        return acc + left[:, None] * right[None, :]
+        for k in range(depth):
+            acc += left[:, k, None] * right[k]
+    return acc
 
 
 def tile_load(rows: int, vectors: int, memory: Any, offset: int, step: int) -> Tile:
@@ -80,10 +83,17 @@ def tile_store_part(
     memory.array[_checked(_index(offset, step, tile.shape)[inside], memory)] = tile[inside]
 
 
-def tile_add(x: Tile, y: Tile) -> Tile:
-    """The elementwise sum of two tiles of one shape."""
-    with np.errstate(all="ignore"):
-        return x + y
+def tile_update(
+    tile: Tile, memory: Any, offset: int, step: int, first: int, columns: int, initial: bool
+) -> None:
+    """Store the rows from `first` on where `initial` holds, else add them to what is there."""
+    part = (first, tile.shape[0], columns)
+    if not initial:
+        vectors = tile.shape[1] // _width(tile.dtype, 1)
+        before = tile_load_part(tile.shape[0], vectors, memory, offset, step, *part)
+        with np.errstate(all="ignore"):
+            tile = before + tile
+    tile_store_part(tile, memory, offset, step, *part)
 
 
 def tile_transpose(tile: Tile) -> Tile:
@@ -97,13 +107,12 @@ def either(condition: bool, x: Any, y: Any) -> Any:
 
 
 NAMES: dict[str, Any] = {
-    "tile_zeros": tile_zeros,
-    "tile_fma": tile_fma,
+    "tile_dot": tile_dot,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
-    "tile_add": tile_add,
+    "tile_update": tile_update,
     "tile_transpose": tile_transpose,
     "either": either,
 }

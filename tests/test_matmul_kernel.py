@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def run_plan(
         extent = evaluate(call.extent, dict(sizes))
         cuts = [extent * s // slices for s in range(slices + 1)]
         function: Any = _native(call, args) if jit else _python(call)
-        for lo, hi in reversed(list(zip(cuts, cuts[1:]))):
+        for lo, hi in reversed(list(itertools.pairwise(cuts))):
             if lo < hi:
                 with np.errstate(all="ignore"):
                     function(args, lo, hi)
@@ -209,8 +210,8 @@ def test_one_kernel_serves_every_size_of_a_symbolic_batch() -> None:
     plan = lower_matmul(MatmulSpec("f32", (b,), m, 20, k))
     assert plan.calls[0].kernel is tiled_kernel("f32")
     rng = np.random.default_rng(8)
-    for sizes in ({"b": 3, "m": 5, "k": 7}, {"b": 1, "m": 200, "k": 300}, {"b": 1, "m": 2, "k": 9000},
-                  {"b": 0, "m": 5, "k": 5}):  # fmt: skip
+    for values in ((3, 5, 7), (1, 200, 300), (1, 2, 9000), (0, 5, 5)):
+        sizes = dict(zip("bmk", values))
         x = _random(rng, "f32", (sizes["b"], sizes["m"], sizes["k"]))
         y = _random(rng, "f32", (sizes["b"], sizes["k"], 20))
         out = np.full((sizes["b"], sizes["m"], 20), np.nan, np.float32)
