@@ -1,1 +1,321 @@
-"""graphc: a static-graph deep-learning compiler."""
+"""graphc: symbolic graphs compiled to native code.
+
+    import graphc as gc
+
+    n = gc.dim("n")
+    x = gc.input("x", (n, 64))
+    w = gc.parameter("w", np.zeros((64, 10), np.float32))
+    program = gc.compile([x], gc.softmax(x @ w, axis=-1))
+
+Everything public is reached from here.
+"""
+
+from graphc import config, errors, ops, text, viz
+from graphc.dims import dim
+from graphc.driver import compile, interpret
+from graphc.dtypes import (
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from graphc.ir import Graph, Node
+from graphc.operators import FUNCTIONS
+from graphc.ops.activations import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    elu,
+    gelu,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    mse_loss,
+    relu,
+    relu6,
+    selu,
+    silu,
+    softmax,
+)
+from graphc.ops.arithmetic import (
+    absolute,
+    add,
+    copysign,
+    divide,
+    fabs,
+    hypot,
+    multiply,
+    negative,
+    positive,
+    reciprocal,
+    sign,
+    square,
+    subtract,
+)
+from graphc.ops.cast import (
+    cast,
+)
+from graphc.ops.compare import (
+    equal,
+    greater,
+    greater_equal,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    not_equal,
+    signbit,
+)
+from graphc.ops.control import (
+    stop_gradient,
+)
+from graphc.ops.convolution import (
+    conv,
+    conv_transpose,
+)
+from graphc.ops.cumulative import (
+    cumprod,
+    cumsum,
+    recurrence,
+)
+from graphc.ops.division import (
+    divmod,
+    floor_divide,
+    fmod,
+    gcd,
+    lcm,
+    remainder,
+)
+from graphc.ops.einsum import (
+    einsum,
+    tensordot,
+)
+from graphc.ops.exponential import (
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    sigmoid,
+    softplus,
+)
+from graphc.ops.extremes import (
+    clip,
+    fmax,
+    fmin,
+    maximum,
+    minimum,
+)
+from graphc.ops.filled import (
+    arange,
+    eye,
+    full_like,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
+from graphc.ops.joining import (
+    array_split,
+    chunk,
+    concat,
+    pad,
+    repeat,
+    split,
+    stack,
+    tile,
+)
+from graphc.ops.logic import (
+    bitwise_and,
+    bitwise_count,
+    bitwise_or,
+    bitwise_xor,
+    invert,
+    left_shift,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    right_shift,
+    where,
+)
+from graphc.ops.lookup import (
+    gather,
+    index_add,
+    index_update,
+    one_hot,
+    scatter_add,
+    take,
+    take_along_axis,
+)
+from graphc.ops.matmul import (
+    dot,
+    inner,
+    matmul,
+    outer,
+    vdot,
+)
+from graphc.ops.pooling import (
+    avg_pool,
+    max_pool,
+)
+from graphc.ops.power import (
+    cbrt,
+    float_power,
+    power,
+    rsqrt,
+    sqrt,
+)
+from graphc.ops.random import (
+    bernoulli,
+    dropout,
+    fold_in,
+    manual_seed,
+    normal,
+    permutation,
+    randint,
+    random_key,
+    split_key,
+    uniform,
+)
+from graphc.ops.rounding import (
+    ceil,
+    floor,
+    heaviside,
+    nextafter,
+    rint,
+    round,
+    trunc,
+)
+from graphc.ops.shaping import (
+    broadcast_to,
+    diagonal,
+    expand,
+    expand_dims,
+    flatten,
+    flip,
+    moveaxis,
+    permute,
+    ravel,
+    reshape,
+    roll,
+    squeeze,
+    swapaxes,
+    transpose,
+    tril,
+    triu,
+)
+from graphc.ops.sorting import (
+    argsort,
+    searchsorted,
+    sort,
+    topk,
+)
+from graphc.ops.source import (
+    Parameter,
+    constant,
+    full,
+    input,
+    iota,
+    parameter,
+    size,
+)
+from graphc.ops.statistics import (
+    all,
+    any,
+    argmax,
+    argmin,
+    count_nonzero,
+    logsumexp,
+    max,
+    mean,
+    min,
+    prod,
+    std,
+    sum,
+    var,
+)
+from graphc.ops.trigonometric import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    cos,
+    cosh,
+    deg2rad,
+    rad2deg,
+    sin,
+    sinc,
+    sinh,
+    tan,
+    tanh,
+)
+from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+from graphc.program import Program
+
+abs = FUNCTIONS["abs"]
+acos = FUNCTIONS["acos"]
+acosh = FUNCTIONS["acosh"]
+amax = FUNCTIONS["amax"]
+amin = FUNCTIONS["amin"]
+asin = FUNCTIONS["asin"]
+asinh = FUNCTIONS["asinh"]
+atan = FUNCTIONS["atan"]
+atan2 = FUNCTIONS["atan2"]
+atanh = FUNCTIONS["atanh"]
+concatenate = FUNCTIONS["concatenate"]
+degrees = FUNCTIONS["degrees"]
+mod = FUNCTIONS["mod"]
+radians = FUNCTIONS["radians"]
+true_divide = FUNCTIONS["true_divide"]
+
+__all__ = [
+    "Graph", "Node", "Parameter", "Program", "abs", "absolute", "acos", "acosh", "add", "all",
+    "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "argmax", "argmin", "argsort", "array_split", "asin", "asinh", "atan",
+    "atan2", "atanh", "avg_pool", "bernoulli", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_count", "bitwise_or",
+    "bitwise_xor", "bool_", "broadcast_to", "cast", "cbrt", "ceil", "chunk", "clip", "compile",
+    "concat", "concatenate", "config", "constant", "conv", "conv_transpose", "copysign", "cos",
+    "cosh", "count_nonzero", "cross_entropy", "cumprod", "cumsum", "deg2rad", "degrees",
+    "diagonal", "dim", "divide", "divmod", "dot", "dropout", "einsum", "elu", "equal", "erf",
+    "erfc", "errors", "exp", "exp2", "expand", "expand_dims", "expm1", "eye", "fabs", "flatten",
+    "flip", "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax",
+    "fmin", "fmod", "fold_in", "full", "full_like", "gather", "gcd", "gelu", "grad", "greater",
+    "greater_equal", "heaviside", "hessian", "hvp", "hypot", "index_add", "index_update", "inner",
+    "input", "int16", "int32", "int64", "int8", "interpret", "invert", "iota", "isclose",
+    "isfinite", "isinf", "isnan", "jacobian", "lcm", "leaky_relu", "left_shift", "less",
+    "less_equal", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logaddexp",
+    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
+    "manual_seed", "matmul", "max", "max_pool", "maximum", "mean", "min", "minimum", "mish",
+    "mod", "moveaxis", "mse_loss", "multiply", "negative", "nextafter", "normal", "not_equal",
+    "one_hot", "ones", "ones_like", "ops", "outer", "pad", "parameter", "permutation", "permute",
+    "positive", "power", "prod", "rad2deg", "radians", "randint", "random_key", "ravel",
+    "reciprocal", "recurrence", "relu", "relu6", "remainder", "repeat", "reshape", "right_shift",
+    "rint", "roll", "round", "rsqrt", "scatter_add", "searchsorted", "selu", "sigmoid", "sign",
+    "signbit", "silu", "sin", "sinc", "sinh", "size", "softmax", "softplus", "sort", "split",
+    "split_key", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
+    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "text", "tile", "topk",
+    "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8",
+    "uniform", "value_and_grad", "var", "vdot", "viz", "where", "zeros", "zeros_like",
+]  # fmt: skip
