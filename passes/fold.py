@@ -66,7 +66,7 @@ def _small(node: Node) -> Any:
     operands = [np.full(i.type.shape, i.attr("value"), i.type.dtype.numpy) for i in node.inputs]  # type: ignore[union-attr]
     try:
         result = np.ascontiguousarray(run_node(node, operands, {}))
-    except GraphcError:
+    except (GraphcError, KeyError):  # KeyError: an attribute has a symbolic size
         return None
     first = result.reshape(-1)[:1]
     return first.item() if result.tobytes() == first.tobytes() * result.size else None
