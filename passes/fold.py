@@ -16,7 +16,7 @@ import numpy as np
 
 from graphc.errors import GraphcError
 from graphc.interpret import run_node
-from graphc.ir import Graph, Kind, Node, rebuild
+from graphc.ir import Graph, Kind, Node, rebuild, tensor_type
 from graphc.ops.source import FULL
 from graphc.passes.rewrite import same_graph
 from graphc.types import TensorType
@@ -47,9 +47,9 @@ def _fold_node(node: Node) -> Node:
 
 def _elementwise(node: Node) -> Any:
     """The value that an elementwise op of constants has everywhere, or None."""
-    operands = [np.full((1,), i.attr("value"), i.type.dtype.numpy) for i in node.inputs]  # type: ignore[union-attr]
     try:
         with np.errstate(all="ignore"):
+            operands = [_array(i, (1,)) for i in node.inputs]
             result = np.asarray(node.op.numpy(*operands, **dict(node.attrs)))
     except GraphcError:
         return None
@@ -63,10 +63,15 @@ def _small(node: Node) -> Any:
         return None
     if sum(t.size for t in types) > LIMIT or node.type.size == 0:  # type: ignore[union-attr,operator,misc]
         return None
-    operands = [np.full(i.type.shape, i.attr("value"), i.type.dtype.numpy) for i in node.inputs]  # type: ignore[union-attr]
     try:
+        with np.errstate(all="ignore"):
+            operands = [_array(i, tensor_type(i).shape) for i in node.inputs]
         result = np.ascontiguousarray(run_node(node, operands, {}))
     except (GraphcError, KeyError):  # KeyError: an attribute has a symbolic size
         return None
     first = result.reshape(-1)[:1]
     return first.item() if result.tobytes() == first.tobytes() * result.size else None
+
+
+def _array(node: Node, shape: Any) -> np.ndarray:
+    return np.full(shape, node.attr("value"), tensor_type(node).dtype.numpy)

@@ -22,7 +22,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from graphc import config
+from graphc.dtypes import float64
 from graphc.errors import InternalError
 from graphc.ir import OPS, Graph, Node, Op, rebuild
 from graphc.operators import Operators
@@ -116,7 +119,10 @@ class Rule:
         replacement: makes the new node from what the pattern bound, by parameter name; `node` is
             the matched node itself.
         unless: says why the rule does not apply, or "" when it does; parameters as above.
-        exact: whether both sides have the same bits for every input (nan payloads aside).
+        exact: whether both sides have the same bits for every input (nan payloads aside); rules
+            that are not run with fast math only.
+        ulps: by how many units in the last place an exact rule's replacement may be nearer to the
+            true value.
         dtypes: of the variables in the samples that tests make from the pattern.
         samples: makes nodes on which the rule fires, where the pattern alone cannot.
     """
@@ -128,6 +134,7 @@ class Rule:
     exact: bool = True
     dtypes: tuple[str, ...] = ("float32", "float64", "int32", "uint8")
     samples: Callable[[], Sequence[Node]] | None = None
+    ulps: int = 0
     _wanted: tuple[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -165,10 +172,17 @@ def _select(names: tuple[str, ...], node: Node, found: Bindings) -> Bindings:
 
 
 def uniform(node: Node) -> Any:
-    """The number that a node holds everywhere, when it is a constant; else None."""
+    """The number that a node holds everywhere, rounded to its dtype, when it is a constant; else
+    None."""
     while node.op is BROADCAST:
         node = node.inputs[0]
-    return node.attr("value") if node.op is FULL else None
+    if node.op is not FULL:
+        return None
+    value, dtype = node.attr("value"), node.attr("dtype")
+    if not dtype.is_float or dtype is float64:
+        return value
+    with np.errstate(over="ignore"):
+        return dtype.numpy.type(value).item()
 
 
 def _same_number(value: Any, wanted: Any) -> bool:
