@@ -199,7 +199,7 @@ def _foreign(node: Node, value: Any) -> np.ndarray:
         reason = f": {error}"
     else:
         reason = ""
-    if found.dtype == object:
+    if found.dtype.kind not in "biufc":
         raise ArgumentError(
             f"input {node.name!r} is given a {type(value).__name__}, no array{reason:.200}",
             where=caller(),

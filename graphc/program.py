@@ -28,14 +28,13 @@ from graphc.arguments import (
 )
 from graphc.errors import (
     ArgumentError,
-    CastOverflowError,
     DTypeError,
     GraphcError,
     IndexRangeError,
     OutOfMemoryError,
     ShapeError,
 )
-from graphc.ir import Graph, Kind, Node, caller, tensor_type
+from graphc.ir import Graph, Node, Scalar, caller, tensor_type
 from graphc.ops.source import Bound, Parameter
 from graphc.runtime.executable import Call, Executable
 
@@ -236,15 +235,11 @@ class Program:
     def _failed(self, site: int, value: int, limit: int) -> GraphcError:
         """The error that the status block describes."""
         node = self._executable.sites[site - 1]  # type: ignore[union-attr]
-        if node.op.kind is Kind.ELEMENTWISE:
-            return CastOverflowError(
-                f"{node.op.name}: {value} is not a value of {tensor_type(node).dtype.name}",
-                where=node.origin,
-                hint="use a wider dtype",
-            )
-        return IndexRangeError(
-            f"{node.op.name}: index {value} is out of range for an axis of size {limit}",
-            where=node.origin,
+        fact = node.op.lowering
+        if isinstance(fact, Scalar) and fact.failure is not None:
+            return reference.located(fact.failure(node, value), node)
+        return reference.located(
+            IndexRangeError(f"index {value} is out of range for an axis of size {limit}"), node
         )
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
