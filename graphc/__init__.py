@@ -7,12 +7,15 @@
     w = gc.parameter("w", np.zeros((64, 10), np.float32))
     program = gc.compile([x], gc.softmax(x @ w, axis=-1))
 
-Everything public is reached from here.
+Everything public is reached from here. What only a compile needs is imported when it is first
+asked for, so that the import stays quick.
 """
 
-from graphc import config, errors, ops, text, viz
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from graphc import config, errors, ops
 from graphc.dims import dim
-from graphc.driver import compile, interpret
 from graphc.dtypes import (
     bool_,
     float16,
@@ -270,8 +273,12 @@ from graphc.ops.trigonometric import (
     tan,
     tanh,
 )
-from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
-from graphc.program import Program
+
+if TYPE_CHECKING:
+    from graphc import text, viz
+    from graphc.driver import compile, interpret
+    from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.program import Program
 
 abs = FUNCTIONS["abs"]
 acos = FUNCTIONS["acos"]
@@ -288,6 +295,36 @@ degrees = FUNCTIONS["degrees"]
 mod = FUNCTIONS["mod"]
 radians = FUNCTIONS["radians"]
 true_divide = FUNCTIONS["true_divide"]
+
+# Where the names are that are imported late; None for modules.
+_LATE = {
+    "compile": "driver",
+    "interpret": "driver",
+    "Program": "program",
+    "grad": "passes.grad",
+    "hessian": "passes.grad",
+    "hvp": "passes.grad",
+    "jacobian": "passes.grad",
+    "value_and_grad": "passes.grad",
+    "text": None,
+    "viz": None,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'graphc' has no attribute {name!r}")
+    place = _LATE[name]
+    if place is None:
+        return import_module(f"graphc.{name}")
+    found = getattr(import_module(f"graphc.{place}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
+
 
 __all__ = [
     "Graph", "Node", "Parameter", "Program", "abs", "absolute", "acos", "acosh", "add", "all",
