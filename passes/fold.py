@@ -61,7 +61,7 @@ def _small(node: Node) -> Any:
     types = [node.type, *(i.type for i in node.inputs)]
     if not all(isinstance(t, TensorType) and t.is_static for t in types):
         return None
-    if sum(t.size for t in types) > LIMIT or node.type.size == 0:  # type: ignore[union-attr,operator,misc]
+    if sum(t.size for t in types) > LIMIT or node.type.size == 0:  # type: ignore[union-attr,misc]
         return None
     try:
         with np.errstate(all="ignore"):

@@ -24,6 +24,7 @@ from graphc.passes.dce import dce
 from graphc.passes.fold import fold
 from graphc.passes.inplace import inplace
 from graphc.passes.observers import Observer, from_settings
+from graphc.passes.rematerialise import rematerialise, rematerialise_more
 from graphc.passes.rewrite import rewrite
 from graphc.passes.simplify import RULES, simplify, simplify_fast
 
@@ -42,8 +43,8 @@ class Repeat:
 SETTLE = Repeat((simplify, fold, cse, dce))
 O0: tuple[Pass | Repeat, ...] = ()
 O1 = (SETTLE,)
-O2 = (SETTLE, inplace)
-O3 = (SETTLE, inplace)
+O2 = (SETTLE, rematerialise, inplace)
+O3 = (SETTLE, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH = {simplify: simplify_fast}
 

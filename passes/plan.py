@@ -177,9 +177,9 @@ def plan(
         value = value_of(output)
         if k not in aliased:
             brought.add(roots.get(value, value))
-    spans = _spans(graph, roots)
+    found = spans(graph, roots)
     buffers = []
-    for (node, index), (first, last) in spans.items():
+    for (node, index), (first, last) in found.items():
         if (node, index) in brought or (wanted is not None and (node, index) not in wanted):
             continue
         buffers.append(Buffer((node, index), result_type(node, index).nbytes, first, last, node))
@@ -205,27 +205,27 @@ def shared_with(graph: Graph) -> dict[Value, Value]:
     return roots
 
 
-def _spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, int]]:
+def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, int]]:
     """The first and last step of the memory of every value that is not another's."""
-    spans: dict[Value, tuple[int, int]] = {}
+    found: dict[Value, tuple[int, int]] = {}
     for step, node in enumerate(graph.nodes):
         if node.inputs and isinstance(node.inputs[0].type, TupleType):
             continue
         for operand in node.inputs:
-            _extend(spans, roots, value_of(operand), step)
+            _extend(found, roots, value_of(operand), step)
         for index in range(len(node.type.items) if isinstance(node.type, TupleType) else 1):
-            _extend(spans, roots, (node, index), step)
+            _extend(found, roots, (node, index), step)
     for output in graph.outputs:
-        _extend(spans, roots, value_of(output), len(graph.nodes))
-    return spans
+        _extend(found, roots, value_of(output), len(graph.nodes))
+    return found
 
 
 def _extend(
-    spans: dict[Value, tuple[int, int]], roots: Mapping[Value, Value], value: Value, step: int
+    found: dict[Value, tuple[int, int]], roots: Mapping[Value, Value], value: Value, step: int
 ) -> None:
     root = roots.get(value, value)
-    first, _ = spans.get(root, (step, step))
-    spans[root] = (first, step)
+    first, _ = found.get(root, (step, step))
+    found[root] = (first, step)
 
 
 def _padded(nbytes: int) -> int:

@@ -212,8 +212,9 @@ def _outside(exact: bool) -> tuple[Rule, ...]:
     return (
         Rule(
             f"sum-neg{end}", ops.sum(ops.negative(x)),
-            lambda node, x: -OPS["sum"](x, axes=node.attr("axes")), unless, exact=exact,
-            samples=_sums(lambda t: -t, dtypes),
+            lambda node, x: OPS["negative"](OPS["sum"](x, axes=node.attr("axes"))), unless,
+            exact=exact,
+            samples=_sums(lambda t: OPS["negative"](t), dtypes),
         ),
         Rule(
             f"sum-mul-constant{end}", ops.sum(x * c), _scaled, unless, exact=exact,
