@@ -274,9 +274,12 @@ from graphc.ops.trigonometric import (
     tanh,
 )
 
+# The function, where the submodule of that name would stand.
+from graphc.reference import interpret
+
 if TYPE_CHECKING:
     from graphc import text, viz
-    from graphc.driver import compile, interpret
+    from graphc.driver import compile
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.program import Program
 
@@ -299,7 +302,6 @@ true_divide = FUNCTIONS["true_divide"]
 # Where the names are that are imported late; None for modules.
 _LATE = {
     "compile": "driver",
-    "interpret": "driver",
     "Program": "program",
     "grad": "passes.grad",
     "hessian": "passes.grad",

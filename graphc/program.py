@@ -36,6 +36,7 @@ from graphc.errors import (
 )
 from graphc.ir import Graph, Node, Scalar, caller, tensor_type
 from graphc.ops.source import Bound, Parameter
+from graphc.report import Profile, Stats
 from graphc.runtime.executable import Call, Executable
 
 _PLAIN = C_CONTIGUOUS | ALIGNED
@@ -126,7 +127,7 @@ class Program:
             OutOfMemoryError: the arena or a result doesn't fit.
         """
         # The common case, kept short: everything is right and these shapes were seen before.
-        if out is not None or named or len(args) != self._count:
+        if named or len(args) != self._count:
             return self._call(args, named, out)
         for array, dtype in zip(args, self._dtypes):
             if (
@@ -139,6 +140,8 @@ class Program:
         call = executable.find(tuple([array.shape for array in args]))
         if call is None:
             return self._call(args, named, out)
+        if out is not None:
+            return self._run(call, args, out)
         try:
             results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
             failure = executable.run(call, (*args, *results))
@@ -154,7 +157,11 @@ class Program:
         arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
         if self._executable is None:
             return self._call_reference(arrays, out)
-        call = self._bound(arrays)
+        return self._run(self._bound(arrays), arrays, out)
+
+    def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
+        """Run with plain arrays whose sizes are bound, into `out` where it is given."""
+        executable: Any = self._executable
         results, targets = self._take_out(arrays, out, call.outputs)
         times: list[int] | None = [] if self._build.debug >= 2 else None
         try:
@@ -162,11 +169,11 @@ class Program:
                 np.empty(shape, dtype) if result is None else result
                 for result, (shape, dtype) in zip(results, call.outputs)
             ]
-            failure = self._executable.run(call, (*arrays, *results), times)
+            failure = executable.run(call, (*arrays, *results), times)
         except MemoryError:
             raise self._out_of_memory(call) from None
         if times is not None:
-            sys.stderr.write(str(report.Profile.of(self.name, self._executable, [times])))
+            sys.stderr.write(str(Profile.of(self.name, executable, [times])))
         if failure is not None:
             raise self._failed(*failure)
         return self._restore(_delivered(results, targets))
@@ -185,7 +192,7 @@ class Program:
         return call
 
     def _take_out(
-        self, arrays: list[np.ndarray], out: Any, wanted: Sequence[tuple[tuple[int, ...], Any]]
+        self, arrays: Sequence[np.ndarray], out: Any, wanted: Sequence[tuple[tuple[int, ...], Any]]
     ) -> tuple[list[Any], list[Any]]:
         """Arrays for the results, None where one is to be allocated, and where to copy them.
 
@@ -301,9 +308,9 @@ class Program:
         return report.plan(self._build, self._sizes())
 
     @property
-    def stats(self) -> report.Stats:
+    def stats(self) -> Stats:
         """Nodes before and after each pass, kernels, memory, compile time."""
-        return report.Stats.of(self._build, self._sizes())
+        return Stats.of(self._build, self._sizes())
 
     def memory(self, **sizes: int) -> tuple[int, int]:
         """The bytes of the arena, and of all intermediate results without planning.
@@ -321,7 +328,7 @@ class Program:
         """What became one kernel, what did not and why, and the largest buffers."""
         return report.explain(self._build, self._sizes())
 
-    def profile(self, *args: Any, repeat: int = 10, **named: Any) -> report.Profile:
+    def profile(self, *args: Any, repeat: int = 10, **named: Any) -> Profile:
         """The time that each kernel takes.
 
         Args:
@@ -340,7 +347,7 @@ class Program:
         call = self._bound(arrays)
         results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
         times = self._executable.profile(call, [*arrays, *results], repeat)
-        return report.Profile.of(self.name, self._executable, [times])
+        return Profile.of(self.name, self._executable, [times])
 
     def dump(self, folder: str | Path) -> Path:
         """Write every pass's graph (text and dot), the kernels' source and the memory plan.

@@ -12,9 +12,67 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import CastOverflowError, GraphcError, IndexRangeError, NonFiniteError
+from graphc import config
+from graphc.access import access
+from graphc.arguments import as_array, bind_sizes
+from graphc.errors import (
+    ArgumentError,
+    CastOverflowError,
+    GraphcError,
+    IndexRangeError,
+    NonFiniteError,
+)
 from graphc.interpret import run_node
-from graphc.ir import Graph, Kind, Node
+from graphc.ir import Graph, Kind, Node, caller
+from graphc.ops.source import Bound
+
+
+def interpret(graph: Any, *arrays: Any) -> list[Any]:
+    """Run a graph with NumPy, one op at a time: the definition of what it computes.
+
+    Args:
+        graph: a `Graph`, or a `Program` (its graph as traced).
+        arrays: values of the graph's inputs in order. Parameters and constants may be left out;
+            they have their own.
+
+    Returns:
+        The outputs as a list; new values of parameters are among them, and no state changes.
+
+    Raises:
+        ArgumentError: the number of arrays is neither that of all inputs nor that of those
+            without a value.
+        ShapeError, DTypeError: an array doesn't fit its declaration.
+        IndexRangeError, CastOverflowError, NonFiniteError: see `run`.
+
+    Example:
+        >>> interpret(Graph.of("double", [x], [x + x]), [1.0, 2.0, 3.0])
+        [array([2., 4., 6.], dtype=float32)]
+    """
+    graph = getattr(graph, "graph", graph)
+    if not isinstance(graph, Graph):
+        raise ArgumentError(
+            f"interpret: {type(graph).__name__} is neither a Graph nor a Program",
+            where=caller(),
+            hint="make one with gc.Graph.of(name, inputs, outputs)",
+        )
+    free = [node for node in graph.inputs if not isinstance(node, Bound)]
+    given = list(graph.inputs) if len(arrays) == len(graph.inputs) else free
+    if len(arrays) != len(given):
+        raise ArgumentError(
+            f"interpret: {graph.name} has {len(free)} inputs without a value, "
+            f"got {len(arrays)} arrays",
+            [node.describe() for node in free],
+            where=caller(),
+        )
+    values = {node: as_array(node, value) for node, value in zip(given, arrays)}
+    sizes = bind_sizes(given, list(values.values()))
+    states = [n.state for n in graph.inputs if n not in values]  # type: ignore[attr-defined]
+    with access(reads=states):
+        for node in graph.inputs:
+            if node not in values:
+                values[node] = node.state.array.copy()  # type: ignore[attr-defined]
+    ordered = [values[node] for node in graph.inputs]
+    return run(graph, ordered, sizes, "finite" in config.current().check)
 
 
 def run(
