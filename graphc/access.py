@@ -49,16 +49,17 @@ _line = _Line()
 
 
 def enter(access: Access) -> None:
-    """Wait until `access` may go ahead. Every `enter` is followed by a `leave`."""
+    """Wait until `access` may go ahead.
+
+    Stands inside the `try` whose `finally` has the `leave`, which does nothing for an access that
+    isn't in the line: so an interrupt at any moment leaves none behind.
+    """
     line = _line
-    line.lock.acquire()
-    try:
+    with line.lock:
         if line.entries:
             _wait(line, access)
         else:
             line.entries.append(access)
-    finally:
-        line.lock.release()
 
 
 def _wait(line: _Line, access: Access) -> None:
@@ -92,15 +93,12 @@ def _remove(line: _Line, access: Access) -> None:
 
 
 def leave(access: Access) -> None:
-    """Let those go ahead that waited for `access`."""
+    """Let those go ahead that wait for `access`."""
     line = _line
-    line.lock.acquire()
-    try:
+    with line.lock:
         _remove(line, access)
         if line.waiting:
             line.moved.notify_all()
-    finally:
-        line.lock.release()
 
 
 @contextmanager
@@ -112,8 +110,8 @@ def access(reads: Iterable[object] = (), writes: Iterable[object] = ()) -> Itera
         writes: what is written (and may be read).
     """
     claim = Access(reads, writes)
-    enter(claim)
     try:
+        enter(claim)
         yield
     finally:
         leave(claim)

@@ -314,8 +314,8 @@ class Executable:
             if slot.access is None:
                 status = frame.run()
             else:
-                enter(slot.access)
                 try:
+                    enter(slot.access)
                     status = frame.run()
                 finally:
                     leave(slot.access)
@@ -339,8 +339,8 @@ class Executable:
         self._pack(externals, 0, *[a.ctypes.data for a in arrays])
         best: np.ndarray | None = None
         access = Access(self._reads, self._writes)
-        enter(access)
         try:
+            enter(access)
             before = [state.array.copy() for state in self._writes]
             for _ in range(repeat + 1):
                 frame.measure()
