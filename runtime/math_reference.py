@@ -62,12 +62,14 @@ WIDE = (
 SAME = (
     "sqrt", "fmod", "copysign", "nextafter", "floor", "ceil", "trunc", "rint", "sign", "absolute",
     "signbit", "isnan", "isinf", "isfinite", "reciprocal", "maximum", "minimum", "fmax", "fmin",
-    "floor_divide", "power", "gcd", "lcm", "invert",
+    "floor_divide", "gcd", "lcm", "invert",
 )  # fmt: skip
 
 NAMES: dict[str, Any] = {
     **{name: _quiet(_wide(getattr(np, name))) for name in WIDE},
     **{name: _quiet(getattr(np, name)) for name in SAME},
+    # np.power may take the root for 0.5, which errs at -inf.
+    "power": _quiet(_wide(np.float_power)),
     "rsqrt": _quiet(_wide(lambda x: 1 / np.sqrt(x))),
     "sigmoid": _quiet(_special("expit")),
     "softplus": _quiet(_wide(lambda x: np.logaddexp(x, 0.0))),

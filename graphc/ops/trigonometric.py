@@ -25,14 +25,14 @@ def _chord(x: Any) -> Any:
     return sqrt((1 - x) * (1 + x))
 
 
-sin = _unary("sin", lambda n, ct: (ct * cos(n.inputs[0]),), "sine")
-cos = _unary("cos", lambda n, ct: (-ct * sin(n.inputs[0]),), "cosine")
+sin: Any = _unary("sin", lambda n, ct: (ct * cos(n.inputs[0]),), "sine")
+cos: Any = _unary("cos", lambda n, ct: (-ct * sin(n.inputs[0]),), "cosine")
 tan = _unary("tan", lambda n, ct: (ct * (n * n + 1),), "tangent")
 arcsin = _unary("arcsin", lambda n, ct: (ct / _chord(n.inputs[0]),), "inverse sine", "unit")
 arccos = _unary("arccos", lambda n, ct: (-ct / _chord(n.inputs[0]),), "inverse cosine", "unit")
 arctan = _unary("arctan", lambda n, ct: (ct / (n.inputs[0] * n.inputs[0] + 1),), "inverse tangent")
-sinh = _unary("sinh", lambda n, ct: (ct * cosh(n.inputs[0]),), "hyperbolic sine", "exponent")
-cosh = _unary("cosh", lambda n, ct: (ct * sinh(n.inputs[0]),), "hyperbolic cosine", "exponent")
+sinh: Any = _unary("sinh", lambda n, ct: (ct * cosh(n.inputs[0]),), "hyperbolic sine", "exponent")
+cosh: Any = _unary("cosh", lambda n, ct: (ct * sinh(n.inputs[0]),), "hyperbolic cosine", "exponent")
 tanh = _unary("tanh", lambda n, ct: (ct * (1 - n * n),), "hyperbolic tangent")
 arcsinh = _unary("arcsinh", lambda n, ct: (ct / hypot(n.inputs[0], 1),), "inverse hyperbolic sine")
 arccosh = _unary(
