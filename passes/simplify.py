@@ -16,12 +16,14 @@ import graphc.ops  # noqa: F401  the rules are made of all ops
 from graphc.ir import Graph
 from graphc.passes.rewrite import rewrite
 from graphc.passes.simplify_arithmetic import ARITHMETIC
+from graphc.passes.simplify_casts import CASTS
 from graphc.passes.simplify_choice import CHOICE
 from graphc.passes.simplify_functions import FUNCTIONS
 from graphc.passes.simplify_movement import MOVEMENT
 from graphc.passes.simplify_reduce import REDUCE
+from graphc.passes.simplify_slices import SLICES
 
-RULES = (*ARITHMETIC, *FUNCTIONS, *CHOICE, *MOVEMENT, *REDUCE)
+RULES = (*ARITHMETIC, *FUNCTIONS, *CHOICE, *CASTS, *MOVEMENT, *SLICES, *REDUCE)
 EXACT = tuple(rule for rule in RULES if rule.exact)
 
 
