@@ -183,9 +183,9 @@ def {name}(args, lo, hi):
         matrix = quotient(task, blocks * panels)
         place = remainder(task, blocks * panels)
         first = quotient(place, panels) * block
-        last = min(first + block, m)
+        last = select(first + block < m, first + block, m)
         column = remainder(place, panels) * {columns}
-        columns = min({columns}, n - column)
+        columns = select(n - column < {columns}, n - column, {columns})
         x_at = first * x_m
         y_at = column * y_n
         rest = remainder(matrix, batch)
@@ -195,14 +195,16 @@ def {name}(args, lo, hi):
             y_at += remainder(rest, size) * args[20 + 3 * axis]
             rest = quotient(rest, size)
         begin = quotient(matrix, batch) * chunk
-        end = min(begin + chunk, k)
+        end = select(begin + chunk < k, begin + chunk, k)
         out_at = (matrix * m + first) * n + column
-        direct = y_n == 1 and remainder(columns, {lanes}) == 0 and last - first <= {unpacked}
+        direct = y_n == 1 and last - first <= {unpacked}
+        direct = direct and (columns == {columns} or columns == {lanes})
         panel = either(direct, y, packed)
         step = y_k if direct else {columns}
         # A k of 0 still has one block: it stores zeros.
-        for p0 in range(begin, max(end, begin + 1), {k_block}):
-            depth = min({k_block}, end - p0)
+        p0 = begin
+        while p0 < end or p0 == begin:
+            depth = select(end - p0 < {k_block}, end - p0, {k_block})
             panel_at = y_at + p0 * y_k if direct else 0
             if not direct:
 {pack}
@@ -210,6 +212,7 @@ def {name}(args, lo, hi):
             rows = last - first
             initial = p0 == begin
 {multiply}
+            p0 += {k_block}
 """
 
 _PACK = """\

@@ -151,6 +151,14 @@ def tile_dot(
     return ty(rows, vectors, INT, x, INT, INT, INT, y, INT, INT), codegen
 
 
+def _not_unrolled(module: ir.Module) -> Any:
+    """Loop metadata: a tile's body is long enough, and unrolling it is what would take longest."""
+    loop = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"])])
+    # LLVM wants a loop's metadata to name itself first.
+    loop.operands = (loop, *loop.operands)
+    return loop
+
+
 def _dot(
     builder: Any, ty: TileType, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
     y: Any, where: Any, y_step: Any,
@@ -176,7 +184,8 @@ def _dot(
     following = builder.add(p, one)
     for phi, value in zip((p, *acc), (following, *sums)):
         phi.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    again = builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    again.set_metadata("llvm.loop", _not_unrolled(builder.module))
     builder.position_at_end(after)
     found = [builder.phi(ty.vector) for _ in sums]
     for phi, value in zip(found, sums):
@@ -234,6 +243,34 @@ def tile_load_part(
         return _tile(builder, ty, _load(builder, ty, places, masks))
 
     return ty(rows, vectors, memory, *[INT] * 5), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_load_rows(
+    typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any, table: Any, at: Any,
+    last: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """The part of a tile whose row r < last begins at `offset + table[at + r]`."""
+    if not _literals(rows, vectors) or _dtype(memory) is None:
+        return None
+    ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
+    row = TileType(memory.dtype, 1, vectors.literal_value)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        memory, offset, table, at, last, columns = values[2:]
+        zero = ir.Constant(I64, 0)
+        places = []
+        for r in range(ty.rows):
+            # Rows outside read the last row's entry: the table ends there.
+            index = ir.Constant(I64, r)
+            inside = builder.icmp_signed("<", index, last)
+            index = builder.select(inside, index, builder.sub(last, ir.Constant(I64, 1)))
+            entry = builder.load(builder.gep(table, [builder.add(at, index)]), align=8)
+            places += _places(builder, row, memory, builder.add(offset, entry), zero)
+        masks = _masks(builder, ty, zero, last, columns)
+        return _tile(builder, ty, _load(builder, ty, places, masks))
+
+    return ty(rows, vectors, memory, INT, table, INT, INT, INT), codegen
 
 
 @intrinsic
@@ -341,6 +378,7 @@ NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
+    "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,

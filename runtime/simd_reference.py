@@ -70,6 +70,19 @@ def tile_load_part(
     return tile
 
 
+def tile_load_rows(
+    rows: int, vectors: int, memory: Any, offset: int, table: Any, at: int, last: int, columns: int
+) -> Tile:
+    """The part of a tile whose row r < last begins at `offset + table[at + r]`."""
+    parts = [
+        tile_load_part(1, vectors, memory, offset + table[at + r], 0, 0, 1, columns)
+        for r in range(min(rows, last))
+    ]
+    tile = np.zeros((rows, parts[0].shape[1]), memory.array.dtype)
+    tile[: len(parts)] = np.concatenate(parts)
+    return tile
+
+
 def tile_store(tile: Tile, memory: Any, offset: int, step: int) -> None:
     """Store a tile at `offset`, its rows `step` apart."""
     memory.array[_checked(_index(offset, step, tile.shape), memory)] = tile
@@ -110,6 +123,7 @@ NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
+    "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 
 from graphc.runtime.lanes import blocking
@@ -15,7 +16,7 @@ elif left > 1 and rows >= {some}:
 else:
     height = 1
 # A tile that overhangs moves up and leaves the rows above its part alone.
-skip = max(height - left, 0)
+skip = select(left < height, height - left, 0)
 row -= skip
 x_row = x_block + row * x_m
 at = out_at + row * n
@@ -37,7 +38,8 @@ def multiply_panel(dtype: str) -> str:
 
     It reads the variables x (buffer), x_block, x_m, x_k (where the rows begin; strides), rows,
     depth (elements of k), panel (buffer), panel_at, step (from one k to the next), columns, and
-    adds to out (buffer) at out_at, its rows n apart; it only stores when `initial` holds.
+    adds to out (buffer) at out_at, its rows n apart; it only stores when `initial` holds. A panel
+    of more than one vector must be readable to its full width.
     """
     most, some, _ = blocking(dtype).rows
     lines = ["row = 0", "while row < rows:", indent(_HEIGHT.format(most=most, some=some), 1)]
@@ -49,12 +51,13 @@ def multiply_panel(dtype: str) -> str:
 
 
 def _widths(dtype: str, height: int) -> str:
-    """The tile of one height, as wide as the panel is."""
+    """The tile of one height, as wide as the panel is; low tiles have two widths only."""
     shape = blocking(dtype)
+    vectors = shape.vectors
+    widths = list(range(vectors, 0, -1)) if height == shape.rows[0] else [vectors, 1]
     lines = []
-    for vectors in range(shape.vectors, 0, -1):
-        keyword = "if" if vectors == shape.vectors else "elif"
-        limit = (vectors - 1) * shape.lanes
-        lines.append(f"{keyword} columns > {limit}:" if vectors > 1 else "else:")
-        lines.append(indent(_TILE.format(height=height, vectors=vectors), 1))
-    return "\n".join(lines)
+    for wide, narrower in itertools.pairwise(widths):
+        keyword = "elif" if lines else "if"
+        lines.append(f"{keyword} columns > {narrower * shape.lanes}:")
+        lines.append(indent(_TILE.format(height=height, vectors=wide), 1))
+    return "\n".join([*lines, "else:", indent(_TILE.format(height=height, vectors=1), 1)])
