@@ -30,6 +30,7 @@ CHEAP_CALLS = frozenset(
 )
 NOMINAL = 64  # the size that a symbolic dimension counts as
 WORTH = 0.02  # the part of the peak that must be saved
+SMALLEST = 0.01  # the part of the peak below which a value is not worth a step
 
 
 def rematerialise(graph: Graph) -> Graph:
@@ -56,7 +57,7 @@ def _lowered(graph: Graph, operations: int) -> Graph:
     changed = graph
     for _ in range(rounds):
         peak = max(range(len(best)), key=best.__getitem__, default=0)
-        found = _candidate(changed, peak, cheap)
+        found = _candidate(changed, peak, cheap, int(best[peak] * SMALLEST)) if best else None
         if found is None:
             break
         changed = _recomputed(changed, found, peak, cheap)
@@ -105,8 +106,8 @@ def _sizes(graph: Graph) -> dict[Value, int]:
     shown = {value_of(output) for output in graph.outputs}
     found: dict[Value, int] = {}
     for node, index in spans(graph, {}):
-        if (node, index) in shown or not (node.op.pure or node.inputs):
-            continue
+        if (node, index) in shown or node.op.kind is Kind.SOURCE:
+            continue  # sources are part of what uses them
         nbytes = result_type(node, index).nbytes
         if isinstance(nbytes, Dim):
             nbytes = dims.evaluate(nbytes, nominal)
@@ -125,13 +126,13 @@ def _profile(graph: Graph) -> list[int]:
     return list(itertools.accumulate(change))
 
 
-def _candidate(graph: Graph, peak: int, cheap: set[Node]) -> Node | None:
-    """The largest cheap value that is kept through the peak for later users alone."""
+def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | None:
+    """The largest cheap value, of more than `most` bytes, kept through the peak for later users
+    alone."""
     position = {node: k for k, node in enumerate(graph.nodes)}
     uses = readers(graph)
     lifetimes = spans(graph, {})
     largest: Node | None = None
-    most = 0
     for (node, index), nbytes in _sizes(graph).items():
         first, last = lifetimes[(node, index)]
         if node not in cheap or not first < peak < last or nbytes <= most:

@@ -27,7 +27,7 @@ import numpy as np
 from graphc import config
 from graphc.dtypes import float64
 from graphc.errors import InternalError
-from graphc.ir import OPS, Graph, Node, Op, rebuild
+from graphc.ir import OPS, Graph, Kind, Node, Op, rebuild
 from graphc.operators import Operators
 from graphc.ops.movement import BROADCAST
 from graphc.ops.source import FULL
@@ -38,9 +38,9 @@ Bindings = dict[str, Any]
 
 
 class Pattern(Operators):
-    """What a node may look like: a variable, a number, or an op of patterns."""
+    """What a node may look like: a variable, a number, an op of patterns, any op of a kind."""
 
-    __slots__ = ("attrs", "inputs", "name", "op", "value", "where")
+    __slots__ = ("attrs", "inputs", "kind", "name", "op", "value", "where")
     is_pattern = True
 
     def __init__(
@@ -52,7 +52,9 @@ class Pattern(Operators):
         name: str = "",
         value: Any = None,
         where: Callable[[Node], bool] | None = None,
+        kind: Kind | None = None,
     ) -> None:
+        self.kind = kind
         self.op = op
         self.inputs = tuple(inputs)
         self.attrs = tuple((attrs or {}).items())
@@ -84,6 +86,11 @@ def number(value: bool | int | float) -> Pattern:
 def constant(name: str) -> Pattern:
     """A variable that matches only constants of one number; read it with `uniform`."""
     return Pattern(name=name, where=lambda node: uniform(node) is not None)
+
+
+def any_of(kind: Kind) -> Pattern:
+    """A pattern for the root of a rule: every node of a kind; the rule sees it as `node`."""
+    return Pattern(kind=kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,7 @@ class Rule:
     _wanted: tuple[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.pattern.op is None:
+        if self.pattern.op is None and self.pattern.kind is None:
             raise InternalError(f"rule {self.name}: its pattern is no operation")
         guard = _parameters(self.unless) if self.unless else ()
         object.__setattr__(self, "_wanted", (_parameters(self.replacement), guard))
@@ -201,6 +208,8 @@ def matches(pattern: Pattern, node: Node) -> Iterator[Bindings]:
 def _matches(pattern: Pattern, node: Node, found: Bindings) -> Iterator[Bindings]:
     if pattern.op is not None:
         yield from _matches_op(pattern, node, found)
+    elif pattern.kind is not None:
+        yield from [found] if node.op.kind is pattern.kind else []
     elif pattern.name:
         bound = found.get(pattern.name)
         if bound is None and (pattern.where is None or pattern.where(node)):
@@ -258,15 +267,16 @@ def rewrite(graph: Graph, rules: Sequence[Rule], fired: Counter[str] | None = No
     Raises:
         InternalError: rules go in circles, or one changes a type; the message names it.
     """
-    table: dict[Op, list[Rule]] = {}
+    table: dict[Op | Kind | None, list[Rule]] = {}
     for rule in rules:
-        table.setdefault(rule.pattern.op, []).append(rule)  # type: ignore[arg-type]
+        table.setdefault(rule.pattern.op or rule.pattern.kind, []).append(rule)
     log = _log if config.current().debug >= 5 else None
     count: Counter[str] = Counter() if fired is None else fired
 
     def visit(node: Node) -> Node:
         for _ in range(LIMIT):
             hit = _first(table.get(node.op, ()), node, log)
+            hit = hit or _first(table.get(node.op.kind, ()), node, log)
             if hit is None:
                 return node
             rule, found = hit

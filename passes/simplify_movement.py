@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.dims import Size
-from graphc.ir import OPS, Kind, Node, tensor_type
+from graphc.ir import OPS, Kind, Node, is_checked, tensor_type
 from graphc.ops.source import FULL
 from graphc.passes.facts import dtype_of, tensor
-from graphc.passes.rewrite import Rule, attribute, constant, ops, uniform, var
+from graphc.passes.rewrite import Rule, any_of, attribute, constant, ops, uniform, var
 
 x, c = var("x"), constant("c")
 
@@ -125,19 +125,20 @@ def _unless_new_are_one(node: Node, axes: tuple[int, ...]) -> str:
     return "" if all(size == 1 for size in sizes) else "it repeats elements"
 
 
-def _unless_only_ones(node: Node, x: Node) -> str:
+def _unless_only_ones(node: Node) -> str:
     """Guard of a reshape of a broadcast: it only adds or drops axes of size 1 that are new."""
-    return "it regroups axes" if _ones_plan(node, x) is None else ""
+    return "it regroups axes" if _ones_plan(node.inputs[0], shape_of(node)) is None else ""
 
 
-def _ones_plan(node: Node, x: Node) -> tuple[int, ...] | None:
-    """The new axes of `node`, a reshape of a broadcast of x, if it is a broadcast of x."""
-    inner = node.inputs[0]
-    new = inner.attr("axes")
-    before = [(size, axis in new) for axis, size in enumerate(shape_of(inner))]
+def _ones_plan(spread: Node, shape: Sequence[Size]) -> tuple[int, ...] | None:
+    """The new axes of `shape` if a reshape of a broadcast to it is a broadcast of its operand."""
+    new = spread.attr("axes")
+    if len(new) == len(shape_of(spread)):
+        return tuple(range(len(shape)))
+    before = [(size, axis in new) for axis, size in enumerate(shape_of(spread))]
     axes: list[int] = []
     position = 0
-    for axis, size in enumerate(shape_of(node)):
+    for axis, size in enumerate(shape):
         while position < len(before) and before[position] == (1, True) and size != 1:
             position += 1
         if position < len(before) and before[position][0] == size:
@@ -152,31 +153,78 @@ def _ones_plan(node: Node, x: Node) -> tuple[int, ...] | None:
     return tuple(axes) if all(entry == (1, True) for entry in left) else None
 
 
+def _in_shape(operand: Node, shape: tuple[Size, ...]) -> Node | None:
+    """An operand in another shape of as many elements, where that costs nothing."""
+    value = uniform(operand)
+    if value is not None:
+        return FULL(value=value, shape=shape, dtype=dtype_of(operand))
+    if operand.op is OPS["reshape"] and shape_of(operand.inputs[0]) == shape:
+        return operand.inputs[0]
+    if operand.op is OPS["broadcast"]:
+        axes = _ones_plan(operand, shape)
+        if axes is not None:
+            return moved("broadcast", operand.inputs[0], axes=axes, shape=shape)
+    return None
+
+
 def _unless_reshaped_back(node: Node, x: Node) -> str:
-    """Guard of a reshape of an elementwise node: its operands were reshaped from that shape."""
-    for operand in x.inputs:
-        came_from = shape_of(operand.inputs[0]) if operand.op is OPS["reshape"] else None
-        if uniform(operand) is None and came_from != shape_of(node):
-            return "an operand has no such shape before"
-    return ""
+    """Guard of a reshape of an elementwise node: its operands have that shape for nothing."""
+    fits = all(_in_shape(operand, shape_of(node)) is not None for operand in x.inputs)
+    return "" if fits else "an operand would have to be reshaped"
 
 
 def _before_reshape(node: Node, x: Node) -> Node:
-    operands = []
-    for operand in x.inputs:
-        value = uniform(operand)
-        if value is None:
-            operands.append(operand.inputs[0])
-        else:
-            operands.append(FULL(value=value, shape=shape_of(node), dtype=dtype_of(operand)))
+    operands = [_in_shape(operand, shape_of(node)) for operand in x.inputs]
     return x.op(*operands, **dict(x.attrs))
+
+
+def _new_axes(node: Node) -> tuple[int, ...] | None:
+    """The axes along which all operands of a node are repeated alike, constants left aside."""
+    spread = [i for i in node.inputs if uniform(i) is None]
+    if not spread or any(i.op is not OPS["broadcast"] for i in spread):
+        return None
+    axes = spread[0].attr("axes")
+    return axes if all(i.attr("axes") == axes for i in spread) else None
+
+
+def _unless_repeated(node: Node) -> str:
+    if is_checked(node):
+        return "it may fail, but not where nothing is repeated"
+    return "" if _new_axes(node) else "its operands are not repeated alike"
+
+
+def _before_broadcast(node: Node) -> Node:
+    axes = _new_axes(node) or ()
+    inner = tuple(size for axis, size in enumerate(shape_of(node)) if axis not in axes)
+    operands = [
+        i.inputs[0]
+        if uniform(i) is None
+        else FULL(value=uniform(i), shape=inner, dtype=dtype_of(i))
+        for i in node.inputs
+    ]
+    result = node.op(*operands, **dict(node.attrs))
+    return moved("broadcast", result, axes=axes, shape=shape_of(node))
+
+
+def _computed_on_copies() -> list[Node]:
+    left, right = (
+        moved("broadcast", tensor(shape=(3,), name=k), axes=(0,), shape=(4, 3)) for k in "xy"
+    )
+    number = FULL(value=5.0, shape=(4, 3), dtype=dtype_of(left))
+    return [OPS["exp"](left), OPS["add"](left, right), OPS["divide"](number, left)]
 
 
 def _computed_between() -> list[Node]:
     """A mean that kept its axis: reshaped, divided, reshaped back."""
     total, other = (moved("reshape", tensor(shape=(3,), name=k), shape=(3, 1)) for k in "xy")
     number = FULL(value=5.0, shape=(3, 1), dtype=dtype_of(total))
-    found = (OPS["divide"](total, number), OPS["add"](total, other), OPS["exp"](total))
+    scalar = moved("broadcast", tensor(shape=(), name="z"), axes=(0, 1), shape=(3, 1))
+    found = (
+        OPS["divide"](total, number),
+        OPS["add"](total, other),
+        OPS["exp"](total),
+        OPS["divide"](total, scalar),
+    )
     return [moved("reshape", node, shape=(3,)) for node in found]
 
 
@@ -185,6 +233,10 @@ RESHAPES = (
         "reshape-elementwise",
         ops.reshape(var("x", where=lambda node: node.op.kind is Kind.ELEMENTWISE)),
         _before_reshape, _unless_reshaped_back, samples=_computed_between,
+    ),
+    Rule(
+        "elementwise-broadcast", any_of(Kind.ELEMENTWISE), _before_broadcast, _unless_repeated,
+        samples=_computed_on_copies,
     ),
     Rule(
         "reshape-same", ops.reshape(x), lambda x: x,
@@ -202,7 +254,9 @@ RESHAPES = (
     ),
     Rule(
         "reshape-broadcast", ops.reshape(ops.broadcast(x)),
-        lambda node, x: moved("broadcast", x, axes=_ones_plan(node, x), shape=shape_of(node)),
+        lambda node, x: moved(
+            "broadcast", x, axes=_ones_plan(node.inputs[0], shape_of(node)), shape=shape_of(node)
+        ),
         _unless_only_ones,
         samples=lambda: [
             moved("reshape", spread((3,), (0,), (1, 3)), shape=(3,)),
