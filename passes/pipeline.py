@@ -2,7 +2,8 @@
 
     O0   nothing: the graph as it was written
     O1   algebra to a fixed point
-    O2   and fusion, cheap values computed again, results written over dead operands
+    O2   and fusion, cheap values computed again, an order that needs less memory, results written
+         over dead operands
     O3   and recomputation of more than the cheapest values where it lowers the peak
 
 A pass is a function `Graph -> Graph`. Observers see each pass's name, its graph before and
@@ -26,6 +27,7 @@ from graphc.passes.inplace import inplace
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.rematerialise import rematerialise, rematerialise_more
 from graphc.passes.rewrite import rewrite
+from graphc.passes.schedule import schedule
 from graphc.passes.simplify import RULES, simplify, simplify_fast
 
 Pass = Callable[[Graph], Graph]
@@ -43,8 +45,8 @@ class Repeat:
 SETTLE = Repeat((simplify, fold, cse, dce))
 O0: tuple[Pass | Repeat, ...] = ()
 O1 = (SETTLE,)
-O2 = (SETTLE, rematerialise, inplace)
-O3 = (SETTLE, rematerialise_more, inplace)
+O2 = (SETTLE, rematerialise, schedule, inplace)
+O3 = (SETTLE, rematerialise_more, schedule, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH = {simplify: simplify_fast}
 

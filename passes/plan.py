@@ -18,20 +18,22 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphc import dims
-from graphc.dims import Size
+from graphc.dims import Dim, Size
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Node
+from graphc.ir import Graph, Kind, Node, tensor_type
 from graphc.passes.inplace import Value, value_of
-from graphc.types import TupleType
+from graphc.types import TupleType, shape_symbols
 
 Sized = Size | Callable[[Mapping[str, int]], int]
 
 ALIGNMENT = 64
+NOMINAL = 64  # the size that a symbolic dimension counts as where sizes are compared
 # Above this many buffers only the placement in order of time is tried: the other is quadratic.
 MANY = 400
 
@@ -226,6 +228,42 @@ def _extend(
     root = roots.get(value, value)
     first, _ = found.get(root, (step, step))
     found[root] = (first, step)
+
+
+def nominal_sizes(graph: Graph) -> dict[str, int]:
+    """A size for every symbol, the same for all but where facts forbid it."""
+    found: dict[str, int] = {}
+    for node in graph.inputs:
+        for symbol in shape_symbols(tensor_type(node).shape):
+            size = -(-max(symbol.min, NOMINAL) // symbol.multiple_of) * symbol.multiple_of
+            found[symbol.name] = min(size, symbol.max) if isinstance(symbol.max, int) else size
+    return found
+
+
+def value_bytes(graph: Graph) -> dict[Value, int]:
+    """The bytes of every value that takes memory of the program."""
+    nominal = nominal_sizes(graph)
+    shown = {value_of(output) for output in graph.outputs}
+    found: dict[Value, int] = {}
+    for node, index in spans(graph, {}):
+        if (node, index) in shown or node.op.kind is Kind.SOURCE:
+            continue  # sources are part of what uses them
+        nbytes = result_type(node, index).nbytes
+        if isinstance(nbytes, Dim):
+            nbytes = dims.evaluate(nbytes, nominal)
+        found[(node, index)] = nbytes
+    return found
+
+
+def live_bytes(graph: Graph) -> list[int]:
+    """The bytes that live at each step."""
+    change = [0] * (len(graph.nodes) + 2)
+    lifetimes = spans(graph, {})
+    for value, nbytes in value_bytes(graph).items():
+        first, last = lifetimes[value]
+        change[first] += nbytes
+        change[last + 1] -= nbytes
+    return list(itertools.accumulate(change))
 
 
 def _padded(nbytes: int) -> int:

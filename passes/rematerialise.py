@@ -14,21 +14,17 @@ kept only if its peak falls noticeably.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 
-from graphc import dims
-from graphc.dims import Dim
 from graphc.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
 from graphc.passes.inplace import Value, readers, value_of
-from graphc.passes.plan import result_type, spans
-from graphc.types import TensorType, shape_symbols
+from graphc.passes.plan import live_bytes, spans, value_bytes
+from graphc.types import TensorType
 
 # Kernel-language functions that cost about as much as an addition.
 CHEAP_CALLS = frozenset(
     ("maximum", "minimum", "select", "absolute", "sign", "f16", "f32", "f64", "b1", "i64", "i32")
 )
-NOMINAL = 64  # the size that a symbolic dimension counts as
 WORTH = 0.02  # the part of the peak that must be saved
 SMALLEST = 0.01  # the part of the peak below which a value is not worth a step
 
@@ -53,7 +49,7 @@ def rematerialise_more(graph: Graph) -> Graph:
 def _lowered(graph: Graph, operations: int) -> Graph:
     rounds = 64 if len(graph.nodes) < 2000 else 8
     cheap = {node for node in graph.nodes if _is_cheap(node, operations)}
-    start = best = _profile(graph)
+    start = best = live_bytes(graph)
     changed = graph
     for _ in range(rounds):
         peak = max(range(len(best)), key=best.__getitem__, default=0)
@@ -61,7 +57,7 @@ def _lowered(graph: Graph, operations: int) -> Graph:
         if found is None:
             break
         changed = _recomputed(changed, found, peak, cheap)
-        best = _profile(changed)
+        best = live_bytes(changed)
     gain = max(start, default=0) - max(best, default=0)
     return changed if gain > WORTH * max(start, default=0) else graph
 
@@ -90,42 +86,6 @@ def _is_simple(node: Node) -> bool:
     return set(re.findall(r"(\w+)\(", template)) <= CHEAP_CALLS
 
 
-def _nominal(graph: Graph) -> dict[str, int]:
-    """A size for every symbol, the same for all but where facts forbid it."""
-    found: dict[str, int] = {}
-    for node in graph.inputs:
-        for symbol in shape_symbols(tensor_type(node).shape):
-            size = -(-max(symbol.min, NOMINAL) // symbol.multiple_of) * symbol.multiple_of
-            found[symbol.name] = min(size, symbol.max) if isinstance(symbol.max, int) else size
-    return found
-
-
-def _sizes(graph: Graph) -> dict[Value, int]:
-    """The bytes of every value that takes memory of the program."""
-    nominal = _nominal(graph)
-    shown = {value_of(output) for output in graph.outputs}
-    found: dict[Value, int] = {}
-    for node, index in spans(graph, {}):
-        if (node, index) in shown or node.op.kind is Kind.SOURCE:
-            continue  # sources are part of what uses them
-        nbytes = result_type(node, index).nbytes
-        if isinstance(nbytes, Dim):
-            nbytes = dims.evaluate(nbytes, nominal)
-        found[(node, index)] = nbytes
-    return found
-
-
-def _profile(graph: Graph) -> list[int]:
-    """The bytes that live at each step."""
-    change = [0] * (len(graph.nodes) + 2)
-    lifetimes = spans(graph, {})
-    for value, nbytes in _sizes(graph).items():
-        first, last = lifetimes[value]
-        change[first] += nbytes
-        change[last + 1] -= nbytes
-    return list(itertools.accumulate(change))
-
-
 def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | None:
     """The largest cheap value, of more than `most` bytes, kept through the peak for later users
     alone."""
@@ -133,7 +93,7 @@ def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | N
     uses = readers(graph)
     lifetimes = spans(graph, {})
     largest: Node | None = None
-    for (node, index), nbytes in _sizes(graph).items():
+    for (node, index), nbytes in value_bytes(graph).items():
         first, last = lifetimes[(node, index)]
         if node not in cheap or not first < peak < last or nbytes <= most:
             continue
