@@ -110,7 +110,10 @@ def _lower_cast(dtype: str) -> None:
             return context.is_true(builder, source, value)
         if isinstance(source, types.Float) and SCALAR[dtype] in types.integer_domain:
             return float_to_integer(builder, value, dtype)
-        result = context.cast(builder, value, source, SCALAR[dtype])
+        if dtype == "f16" and source == types.float64:
+            result = round_to_odd(builder, value)
+        else:
+            result = context.cast(builder, value, source, SCALAR[dtype])
         if dtype != "f16":
             return result
         return builder.fpext(builder.fptrunc(result, ir.HalfType()), ir.FloatType())
@@ -121,6 +124,21 @@ def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
     wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
     target = STORAGE[dtype]
     return wide if target is I64 else builder.trunc(wide, target)
+
+
+def round_to_odd(builder: Any, value: Any) -> Any:
+    """A float64 as the float32 from which rounding to float16 gives what rounding once would.
+
+    An inexact float32 is cut toward 0 and its last bit set, so that it is no tie of float16
+    (Boldo, Melquiond: "Emulation of FMA and correctly rounded sums", 2008).
+    """
+    i32, absolute = ir.IntType(32), builder.module.declare_intrinsic("llvm.fabs", [value.type])
+    near = builder.fptrunc(value, ir.FloatType())
+    back = builder.fpext(near, value.type)
+    beyond = builder.fcmp_ordered(">", *(builder.call(absolute, [v]) for v in (back, value)))
+    bits = builder.sub(builder.bitcast(near, i32), builder.zext(beyond, i32))
+    odd = builder.bitcast(builder.or_(bits, ir.Constant(i32, 1)), ir.FloatType())
+    return builder.select(builder.fcmp_ordered("!=", back, value), odd, near)
 
 
 for _dtype in SCALAR:
