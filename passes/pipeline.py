@@ -49,6 +49,12 @@ O2 = (SETTLE, rematerialise, schedule, inplace)
 O3 = (SETTLE, rematerialise_more, schedule, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH = {simplify: simplify_fast}
+VARIANTS = {simplify_fast: simplify, rematerialise_more: rematerialise}
+
+
+def name_of(each: Pass) -> str:
+    """The name of a pass in histories, dumps and GRAPHC_SKIP."""
+    return VARIANTS.get(each, each).__name__
 
 
 def passes_of(level: str, fast_math: bool = False) -> tuple[Pass | Repeat, ...]:
@@ -124,7 +130,7 @@ def run(
     _record(history, observers, "traced", graph, graph, 0.0)
     for entry in passes:
         group = entry.passes if isinstance(entry, Repeat) else (entry,)
-        group = tuple(p for p in group if p.__name__ not in skipped)
+        group = tuple(p for p in group if name_of(p) not in skipped)
         graph = _run_group(graph, group, isinstance(entry, Repeat), observers, history)
     return graph, history
 
@@ -143,13 +149,12 @@ def _run_group(
             after = each(graph)
             time_s = time.perf_counter() - began
             if turn == 0 or after is not graph:
-                _record(history, observers, each.__name__, graph, after, time_s)
+                _record(history, observers, name_of(each), graph, after, time_s)
             graph = after
         if graph is start or not repeat:
             return graph
     raise InternalError(
-        f"{', '.join(p.__name__ for p in group)} do not settle in {ROUNDS} rounds: "
-        f"{_still_firing(graph)}"
+        f"{', '.join(map(name_of, group))} do not settle in {ROUNDS} rounds: {_still_firing(graph)}"
     )
 
 
