@@ -104,11 +104,13 @@ class IndexMap:
     `Size`s whose symbols are loop variables); the first whose guards hold is it, the last has no
     guards. `read(operand, index)` returns, as a `Size`, the run-time value of an integer operand
     (checked to lie in `0..limit-1` after the wrap of negatives: see `ops/indexing`).
-    `injective`: no input element is read by two output elements.
+    `injective`: no input element is read by two output elements. `flat`: the elements of the one
+    input in their row-major order, so that the result's memory could be the operand's.
     """
 
     pieces: Callable[..., Sequence[Piece]]
     injective: bool = False
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

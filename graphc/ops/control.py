@@ -49,7 +49,7 @@ FUSED = declare(
 STOP_GRADIENT = declare(
     Op(
         "stop_gradient", Kind.MOVEMENT, lambda x: x, lambda x: x, lambda n, ct: (None,),
-        IndexMap(lambda n, index, read: [Piece(0, index)], injective=True),
+        IndexMap(lambda n, index, read: [Piece(0, index)], injective=True, flat=True),
         samples=lambda: [Sample((((2, 3), "float32", "real"),))],
         doc="The tensor itself; its cotangent is dropped.",
     )

@@ -122,6 +122,7 @@ RESHAPE: Op = declare(
                 Piece(0, reshaped_index(n.inputs[0].type.shape, n.type.shape, index))
             ],
             injective=True,
+            flat=True,
         ),
         samples=lambda: [
             _case((2, 6), shape=(3, 4)),

@@ -1,0 +1,345 @@
+"""From nodes to statements, by pulling: `value(node, index)` is the variable that holds an element.
+
+An elementwise node pulls its operands at the same index, a movement node at the index its map
+says, a reduction opens loops and pulls its operand inside them. A statement stands in the outermost
+block that knows all loop variables of its index: so a row's sum is computed once a row, wherever
+it is used. What one block, or one around it, has computed is not computed again.
+
+Not here: the loops over results (`schedule`), text (`loops`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from graphc import dims
+from graphc.atoms import Symbol
+from graphc.dims import Size
+from graphc.dtypes import DType
+from graphc.errors import InternalError
+from graphc.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked, tensor_type
+from graphc.runtime.loops import Block, Branch, Line, Loop, Part, Symbols
+from graphc.types import Shape
+
+Index = tuple[Size, ...]
+# Functions of the kernel language that are one instruction or two.
+CHEAP = frozenset(
+    {
+        *("b1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"),
+        *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
+        *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
+    }
+)
+# Additions that any other function counts for.
+COSTLY = 12.0
+
+
+def offset(shape: Shape, index: Index) -> Size:
+    """The row-major place of an element."""
+    flat: Size = 0
+    for size, at in zip(shape, index):
+        flat = flat * size + at
+    return flat
+
+
+def literal(dtype: DType, value: Any) -> str:
+    """A number as a scalar of the kernel language, where float16 is held as float32."""
+    if dtype.is_float:
+        return f"{'f64' if dtype.short == 'f64' else 'f32'}({float(dtype.numpy.type(value))!r})"
+    return f"{dtype.short}({int(value)})"
+
+
+def wide(dtype: DType) -> str:
+    """The name of the dtype in which a reduction accumulates."""
+    return "f32" if dtype.short == "f16" else dtype.short
+
+
+def scalar_cost(text: str) -> float:
+    """About how many additions an expression takes."""
+    calls = re.findall(r"([a-z_0-9]+)\(", text)
+    return 1.0 + sum(0.0 if name in CHEAP else COSTLY for name in calls)
+
+
+def node_cost(node: Node) -> float:
+    """About how many additions one element of an elementwise node takes."""
+    fact = node.op.lowering
+    return scalar_cost(_template(node, fact.template)) if isinstance(fact, Scalar) else 1.0
+
+
+def _template(node: Node, template: Any) -> str:
+    if not callable(template):
+        return template
+    return template(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
+
+
+class Emitter:
+    """Emits the statements of one kernel.
+
+    Args:
+        buffers: the variable of each placeholder's buffer.
+        symbols: names for loops and variables.
+        site: gives the variable that holds a checked node's number for the status block.
+    """
+
+    def __init__(self, buffers: Mapping[Node, str], symbols: Symbols, site: Any) -> None:
+        self.buffers = buffers
+        self.symbols = symbols
+        self.site = site
+        self.root = self.block = Block()
+        self.homes: dict[Symbol, Block] = {}
+
+    def line(self, *parts: Part, cost: float = 0) -> None:
+        """Append a statement to the current block."""
+        self.block.items.append(Line(parts, cost))
+
+    def define(self, *parts: Part, cost: float = 0) -> str:
+        """Append `v = ...` with a fresh variable, and return its name."""
+        name = self.symbols.variable()
+        self.line(f"{name} = ", *parts, cost=cost)
+        return name
+
+    @contextmanager
+    def loop(self, extent: Size) -> Iterator[Size]:
+        """A loop that statements inside `with` go to; its variable (0 where the extent is 1)."""
+        if extent == 1:
+            yield 0
+            return
+        symbol = self.symbols.loop(extent)
+        outer = self.block
+        body = self.homes[symbol] = self.block = Block(outer)
+        yield dims.symbol(symbol)
+        self.block = outer
+        outer.items.append(Loop(symbol, extent, body))
+
+    @contextmanager
+    def loops(self, extents: Sequence[Size]) -> Iterator[Index]:
+        """Loops inside one another; their variables."""
+        if not extents:
+            yield ()
+            return
+        with self.loop(extents[0]) as first, self.loops(extents[1:]) as rest:
+            yield (first, *rest)
+
+    @contextmanager
+    def _inside(self, block: Block) -> Iterator[None]:
+        before, self.block = self.block, block
+        yield
+        self.block = before
+
+    def _home(self, index: Index) -> Block:
+        """The outermost block that knows the index, but never outside a branch we are in."""
+        needed = {s for size in index for s in dims.symbols(size)}
+        block = self.block
+        while block.parent is not None and not block.is_branch:
+            if any(self.homes.get(s) is block for s in needed):
+                break
+            block = block.parent
+        return block
+
+    def _lookup(self, key: object) -> Any:
+        block: Block | None = self.block
+        while block is not None:
+            if key in block.known:
+                return block.known[key]
+            block = block.parent
+        return None
+
+    def value(self, node: Node, index: Index) -> str:
+        """The variable (or literal) that holds the element of `node` at `index`."""
+        key = (node, index)
+        found = self._lookup(key)
+        if found is not None:
+            return found
+        block = self._home(index)
+        with self._inside(block):
+            name = self._compute(node, index)
+        block.known[key] = name
+        return name
+
+    def _compute(self, node: Node, index: Index) -> str:
+        if node in self.buffers:
+            return self.load(self.buffers[node], offset(tensor_type(node).shape, index))
+        kind = node.op.kind
+        if kind is Kind.ELEMENTWISE:
+            return self._elementwise(node, index)
+        if kind is Kind.MOVEMENT:
+            return self._moved(node, index)
+        if kind is Kind.REDUCE:
+            return self._reduced(node, index)
+        if kind is Kind.SOURCE:
+            return self._source(node, index)
+        raise InternalError(f"{node.op.name} cannot be computed inside a kernel")
+
+    def load(self, buffer: str, at: Size) -> str:
+        """A variable with the element of a buffer."""
+        return self.define(f"{buffer}[", at, "]", cost=1)
+
+    def store(self, buffer: str, at: Size, value: str) -> None:
+        """Write an element of a buffer."""
+        self.line(f"{buffer}[", at, f"] = {value}", cost=1)
+
+    def _source(self, node: Node, index: Index) -> str:
+        dtype = tensor_type(node).dtype
+        attrs = dict(node.attrs)
+        if "value" in attrs:
+            return literal(dtype, attrs["value"])
+        number = index[attrs["axis"]] if "axis" in attrs else attrs.get("size")
+        if number is None:
+            raise InternalError(f"{node.name} has no value inside a kernel")
+        if isinstance(number, int):
+            return literal(dtype, number)
+        return self.define(f"{dtype.short}(", number, ")", cost=1)
+
+    def _elementwise(self, node: Node, index: Index) -> str:
+        fact = node.op.lowering
+        if not isinstance(fact, Scalar):
+            raise InternalError(f"{node.op.name} has no scalar expression")
+        operands = [self.value(x, index) for x in node.inputs]
+        if is_checked(node):
+            self._check(node, fact, operands)
+        text = _template(node, fact.template).format(*operands)
+        return self.define(_cast(tensor_type(node).dtype, text), cost=scalar_cost(text))
+
+    def _check(self, node: Node, fact: Scalar, operands: Sequence[str]) -> None:
+        test = _template(node, fact.check).format(*operands)
+        value, limit = (t.format(*operands) for t in (fact.value, fact.limit))
+        self.line(f"if {test}:", cost=1)
+        self.line(f"    fail(status, {self.site(node)}, {value}, {limit})")
+
+    def _moved(self, node: Node, index: Index) -> str:
+        fact = node.op.lowering
+        if not isinstance(fact, IndexMap):
+            raise InternalError(f"{node.op.name} has no index map")
+        pieces = list(fact.pieces(node, index, lambda k, at: self._read(node, k, at)))
+        if is_checked(node):
+            size = tensor_type(node.inputs[0]).shape[node.attr("axis")]
+            if not dims.at_least(size, 1):
+                pieces[0] = Piece(0, pieces[0].index, ((size, 1, size + 1),))
+                pieces.append(Piece(None))
+        return self._choose(node, pieces)
+
+    def _choose(self, node: Node, pieces: Sequence[Piece]) -> str:
+        """The first piece whose guards hold: decided now where they can be."""
+        first, rest = pieces[0], pieces[1:]
+        guards = tuple(g for g in first.guards if not _holds(g))
+        if rest and any(_fails(g) for g in guards):
+            return self._choose(node, rest)
+        if not guards or not rest:
+            if first.operand is None:
+                return literal(tensor_type(node).dtype, first.value)
+            return self.value(node.inputs[first.operand], first.index)
+        name = self.symbols.variable()
+        then, otherwise = Block(self.block, is_branch=True), Block(self.block, is_branch=True)
+        for block, choice in ((then, [Piece(first.operand, first.index, (), first.value)]),
+                              (otherwise, rest)):  # fmt: skip
+            with self._inside(block):
+                self.line(f"{name} = {self._choose(node, choice)}")
+        self.block.items.append(Branch(guards, then, otherwise))
+        return name
+
+    def _read(self, node: Node, operand: int, index: Index) -> Size:
+        """An index that is data: checked, counted from the start, as a symbol."""
+        key = (node, operand, index)
+        found = self._lookup(key)
+        if found is not None:
+            return found
+        block = self._home(index)
+        with self._inside(block):
+            raw = self.value(node.inputs[operand], index)
+            size = tensor_type(node.inputs[0]).shape[node.attr("axis")]
+            place = self._place(node, raw, size, tensor_type(node.inputs[operand]).dtype)
+        symbol = self.symbols.value(place, size)
+        self.homes[symbol] = block
+        block.known[key] = dims.symbol(symbol)  # type: ignore[assignment]
+        return dims.symbol(symbol)
+
+    def _place(self, node: Node, raw: str, size: Size, dtype: DType) -> str:
+        place = self.define(f"i64({raw})", cost=1)
+        if not is_checked(node):
+            return place
+        # A uint64 beyond int64 is negative here, and so outside as well.
+        low: tuple[Part, ...] = ("-(", size, ")") if dtype.kind == "int" else ("0",)
+        self.line(f"if {place} < ", *low, f" or {place} >= ", size, ":", cost=1)
+        self.line(f"    fail(status, {self.site(node)}, {place}, ", size, ")")
+        self.line(f"    {place} = 0")
+        if dtype.kind != "int":
+            return place
+        return self.define(f"select({place} < 0, {place} + ", size, f", {place})", cost=1)
+
+    def _reduced(self, node: Node, index: Index) -> str:
+        (x,) = node.inputs
+        axes = node.attr("axes")
+        shape = tensor_type(x).shape
+        total = Accumulator(self, node)
+        with self.loops([shape[a] for a in axes]) as inner:
+            inside, outside = iter(inner), iter(index)
+            full = tuple(next(inside if a in axes else outside) for a in range(len(shape)))
+            total.add(self.value(x, full), inner)
+        return total.result()
+
+
+class Accumulator:
+    """The variables of one reduction: made before its loops, stepped inside, read after."""
+
+    def __init__(self, emitter: Emitter, node: Node) -> None:
+        fact = node.op.lowering
+        if not isinstance(fact, Reduction):
+            raise InternalError(f"{node.op.name} has no combining step")
+        self.emitter, self.fact, self.node = emitter, fact, node
+        self.dtype = tensor_type(node.inputs[0]).dtype
+        self.name = emitter.define(identity(node))
+        self.place = emitter.define("i64(0)") if fact.arg else ""
+
+    def add(self, value: str, index: Index) -> None:
+        """One more element, whose place among the reduced is `index`."""
+        step = combine(self.node, self.name, value)
+        if not self.fact.arg:
+            self.emitter.line(f"{self.name} = {step}", cost=scalar_cost(step))
+            return
+        hit = self.emitter.define(step, cost=3)
+        self.emitter.line(f"{self.place} = select({hit}, i64(", index[0], f"), {self.place})")
+        self.emitter.line(f"{self.name} = select({hit}, {value}, {self.name})")
+
+    def result(self) -> str:
+        """The reduction's value."""
+        if self.fact.arg:
+            return self.place
+        if self.dtype.short == "f16":
+            return self.emitter.define(f"f16({self.name})")
+        return self.name
+
+
+def identity(node: Node) -> str:
+    """The neutral element of a reduction as a scalar."""
+    dtype = tensor_type(node.inputs[0]).dtype
+    return f"{wide(dtype)}({node.op.lowering.identity(dtype)})"  # type: ignore[union-attr]
+
+
+def combine(node: Node, total: str, value: str) -> str:
+    """The expression of a reduction's step; for argmax and the like, its condition."""
+    fact: Any = node.op.lowering
+    dtype = tensor_type(node.inputs[0]).dtype
+    template = fact.combine(dtype) if callable(fact.combine) else fact.combine
+    text = template.format(value, acc=total)
+    return text if dtype.is_float or fact.arg else _cast(dtype, text)
+
+
+def _cast(dtype: DType, text: str) -> str:
+    """The expression rounded or wrapped to a dtype; float32 and float64 already are."""
+    if dtype.short in ("f32", "f64"):
+        return text
+    whole = re.fullmatch(rf"{dtype.short}\((?:[^()]|\([^()]*\))*\)", text)
+    return text if whole else f"{dtype.short}({text})"
+
+
+def _holds(guard: tuple[Size, Size, Size]) -> bool:
+    x, low, high = guard
+    return dims.at_least(x - low, 0) and dims.at_least(high - 1 - x, 0)
+
+
+def _fails(guard: tuple[Size, Size, Size]) -> bool:
+    x, low, high = guard
+    return dims.at_least(low - 1 - x, 0) or dims.at_least(x - high, 0)
