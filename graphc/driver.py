@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from graphc import config, dims, text
@@ -23,17 +24,14 @@ from graphc.errors import (
 from graphc.ir import Graph, Node, at_origin, caller, tensor_type, toposort
 from graphc.ops import random
 from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.passes.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.passes.plan import plan
 from graphc.program import Build, Program
 from graphc.runtime import loader
 from graphc.runtime.executable import Executable
+from graphc.runtime.lower import lower
 from graphc.types import shape_symbols
-
-try:
-    from graphc.runtime.lower import lower
-except ImportError:
-    lower = None
 
 TARGETS = ("cpu", "reference")
 # Lines of a path in a message: the rest of the 12 say what, where and what to do.
@@ -120,7 +118,16 @@ def _native(
         debug=debug,
         compile_time_s=time.perf_counter() - start,
         compiled=tuple(loader.compiled[before:]),
+        refusals=lambda: _refusals(history),
     )
+
+
+def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:
+    """What fusion left apart, and why."""
+    for (_, before), (name, _) in pairwise(history):
+        if name == fuse.__name__:
+            return [str(refusal) for refusal in explain(before)]
+    return []
 
 
 def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:

@@ -6,7 +6,7 @@ How one is made is in `driver`; what it prints is in `report`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Build:
         debug: the level of GRAPHC_DEBUG.
         compile_time_s: how long it took.
         compiled: names of the kernels that came from the compiler, not from the cache.
-        refusals: texts that say what was not fused, and why.
+        refusals: gives texts that say what was not fused, and why.
     """
 
     graph: Graph
@@ -68,7 +68,7 @@ class Build:
     debug: int = 0
     compile_time_s: float = 0.0
     compiled: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    refusals: Callable[[], Sequence[str]] = tuple
 
 
 class Program:

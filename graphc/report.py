@@ -177,8 +177,8 @@ def explain(build: Any, sizes: Mapping[str, int]) -> str:
         notes = "; ".join(getattr(launch, "notes", ()))
         lines.append(f"  {number:>3} {launch_name(launch)}: {work}  [{_lines_of(launch.node)}]")
         lines += [f"      {notes}"] if notes else []
-    if build.refusals:
-        lines += ["not fused:", *(f"  {refusal}" for refusal in build.refusals)]
+    if refusals := build.refusals():
+        lines += ["not fused:", *(f"  {refusal}" for refusal in refusals)]
     if buffers := largest(build, sizes, 5):
         title = f"largest intermediate results with {sizes_text(sizes)}:" if sizes else (
             "largest intermediate results:"

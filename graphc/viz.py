@@ -133,7 +133,7 @@ def _dot_nodes(
             continue
         if node in names:
             continue
-        if node.inputs and node.inputs[0].op.kind is Kind.FUSED:
+        if node.inputs and isinstance(node.inputs[0].type, TupleType):
             # A projection: the arrow starts at the result inside the kernel.
             body = node.inputs[0].attr("body")
             names[node] = names[body.outputs[node.attr("index")]]
