@@ -1,0 +1,126 @@
+"""Where elements come from through movement ops: index maps followed to a node that computes.
+
+    follow(transpose(reshape(x)), (i, j), stop)   ->  (x, index into x)
+    strides(transpose(x))                         ->  (x, (1, 64)): a matrix read by columns
+
+Facts of index maps only: no op is known by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from graphc import dims
+from graphc.dims import Call, Dim, Size, Symbol
+from graphc.errors import InternalError
+from graphc.ir import IndexMap, Node, tensor_type
+
+Index = tuple[Size, ...]
+
+
+class _DataDependent(Exception):
+    """An index map that reads its index from memory."""
+
+
+def _no_read(operand: int, index: Index) -> Size:
+    raise _DataDependent
+
+
+def is_view(node: Node) -> bool:
+    """Whether every element of a node is one element of an operand, at an index known from sizes
+    alone."""
+    if not isinstance(node.op.lowering, IndexMap) or not node.inputs:
+        return False
+    index = symbols_of(node, "view")
+    return step(node, index) is not None
+
+
+def symbols_of(node: Node, prefix: str) -> Index:
+    """An index of fresh symbols, one for each axis, with the axis' range."""
+    shape = tensor_type(node).shape
+    return tuple(
+        0 if size == 1 else dims.symbol(Symbol(f"{prefix}{axis}", 0, size - 1))
+        for axis, size in enumerate(shape)
+    )
+
+
+def step(node: Node, index: Index) -> tuple[Node, Index] | None:
+    """The operand and the index that a movement node's element at `index` comes from; None when
+    that depends on data or on the place."""
+    if not isinstance(node.op.lowering, IndexMap):
+        return None
+    try:
+        pieces = node.op.lowering.pieces(node, index, _no_read)
+    except _DataDependent:
+        return None
+    first = pieces[0]
+    if first.guards or first.operand is None:
+        return None
+    return node.inputs[first.operand], tuple(first.index)
+
+
+def follow(node: Node, index: Index, stop: Callable[[Node], bool]) -> tuple[Node, Index]:
+    """Follow views from an element back to the first node where `stop` holds or that is none."""
+    while not stop(node):
+        found = step(node, index)
+        if found is None:
+            break
+        node, index = found
+    return node, index
+
+
+def coefficient(size: Size, symbol: Symbol) -> Size | None:
+    """The factor of `symbol` in an expression linear in it; None when it is not linear."""
+    if isinstance(size, int):
+        return 0
+    total: Size = 0
+    for monomial, factor in size.terms.items():
+        for atom in monomial:
+            if isinstance(atom, Call) and symbol in dims.symbols(Dim({(atom,): 1})):
+                return None
+        count = sum(atom == symbol for atom in monomial)
+        if count > 1:
+            return None
+        if count:
+            rest = [Dim({(atom,): 1}) for atom in monomial if atom != symbol]
+            total = total + factor * dims.product(rest)
+    return total
+
+
+def flat_offset(index: Index, shape: Sequence[Size]) -> Size:
+    """The row-major offset of an index."""
+    total: Size = 0
+    for i, size in zip(index, shape, strict=True):
+        total = total * size + i
+    return total
+
+
+def strides(
+    node: Node, stop: Callable[[Node], bool] = lambda node: False
+) -> tuple[Node, tuple[Size, ...]] | None:
+    """The node in memory behind views, and the elements between neighbours along each axis.
+
+    Returns:
+        None when the elements are not evenly spaced from the first one on.
+
+    Raises:
+        InternalError: an axis has no symbol.
+    """
+    index = symbols_of(node, "view")
+    base, at = follow(node, index, stop)
+    offset = flat_offset(at, tensor_type(base).shape)
+    found: list[Size] = []
+    left = offset
+    for axis_index, size in zip(index, tensor_type(node).shape):
+        if size == 1:
+            found.append(0)
+            continue
+        (symbol,) = dims.symbols(axis_index)
+        stride = coefficient(offset, symbol)
+        if stride is None:
+            return None
+        left = left - stride * axis_index
+        found.append(stride)
+    if len(found) != tensor_type(node).rank:
+        raise InternalError("a stride for each axis")
+    return (base, tuple(found)) if left == 0 else None
