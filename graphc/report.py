@@ -158,7 +158,7 @@ def _lines_of(node: Node) -> str:
     nodes = body.nodes if isinstance(body, Graph) else (node,)
     found: dict[str, set[int]] = {}
     for inner in nodes:
-        if inner.origin:
+        if inner.origin and (inner is node or inner.op.kind is not Kind.SOURCE):
             found.setdefault(Path(inner.origin.file).name, set()).add(inner.origin.line)
     texts = []
     for file, lines in found.items():
