@@ -1,6 +1,7 @@
 """Float functions of the kernel language, by name and type; what is the same for both types.
 
-The formulas of exp, log, sin ... are in `numba_float32` and `numba_float64`.
+The formulas of exp, log, sin ... are in `numba_float32`, `numba_rounded` and
+`numba_float64`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 from numba import types
 
-from graphc.runtime import numba_float32, numba_float64
-from graphc.runtime.numba_terms import F32, F64, Term
+from graphc.runtime import numba_float32, numba_float64, numba_rounded
+from graphc.runtime.numba_terms import Term
 
 Formula = Callable[..., Term]
 
@@ -98,13 +99,11 @@ TESTS: dict[str, Formula] = {
     "isfinite": lambda x: x.abs() < math.inf,
     "signbit": lambda x: x.bits() < 0,
 }
-UNARY_NAMES = sorted({*UNARY, *numba_float32.UNARY, *numba_float64.UNARY})
-BINARY_NAMES = sorted({*BINARY, *numba_float32.BINARY, *numba_float64.BINARY})
-
-
-def through_float64(formula: Formula) -> Formula:
-    """A formula of doubles for float32 operands; its result is rounded once more."""
-    return lambda *operands: formula(*(x.cast(F64) for x in operands)).cast(F32)
+SINGLE = {**numba_float32.UNARY, **numba_float32.BINARY, **numba_rounded.UNARY,
+          **numba_rounded.BINARY}  # fmt: skip
+DOUBLE = {**numba_float64.UNARY, **numba_float64.BINARY}
+UNARY_NAMES = sorted({*UNARY, *numba_float64.UNARY})
+BINARY_NAMES = sorted({*BINARY, *numba_float64.BINARY})
 
 
 def formulas(name: str) -> dict[Any, Formula]:
@@ -112,11 +111,6 @@ def formulas(name: str) -> dict[Any, Formula]:
     both = UNARY.get(name) or BINARY.get(name)
     if both:
         return {types.float32: both, types.float64: both}
-    single = numba_float32.UNARY.get(name) or numba_float32.BINARY.get(name)
-    double = numba_float64.UNARY.get(name) or numba_float64.BINARY.get(name)
-    found: dict[Any, Formula] = {}
-    if double:
-        found = {types.float32: through_float64(double), types.float64: double}
-    if single:
-        found[types.float32] = single
-    return found
+    if name not in DOUBLE:
+        return {}
+    return {types.float32: SINGLE[name], types.float64: DOUBLE[name]}
