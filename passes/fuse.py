@@ -61,6 +61,7 @@ class _Fusion:
         self.refusals: list[Refusal] = []
         self.clusters: list[Cluster] = []
         self.of: dict[Node, Cluster] = {}
+        self.readers: dict[Node, list[Cluster]] = {}
         # Bits of the clusters that a node depends on.
         self.behind: dict[Node, int] = {}
         self.users = graph.users()
@@ -140,7 +141,16 @@ class _Fusion:
                 found.setdefault(cluster, base)
             elif cluster is None and base.op.kind is Kind.CONTRACT:
                 self.refusals.append(Refusal(base, node, f"{base.op.name} is a contraction"))
-        return list(found.items())
+        return list(found.items()) or self._siblings(node)
+
+    def _siblings(self, node: Node) -> list[tuple[Cluster, Node]]:
+        """Clusters whose loops read what this node reads: one pass over memory serves both."""
+        for base in self._read(node):
+            for cluster in dict.fromkeys(self.readers.get(base, ())):
+                live = self.clusters[cluster.number]
+                if live.open and live.level(tensor_type(base).shape) == "full":
+                    return [(live, base)]
+        return []
 
     def _cannot_join(self, node: Node, cluster: Cluster) -> str:
         """Why a node cannot join a cluster; "" when it can."""
@@ -150,7 +160,7 @@ class _Fusion:
             base, _ = self._base(operand)
             if self.of.get(base) is not cluster and self._behind(base) & cluster.bits:
                 return f"it would make a cycle through {base!r}"
-        if len(cluster.operands | set(node.inputs)) > MOST_OPERANDS:
+        if len(self._outside(cluster.operands | self._read(node), cluster)) > MOST_OPERANDS:
             return f"the kernel reads {MOST_OPERANDS} tensors already"
         if is_checked(node) and any(m in self.commits for m in cluster.members):
             return "an op that can fail never shares a kernel with an update"
@@ -159,6 +169,14 @@ class _Fusion:
         if isinstance(node.op.lowering, Reduction):
             return self._cannot_reduce(node, cluster)
         return self._cannot_map(node, cluster)
+
+    def _read(self, node: Node) -> set[Node]:
+        """What a node reads behind views, literals left out."""
+        bases = {self._base(operand)[0] for operand in node.inputs}
+        return {b for b in bases if not _is_inline(b) and b not in self.literals}
+
+    def _outside(self, nodes: set[Node], *clusters: Cluster) -> list[Node]:
+        return [n for n in nodes if self.of.get(n) not in clusters]
 
     def _cannot_map(self, node: Node, cluster: Cluster) -> str:
         shape = tensor_type(node).shape
@@ -251,7 +269,7 @@ class _Fusion:
     def _too_many(self, first: Cluster, second: Cluster) -> str:
         if len(first.members) + len(second.members) > MOST_NODES:
             return f"together they have more than {MOST_NODES} ops"
-        if len(first.operands | second.operands) > MOST_OPERANDS:
+        if len(self._outside(first.operands | second.operands, first, second)) > MOST_OPERANDS:
             return f"together they read more than {MOST_OPERANDS} tensors"
         members = [*first.members, *second.members]
         if any(m in self.commits for m in members) and any(is_checked(m) for m in members):
@@ -292,7 +310,10 @@ class _Fusion:
                 cluster.terminal.add(node)
                 cluster.columns = len(node.attr("axes"))
         cluster.members.append(node)
-        cluster.operands.update(node.inputs)
+        read = self._read(node)
+        cluster.operands |= read
+        for base in read:
+            self.readers.setdefault(base, []).append(cluster)
         cluster.before |= self.behind[node] & ~cluster.bits
         self.of[node] = cluster
 
