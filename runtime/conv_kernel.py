@@ -29,7 +29,13 @@ from graphc.runtime.contraction import (
     sized,
 )
 from graphc.runtime.conv_plain import plain_kernel
-from graphc.runtime.conv_source import flip_kernel, offsets_kernel, pad_kernel, unrolled_kernel
+from graphc.runtime.conv_source import (
+    direct_kernel,
+    flip_kernel,
+    offsets_kernel,
+    pad_kernel,
+    unrolled_kernel,
+)
 from graphc.runtime.lanes import blocking
 from graphc.runtime.matmul_kernel import (
     FEW_TASKS,
@@ -43,6 +49,8 @@ from graphc.runtime.step import Number, Sized
 Ints = tuple[int, ...]
 # Elements that one slice of a copy moves at least.
 COPY_GRAIN = 1 << 15
+# Bytes beyond a padded image that vectors may read: two of the widest.
+SLACK = 128
 _NBYTES = {"f32": 4, "f64": 8}
 
 
@@ -158,11 +166,6 @@ class _Padded:
     apart: Ints
     sizes: tuple[Size, ...]
 
-    @property
-    def needed(self) -> bool:
-        """Whether the workspace differs from the source."""
-        return any(p != q for p, q in zip(self.inner, self.sizes))
-
 
 def _padded(spec: ConvSpec) -> _Padded:
     if spec.kind == "conv_input":
@@ -184,10 +187,9 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
     nbytes = _NBYTES[spec.dtype]
     padded = _padded(spec)
     calls = []
-    image: Operand | Scratch = padded.source
-    if padded.needed or spec.kind == "conv_input":
-        image = Scratch("padded", padded.planes * _times(padded.sizes) * nbytes)
-        calls.append(_pad_call(spec.dtype, padded, image))
+    # Vectors that begin at the last pixels reach beyond the image.
+    image = Scratch("padded", padded.planes * _times(padded.sizes) * nbytes + SLACK)
+    calls.append(_pad_call(spec.dtype, padded, image))
     left: Operand | Scratch = Operand("y")
     volume = math.prod(spec.kernel)
     if spec.kind == "conv_input":
@@ -204,7 +206,10 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
             offsets_kernel(), (offsets, *(Number(size) for size in steps)), depth, COPY_GRAIN
         )
     )
-    calls += _multiply_calls(spec, padded, left, image, offsets, depth)
+    if _is_direct(spec):
+        calls.append(_direct_call(spec, padded, (left, image, offsets), depth))
+    else:
+        calls += _multiply_calls(spec, padded, left, image, offsets, depth)
     return ContractionPlan(tuple(calls))
 
 
@@ -213,6 +218,41 @@ def _pad_call(dtype: str, padded: _Padded, target: Scratch) -> KernelCall:
     args = (padded.source, target, *(Number(size) for size in numbers))
     plane = math.prod(size if isinstance(size, int) else 16 for size in padded.sizes)
     return KernelCall(pad_kernel(dtype), args, padded.planes, max(COPY_GRAIN // max(plane, 1), 1))
+
+
+def _is_direct(spec: ConvSpec) -> bool:
+    """Whether vectors of neighbours in one row of the result lose few lanes at its end."""
+    if spec.kind == "conv_weight" or (spec.kind == "conv" and spec.stride[-1] != 1):
+        return False
+    width = (spec.image if spec.kind == "conv_input" else spec.out)[-1]
+    lanes = blocking(spec.dtype).lanes
+    return not isinstance(width, int) or 4 * width >= 3 * lanes * -(-width // lanes)
+
+
+def _direct_call(
+    spec: ConvSpec, padded: _Padded, memory: tuple[Operand | Scratch, Scratch, Scratch], depth: Size
+) -> KernelCall:
+    shape, groups = blocking(spec.dtype), spec.groups
+    forward = spec.kind == "conv"
+    places = spec.out if forward else spec.image
+    stride = spec.stride if forward else (1, 1, 1)
+    rows = (spec.outputs if forward else spec.channels) // groups
+    channels = (spec.channels if forward else spec.outputs) // groups
+    line = sized(lambda width: -(-width // shape.lanes), places[2])
+    vectors = sized(lambda d, h, count: d * h * count, places[0], places[1], line)
+    panels = sized(lambda count: -(-count // shape.vectors), vectors)
+    plane = _times(padded.sizes)
+    numbers: tuple[Sized, ...] = (
+        rows, _times(places), depth, groups * channels * plane, channels * plane, groups, panels,
+        places[1], places[2], line, vectors,
+        stride[0] * padded.sizes[1] * padded.sizes[2], stride[1] * padded.sizes[2],
+    )  # fmt: skip
+    left, image, offsets = memory
+    args = (left, image, Operand("out"), offsets, *(Number(number) for number in numbers))
+    extent = sized(lambda n, p: n * groups * p, spec.n, panels)
+    work = _typical(rows) * shape.columns * _typical(depth)
+    grain = max(1, SLICE_WORK // max(work, 1))
+    return KernelCall(direct_kernel(spec.dtype), args, extent, grain)
 
 
 def _multiply_calls(

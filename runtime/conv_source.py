@@ -176,6 +176,81 @@ for q in range(0, columns, {lanes}):
 """
 
 
+_DIRECT = """\
+def {name}(args, lo, hi):
+    x = buffer(args, 0, {dtype})
+    image = buffer(args, 1, {dtype})
+    out = buffer(args, 2, {dtype})
+    offsets = buffer(args, 3, i64)
+    rows, pixels, depth = args[4], args[5], args[6]
+    image_step, group_step, groups, panels = args[7], args[8], args[9], args[10]
+    out_h, out_w, line, vectors = args[11], args[12], args[13], args[14]
+    plane_step, row_step = args[15], args[16]
+    starts = local({vectors}, i64)
+    places = local({vectors}, i64)
+    widths = local({vectors}, i64)
+    for task in range(lo, hi):
+        matrix = quotient(task, panels)
+        number = quotient(matrix, groups)
+        group = remainder(matrix, groups)
+        base = number * image_step + group * group_step
+        # Each vector is part of one row of pixels.
+        for v in range({vectors}):
+            vector = remainder(task, panels) * {vectors} + v
+            inside = vector < vectors
+            vector = select(inside, vector, 0)
+            x_place = remainder(vector, line) * {lanes}
+            y_place = quotient(vector, line)
+            z_place = quotient(y_place, out_h)
+            starts[v] = base + z_place * plane_step + x_place
+            starts[v] += (y_place - z_place * out_h) * row_step
+            places[v] = y_place * out_w + x_place
+            width = select(out_w - x_place < {lanes}, out_w - x_place, {lanes})
+            widths[v] = select(inside, width, 0)
+        out_at = matrix * rows * pixels
+        x_block = group * rows * depth
+        row = 0
+        while row < rows:
+            left = rows - row
+{heights}
+"""
+
+_DIRECT_TILE = """\
+# A tile that overhangs moves up and leaves the rows above its part alone.
+skip = select(left < {height}, {height} - left, 0)
+row -= skip
+at = x_block + row * depth
+acc = tile_dot_at({height}, {vectors}, depth, x, at, depth, 1, image, starts, offsets)
+tile_store_at(acc, out, out_at + row * pixels, pixels, skip, places, widths)
+row += {height}
+"""
+
+
+@functools.cache
+def direct_kernel(dtype: str) -> Kernel:
+    """The product with an image read in place; its parallel range is image, group, vectors."""
+    shape = blocking(dtype)
+    most, some, _ = shape.rows
+    tests = {
+        most: f"if left >= {most} or (left > {some} and rows >= {most}):",
+        some: f"elif left > 1 and rows >= {some}:",
+        1: "else:",
+    }
+    heights = []
+    for height, test in tests.items():
+        tile = _DIRECT_TILE.format(height=height, vectors=shape.vectors)
+        heights += [indent(test, 3), indent(tile, 4)]
+    name = f"conv_direct_{dtype}"
+    source = _DIRECT.format(
+        name=name,
+        dtype=dtype,
+        lanes=shape.lanes,
+        vectors=shape.vectors,
+        heights="\n".join(heights),
+    )
+    return Kernel(name, source)
+
+
 @functools.cache
 def pad_kernel(dtype: str) -> Kernel:
     """Copies images into zeros: args source, target, sizes of both, first place, distance."""

@@ -146,9 +146,46 @@ def tile_dot(
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _tile(builder, ty, _dot(builder, ty, *values[2:]))
+        depth, x, at, x_row, x_step, y, where, y_step = values[2:]
+        row = TileType(ty.dtype, 1, ty.vectors)
+
+        def places(p: Any) -> list[Any]:
+            start = builder.add(where, builder.mul(p, y_step))
+            return _places(builder, row, y, start, ir.Constant(I64, 0))
+
+        return _tile(builder, ty, _dot(builder, ty, depth, (x, at, x_row, x_step), places))
 
     return ty(rows, vectors, INT, x, INT, INT, INT, y, INT, INT), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_dot_at(
+    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
+    y: Any, starts: Any, table: Any,
+) -> Any:  # fmt: skip
+    """As `tile_dot`, but vector v of the right operand begins at `y[starts[v] + table[p]]`."""
+    if not _literals(rows, vectors) or _dtype(x) is None or _dtype(x) != _dtype(y):
+        return None
+    ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        depth, x, at, x_row, x_step, y, starts, table = values[2:]
+        bases = [
+            builder.gep(y, [_entry(builder, starts, ir.Constant(I64, v))])
+            for v in range(ty.vectors)
+        ]
+
+        def places(p: Any) -> list[Any]:
+            shift = _entry(builder, table, p)
+            return [_address(builder, ty, base, shift) for base in bases]
+
+        return _tile(builder, ty, _dot(builder, ty, depth, (x, at, x_row, x_step), places))
+
+    return ty(rows, vectors, INT, x, INT, INT, INT, y, starts, table), codegen
+
+
+def _entry(builder: Any, table: Any, index: Any) -> Any:
+    return builder.load(builder.gep(table, [index]), align=8)
 
 
 def _not_unrolled(module: ir.Module) -> Any:
@@ -159,11 +196,12 @@ def _not_unrolled(module: ir.Module) -> Any:
     return loop
 
 
-def _dot(
-    builder: Any, ty: TileType, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
-    y: Any, where: Any, y_step: Any,
-) -> list[Any]:  # fmt: skip
-    """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register."""
+def _dot(builder: Any, ty: TileType, depth: Any, left: Any, places: Any) -> list[Any]:
+    """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register.
+
+    `left` is (buffer, offset, step of rows, step of p); `places(p)` gives the addresses of the
+    right operand's vectors.
+    """
     zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
     before = builder.block
     loop = builder.append_basic_block("dot")
@@ -176,11 +214,9 @@ def _dot(
     acc = [builder.phi(ty.vector) for _ in range(ty.rows * ty.vectors)]
     for phi in acc:
         phi.add_incoming(zeros, before)
-    sums = _outer(
-        builder, ty, acc,
-        x, builder.add(at, builder.mul(p, x_step)), x_row,
-        y, builder.add(where, builder.mul(p, y_step)),
-    )  # fmt: skip
+    x, at, x_row, x_step = left
+    across = [builder.load(place, align=NBYTES[ty.dtype]) for place in places(p)]
+    sums = _outer(builder, ty, acc, x, builder.add(at, builder.mul(p, x_step)), x_row, across)
     following = builder.add(p, one)
     for phi, value in zip((p, *acc), (following, *sums)):
         phi.add_incoming(value, loop)
@@ -195,12 +231,9 @@ def _dot(
 
 
 def _outer(
-    builder: Any, ty: TileType, acc: list[Any], x: Any, at: Any, step: Any, y: Any, where: Any
+    builder: Any, ty: TileType, acc: list[Any], x: Any, at: Any, step: Any, across: list[Any]
 ) -> list[Any]:
-    """`acc[r, j] + x[at + r * step] * y[where + j]`, rounded once where the CPU can."""
-    row = TileType(ty.dtype, 1, ty.vectors)
-    places = _places(builder, row, y, where, ir.Constant(I64, 0))
-    across = [builder.load(place, align=NBYTES[ty.dtype]) for place in places]
+    """`acc[r, j] + x[at + r * step] * across[j]`, rounded once where the CPU can."""
     sums = []
     for r in range(ty.rows):
         index = builder.add(at, builder.mul(step, ir.Constant(I64, r))) if r else at
@@ -265,7 +298,7 @@ def tile_load_rows(
             index = ir.Constant(I64, r)
             inside = builder.icmp_signed("<", index, last)
             index = builder.select(inside, index, builder.sub(last, ir.Constant(I64, 1)))
-            entry = builder.load(builder.gep(table, [builder.add(at, index)]), align=8)
+            entry = _entry(builder, table, builder.add(at, index))
             places += _places(builder, row, memory, builder.add(offset, entry), zero)
         masks = _masks(builder, ty, zero, last, columns)
         return _tile(builder, ty, _load(builder, ty, places, masks))
@@ -305,6 +338,31 @@ def tile_store_part(
         return context.get_dummy_value()
 
     return types.none(tile, memory, *[INT] * 5), codegen
+
+
+@intrinsic
+def tile_store_at(
+    typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any,
+    first: Any, places: Any, widths: Any,
+) -> Any:  # fmt: skip
+    """Store rows from `first` on; vector v has `widths[v]` elements and goes to `places[v]`."""
+    if not isinstance(tile, TileType) or _dtype(memory) != tile.dtype:
+        return None
+    one = TileType(tile.dtype, tile.rows, 1)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        value, memory, offset, step, first, places, widths = values
+        vectors = _vectors(builder, tile, value)
+        last = ir.Constant(I64, tile.rows)
+        for v in range(tile.vectors):
+            number = ir.Constant(I64, v)
+            start = builder.add(offset, _entry(builder, places, number))
+            masks = _masks(builder, one, first, last, _entry(builder, widths, number))
+            at = _places(builder, one, memory, start, step)
+            _store(builder, one, vectors[v :: tile.vectors], at, masks)
+        return context.get_dummy_value()
+
+    return types.none(tile, memory, INT, INT, INT, places, widths), codegen
 
 
 @intrinsic
@@ -376,12 +434,14 @@ def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
 
 NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
+    "tile_dot_at": tile_dot_at,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
     "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,
+    "tile_store_at": tile_store_at,
     "tile_transpose": tile_transpose,
     "either": either,
 }

@@ -52,6 +52,22 @@ def tile_dot(
     return acc
 
 
+def tile_dot_at(
+    rows: int, vectors: int, depth: int, x: Any, at: int, x_row: int, x_step: int,
+    y: Any, starts: Any, table: Any,
+) -> Tile:  # fmt: skip
+    """As `tile_dot`, but vector v of the right operand begins at `y[starts[v] + table[p]]`."""
+    lane = np.arange(_width(x.array.dtype, 1))
+    begins = starts.array[:vectors, None] + lane[None, :]
+    acc = np.zeros((rows, begins.size), x.array.dtype)
+    with np.errstate(all="ignore"):
+        for p in range(depth):
+            left = x.array[_checked(at + p * x_step + x_row * np.arange(rows), x)]
+            right = y.array[_checked(begins + table[p], y)].reshape(-1)
+            acc += left[:, None] * right
+    return acc
+
+
 def tile_load(rows: int, vectors: int, memory: Any, offset: int, step: int) -> Tile:
     """The tile at `offset` whose rows are `step` apart."""
     shape = (rows, _width(memory.array.dtype, vectors))
@@ -96,6 +112,16 @@ def tile_store_part(
     memory.array[_checked(_index(offset, step, tile.shape)[inside], memory)] = tile[inside]
 
 
+def tile_store_at(
+    tile: Tile, memory: Any, offset: int, step: int, first: int, places: Any, widths: Any
+) -> None:
+    """Store rows from `first` on; vector v has `widths[v]` elements and goes to `places[v]`."""
+    lanes_of = _width(tile.dtype, 1)
+    for v in range(tile.shape[1] // lanes_of):
+        part = tile[:, v * lanes_of : (v + 1) * lanes_of]
+        tile_store_part(part, memory, offset + places[v], step, first, tile.shape[0], widths[v])
+
+
 def tile_update(
     tile: Tile, memory: Any, offset: int, step: int, first: int, columns: int, initial: bool
 ) -> None:
@@ -121,12 +147,14 @@ def either(condition: bool, x: Any, y: Any) -> Any:
 
 NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
+    "tile_dot_at": tile_dot_at,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
     "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,
+    "tile_store_at": tile_store_at,
     "tile_transpose": tile_transpose,
     "either": either,
 }
