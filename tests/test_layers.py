@@ -18,7 +18,7 @@ RANKS = (
     ("graphc.dims",),
     ("graphc.types",),
     ("graphc.ir",),
-    ("graphc.interpret",),
+    ("graphc.interpret", "graphc.views"),
     ("graphc.ops",),
     ("graphc.text",),
     ("graphc.verify", "graphc.viz"),
