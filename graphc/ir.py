@@ -115,9 +115,13 @@ class IndexMap:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Lowering fact of an op with a loop nest of its own: its name in the runtime's table."""
+    """Lowering fact of an op with a loop nest of its own: its name in the runtime's table.
+
+    `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
+    """
 
     name: str
+    strided: bool = False
 
 
 Lowering = Scalar | Reduction | IndexMap | Library | None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from graphc import dims
 from graphc.dims import Call, Dim, Size, Symbol
 from graphc.errors import InternalError
-from graphc.ir import IndexMap, Node, tensor_type
+from graphc.ir import IndexMap, Kind, Library, Node, tensor_type
 
 Index = tuple[Size, ...]
 
@@ -93,6 +93,31 @@ def flat_offset(index: Index, shape: Sequence[Size]) -> Size:
     for i, size in zip(index, shape, strict=True):
         total = total * size + i
     return total
+
+
+def contiguous(shape: Sequence[Size]) -> tuple[Size, ...]:
+    """Row-major strides; 0 along axes of size 1."""
+    return tuple(
+        0 if size == 1 else dims.product(shape[axis + 1 :]) for axis, size in enumerate(shape)
+    )
+
+
+def read_in_place(node: Node, user: Node) -> tuple[Node, tuple[Size, ...]] | None:
+    """The node whose memory `user` reads for its operand `node`, and the strides in it.
+
+    A contraction looks through views that leave elements evenly spaced, if its kernel takes
+    strides; through those that leave memory as it is in any case.
+
+    Returns:
+        None when the operand must be in memory itself.
+    """
+    fact = user.op.lowering
+    if user.op.kind is not Kind.CONTRACT or not isinstance(fact, Library):
+        return None
+    found = strides(node)
+    if found is None or (not fact.strided and found[1] != contiguous(tensor_type(node).shape)):
+        return None
+    return found
 
 
 def strides(

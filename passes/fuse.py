@@ -340,7 +340,10 @@ class _Fusion:
         if view in self.outputs:
             return True
         inside = (self.of, self.views, self.literals)
-        return any(not any(u in group for group in inside) for u in self.users[view])
+        return any(
+            not any(user in group for group in inside) and views.read_in_place(view, user) is None
+            for user in self.users[view]
+        )
 
     def _join_updates(self) -> None:
         """All clusters that only compute new parameter values become one."""
@@ -398,6 +401,12 @@ class _Fusion:
         return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.aliases)
 
     def _new(self, node: Node, new: dict[Node, Node]) -> Node:
+        """What stands for a node; views that a contraction looks through are made on demand."""
+        chain = [node]
+        while chain[-1] not in new:
+            chain.append(chain[-1].inputs[0])
+        for view in reversed(chain[:-1]):
+            new[view] = view.with_inputs([new[view.inputs[0]], *view.inputs[1:]])
         return new[node]
 
     def _order(self) -> list[Node | Cluster]:

@@ -8,6 +8,7 @@ Fused nodes, and single elementwise, movement and reduce nodes, become generated
 
 from __future__ import annotations
 
+from graphc import views
 from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Library, Node, tensor_type
 from graphc.ops.source import INPUT_OP
@@ -39,11 +40,27 @@ def lower(graph: Graph) -> list[Step]:
             read.update(node.inputs)
         else:
             read.update(i for i in node.inputs if not _is_inline(i))
+    unread = _looked_through(graph)
     steps: list[Step] = []
     for node in graph.nodes:
-        if node not in inputs and (node in read or not _is_inline(node)):
+        if node in inputs or node in unread:
+            continue
+        if node in read or not _is_inline(node):
             steps += lower_node(node)
     return steps
+
+
+def _looked_through(graph: Graph) -> set[Node]:
+    """Views that only contractions read, which read the memory behind them."""
+    found: set[Node] = set()
+    users = graph.users()
+    outputs = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if node.op.kind is Kind.MOVEMENT and node not in outputs and users[node]:
+            read = [u in found or views.read_in_place(node, u) is not None for u in users[node]]
+            if all(read):
+                found.add(node)
+    return found
 
 
 def _is_inline(node: Node) -> bool:

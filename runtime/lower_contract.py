@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphc import views
+from graphc.dims import Size
 from graphc.errors import InternalError
 from graphc.ir import Library, Node, tensor_type
 from graphc.runtime.conv_kernel import ConvSpec, lower_conv
@@ -27,14 +29,23 @@ def lower_contract(node: Node, value_of: Callable[[Node], Value]) -> list[Step]:
         return []
     name = node.op.lowering.name
     plan = lower_matmul(_product(node)) if name == "matmul" else lower_conv(_convolution(node))
-    x, y = node.inputs
+    x, y = (_behind(i, node)[0] for i in node.inputs)
     operands = {"x": value_of(x), "y": value_of(y), "out": Value(node)}
     return plan.steps(node, operands)
 
 
+def _behind(operand: Node, node: Node) -> tuple[Node, tuple[Size, ...] | None]:
+    """The node in memory that stands for an operand, and its strides unless row-major."""
+    found = views.read_in_place(operand, node)
+    if found is None or found[1] == views.contiguous(tensor_type(operand).shape):
+        return (operand, None) if found is None else (found[0], None)
+    return found
+
+
 def _product(node: Node) -> MatmulSpec:
     x, y = (tensor_type(i) for i in node.inputs)
-    return MatmulSpec(x.dtype.short, x.shape[:-2], x.shape[-2], y.shape[-1], x.shape[-1])
+    strides = (_behind(i, node)[1] for i in node.inputs)
+    return MatmulSpec(x.dtype.short, x.shape[:-2], x.shape[-2], y.shape[-1], x.shape[-1], *strides)
 
 
 def _convolution(node: Node) -> ConvSpec:

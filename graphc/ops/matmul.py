@@ -46,7 +46,7 @@ def _pair(x: tuple[int, ...], y: tuple[int, ...], dtype: str = "float32") -> Sam
 MATMUL = declare(
     Op(
         "matmul", Kind.CONTRACT, _matmul_infer, _matmul_numpy, _matmul_vjp,
-        Library("matmul"),
+        Library("matmul", strided=True),
         samples=lambda: [
             _pair((3, 4), (4, 5)),
             _pair((2, 3, 4), (2, 4, 1)),
