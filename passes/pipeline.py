@@ -23,6 +23,7 @@ from graphc.ir import Graph
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.fold import fold
+from graphc.passes.fuse import fuse
 from graphc.passes.inplace import inplace
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.rematerialise import rematerialise, rematerialise_more
