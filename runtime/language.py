@@ -52,7 +52,7 @@ class Buffer:
 
 def buffer(args: list[Any], index: int, dtype: Any) -> Buffer:
     """The buffer whose address is `args[index]`, holding elements of `dtype`."""
-    return Buffer(args[index])
+    return Buffer(args[index].view(STORAGE[dtype]))
 
 
 def local(count: int, dtype: Any) -> Buffer:

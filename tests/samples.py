@@ -53,7 +53,8 @@ def arity(op: Op) -> int:
 def _definition_takes(op: Op, count: int, dtype: dtypes.DType) -> bool:
     ones = [np.ones((), dtype.numpy)] * count
     try:
-        op.numpy(*ones)
+        with np.errstate(all="ignore"):
+            op.numpy(*ones)
     except (TypeError, ValueError):
         return False
     return True
@@ -190,7 +191,8 @@ def edge_cases(op: Op) -> Iterator[Case]:
         pairs = edge_pairs([dtype.name] * count)
         if op.checked:
             try:
-                op.numpy(*pairs)
+                with np.errstate(all="ignore"):
+                    op.numpy(*pairs)
             except GraphcError:
                 pairs = [pairs[0], np.where(pairs[1] < 0, 3, pairs[1]).astype(dtype.name)]
         yield Case(op, tuple(pairs), {})
