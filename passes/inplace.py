@@ -5,8 +5,8 @@
 
 A pair (output, operand) of a fused node means that both are one buffer. It is chosen when
 
-- nobody reads the operand's value later, and it is no input, no constant and no result of the
-  program; or it is a parameter and the output becomes its new value;
+- nobody reads the operand's value later, through movement either, and it is no input, no constant
+  and no result of the program; or it is a parameter and the output becomes its new value;
 - both have one type, and the operand occurs once among the operands;
 - inside the body every path from the operand is elementwise at the same index, so that element i
   is read only for elements i of the outputs it reaches, and the paired output is one of them;
@@ -21,7 +21,7 @@ changed no state. Where a parameter cannot be updated in place, its new value is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from graphc import dims
 from graphc.ir import (
@@ -36,10 +36,10 @@ from graphc.ir import (
 )
 from graphc.ops.control import FUSED
 from graphc.ops.source import INPUT_OP, PARAMETER_OP
+from graphc.passes.lifetime import Value, readers, seen_through, value_of
 from graphc.passes.rewrite import same_graph
-from graphc.types import TupleType
 
-Value = tuple[Node, int]  # a node's k-th result
+Seen = Mapping[Node, Mapping[Value, None]]
 Pair = tuple[int, int]  # (output, operand) of one fused node
 
 
@@ -67,24 +67,6 @@ class Body:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.users = graph.users()
-
-
-def value_of(node: Node) -> Value:
-    """The result that a node stands for: `item` stands for one of its operand's results."""
-    if node.inputs and isinstance(node.inputs[0].type, TupleType):
-        return node.inputs[0], node.attr("index")
-    return node, 0
-
-
-def readers(graph: Graph) -> dict[Value, list[Node]]:
-    """For each value, the nodes that read it, in order (`item` reads nothing)."""
-    found: dict[Value, list[Node]] = {}
-    for node in graph.nodes:
-        if node.inputs and isinstance(node.inputs[0].type, TupleType):
-            continue
-        for operand in node.inputs:
-            found.setdefault(value_of(operand), []).append(node)
-    return found
 
 
 def _body(node: Node) -> Graph | None:
@@ -177,7 +159,7 @@ def _awaited(output: Node) -> frozenset[int]:
 
 def _updates(graph: Graph, bodies: dict[Node, Body]) -> dict[Node, list[Pair]]:
     """Pairs that write a parameter's new value into its memory."""
-    uses = readers(graph)
+    uses, seen = readers(graph), seen_through(graph)
     shown = Counter(value_of(output) for output in graph.outputs)
     found: dict[Node, list[Pair]] = {}
     for position, place in graph.aliases:
@@ -187,7 +169,7 @@ def _updates(graph: Graph, bodies: dict[Node, Body]) -> dict[Node, list[Pair]]:
             continue
         body = bodies[node]
         is_read = any((node, k) in uses for k in range(len(body.graph.outputs)))
-        operand = _once(operands_of(node), target)
+        operand = _once(operands_of(node), target, seen)
         if is_read or operand is None or shown[(node, output)] > 1:
             continue
         if output in _fitting(body, operand):
@@ -195,10 +177,11 @@ def _updates(graph: Graph, bodies: dict[Node, Body]) -> dict[Node, list[Pair]]:
     return found
 
 
-def _once(operands: Sequence[Node], wanted: Node) -> int | None:
-    """Where a node stands among operands, if just once."""
-    places = [k for k, operand in enumerate(operands) if operand is wanted]
-    return places[0] if len(places) == 1 else None
+def _once(operands: Sequence[Node], wanted: Node, seen: Seen) -> int | None:
+    """Where a node stands among operands, if no other operand leads to its memory."""
+    value = value_of(wanted)
+    places = [k for k, operand in enumerate(operands) if value in seen[operand]]
+    return places[0] if len(places) == 1 and operands[places[0]] is wanted else None
 
 
 def _fitting(body: Body, operand: int) -> list[int]:
@@ -210,10 +193,11 @@ def _fitting(body: Body, operand: int) -> list[int]:
 def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
     """Move the writers of parameters to the end, each after the others that read what it writes;
     where that goes in circles, pairs are dropped from `updates`."""
+    seen = seen_through(graph)
     waiting = {node: None for node in graph.nodes if node in updates}
     late: dict[Node, None] = {}
     while waiting:
-        free = next((n for n in waiting if not _is_read_by_others(n, waiting, updates)), None)
+        free = next((n for n in waiting if not _is_read_by_others(n, waiting, updates, seen)), None)
         if free is None:
             # The first of the circle keeps its place; its new values are copied at the end.
             free = next(iter(waiting))
@@ -229,28 +213,35 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
 
 
 def _is_read_by_others(
-    node: Node, waiting: dict[Node, None], updates: dict[Node, list[Pair]]
+    node: Node, waiting: dict[Node, None], updates: dict[Node, list[Pair]], seen: Seen
 ) -> bool:
     operands = operands_of(node)
-    written = {operands[operand] for _, operand in updates[node]}
-    return any(other is not node and not written.isdisjoint(other.inputs) for other in waiting)
+    written = {value_of(operands[operand]) for _, operand in updates[node]}
+    return any(
+        not written.isdisjoint(seen[operand])
+        for other in waiting
+        if other is not node
+        for operand in other.inputs
+    )
 
 
 def _dying(
     graph: Graph, bodies: dict[Node, Body], updates: dict[Node, list[Pair]]
 ) -> dict[Node, list[Pair]]:
     """All pairs: those of the updates, and results over operands that nobody reads later."""
-    kept = {value_of(output) for output in graph.outputs}
+    seen = seen_through(graph)
+    kept = {value for output in graph.outputs for value in seen[output]}
     last = {value: nodes[-1] for value, nodes in readers(graph).items()}
     found = {node: list(pairs) for node, pairs in updates.items()}
     for node in graph.nodes:
         if node not in bodies:
             continue
-        values = Counter(map(value_of, operands_of(node)))
+        values = Counter(value for operand in operands_of(node) for value in seen[operand])
         for operand, source in enumerate(operands_of(node)):
             value = value_of(source)
-            is_program_memory = value[0].op.kind is Kind.SOURCE or value in kept
-            if is_program_memory or last[value] is not node or values[value] > 1:
+            # Sources have no memory of their own, nor has movement that a kernel looks through.
+            not_ours = value[0].op.kind in (Kind.SOURCE, Kind.MOVEMENT) or value in kept
+            if not_ours or last[value] is not node or values[value] > 1:
                 continue
             taken = {output for output, _ in found.get(node, ())}
             free = [k for k in _fitting(bodies[node], operand) if k not in taken]

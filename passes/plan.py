@@ -27,8 +27,8 @@ from graphc import dims
 from graphc.dims import Dim, Size
 from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Node, tensor_type
-from graphc.passes.inplace import Value, value_of
-from graphc.types import TupleType, shape_symbols
+from graphc.passes.lifetime import Value, result_type, shared_with, spans, value_of
+from graphc.types import shape_symbols
 
 Sized = Size | Callable[[Mapping[str, int]], int]
 
@@ -189,45 +189,6 @@ def plan(
         for name, nbytes in (workspaces or {}).get(node, ()):
             buffers.append(Buffer((node, name), nbytes, step, step, node))
     return MemoryPlan(tuple(buffers))
-
-
-def result_type(node: Node, index: int = 0) -> Any:
-    """The type of a node's `index`-th result."""
-    return node.type.items[index] if isinstance(node.type, TupleType) else node.type
-
-
-def shared_with(graph: Graph) -> dict[Value, Value]:
-    """For each value written over an operand, the value that had the memory first."""
-    roots: dict[Value, Value] = {}
-    for node in graph.nodes:
-        if node.op.kind is Kind.FUSED:
-            for output, operand in dict(node.attrs).get("inplace", ()):
-                source = value_of(node.inputs[operand])
-                roots[(node, output)] = roots.get(source, source)
-    return roots
-
-
-def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, int]]:
-    """The first and last step of the memory of every value that is not another's."""
-    found: dict[Value, tuple[int, int]] = {}
-    for step, node in enumerate(graph.nodes):
-        if node.inputs and isinstance(node.inputs[0].type, TupleType):
-            continue
-        for operand in node.inputs:
-            _extend(found, roots, value_of(operand), step)
-        for index in range(len(node.type.items) if isinstance(node.type, TupleType) else 1):
-            _extend(found, roots, (node, index), step)
-    for output in graph.outputs:
-        _extend(found, roots, value_of(output), len(graph.nodes))
-    return found
-
-
-def _extend(
-    found: dict[Value, tuple[int, int]], roots: Mapping[Value, Value], value: Value, step: int
-) -> None:
-    root = roots.get(value, value)
-    first, _ = found.get(root, (step, step))
-    found[root] = (first, step)
 
 
 def nominal_sizes(graph: Graph) -> dict[str, int]:

@@ -17,8 +17,8 @@ import dataclasses
 import re
 
 from graphc.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
-from graphc.passes.inplace import Value, readers, value_of
-from graphc.passes.plan import live_bytes, spans, value_bytes
+from graphc.passes.lifetime import Value, readers, spans, value_of
+from graphc.passes.plan import live_bytes, value_bytes
 from graphc.types import TensorType
 
 # Kernel-language functions that cost about as much as an addition.
@@ -97,7 +97,10 @@ def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | N
         first, last = lifetimes[(node, index)]
         if node not in cheap or not first < peak < last or nbytes <= most:
             continue
-        places = [position[user] for user in uses.get((node, index), ())]
+        users = uses.get((node, index), ())
+        if not all(any(i is node for i in user.inputs) for user in users):
+            continue  # read through a view, which keeps it alive
+        places = [position[user] for user in users]
         if peak in places or not any(place < peak for place in places):
             continue
         later = min(place for place in places if place > peak)

@@ -15,9 +15,8 @@ from __future__ import annotations
 import heapq
 
 from graphc.ir import Graph, Node
-from graphc.passes.inplace import Value, value_of
+from graphc.passes.lifetime import Value, is_item, results, seen_through
 from graphc.passes.plan import live_bytes, value_bytes
-from graphc.types import TupleType
 
 WORTH = 0.05  # the part of the peak that must be saved
 
@@ -43,15 +42,17 @@ class _Order:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.nbytes = value_bytes(graph)
+        self.seen = seen_through(graph)
         self.position = {node: k for k, node in enumerate(graph.nodes)}
         self.users = graph.users()
         self.missing = {node: len(set(node.inputs)) for node in graph.nodes}
         self.reading: dict[Value, set[Node]] = {}
         for node in graph.nodes:
-            for operand in node.inputs:
-                self.reading.setdefault(value_of(operand), set()).add(node)
+            for value in self._read(node):
+                self.reading.setdefault(value, set()).add(node)
         for output in graph.outputs:
-            self.nbytes.pop(value_of(output), None)
+            for value in self.seen[output]:
+                self.nbytes.pop(value, None)
         self.heap: list[tuple[int, int]] = []
 
     def run(self) -> list[Node]:
@@ -76,7 +77,7 @@ class _Order:
         heapq.heappush(self.heap, (self._cost(node), self.position[node]))
 
     def _place(self, node: Node) -> None:
-        for value in {value_of(operand) for operand in node.inputs}:
+        for value in self._read(node):
             left = self.reading[value]
             left.discard(node)
             if len(left) == 1:
@@ -90,9 +91,12 @@ class _Order:
 
     def _cost(self, node: Node) -> int:
         """How much more memory lives after a node than before it."""
-        if node.inputs and isinstance(node.inputs[0].type, TupleType):
+        if is_item(node):
             return -(1 << 60)  # projections cost nothing and let others run
-        count = len(node.type.items) if isinstance(node.type, TupleType) else 1
-        made = sum(self.nbytes.get((node, k), 0) for k in range(count))
-        freed = {value_of(operand) for operand in node.inputs}
-        return made - sum(self.nbytes.get(v, 0) for v in freed if self.reading[v] == {node})
+        made = sum(self.nbytes.get((node, k), 0) for k in results(node))
+        freed = (v for v in self._read(node) if len(self.reading[v]) == 1)
+        return made - sum(self.nbytes.get(v, 0) for v in freed)
+
+    def _read(self, node: Node) -> list[Value]:
+        """The values whose memory a node may read, each once, in order."""
+        return list(dict.fromkeys(v for operand in node.inputs for v in self.seen[operand]))

@@ -27,10 +27,10 @@ def _pairs(graph: Graph) -> list[tuple[tuple[int, int], ...]]:
     return [dict(n.attrs).get("inplace", ()) for n in inplace(graph).nodes if n.op is FUSED]
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(200))
 def test_random_graphs_compute_the_same_in_shared_memory(seed: int) -> None:
     rng = random.Random(seed)
-    plain = random_graph(rng)
+    plain = random_graph(rng, 40 if seed % 2 else 12)
     graph = verify(inplace(fuse_runs(plain, rng)))
     values = np.random.default_rng(seed)
     arrays = [values.standard_normal(n.type.shape) for n in plain.inputs]
@@ -74,6 +74,23 @@ def test_an_operand_read_at_other_places_is_kept() -> None:
     first = _fused([x], lambda p: OPS["exp"](p))
     second = _fused([first], lambda p: OPS["slice"](p, **flip))
     assert _pairs(Graph.of("g", [x], [second])) == [(), ()]
+
+
+def test_memory_that_a_later_kernel_reads_through_movement_is_kept() -> None:
+    x = input("x", (3, 3), "float64")
+    first = _fused([x], lambda p: OPS["exp"](p))
+    turned = OPS["transpose"](first, axes=(1, 0))
+    second = _fused([first], lambda p: OPS["negative"](p))
+    third = OPS["matmul"](turned, second)
+    graph = Graph("g", (x,), (x, first, turned, second, third), (third,))
+    assert _pairs(graph) == [(), ()]
+
+
+def test_an_operand_also_read_through_movement_is_kept() -> None:
+    x, w = input("x", (3, 3), "float64"), parameter("w", np.zeros((3, 3)))
+    turned = OPS["transpose"](w, axes=(1, 0))
+    update = _fused([w, turned], lambda p, q: OPS["add"](p, q))
+    assert _pairs(Graph.of("g", [x, w], [update], [(0, 1)])) == [()]
 
 
 def test_an_operand_of_another_type_is_kept() -> None:
