@@ -27,6 +27,7 @@ from graphc.passes.fuse import fuse
 from graphc.passes.inplace import inplace
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.rematerialise import rematerialise, rematerialise_more
+from graphc.passes.reorient import reorient
 from graphc.passes.rewrite import rewrite
 from graphc.passes.schedule import schedule
 from graphc.passes.simplify import RULES, simplify, simplify_fast
@@ -46,8 +47,8 @@ class Repeat:
 SETTLE = Repeat((simplify, fold, cse, dce))
 O0: tuple[Pass | Repeat, ...] = ()
 O1 = (SETTLE,)
-O2 = (SETTLE, rematerialise, schedule, inplace)
-O3 = (SETTLE, rematerialise_more, schedule, inplace)
+O2 = (SETTLE, reorient, rematerialise, fuse, schedule, inplace)
+O3 = (SETTLE, reorient, rematerialise_more, fuse, schedule, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH = {simplify: simplify_fast}
 VARIANTS = {simplify_fast: simplify, rematerialise_more: rematerialise}
