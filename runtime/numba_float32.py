@@ -135,9 +135,18 @@ def erf(x: Term) -> Term:
 
 
 def sigmoid(x: Term) -> Term:
-    """1 / (1 + exp(-x))."""
-    small = exp(-x.abs())
-    return (x < 0.0).where(small, 1.0) / (small + 1.0)
+    """1 / (1 + exp(-x)), as e / (1 + e) or 1 less that, where e = exp(-|x|).
+
+    The roundings of e and 1 + e, which sum up, are found exactly and taken out to first order.
+    """
+    tail, n = _exp_reduced((-x.abs()).at_least(-104.0))
+    power = tail + 1.0
+    e = _scaled(power, n)
+    total = e + 1.0
+    ratio = e / total
+    lost = (tail - (power - 1.0)) - (e - (total - 1.0))
+    ratio = (ratio * lost).fma(1.0 - ratio, ratio)
+    return (x < 0.0).where(ratio, 1.0 - ratio)
 
 
 def softplus(x: Term) -> Term:

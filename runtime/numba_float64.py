@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from graphc.runtime.numba_coefficients import EXP_64, LOG_64
+from graphc.runtime.numba_coefficients import EXP_64, LOG_64, TANH_64
 from graphc.runtime.numba_terms import I32, Term, polynomial
 
 LOG2_E = 1.4426950408889634
@@ -46,6 +46,12 @@ def exp(x: Term) -> Term:
     """e to the power x."""
     tail, n = _exp_reduced(x.at_most(710.0).at_least(-746.0))
     return _scaled(tail + 1.0, n)
+
+
+def _exp_normal(x: Term) -> Term:
+    """exp(x) where the result is finite and not denormal."""
+    tail, n = _exp_reduced(x)
+    return (tail + 1.0) * ((n + 1023) << 52).as_float()
 
 
 def exp2(x: Term) -> Term:
@@ -105,18 +111,28 @@ def log1p(x: Term) -> Term:
 
 
 def tanh(x: Term) -> Term:
-    """The hyperbolic tangent: 1 - 2 / (exp(2 a) + 1), another form of it for small a."""
+    """The hyperbolic tangent: a polynomial, or 1 - 2 / (exp(2 a) + 1)."""
     a = x.abs()
-    y = expm1((a + a).at_most(44.0))
-    large = a > 0.5
-    ratio = large.where(2.0, y) / (y + 2.0)
-    return large.where(1.0 - ratio, ratio).sign_of(x)
+    bounded = a.at_most(20.0)
+    z = x * x
+    small = (polynomial(z, TANH_64) * z).fma(a, a)
+    large = 1.0 - 2.0 / (_exp_normal(bounded + bounded) + 1.0)
+    return (a < 0.625).where(small, large).sign_of(x)
 
 
 def sigmoid(x: Term) -> Term:
-    """1 / (1 + exp(-x))."""
-    small = exp(-x.abs())
-    return (x < 0.0).where(small, 1.0) / (small + 1.0)
+    """1 / (1 + exp(-x)), as e / (1 + e) or 1 less that, where e = exp(-|x|).
+
+    The roundings of e and 1 + e, which sum up, are found exactly and taken out to first order.
+    """
+    tail, n = _exp_reduced((-x.abs()).at_least(-746.0))
+    power = tail + 1.0
+    e = _scaled(power, n)
+    total = e + 1.0
+    ratio = e / total
+    lost = (tail - (power - 1.0)) - (e - (total - 1.0))
+    ratio = (ratio * lost).fma(1.0 - ratio, ratio)
+    return (x < 0.0).where(ratio, 1.0 - ratio)
 
 
 def softplus(x: Term) -> Term:

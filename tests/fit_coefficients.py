@@ -155,6 +155,7 @@ FITS = (
         lambda z: series(lambda k: D(2) / (2 * k + 3), z), lambda z: z / 2,
         "(2 * arctanh(s) / s - 2) / z, z = s**2, s = f / (2 + f), f as above"),
     _over_z("TANH_32", 4, True, "0.63", tanh, "tanh"),
+    _over_z("TANH_64", 10, False, "0.63", tanh, "tanh"),
     Fit("ERF_32", 6, True, D(0), D(1),
         lambda z: erf(z.sqrt()) / z.sqrt() - 1, lambda z: z.sqrt() / erf(z.sqrt()),
         "erf(x) / x - 1, z = x**2, |x| <= 1"),
@@ -243,7 +244,7 @@ def _extremes(errors: list[Decimal], count: int) -> list[int]:
     return tops
 
 
-HEADER = '''"""Coefficients of polynomials, lowest first, as `tests/fit_coefficients.py` finds them."""
+HEADER = '''"""Coefficients of polynomials, lowest first, found by `tests/fit_coefficients.py`."""
 
 from __future__ import annotations
 '''
@@ -255,7 +256,7 @@ def main() -> None:
     for fit in FITS:
         found, worst = remez(fit)
         values = [float(np.float32(float(c))) if fit.single else float(c) for c in found]
-        print(f"# {fit.what}; relative error of the result {worst:.1e}.")
+        print(f"# {fit.what}\n# Relative error of the result: {worst:.1e}.")
         print(f"{fit.name} = (")
         for value in values:
             print(f"    {value!r},")
