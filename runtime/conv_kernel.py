@@ -32,8 +32,10 @@ from graphc.runtime.conv_plain import plain_kernel
 from graphc.runtime.conv_source import (
     direct_kernel,
     flip_kernel,
+    gradient_kernel,
     offsets_kernel,
     pad_kernel,
+    turn_kernel,
     unrolled_kernel,
 )
 from graphc.runtime.lanes import blocking
@@ -41,8 +43,8 @@ from graphc.runtime.matmul_kernel import (
     FEW_TASKS,
     SLICE_WORK,
     MatmulSpec,
-    combine_kernel,
     lower_matmul,
+    row_block,
 )
 from graphc.runtime.step import Number, Sized
 
@@ -206,10 +208,15 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
             offsets_kernel(), (offsets, *(Number(size) for size in steps)), depth, COPY_GRAIN
         )
     )
-    if _is_direct(spec):
-        calls.append(_direct_call(spec, padded, (left, image, offsets), depth))
+    if spec.kind == "conv_weight":
+        calls += _gradient_calls(spec, padded, image, offsets, depth)
+        return ContractionPlan(tuple(calls))
+    memory = (left, image, Operand("out"), offsets)
+    parts = _parts(spec)
+    if parts:
+        calls.append(_direct_call(spec, parts, padded, memory, depth))
     else:
-        calls += _multiply_calls(spec, padded, left, image, offsets, depth)
+        calls.append(_unrolled_call(spec, padded, memory, depth))
     return ContractionPlan(tuple(calls))
 
 
@@ -220,88 +227,123 @@ def _pad_call(dtype: str, padded: _Padded, target: Scratch) -> KernelCall:
     return KernelCall(pad_kernel(dtype), args, padded.planes, max(COPY_GRAIN // max(plane, 1), 1))
 
 
-def _is_direct(spec: ConvSpec) -> bool:
-    """Whether vectors of neighbours in one row of the result lose few lanes at its end."""
-    if spec.kind == "conv_weight" or (spec.kind == "conv" and spec.stride[-1] != 1):
-        return False
+def _parts(spec: ConvSpec) -> int:
+    """In how many pieces the image can be read in place as vectors; 0 to unroll it.
+
+    A piece lies in one row of pixels, so its last lanes may be lost.
+    """
+    if spec.kind == "conv" and spec.stride[-1] != 1:
+        return 0
     width = (spec.image if spec.kind == "conv_input" else spec.out)[-1]
+    if not isinstance(width, int):
+        return 1
     lanes = blocking(spec.dtype).lanes
-    return not isinstance(width, int) or 4 * width >= 3 * lanes * -(-width // lanes)
+    for parts in (1, 2):
+        size = lanes // parts
+        if 4 * width >= 3 * size * -(-width // size) and (parts == 1 or lanes > 4):
+            return parts
+    return 0
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A convolution or its gradient in the image, as a product in each group."""
+
+    rows: Size
+    depth: Size
+    channels: Size
+    places: tuple[Size, ...]
+    stride: Ints
+
+    @property
+    def grain(self) -> int:
+        """Tasks of three vectors of pixels that are worth a thread."""
+        return max(1, SLICE_WORK // max(48 * _typical(self.rows) * _typical(self.depth), 1))
+
+
+def _product_of(spec: ConvSpec, depth: Size) -> _Product:
+    outputs, channels = spec.outputs // spec.groups, spec.channels // spec.groups
+    if spec.kind == "conv_input":
+        return _Product(channels, depth, outputs, spec.image, (1, 1, 1))
+    return _Product(outputs, depth, channels, spec.out, spec.stride)
+
+
+def _steps(padded: _Padded, stride: Ints) -> tuple[Size, Size, Size]:
+    """How far neighbouring pixels of the result lie apart in the padded image, by axis."""
+    _, rows, columns = padded.sizes
+    return stride[0] * rows * columns, stride[1] * columns, stride[2]
 
 
 def _direct_call(
-    spec: ConvSpec, padded: _Padded, memory: tuple[Operand | Scratch, Scratch, Scratch], depth: Size
+    spec: ConvSpec, parts: int, padded: _Padded, memory: tuple[Operand | Scratch, ...], depth: Size
 ) -> KernelCall:
-    shape, groups = blocking(spec.dtype), spec.groups
-    forward = spec.kind == "conv"
-    places = spec.out if forward else spec.image
-    stride = spec.stride if forward else (1, 1, 1)
-    rows = (spec.outputs if forward else spec.channels) // groups
-    channels = (spec.channels if forward else spec.outputs) // groups
-    line = sized(lambda width: -(-width // shape.lanes), places[2])
-    vectors = sized(lambda d, h, count: d * h * count, places[0], places[1], line)
-    panels = sized(lambda count: -(-count // shape.vectors), vectors)
+    shape, groups, product = blocking(spec.dtype), spec.groups, _product_of(spec, depth)
+    size = shape.lanes // parts
+    line = sized(lambda width: -(-width // size), product.places[2])
+    pieces = sized(lambda d, h, count: d * h * count, product.places[0], product.places[1], line)
+    total = sized(lambda n, count: n * count, spec.n, pieces)
     plane = _times(padded.sizes)
     numbers: tuple[Sized, ...] = (
-        rows, _times(places), depth, groups * channels * plane, channels * plane, groups, panels,
-        places[1], places[2], line, vectors,
-        stride[0] * padded.sizes[1] * padded.sizes[2], stride[1] * padded.sizes[2],
+        product.rows, _times(product.places), depth,
+        groups * product.channels * plane, product.channels * plane, groups,
+        product.places[1], product.places[2], line, pieces, total,
+        *_steps(padded, product.stride)[:2],
     )  # fmt: skip
-    left, image, offsets = memory
-    args = (left, image, Operand("out"), offsets, *(Number(number) for number in numbers))
+    args = (*memory, *(Number(number) for number in numbers))
+    extent = sized(lambda count: groups * -(-count // (shape.vectors * parts)), total)
+    return KernelCall(direct_kernel(spec.dtype, parts), args, extent, product.grain)
+
+
+def _unrolled_call(
+    spec: ConvSpec, padded: _Padded, memory: tuple[Operand | Scratch, ...], depth: Size
+) -> KernelCall:
+    groups, product = spec.groups, _product_of(spec, depth)
+    pixels, plane = _times(product.places), _times(padded.sizes)
+    panels = sized(lambda size: -(-size // blocking(spec.dtype).columns), pixels)
+    numbers: tuple[Sized, ...] = (
+        product.rows, pixels, depth,
+        groups * product.channels * plane, product.channels * plane, groups, panels,
+        product.places[1], product.places[2], *_steps(padded, product.stride),
+    )  # fmt: skip
+    args = (*memory, *(Number(number) for number in numbers))
     extent = sized(lambda n, p: n * groups * p, spec.n, panels)
-    work = _typical(rows) * shape.columns * _typical(depth)
-    grain = max(1, SLICE_WORK // max(work, 1))
-    return KernelCall(direct_kernel(spec.dtype), args, extent, grain)
+    return KernelCall(unrolled_kernel(spec.dtype), args, extent, product.grain)
 
 
-def _multiply_calls(
-    spec: ConvSpec, padded: _Padded, left: Operand | Scratch, image: Operand | Scratch,
-    offsets: Scratch, depth: Size,
-) -> list[KernelCall]:  # fmt: skip
-    shape, groups = blocking(spec.dtype), spec.groups
-    gradient = spec.kind == "conv_weight"
-    places = spec.image if spec.kind == "conv_input" else spec.out
-    stride = (1, 1, 1) if spec.kind == "conv_input" else spec.stride
-    rows = (spec.channels if spec.kind == "conv_input" else spec.outputs) // groups
-    pixels = _times(places)
-    n, k = (depth, pixels) if gradient else (pixels, depth)
+def _gradient_calls(spec: ConvSpec, padded: _Padded, image: Scratch, offsets: Scratch,
+                    rows: Size) -> list[KernelCall]:  # fmt: skip
+    shape, groups, n = blocking(spec.dtype), spec.groups, spec.outputs // spec.groups
+    channels, plane = spec.channels // groups, _times(padded.sizes)
     panels = sized(lambda size: -(-size // shape.columns), n)
-    chunk: Sized = 1
-    if gradient:
-        chunk = sized(_images_per_task, spec.n, panels, groups)
-    chunks = sized(lambda size, c: -(-size // c) if c else 0, spec.n, chunk)
+    chunk = sized(lambda images, p: _images_per_task(images, p * groups), spec.n, panels)
     # Without images the gradient is 0: one chunk of none.
-    chunks = sized(lambda c: max(c, 1), chunks) if gradient else chunks
-    plane = _times(padded.sizes)
-    channels = (spec.outputs if spec.kind == "conv_input" else spec.channels) // groups
-    numbers: tuple[Sized, ...] = (
-        int(gradient), rows, n, k,
-        *((groups * rows * k, rows * k) if gradient else (0, rows * k)), k,
-        groups * channels * plane, channels * plane,
-        groups, panels, spec.n, chunk,
-        places[1], places[2],
-        stride[0] * padded.sizes[1] * padded.sizes[2], stride[1] * padded.sizes[2], stride[2],
+    chunks = sized(lambda images, c: max(-(-images // c), 1), spec.n, chunk)
+    tasks = sized(lambda c, p: c * p * groups, chunks, panels)
+    # Few images: the rows are cut, too, and each task packs the cotangents again.
+    block = sized(
+        lambda r, t: max(r if t >= FEW_TASKS else min(r, row_block(r, shape.rows[0])), 1),
+        rows, tasks,
     )  # fmt: skip
-    extent = sized(lambda c, g, p: c * g * p, chunks, groups, panels)
-    size = groups * rows * n
-    split = gradient and not (isinstance(chunks, int) and chunks == 1)
-    partial = Scratch("partial", sized(lambda s, c: _NBYTES[spec.dtype] * s * c, size, chunks))
-    target = partial if split else Operand("out")
-    args = (left, image, target, offsets, *(Number(number) for number in numbers))
-    grain = max(1, SLICE_WORK // max(_typical(rows) * shape.columns * _typical(k), 1))
-    if gradient:
-        grain = 1
-    calls = [KernelCall(unrolled_kernel(spec.dtype), args, extent, grain)]
-    if split:
-        reduced = (partial, Operand("out"), Number(size), Number(chunks))
-        calls.append(KernelCall(combine_kernel(spec.dtype), reduced, size, 1 << 14))
-    return calls
+    blocks = sized(lambda r, b: -(-r // b), rows, block)
+    numbers: tuple[Sized, ...] = (
+        rows, n, _times(spec.out), groups * channels * plane, channels * plane, groups, panels,
+        *spec.out[1:], *_steps(padded, spec.stride), spec.n, chunk, block, blocks,
+    )  # fmt: skip
+    nbytes = sized(lambda r, m, c: _NBYTES[spec.dtype] * groups * r * m * c, rows, n, chunks)
+    partial = Scratch("partial", nbytes)
+    args = (Operand("y"), image, partial, offsets, *(Number(number) for number in numbers))
+    extent = sized(lambda t, b: t * b, tasks, blocks)
+    turned = (partial, Operand("out"), *(Number(size) for size in (groups, chunks, rows, n)))
+    grain = max(1, COPY_GRAIN // max(_typical(rows) * 16, 1))
+    return [
+        KernelCall(gradient_kernel(spec.dtype), args, extent, 1),
+        KernelCall(turn_kernel(spec.dtype), turned, groups * n, grain),
+    ]
 
 
-def _images_per_task(n: int, panels: int, groups: int) -> int:
+def _images_per_task(n: int, tasks: int) -> int:
     """How many images one task of the weight's gradient adds up."""
-    chunks = max(2 * FEW_TASKS // max(panels * groups, 1), 1)
+    chunks = max(2 * FEW_TASKS // max(tasks, 1), 1)
     return max(-(-n // chunks), 1)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.lanes import blocking
-from graphc.runtime.tile_source import indent, multiply_panel
+from graphc.runtime.tile_source import by_width, indent, multiply_panel
 
 # Elements of the depth that one packed panel holds.
 DEPTH_BLOCK = 256
@@ -78,103 +79,155 @@ def {name}(args, lo, hi):
     image = buffer(args, 1, {dtype})
     out = buffer(args, 2, {dtype})
     offsets = buffer(args, 3, i64)
-    gradient = args[4] != 0
-    rows, n, k = args[5], args[6], args[7]
-    x_image, x_group, x_m = args[8], args[9], args[10]
-    image_step, group_step = args[11], args[12]
-    groups, panels, images, chunk = args[13], args[14], args[15], args[16]
-    out_h, out_w = args[17], args[18]
-    plane_step, row_step, column_step = args[19], args[20], args[21]
+    rows, n, k = args[4], args[5], args[6]
+    image_step, group_step, groups, panels = args[7], args[8], args[9], args[10]
+    out_h, out_w = args[11], args[12]
+    plane_step, row_step, column_step = args[13], args[14], args[15]
     packed = local({packed}, {dtype})
-    starts = local({segments}, i64)
-    widths = local({segments}, i64)
-    sources = local({segments}, i64)
+    starts = local({columns}, i64)
+    widths = local({columns}, i64)
+    sources = local({columns}, i64)
     panel = either(True, packed, x)
     panel_at = 0
     step = {columns}
+    x_m = k
     x_k = 1
     for task in range(lo, hi):
         column = remainder(task, panels) * {columns}
         columns = select(n - column < {columns}, n - column, {columns})
         matrix = quotient(task, panels)
         group = remainder(matrix, groups)
-        number = quotient(matrix, groups) * chunk
-        last = select(number + chunk < images, number + chunk, images)
+        base = quotient(matrix, groups) * image_step + group * group_step
         out_at = matrix * rows * n + column
-        initial = True
-        while number < last or initial:
-            base = number * image_step + group * group_step
-            p0 = 0
-            while p0 < k or initial:
-                depth = select(k - p0 < {block}, k - p0, {block})
-                if number >= last:
-                    depth = 0
-{segment}
-                if gradient:
-{pack_gradient}
-                else:
-{pack}
-                x_block = number * x_image + group * x_group + p0
+        # The pixels of this panel, cut at the ends of rows and to the width of a vector.
+        filled = 0
+        segments = 0
+        while filled < columns:
+            x_place = remainder(column + filled, out_w)
+            line = quotient(column + filled, out_w)
+            z_place = quotient(line, out_h)
+            y_place = line - z_place * out_h
+            width = select(out_w - x_place < {lanes}, out_w - x_place, {lanes})
+            width = select(columns - filled < width, columns - filled, width)
+            starts[segments] = filled
+            widths[segments] = width
+            source = base + z_place * plane_step + y_place * row_step
+            sources[segments] = source + x_place * column_step
+            segments += 1
+            filled += width
+        p0 = 0
+        # A depth of 0 still has one block: it stores zeros.
+        while p0 < k or p0 == 0:
+            depth = select(k - p0 < {block}, k - p0, {block})
+            if column_step == 1:
+                for p in range(depth):
+                    shift = offsets[p0 + p]
+                    # What reaches beyond a segment is overwritten by the next.
+                    for s in range(segments):
+                        part = tile_load(1, 1, image, sources[s] + shift, 0)
+                        tile_store(part, packed, p * {columns} + starts[s], 0)
+            else:
+                for s in range(segments):
+                    start, width, source = starts[s], widths[s], sources[s]
+                    for p in range(depth):
+                        at = source + offsets[p0 + p]
+                        for i in range(width):
+                            packed[p * {columns} + start + i] = image[at + i * column_step]
+            x_block = group * rows * k + p0
+            initial = p0 == 0
 {multiply}
-                initial = False
-                p0 += {block}
-            number += 1
+            p0 += {block}
 """
 
-# The pixels of this panel or block, cut at the ends of rows and to the width of a vector.
-_SEGMENT = """\
-count = depth if gradient else columns
-pixel = p0 if gradient else column
-filled = 0
-segments = 0
-while filled < count:
-    x_place = remainder(pixel, out_w)
-    y_place = remainder(quotient(pixel, out_w), out_h)
-    z_place = quotient(pixel, out_w * out_h)
-    width = select(out_w - x_place < {lanes}, out_w - x_place, {lanes})
-    width = select(count - filled < width, count - filled, width)
-    starts[segments] = filled
-    widths[segments] = width
-    sources[segments] = base + z_place * plane_step + y_place * row_step + x_place * column_step
-    segments += 1
-    filled += width
-    pixel += width
+_GRADIENT = """\
+def {name}(args, lo, hi):
+    ct = buffer(args, 0, {dtype})
+    image = buffer(args, 1, {dtype})
+    out = buffer(args, 2, {dtype})
+    offsets = buffer(args, 3, i64)
+    # The result of a group is (rows, n): kernel elements by outputs.
+    rows, n, pixels = args[4], args[5], args[6]
+    image_step, group_step, groups, panels = args[7], args[8], args[9], args[10]
+    out_h, out_w = args[11], args[12]
+    plane_step, row_step, column_step = args[13], args[14], args[15]
+    images, chunk, block, blocks = args[16], args[17], args[18], args[19]
+    packed = local({packed}, {dtype})
+    table = local({block}, i64)
+    for task in range(lo, hi):
+        # Which images and group, then which rows and columns.
+        matrix = quotient(task, blocks * panels)
+        place = remainder(task, blocks * panels)
+        first = quotient(place, panels) * block
+        end = select(first + block < rows, first + block, rows)
+        column = remainder(place, panels) * {columns}
+        columns = select(n - column < {columns}, n - column, {columns})
+        group = remainder(matrix, groups)
+        begin = quotient(matrix, groups) * chunk
+        last = select(begin + chunk < images, begin + chunk, images)
+        # Pixels of all these images are one long sum.
+        total = last * pixels
+        p0 = begin * pixels
+        initial = True
+        while p0 < total or initial:
+            filled = 0
+            while filled < {block} and p0 < total:
+                # A run of pixels in one image: a table of their places, and their cotangents.
+                number = quotient(p0, pixels)
+                pixel = p0 - number * pixels
+                run = select(pixels - pixel < {block} - filled, pixels - pixel, {block} - filled)
+                x_place = remainder(pixel, out_w)
+                line = quotient(pixel, out_w)
+                z_place = quotient(line, out_h)
+                y_place = line - z_place * out_h
+                base = number * image_step + group * group_step
+                for i in range(filled, filled + run):
+                    corner = base + z_place * plane_step + y_place * row_step
+                    table[i] = corner + x_place * column_step
+                    x_place += 1
+                    if x_place == out_w:
+                        x_place = 0
+                        y_place += 1
+                        if y_place == out_h:
+                            y_place = 0
+                            z_place += 1
+                source = ((number * groups + group) * n + column) * pixels + pixel
+                for q in range(0, columns, {lanes}):
+                    for i in range(0, run, {lanes}):
+                        at = source + q * pixels + i
+                        part = tile_load_part(
+                            {lanes}, 1, ct, at, pixels, 0, columns - q, run - i
+                        )
+                        to = (filled + i) * {columns} + q
+                        tile_store(tile_transpose(part), packed, to, {columns})
+                filled += run
+                p0 += run
+            out_at = matrix * rows * n + column
+            row = first
+            while row < end:
+                left = end - row
+{heights}
+            initial = False
 """
 
-_PACK = """\
-for s in range(segments):
-    start, width, source = starts[s], widths[s], sources[s]
-    if column_step == 1:
-        for p in range(depth):
-            part = tile_load_part(1, 1, image, source + offsets[p0 + p], 0, 0, 1, width)
-            tile_store_part(part, packed, p * {columns} + start, 0, 0, 1, width)
-    else:
-        for p in range(depth):
-            at = source + offsets[p0 + p]
-            to = p * {columns} + start
-            for i in range(width):
-                packed[to + i] = image[at + i * column_step]
+_GRADIENT_TILE = """\
+acc = tile_dot_rows({height}, {vectors}, filled, image, offsets, row, table, packed, {columns})
+tile_update(acc, out, out_at + row * n, n, skip, columns, initial)
 """
 
-# Rows below a segment's last are overwritten by the next segment.
-_PACK_GRADIENT = """\
-for q in range(0, columns, {lanes}):
-    for s in range(segments):
-        start, width, source = starts[s], widths[s], sources[s]
-        to = start * {columns} + q
-        if column_step == 1:
-            part = tile_load_rows(
-                {lanes}, 1, image, source, offsets, column + q, columns - q, width
-            )
-            tile_store(tile_transpose(part), packed, to, {columns})
-        else:
-            last_q = select(columns - q < {lanes}, columns - q, {lanes})
-            for i in range(width):
-                for j in range(last_q):
-                    at = source + offsets[column + q + j] + i * column_step
-                    packed[to + i * {columns} + j] = image[at]
+_TURN = """\
+def {name}(args, lo, hi):
+    partial = buffer(args, 0, {dtype})
+    out = buffer(args, 1, {dtype})
+    groups, chunks, rows, n = args[2], args[3], args[4], args[5]
+    for line in range(lo, hi):
+        at = quotient(line, n) * rows * n + remainder(line, n)
+        for row in range(rows):
+            out[line * rows + row] = partial[at + row * n]
+        for chunk in range(1, chunks):
+            at += groups * rows * n
+            for row in range(rows):
+                out[line * rows + row] = out[line * rows + row] + partial[at + row * n]
 """
-
 
 _DIRECT = """\
 def {name}(args, lo, hi):
@@ -183,32 +236,30 @@ def {name}(args, lo, hi):
     out = buffer(args, 2, {dtype})
     offsets = buffer(args, 3, i64)
     rows, pixels, depth = args[4], args[5], args[6]
-    image_step, group_step, groups, panels = args[7], args[8], args[9], args[10]
-    out_h, out_w, line, vectors = args[11], args[12], args[13], args[14]
+    image_step, group_step, groups = args[7], args[8], args[9]
+    out_h, out_w, line, pieces, total = args[10], args[11], args[12], args[13], args[14]
     plane_step, row_step = args[15], args[16]
-    starts = local({vectors}, i64)
-    places = local({vectors}, i64)
-    widths = local({vectors}, i64)
+    starts = local({count}, i64)
+    places = local({count}, i64)
+    widths = local({count}, i64)
     for task in range(lo, hi):
-        matrix = quotient(task, panels)
-        number = quotient(matrix, groups)
-        group = remainder(matrix, groups)
-        base = number * image_step + group * group_step
-        # Each vector is part of one row of pixels.
-        for v in range({vectors}):
-            vector = remainder(task, panels) * {vectors} + v
-            inside = vector < vectors
-            vector = select(inside, vector, 0)
-            x_place = remainder(vector, line) * {lanes}
-            y_place = quotient(vector, line)
-            z_place = quotient(y_place, out_h)
-            starts[v] = base + z_place * plane_step + x_place
-            starts[v] += (y_place - z_place * out_h) * row_step
-            places[v] = y_place * out_w + x_place
-            width = select(out_w - x_place < {lanes}, out_w - x_place, {lanes})
-            widths[v] = select(inside, width, 0)
-        out_at = matrix * rows * pixels
-        x_block = group * rows * depth
+        group = remainder(task, groups)
+        # Each piece is part of one row of pixels of one image.
+        for i in range({count}):
+            piece = quotient(task, groups) * {count} + i
+            inside = piece < total
+            piece = select(inside, piece, 0)
+            number = quotient(piece, pieces)
+            piece -= number * pieces
+            lines = quotient(piece, line)
+            x_place = (piece - lines * line) * {size}
+            z_place = quotient(lines, out_h)
+            y_place = lines - z_place * out_h
+            source = number * image_step + group * group_step + z_place * plane_step
+            starts[i] = source + y_place * row_step + x_place
+            places[i] = (number * groups + group) * rows * pixels + lines * out_w + x_place
+            width = select(out_w - x_place < {size}, out_w - x_place, {size})
+            widths[i] = select(inside, width, 0)
         row = 0
         while row < rows:
             left = rows - row
@@ -216,39 +267,80 @@ def {name}(args, lo, hi):
 """
 
 _DIRECT_TILE = """\
-# A tile that overhangs moves up and leaves the rows above its part alone.
-skip = select(left < {height}, {height} - left, 0)
-row -= skip
-at = x_block + row * depth
-acc = tile_dot_at({height}, {vectors}, depth, x, at, depth, 1, image, starts, offsets)
-tile_store_at(acc, out, out_at + row * pixels, pixels, skip, places, widths)
-row += {height}
+acc = tile_dot_at({height}, {vectors}, {parts}, depth, x, x_at, depth, image, starts, offsets)
+tile_store_at(acc, {parts}, out, row * pixels, pixels, skip, places, widths)
 """
 
 
+def _heights(tiles: dict[int, str], levels: int, before: str = "") -> str:
+    """Source that takes a tile as high as fits, for every height its own; they end with 1.
+
+    A tile that overhangs moves up and leaves the rows above its part alone.
+    """
+    heights = list(tiles)
+    lines = []
+    for height, below in itertools.pairwise([*heights, 0]):
+        test = f"left >= {height} or (left > {below} and end >= first + {height})"
+        keyword = "if" if not lines else "elif"
+        lines.append(f"{keyword} {test}:" if below else "else:")
+        lines += [
+            f"    skip = select(left < {height}, {height} - left, 0)",
+            "    row -= skip",
+            *([f"    {before}"] if before else []),
+            indent(tiles[height], 1),
+            f"    row += {height}",
+        ]
+    return indent("\n".join(lines), levels)
+
+
 @functools.cache
-def direct_kernel(dtype: str) -> Kernel:
-    """The product with an image read in place; its parallel range is image, group, vectors."""
+def direct_kernel(dtype: str, parts: int) -> Kernel:
+    """The product with an image read in place; its parallel range is vectors, groups.
+
+    Args:
+        dtype: "f32" or "f64".
+        parts: in how many pieces, each from one row of pixels, a vector is read.
+    """
     shape = blocking(dtype)
-    most, some, _ = shape.rows
-    tests = {
-        most: f"if left >= {most} or (left > {some} and rows >= {most}):",
-        some: f"elif left > 1 and rows >= {some}:",
-        1: "else:",
-    }
-    heights = []
-    for height, test in tests.items():
-        tile = _DIRECT_TILE.format(height=height, vectors=shape.vectors)
-        heights += [indent(test, 3), indent(tile, 4)]
-    name = f"conv_direct_{dtype}"
+    facts = {"vectors": shape.vectors, "parts": parts}
+    tiles = {height: _DIRECT_TILE.format(height=height, **facts) for height in shape.rows}
+    name = f"conv_direct_{dtype}_{parts}"
     source = _DIRECT.format(
         name=name,
         dtype=dtype,
-        lanes=shape.lanes,
-        vectors=shape.vectors,
-        heights="\n".join(heights),
+        count=shape.vectors * parts,
+        size=shape.lanes // parts,
+        heights=_heights(tiles, 3, "x_at = (group * rows + row) * depth"),
+    )
+    source = source.replace("        row = 0\n", "        first, end, row = 0, rows, 0\n")
+    return Kernel(name, source.replace("while row < rows:", "while row < end:"))
+
+
+@functools.cache
+def gradient_kernel(dtype: str) -> Kernel:
+    """The weight's gradient, transposed; its parallel range is chunk, group, rows, columns."""
+    shape = blocking(dtype)
+    facts = {"lanes": shape.lanes, "columns": shape.columns, "dtype": dtype}
+    tiles = {}
+    for height in (shape.rows[0], 1):
+        tile = functools.partial(_GRADIENT_TILE.format, height=height, **facts)
+        tiles[height] = by_width(shape, tile, every=height > 1)
+    name = f"conv_weight_{dtype}"
+    source = _GRADIENT.format(
+        name=name,
+        packed=(DEPTH_BLOCK + shape.lanes) * shape.columns,
+        block=DEPTH_BLOCK,
+        heights=_heights(tiles, 4),
+        **facts,
     )
     return Kernel(name, source)
+
+
+@functools.cache
+def turn_kernel(dtype: str) -> Kernel:
+    """Adds (chunks, groups, rows, n) over chunks, in order, to (groups, n, rows)."""
+    name = f"add_chunks_turned_{dtype}"
+    return Kernel(name, _TURN.format(name=name, dtype=dtype))
 
 
 @functools.cache
@@ -273,20 +365,16 @@ def offsets_kernel() -> Kernel:
 
 @functools.cache
 def unrolled_kernel(dtype: str) -> Kernel:
-    """The matrix product with an unrolled image; its parallel range is chunk, group, panel."""
+    """The product with an unrolled image; its parallel range is image, group, panel."""
     shape = blocking(dtype)
-    facts = {"lanes": shape.lanes, "columns": shape.columns, "dtype": dtype}
     name = f"conv_{dtype}"
     source = _UNROLLED.format(
         name=name,
         packed=(DEPTH_BLOCK + shape.lanes) * shape.columns,
-        # A segment is at least one pixel.
-        segments=DEPTH_BLOCK,
         block=DEPTH_BLOCK,
-        segment=indent(_SEGMENT.format(**facts), 4),
-        pack=indent(_PACK.format(**facts), 5),
-        pack_gradient=indent(_PACK_GRADIENT.format(**facts), 5),
-        multiply=indent(multiply_panel(dtype), 4),
-        **facts,
+        multiply=indent(multiply_panel(dtype), 3),
+        lanes=shape.lanes,
+        columns=shape.columns,
+        dtype=dtype,
     )
     return Kernel(name, source)

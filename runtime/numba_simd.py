@@ -33,10 +33,10 @@ INT = types.int64
 class TileType(types.Type):
     """`rows` x `vectors` registers of a float dtype."""
 
-    def __init__(self, dtype: str, rows: int, vectors: int) -> None:
+    def __init__(self, dtype: str, rows: int, vectors: int, width: int = 0) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
-        self.vector = ir.VectorType(ELEMENT[dtype], lanes(dtype))
-        super().__init__(name=f"Tile({dtype}, {rows}, {vectors})")
+        self.vector = ir.VectorType(ELEMENT[dtype], width or lanes(dtype))
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {self.vector.count})")
 
     @property
     def lanes(self) -> int:
@@ -147,41 +147,110 @@ def tile_dot(
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         depth, x, at, x_row, x_step, y, where, y_step = values[2:]
-        row = TileType(ty.dtype, 1, ty.vectors)
+        left = _left(builder, ty, x, at, x_row, x_step)
 
-        def places(p: Any) -> list[Any]:
-            start = builder.add(where, builder.mul(p, y_step))
-            return _places(builder, row, y, start, ir.Constant(I64, 0))
+        def across(p: Any) -> list[Any]:
+            return _row(builder, ty, y, builder.add(where, builder.mul(p, y_step)))
 
-        return _tile(builder, ty, _dot(builder, ty, depth, (x, at, x_row, x_step), places))
+        return _tile(builder, ty, _dot(builder, ty, depth, left, across))
 
     return ty(rows, vectors, INT, x, INT, INT, INT, y, INT, INT), codegen
 
 
 @intrinsic(prefer_literal=True)
 def tile_dot_at(
-    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
+    typingctx: Any, rows: Any, vectors: Any, parts: Any, depth: Any, x: Any, at: Any, x_row: Any,
     y: Any, starts: Any, table: Any,
 ) -> Any:  # fmt: skip
-    """As `tile_dot`, but vector v of the right operand begins at `y[starts[v] + table[p]]`."""
+    """As `tile_dot` with steps of 1 in x, the right operand in pieces.
+
+    A vector is `parts` equal pieces; piece i of the tile begins at `y[starts[i] + table[p]]`.
+    """
+    if not _literals(rows, vectors, parts) or _dtype(x) is None or _dtype(x) != _dtype(y):
+        return None
+    ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
+    piece = ir.VectorType(ELEMENT[ty.dtype], ty.lanes // parts.literal_value)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        depth, x, at, x_row, y, starts, table = values[3:]
+        bases = [
+            builder.gep(y, [_entry(builder, starts, ir.Constant(I64, i))])
+            for i in range(ty.vectors * parts.literal_value)
+        ]
+
+        def across(p: Any) -> list[Any]:
+            shift = _entry(builder, table, p)
+            pieces = []
+            for base in bases:
+                place = builder.bitcast(builder.gep(base, [shift]), piece.as_pointer())
+                pieces.append(builder.load(place, align=NBYTES[ty.dtype]))
+            return _joined(builder, pieces, parts.literal_value)
+
+        left = _left(builder, ty, x, at, x_row, 1)
+        return _tile(builder, ty, _dot(builder, ty, depth, left, across))
+
+    return ty(rows, vectors, parts, INT, x, INT, INT, y, starts, table), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_dot_rows(
+    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, starts: Any, first: Any,
+    table: Any, y: Any, y_step: Any,
+) -> Any:  # fmt: skip
+    """The sum over p < depth of `x[starts[first + r] + table[p]] * y[p * y_step + j]`."""
     if not _literals(rows, vectors) or _dtype(x) is None or _dtype(x) != _dtype(y):
         return None
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        depth, x, at, x_row, x_step, y, starts, table = values[2:]
-        bases = [
-            builder.gep(y, [_entry(builder, starts, ir.Constant(I64, v))])
-            for v in range(ty.vectors)
+        depth, x, starts, first, table, y, y_step = values[2:]
+        bases = []
+        for r in range(ty.rows):
+            index = builder.add(first, ir.Constant(I64, r))
+            bases.append(builder.gep(x, [_entry(builder, starts, index)]))
+
+        def left(p: Any) -> list[Any]:
+            shift = _entry(builder, table, p)
+            return [builder.gep(base, [shift]) for base in bases]
+
+        def across(p: Any) -> list[Any]:
+            return _row(builder, ty, y, builder.mul(p, y_step))
+
+        return _tile(builder, ty, _dot(builder, ty, depth, left, across))
+
+    return ty(rows, vectors, INT, x, starts, INT, table, y, INT), codegen
+
+
+def _joined(builder: Any, pieces: list[Any], parts: int) -> list[Any]:
+    """Pieces in groups of `parts` (a power of two) joined to vectors."""
+    while parts > 1:
+        numbers = list(range(2 * pieces[0].type.count))
+        mask = ir.Constant(ir.VectorType(I32, len(numbers)), numbers)
+        pairs = zip(pieces[::2], pieces[1::2])
+        pieces = [builder.shuffle_vector(low, high, mask) for low, high in pairs]
+        parts //= 2
+    return pieces
+
+
+def _left(builder: Any, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> Any:
+    """The addresses of a left operand's elements at p, a function of p."""
+    step = ir.Constant(I64, step) if isinstance(step, int) else step
+
+    def places(p: Any) -> list[Any]:
+        start = builder.add(at, builder.mul(p, step))
+        return [
+            builder.gep(x, [builder.add(start, builder.mul(row, ir.Constant(I64, r)))])
+            for r in range(ty.rows)
         ]
 
-        def places(p: Any) -> list[Any]:
-            shift = _entry(builder, table, p)
-            return [_address(builder, ty, base, shift) for base in bases]
+    return places
 
-        return _tile(builder, ty, _dot(builder, ty, depth, (x, at, x_row, x_step), places))
 
-    return ty(rows, vectors, INT, x, INT, INT, INT, y, starts, table), codegen
+def _row(builder: Any, ty: TileType, memory: Any, offset: Any) -> list[Any]:
+    """One row of vectors, side by side in memory."""
+    row = TileType(ty.dtype, 1, ty.vectors)
+    places = _places(builder, row, memory, offset, ir.Constant(I64, 0))
+    return [builder.load(place, align=NBYTES[ty.dtype]) for place in places]
 
 
 def _entry(builder: Any, table: Any, index: Any) -> Any:
@@ -196,11 +265,11 @@ def _not_unrolled(module: ir.Module) -> Any:
     return loop
 
 
-def _dot(builder: Any, ty: TileType, depth: Any, left: Any, places: Any) -> list[Any]:
+def _dot(builder: Any, ty: TileType, depth: Any, left: Any, across: Any) -> list[Any]:
     """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register.
 
-    `left` is (buffer, offset, step of rows, step of p); `places(p)` gives the addresses of the
-    right operand's vectors.
+    `left(p)` gives the addresses of the left operand's elements, `across(p)` the right operand's
+    vectors.
     """
     zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
     before = builder.block
@@ -214,9 +283,7 @@ def _dot(builder: Any, ty: TileType, depth: Any, left: Any, places: Any) -> list
     acc = [builder.phi(ty.vector) for _ in range(ty.rows * ty.vectors)]
     for phi in acc:
         phi.add_incoming(zeros, before)
-    x, at, x_row, x_step = left
-    across = [builder.load(place, align=NBYTES[ty.dtype]) for place in places(p)]
-    sums = _outer(builder, ty, acc, x, builder.add(at, builder.mul(p, x_step)), x_row, across)
+    sums = _outer(builder, ty, acc, left(p), across(p))
     following = builder.add(p, one)
     for phi, value in zip((p, *acc), (following, *sums)):
         phi.add_incoming(value, loop)
@@ -231,15 +298,14 @@ def _dot(builder: Any, ty: TileType, depth: Any, left: Any, places: Any) -> list
 
 
 def _outer(
-    builder: Any, ty: TileType, acc: list[Any], x: Any, at: Any, step: Any, across: list[Any]
+    builder: Any, ty: TileType, acc: list[Any], left: list[Any], across: list[Any]
 ) -> list[Any]:
-    """`acc[r, j] + x[at + r * step] * across[j]`, rounded once where the CPU can."""
+    """`acc[r, j] + left[r] * across[j]`, rounded once where the CPU can."""
     sums = []
-    for r in range(ty.rows):
-        index = builder.add(at, builder.mul(step, ir.Constant(I64, r))) if r else at
-        scalar = builder.load(builder.gep(x, [index]), align=NBYTES[ty.dtype])
+    name = f"llvm.fmuladd.v{ty.lanes}{ty.dtype}"
+    for r, place in enumerate(left):
+        scalar = builder.load(place, align=NBYTES[ty.dtype])
         down = _splat(builder, ty.vector, scalar)
-        name = f"llvm.fmuladd.v{ty.lanes}{ty.dtype}"
         for v in range(ty.vectors):
             values = [down, across[v], acc[r * ty.vectors + v]]
             sums.append(_call(builder, name, ty.vector, values))
@@ -278,34 +344,6 @@ def tile_load_part(
     return ty(rows, vectors, memory, *[INT] * 5), codegen
 
 
-@intrinsic(prefer_literal=True)
-def tile_load_rows(
-    typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any, table: Any, at: Any,
-    last: Any, columns: Any,
-) -> Any:  # fmt: skip
-    """The part of a tile whose row r < last begins at `offset + table[at + r]`."""
-    if not _literals(rows, vectors) or _dtype(memory) is None:
-        return None
-    ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
-    row = TileType(memory.dtype, 1, vectors.literal_value)
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        memory, offset, table, at, last, columns = values[2:]
-        zero = ir.Constant(I64, 0)
-        places = []
-        for r in range(ty.rows):
-            # Rows outside read the last row's entry: the table ends there.
-            index = ir.Constant(I64, r)
-            inside = builder.icmp_signed("<", index, last)
-            index = builder.select(inside, index, builder.sub(last, ir.Constant(I64, 1)))
-            entry = _entry(builder, table, builder.add(at, index))
-            places += _places(builder, row, memory, builder.add(offset, entry), zero)
-        masks = _masks(builder, ty, zero, last, columns)
-        return _tile(builder, ty, _load(builder, ty, places, masks))
-
-    return ty(rows, vectors, memory, INT, table, INT, INT, INT), codegen
-
-
 @intrinsic
 def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -> Any:
     """Store a tile at `offset`, its rows `step` apart."""
@@ -340,29 +378,44 @@ def tile_store_part(
     return types.none(tile, memory, *[INT] * 5), codegen
 
 
-@intrinsic
+@intrinsic(prefer_literal=True)
 def tile_store_at(
-    typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any,
+    typingctx: Any, tile: Any, parts: Any, memory: Any, offset: Any, step: Any,
     first: Any, places: Any, widths: Any,
 ) -> Any:  # fmt: skip
-    """Store rows from `first` on; vector v has `widths[v]` elements and goes to `places[v]`."""
-    if not isinstance(tile, TileType) or _dtype(memory) != tile.dtype:
+    """Store rows from `first` on, in pieces as in `tile_dot_at`.
+
+    Piece i has `widths[i]` elements and goes to `places[i]`.
+    """
+    if not isinstance(tile, TileType) or _dtype(memory) != tile.dtype or not _literals(parts):
         return None
-    one = TileType(tile.dtype, tile.rows, 1)
+    count = parts.literal_value
+    piece = TileType(tile.dtype, tile.rows, 1, tile.lanes // count)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        value, memory, offset, step, first, places, widths = values
+        value, _, memory, offset, step, first, places, widths = values
         vectors = _vectors(builder, tile, value)
         last = ir.Constant(I64, tile.rows)
-        for v in range(tile.vectors):
-            number = ir.Constant(I64, v)
+        for i in range(tile.vectors * count):
+            number = ir.Constant(I64, i)
             start = builder.add(offset, _entry(builder, places, number))
-            masks = _masks(builder, one, first, last, _entry(builder, widths, number))
-            at = _places(builder, one, memory, start, step)
-            _store(builder, one, vectors[v :: tile.vectors], at, masks)
+            masks = _masks(builder, piece, first, last, _entry(builder, widths, number))
+            at = _places(builder, piece, memory, start, step)
+            column = vectors[i // count :: tile.vectors]
+            _store(builder, piece, [_cut(builder, v, i % count, count) for v in column], at, masks)
         return context.get_dummy_value()
 
-    return types.none(tile, memory, INT, INT, INT, places, widths), codegen
+    return types.none(tile, parts, memory, INT, INT, INT, places, widths), codegen
+
+
+def _cut(builder: Any, vector: Any, number: int, parts: int) -> Any:
+    """One of the equal parts of a vector."""
+    if parts == 1:
+        return vector
+    size = vector.type.count // parts
+    numbers = list(range(number * size, (number + 1) * size))
+    mask = ir.Constant(ir.VectorType(I32, size), numbers)
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
 
 
 @intrinsic
@@ -435,9 +488,9 @@ def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
 NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
     "tile_dot_at": tile_dot_at,
+    "tile_dot_rows": tile_dot_rows,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
-    "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,

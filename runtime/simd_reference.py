@@ -53,17 +53,33 @@ def tile_dot(
 
 
 def tile_dot_at(
-    rows: int, vectors: int, depth: int, x: Any, at: int, x_row: int, x_step: int,
+    rows: int, vectors: int, parts: int, depth: int, x: Any, at: int, x_row: int,
     y: Any, starts: Any, table: Any,
 ) -> Tile:  # fmt: skip
-    """As `tile_dot`, but vector v of the right operand begins at `y[starts[v] + table[p]]`."""
-    lane = np.arange(_width(x.array.dtype, 1))
-    begins = starts.array[:vectors, None] + lane[None, :]
+    """As `tile_dot` with steps of 1 in x; piece i begins at `y[starts[i] + table[p]]`."""
+    lane = np.arange(_width(x.array.dtype, 1) // parts)
+    begins = starts.array[: vectors * parts, None] + lane[None, :]
     acc = np.zeros((rows, begins.size), x.array.dtype)
     with np.errstate(all="ignore"):
         for p in range(depth):
-            left = x.array[_checked(at + p * x_step + x_row * np.arange(rows), x)]
+            left = x.array[_checked(at + p + x_row * np.arange(rows), x)]
             right = y.array[_checked(begins + table[p], y)].reshape(-1)
+            acc += left[:, None] * right
+    return acc
+
+
+def tile_dot_rows(
+    rows: int, vectors: int, depth: int, x: Any, starts: Any, first: int, table: Any,
+    y: Any, y_step: int,
+) -> Tile:  # fmt: skip
+    """The sum over p < depth of `x[starts[first + r] + table[p]] * y[p * y_step + j]`."""
+    begins = starts.array[first : first + rows]
+    width = _width(x.array.dtype, vectors)
+    acc = np.zeros((rows, width), x.array.dtype)
+    with np.errstate(all="ignore"):
+        for p in range(depth):
+            left = x.array[_checked(begins + table[p], x)]
+            right = y.array[_checked(p * y_step + np.arange(width), y)]
             acc += left[:, None] * right
     return acc
 
@@ -86,19 +102,6 @@ def tile_load_part(
     return tile
 
 
-def tile_load_rows(
-    rows: int, vectors: int, memory: Any, offset: int, table: Any, at: int, last: int, columns: int
-) -> Tile:
-    """The part of a tile whose row r < last begins at `offset + table[at + r]`."""
-    parts = [
-        tile_load_part(1, vectors, memory, offset + table[at + r], 0, 0, 1, columns)
-        for r in range(min(rows, last))
-    ]
-    tile = np.zeros((rows, parts[0].shape[1]), memory.array.dtype)
-    tile[: len(parts)] = np.concatenate(parts)
-    return tile
-
-
 def tile_store(tile: Tile, memory: Any, offset: int, step: int) -> None:
     """Store a tile at `offset`, its rows `step` apart."""
     memory.array[_checked(_index(offset, step, tile.shape), memory)] = tile
@@ -113,13 +116,14 @@ def tile_store_part(
 
 
 def tile_store_at(
-    tile: Tile, memory: Any, offset: int, step: int, first: int, places: Any, widths: Any
-) -> None:
-    """Store rows from `first` on; vector v has `widths[v]` elements and goes to `places[v]`."""
-    lanes_of = _width(tile.dtype, 1)
-    for v in range(tile.shape[1] // lanes_of):
-        part = tile[:, v * lanes_of : (v + 1) * lanes_of]
-        tile_store_part(part, memory, offset + places[v], step, first, tile.shape[0], widths[v])
+    tile: Tile, parts: int, memory: Any, offset: int, step: int, first: int, places: Any,
+    widths: Any,
+) -> None:  # fmt: skip
+    """Store rows from `first` on; piece i has `widths[i]` elements and goes to `places[i]`."""
+    size = _width(tile.dtype, 1) // parts
+    for i in range(tile.shape[1] // size):
+        piece = tile[:, i * size : (i + 1) * size]
+        tile_store_part(piece, memory, offset + places[i], step, first, tile.shape[0], widths[i])
 
 
 def tile_update(
@@ -148,9 +152,9 @@ def either(condition: bool, x: Any, y: Any) -> Any:
 NAMES: dict[str, Any] = {
     "tile_dot": tile_dot,
     "tile_dot_at": tile_dot_at,
+    "tile_dot_rows": tile_dot_rows,
     "tile_load": tile_load,
     "tile_load_part": tile_load_part,
-    "tile_load_rows": tile_load_rows,
     "tile_store": tile_store,
     "tile_store_part": tile_store_part,
     "tile_update": tile_update,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import textwrap
+from collections.abc import Callable
 
-from graphc.runtime.lanes import blocking
+from graphc.runtime.lanes import Blocking, blocking
 
 _HEIGHT = """\
 left = rows - row
@@ -53,11 +55,16 @@ def multiply_panel(dtype: str) -> str:
 def _widths(dtype: str, height: int) -> str:
     """The tile of one height, as wide as the panel is; low tiles have two widths only."""
     shape = blocking(dtype)
-    vectors = shape.vectors
-    widths = list(range(vectors, 0, -1)) if height == shape.rows[0] else [vectors, 1]
-    lines = []
+    tile = functools.partial(_TILE.format, height=height)
+    return by_width(shape, tile, every=height == shape.rows[0])
+
+
+def by_width(shape: Blocking, tile: Callable[..., str], every: bool) -> str:
+    """A tile's source for the number of vectors that `columns` fill: each, or most and one."""
+    widths = list(range(shape.vectors, 0, -1)) if every else [shape.vectors, 1]
+    lines: list[str] = []
     for wide, narrower in itertools.pairwise(widths):
         keyword = "elif" if lines else "if"
         lines.append(f"{keyword} columns > {narrower * shape.lanes}:")
-        lines.append(indent(_TILE.format(height=height, vectors=wide), 1))
-    return "\n".join([*lines, "else:", indent(_TILE.format(height=height, vectors=1), 1)])
+        lines.append(indent(tile(vectors=wide), 1))
+    return "\n".join([*lines, "else:", indent(tile(vectors=1), 1)])
