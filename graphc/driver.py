@@ -117,7 +117,7 @@ def _native(
         memory,
         debug=debug,
         compile_time_s=time.perf_counter() - start,
-        compiled=tuple(loader.compiled[before:]),
+        compiled=tuple(n for n in loader.compiled[before:] if n in executable.kernels),
         refusals=lambda: _refusals(history),
     )
 

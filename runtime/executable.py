@@ -28,7 +28,7 @@ from graphc.errors import InternalError
 from graphc.ir import Graph, Node, tensor_type
 from graphc.ops.source import Bound, Parameter
 from graphc.runtime import homes as places
-from graphc.runtime import loader, machine
+from graphc.runtime import loader, machine, team
 from graphc.runtime.homes import COPY, COPY_GRAIN, Copy, External, Held, Home, Key, Planned, Staged
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import (
@@ -157,8 +157,10 @@ class Executable:
                     self._argument_word(argument)
             self._constant_word(extent)
             rows.append((kernel, first, self._nwords - 1, grain, number >= self.homes.commits_from))
+        # So that the first call needn't.
+        team.functions_alone()
         kernels = [row[0] for row in rows]
-        self.kernels = {kernel.name: kernel.source for kernel in kernels}
+        self.kernels = _sources(kernels)
         self.table = machine.Table(
             [
                 machine.Step(address, first, machine.from_args(extent), grain, commit)
@@ -378,6 +380,15 @@ class Executable:
         externals = memoryview(frame.externals).cast("B")  # type: ignore[arg-type]
         slot.frames[call] = (slot.arena_address, frame, externals)
         return slot.frames[call]
+
+
+def _sources(kernels: Sequence[Kernel]) -> dict[str, str]:
+    """Sources by name; a further kernel of a name gets a number after it."""
+    names: dict[Kernel, str] = {}
+    for kernel in dict.fromkeys(kernels):
+        alike = sum(other.name == kernel.name for other in names)
+        names[kernel] = f"{kernel.name}_{alike + 1}" if alike else kernel.name
+    return {name: kernel.source for kernel, name in names.items()}
 
 
 def _up(nbytes: int) -> int:
