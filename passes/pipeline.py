@@ -2,7 +2,7 @@
 
     O0   nothing: the graph as it was written
     O1   algebra to a fixed point
-    O2   and fusion, cheap values computed again, an order that needs less memory, results written
+    O2   and fusion, an order that needs less memory, cheap values computed again, results written
          over dead operands
     O3   and recomputation of more than the cheapest values where it lowers the peak
 
@@ -47,8 +47,8 @@ class Repeat:
 SETTLE = Repeat((simplify, fold, cse, dce))
 O0: tuple[Pass | Repeat, ...] = ()
 O1 = (SETTLE,)
-O2 = (SETTLE, reorient, rematerialise, fuse, schedule, inplace)
-O3 = (SETTLE, reorient, rematerialise_more, fuse, schedule, inplace)
+O2 = (SETTLE, reorient, fuse, schedule, rematerialise, inplace)
+O3 = (SETTLE, reorient, fuse, schedule, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH = {simplify: simplify_fast}
 VARIANTS = {simplify_fast: simplify, rematerialise_more: rematerialise}

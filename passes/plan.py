@@ -217,13 +217,14 @@ def value_bytes(graph: Graph) -> dict[Value, int]:
 
 
 def live_bytes(graph: Graph) -> list[int]:
-    """The bytes that live at each step."""
+    """The bytes that live at each step; results written over operands count once."""
     change = [0] * (len(graph.nodes) + 2)
-    lifetimes = spans(graph, {})
+    lifetimes = spans(graph, shared_with(graph))
     for value, nbytes in value_bytes(graph).items():
-        first, last = lifetimes[value]
-        change[first] += nbytes
-        change[last + 1] -= nbytes
+        if value in lifetimes:
+            first, last = lifetimes[value]
+            change[first] += nbytes
+            change[last + 1] -= nbytes
     return list(itertools.accumulate(change))
 
 

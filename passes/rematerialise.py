@@ -8,7 +8,7 @@
 A value is computed again after the peak when nothing near the peak uses it, it is cheap (sources,
 movement, and a few operations without transcendental functions), and its operands are there
 anyway: they are inputs, or live until then. So the memory in use rises nowhere, and the graph is
-kept only if its peak falls noticeably.
+kept only if its peak, with results in place, falls noticeably.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import dataclasses
 import re
 
 from graphc.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
+from graphc.passes.inplace import inplace
 from graphc.passes.lifetime import Value, readers, spans, value_of
 from graphc.passes.plan import live_bytes, value_bytes
 from graphc.types import TensorType
@@ -49,7 +50,7 @@ def rematerialise_more(graph: Graph) -> Graph:
 def _lowered(graph: Graph, operations: int) -> Graph:
     rounds = 64 if len(graph.nodes) < 2000 else 8
     cheap = {node for node in graph.nodes if _is_cheap(node, operations)}
-    start = best = live_bytes(graph)
+    best = live_bytes(graph)
     changed = graph
     for _ in range(rounds):
         peak = max(range(len(best)), key=best.__getitem__, default=0)
@@ -58,8 +59,10 @@ def _lowered(graph: Graph, operations: int) -> Graph:
             break
         changed = _recomputed(changed, found, peak, cheap)
         best = live_bytes(changed)
-    gain = max(start, default=0) - max(best, default=0)
-    return changed if gain > WORTH * max(start, default=0) else graph
+    if changed is graph:
+        return graph
+    before, after = (max(live_bytes(inplace(g)), default=0) for g in (graph, changed))
+    return changed if before - after > WORTH * before else graph
 
 
 def _is_cheap(node: Node, operations: int) -> bool:
