@@ -48,7 +48,7 @@ def verify(graph: Graph) -> Graph:
 
 
 def _fault(graph: Graph, what: str, node: Node | None = None) -> VerifyError:
-    return VerifyError(f"graph {graph.name!r}: {what}", where=node.origin if node else "")
+    return VerifyError(f"graph {graph.name!r}: {what}", where=node.origin if node is not None else "")
 
 
 def _verify_node(graph: Graph, node: Node, defined: set[Node]) -> None:

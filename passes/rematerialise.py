@@ -104,9 +104,10 @@ def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | N
         if not all(any(i is node for i in user.inputs) for user in users):
             continue  # read through a view, which keeps it alive
         places = [position[user] for user in users]
-        if peak in places or not any(place < peak for place in places):
+        after = [place for place in places if place > peak]
+        if peak in places or not after or len(after) == len(places):
             continue
-        later = min(place for place in places if place > peak)
+        later = min(after)
         if all(_is_there(value_of(i), lifetimes, later) for i in node.inputs):
             largest, most = node, nbytes
     return largest

@@ -64,7 +64,9 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
         left, right = x[:, start:], x[:, :start]
         return gc.concat([left, right], axis=1)
     if choice == 6:
-        return gc.cumsum(x, axis=1) if integer else x / (1.0 + gc.absolute(x))
+        if integer:
+            return gc.cast(gc.cumsum(x, axis=1), x.dtype, overflow="wrap")
+        return x / (1.0 + gc.absolute(x))
     return getattr(gc, _pick(draw, list(INTEGER_BINARY if integer else BINARY)))(
         x, _pick(draw, values)
     )
