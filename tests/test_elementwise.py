@@ -125,6 +125,8 @@ def test_compositions_are_the_functions_of_numpy() -> None:
         lambda x, y: gc("isclose")(x, y, equal_nan=True),
         lambda x, y: np.isclose(x, y, equal_nan=True), EDGES, EDGES,
     )  # fmt: skip
+    for part in (0, 1):
+        agree(lambda x: gc("modf")(x)[part], lambda x: np.modf(x)[part], EDGES * 1.25)  # noqa: B023
     pairs = np.array(list(itertools.product(EDGES, EDGES))).T
     with np.errstate(invalid="ignore"):
         wanted = np.logaddexp2(*pairs)

@@ -104,6 +104,9 @@ bitwise_count = unary(
     doc="How many bits of |x| are set, elementwise, as uint8.",
 )  # fmt: skip
 
+for _name in ("left_shift", "right_shift", "invert"):
+    public(FUNCTIONS[_name], f"bitwise_{_name}")
+
 
 def _where_infer(condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
     if x != y or condition.shape != x.shape:

@@ -143,6 +143,9 @@ def power(x: Any, y: Any) -> Any:
     return FUNCTIONS["square"](base) if is_scalar(y) and y == 2 else POWER(base, exponent)
 
 
+public(power, "pow")
+
+
 @public
 def float_power(x: Any, y: Any) -> Any:
     """x to the power y, elementwise, in float64."""

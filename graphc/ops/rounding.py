@@ -1,4 +1,4 @@
-"""Rounding and neighbouring floats: floor ceil trunc rint round nextafter heaviside.
+"""Rounding and neighbouring floats: floor ceil trunc rint round modf nextafter heaviside.
 
 Integers and bools are whole: floor, ceil, trunc and round leave them alone.
 """
@@ -117,3 +117,12 @@ def heaviside(x: Any, y: Any) -> Any:
     x, y = conform("heaviside", [x, y], "float")
     where = FUNCTIONS["where"]
     return where(x < 0, 0, where(x == 0, y, where(FUNCTIONS["isnan"](x), x, 1)))
+
+
+@public
+def modf(x: Any) -> tuple[Any, Any]:
+    """The fraction and the whole part of x, elementwise, both with the sign of x."""
+    (x,) = conform("modf", [x], "float")
+    whole = trunc(x)
+    none = FUNCTIONS["copysign"](0.0, x)
+    return FUNCTIONS["where"](FUNCTIONS["isinf"](x), none, FUNCTIONS["fmod"](x, 1)), whole
