@@ -43,6 +43,7 @@ from graphc.runtime.matmul_kernel import (
     FEW_TASKS,
     SLICE_WORK,
     MatmulSpec,
+    combine_kernel,
     lower_matmul,
     row_block,
 )
@@ -105,7 +106,7 @@ def lower_conv(spec: ConvSpec) -> ContractionPlan:
     if spec.dtype not in _NBYTES:
         return _plain(spec)
     if spec.kind != "conv_weight" and _is_product(spec):
-        return _product(spec)
+        return _one_by_one(spec)
     return _unrolled(spec)
 
 
@@ -118,7 +119,7 @@ def _is_product(spec: ConvSpec) -> bool:
     )
 
 
-def _product(spec: ConvSpec) -> ContractionPlan:
+def _one_by_one(spec: ConvSpec) -> ContractionPlan:
     groups, pixels = spec.groups, _times(spec.image)
     rows, depth = spec.outputs // groups, spec.channels // groups
     weight: tuple[Size, ...] = (0, rows * depth, depth, 1)
@@ -329,16 +330,21 @@ def _gradient_calls(spec: ConvSpec, padded: _Padded, image: Scratch, offsets: Sc
         rows, n, _times(spec.out), groups * channels * plane, channels * plane, groups, panels,
         *spec.out[1:], *_steps(padded, spec.stride), spec.n, chunk, block, blocks,
     )  # fmt: skip
-    nbytes = sized(lambda r, m, c: _NBYTES[spec.dtype] * groups * r * m * c, rows, n, chunks)
-    partial = Scratch("partial", nbytes)
+    size = groups * rows * n
+    partial = Scratch("partial", sized(lambda s, c: _NBYTES[spec.dtype] * s * c, size, chunks))
     args = (Operand("y"), image, partial, offsets, *(Number(number) for number in numbers))
     extent = sized(lambda t, b: t * b, tasks, blocks)
-    turned = (partial, Operand("out"), *(Number(size) for size in (groups, chunks, rows, n)))
-    grain = max(1, COPY_GRAIN // max(_typical(rows) * 16, 1))
-    return [
-        KernelCall(gradient_kernel(spec.dtype), args, extent, 1),
-        KernelCall(turn_kernel(spec.dtype), turned, groups * n, grain),
-    ]
+    calls = [KernelCall(gradient_kernel(spec.dtype), args, extent, 1)]
+    total = partial
+    if chunks != 1:
+        total = Scratch("total", size * _NBYTES[spec.dtype])
+        added = (partial, total, Number(size), Number(chunks))
+        calls.append(KernelCall(combine_kernel(spec.dtype), added, size, 1 << 14))
+    turned = (total, Operand("out"), Number(rows), Number(n))
+    vectors = sized(lambda m: groups * -(-m // shape.lanes), n)
+    grain = max(1, COPY_GRAIN // max(_typical(rows) * shape.lanes, 1))
+    calls.append(KernelCall(turn_kernel(spec.dtype), turned, vectors, grain))
+    return calls
 
 
 def _images_per_task(n: int, tasks: int) -> int:

@@ -216,17 +216,19 @@ tile_update(acc, out, out_at + row * n, n, skip, columns, initial)
 
 _TURN = """\
 def {name}(args, lo, hi):
-    partial = buffer(args, 0, {dtype})
-    out = buffer(args, 1, {dtype})
-    groups, chunks, rows, n = args[2], args[3], args[4], args[5]
-    for line in range(lo, hi):
-        at = quotient(line, n) * rows * n + remainder(line, n)
-        for row in range(rows):
-            out[line * rows + row] = partial[at + row * n]
-        for chunk in range(1, chunks):
-            at += groups * rows * n
-            for row in range(rows):
-                out[line * rows + row] = out[line * rows + row] + partial[at + row * n]
+    source = buffer(args, 0, {dtype})
+    target = buffer(args, 1, {dtype})
+    rows, n = args[2], args[3]
+    blocks = quotient(n + {lanes} - 1, {lanes})
+    for task in range(lo, hi):
+        group = quotient(task, blocks)
+        column = remainder(task, blocks) * {lanes}
+        for row in range(0, rows, {lanes}):
+            at = (group * rows + row) * n + column
+            part = tile_load_part({lanes}, 1, source, at, n, 0, rows - row, n - column)
+            at = (group * n + column) * rows + row
+            part = tile_transpose(part)
+            tile_store_part(part, target, at, rows, 0, n - column, rows - row)
 """
 
 _DIRECT = """\
@@ -338,9 +340,9 @@ def gradient_kernel(dtype: str) -> Kernel:
 
 @functools.cache
 def turn_kernel(dtype: str) -> Kernel:
-    """Adds (chunks, groups, rows, n) over chunks, in order, to (groups, n, rows)."""
-    name = f"add_chunks_turned_{dtype}"
-    return Kernel(name, _TURN.format(name=name, dtype=dtype))
+    """(groups, rows, n) to (groups, n, rows); its parallel range is groups, vectors of n."""
+    name = f"turn_{dtype}"
+    return Kernel(name, _TURN.format(name=name, dtype=dtype, lanes=blocking(dtype).lanes))
 
 
 @functools.cache
