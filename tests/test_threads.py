@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 import graphc as gc
 from graphc.access import Access, access, enter, leave
@@ -153,3 +157,38 @@ def test_readers_share() -> None:
             inside.wait()
 
     run_all(reader, reader)
+
+
+FORKED = """
+import os, sys, threading
+import numpy as np
+import pytest
+import graphc as gc
+from graphc.access import Access, enter
+
+w = gc.parameter("w", np.ones(100_000, np.float32))
+step = gc.compile([], gc.sum(w), updates={w: w + 1.0}, threads=2)
+assert step() == 100_000
+held = threading.Event()
+def hold():
+    enter(Access(writes=[w.state]))
+    held.set()
+    threading.Event().wait()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    # The thread that holds the state does not exist here.
+    os._exit(0 if step() == 200_000 and w.value[0] == 3 else 1)
+print(os.waitpid(child, 0)[1], w.state.array[0])
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_runs_programs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["0", "2.0"], done.stderr
