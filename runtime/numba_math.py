@@ -33,7 +33,7 @@ def _unary(name: str) -> Any:
 
     @intrinsic
     def function(typingctx: Any, x: Any) -> Any:
-        kind = types.unliteral(x)
+        kind: Any = types.unliteral(x)
         if kind in of_floats:
             return kind(kind), _codegen(of_floats[kind])
         if of_integers and isinstance(kind, types.Integer):
@@ -49,7 +49,7 @@ def _binary(name: str) -> Any:
 
     @intrinsic
     def function(typingctx: Any, x: Any, y: Any) -> Any:
-        kind = types.unliteral(x)
+        kind: Any = types.unliteral(x)
         if kind != types.unliteral(y):
             return None
         if kind in of_floats:
@@ -68,10 +68,10 @@ def _shift(name: str) -> Any:
 
     @intrinsic
     def function(typingctx: Any, x: Any, count: Any) -> Any:
-        kind, other = types.unliteral(x), types.unliteral(count)
-        if not isinstance(kind, types.Integer) or not isinstance(other, types.Integer):
+        kind: Any = types.unliteral(x)
+        if not isinstance(kind, types.Integer) or not isinstance(count, types.Integer):
             return None
-        return kind(kind, other), _codegen(formula, kind.signed)
+        return kind(kind, types.unliteral(count)), _codegen(formula, kind.signed)
 
     return function
 
@@ -79,7 +79,7 @@ def _shift(name: str) -> Any:
 def _test(name: str) -> Any:
     @intrinsic
     def function(typingctx: Any, x: Any) -> Any:
-        kind = types.unliteral(x)
+        kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Float):
             return None
         return types.boolean(kind), _codegen(numba_float.TESTS[name])
@@ -92,7 +92,7 @@ def _out_of_range(target: str) -> Any:
 
     @intrinsic
     def function(typingctx: Any, x: Any) -> Any:
-        kind = types.unliteral(x)
+        kind: Any = types.unliteral(x)
         if isinstance(kind, types.Float):
             formula = _codegen(numba_integer.float_out_of_range, bits, signed)
         elif isinstance(kind, types.Integer):
