@@ -7,7 +7,7 @@ import graphc as gc
 n = gc.dim("n", min=1)
 x = gc.input("x", (n, 8), gc.float32)
 w = gc.parameter("w", np.eye(8, dtype=np.float32))
-h = -(-(x * 1.0)) @ w  # simplify removes both negations and the product
+h = gc.negative(-(x * 1.0)) @ w  # simplify removes both negations and the product
 same = x @ w  # cse finds that this is computed already
 y = gc.softmax(h + same, axis=-1)  # fuse makes one kernel of all of it
 

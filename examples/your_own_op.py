@@ -1,4 +1,4 @@
-"""Declare an op: one record, and it is differentiated, fused, compiled and printed like all others."""
+"""Declare an op: one record, and it is differentiated, fused, compiled and printed."""
 
 import numpy as np
 

@@ -48,7 +48,8 @@ def verify(graph: Graph) -> Graph:
 
 
 def _fault(graph: Graph, what: str, node: Node | None = None) -> VerifyError:
-    return VerifyError(f"graph {graph.name!r}: {what}", where=node.origin if node is not None else "")
+    where = "" if node is None else node.origin
+    return VerifyError(f"graph {graph.name!r}: {what}", where=where)
 
 
 def _verify_node(graph: Graph, node: Node, defined: set[Node]) -> None:
