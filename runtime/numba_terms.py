@@ -33,7 +33,7 @@ class Term:
     """An LLVM value with Python's operators; a Python number beside it takes its type.
 
     Comparisons give i1 Terms: ordered for floats (false when an operand is nan), signed for
-    integers. `below` and `>>` of `logical_shift` are the unsigned forms.
+    integers. Of unsigned integers, `below` compares and `logical_shift` shifts to the right.
     """
 
     def __init__(self, builder: Any, value: Any) -> None:
