@@ -30,9 +30,15 @@ TITLES = {
 PEERS = ("torch eager", "torch.compile", "jax.jit")
 
 
+def environment_with(**changes: str) -> dict[str, str]:
+    """This process's environment, with bytecode cached as in a plain installation."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **changes}
+
+
 def in_process(case: str) -> dict[str, float]:
     """Run one case in a process of its own."""
-    environment = dict(os.environ)
+    environment = environment_with()
     command = [sys.executable, str(Path(__file__)), "--case", case]
     if case in ONE_THREAD:
         environment |= {"OMP_NUM_THREADS": "1", "GRAPHC_THREADS": "1"}
@@ -73,14 +79,14 @@ def start_up() -> list[str]:
         for module, samples in times.items():
             code = "import sys; assert 'numba' not in sys.modules"
             samples.append(seconds([sys.executable, "-c", f"import {module}; {code}"],
-                                   dict(os.environ), 1)[0])  # fmt: skip
+                                   environment_with(), 1)[0])  # fmt: skip
     plain, ours = (statistics.median(times[m]) for m in ("numpy", "graphc"))
     lines.append(f"| `import graphc` beyond `import numpy` | {1e3 * (ours - plain):.0f} ms |")
     script = [sys.executable, str(HERE / "first_step.py")]
     with tempfile.TemporaryDirectory() as folder:
         cold = []
         for k in range(3):
-            environment = {**os.environ, "GRAPHC_CACHE_DIR": f"{folder}/cache{k}"}
+            environment = environment_with(GRAPHC_CACHE_DIR=f"{folder}/cache{k}")
             cold.append(seconds(script, environment, 1)[0])
         warm, printed = seconds(script, environment, 7)
     assert all(line.startswith("False") for line in printed), "a warm process imported Numba"
