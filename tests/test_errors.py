@@ -53,6 +53,22 @@ def test_shapes_that_do_not_broadcast_name_both_operands() -> None:
     )
 
 
+def test_a_dtype_that_an_op_does_not_take_names_both_operands() -> None:
+    x, at_x = gc.input("x", (3,), gc.int32), here()
+    y, at_y = gc.input("y", (3,), gc.float32), here()
+
+    def call() -> object:
+        return x & y
+
+    assert raised(TypeError, call) == lines(
+        "bitwise_and: float64 is not supported",
+        f"x: i32[3], made at {at_x}",
+        f"y: f32[3], made at {at_y}",
+        f"at test_errors.py:{call.__code__.co_firstlineno + 1} in call",
+        "hint: cast to one of bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64",
+    )
+
+
 def test_an_output_that_needs_an_unlisted_input_shows_the_path() -> None:
     x, z, at_z = gc.input("x", (3,)), gc.input("z", (3,)), here()
     y, at_y = gc.negative(z), here()

@@ -259,7 +259,14 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     op = elementwise_op(name, **facts)
 
     def build(*operands: Any) -> Any:
-        return op(*operands) if is_pattern(*operands) else op(*conform(name, operands, promote))
+        if is_pattern(*operands):
+            return op(*operands)
+        try:
+            return op(*conform(name, operands, promote))
+        except DTypeError as error:
+            given = [describe(v) for v in operands if is_tensor(v)]
+            details = error.details or given
+            raise DTypeError(error.what, details, where=error.where, hint=error.hint) from None
 
     function = _with_arity(build, arity)
     function.__name__ = function.__qualname__ = name
