@@ -5,12 +5,14 @@ through k in blocks; it packs the panel of the right operand (or reads it in pla
 use it) and adds one register tile after another. A tile that would overhang the last row starts
 higher and stores only its lower part. Where the result has too few tasks for a long k, k is cut
 into chunks whose partial results a second step adds in order. Blocks and chunks follow from
-sizes alone, so a result doesn't depend on the number of threads. Other dtypes: `matmul_plain`.
+sizes alone, so a result doesn't depend on the number of threads. Products of one row or column:
+`vector_kernel`. Other dtypes: `matmul_plain`.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +23,8 @@ from graphc.runtime.lanes import blocking
 from graphc.runtime.matmul_plain import plain_kernel
 from graphc.runtime.step import Number
 from graphc.runtime.tile_source import indent, multiply_panel
+from graphc.runtime.vector_kernel import BLOCK as VECTOR_BLOCK
+from graphc.runtime.vector_kernel import vector_kernel
 
 # Elements of k that one packed panel holds: 48 float32 columns of them are 48 KiB.
 K_BLOCK = 256
@@ -66,7 +70,28 @@ def lower_matmul(spec: MatmulSpec) -> ContractionPlan:
         extent = sized(lambda *s: _product(s), spec.m, *spec.batch)
         grain = _grain(spec, 1, _static(spec.n))
         return ContractionPlan((KernelCall(plain_kernel(spec.dtype), args, extent, grain),))
+    if spec.m == 1 or spec.n == 1:
+        return _with_vector(spec)
     return _tiled(spec, strides)
+
+
+def _with_vector(spec: MatmulSpec) -> ContractionPlan:
+    """A product of one row or one column: the other operand's matrix times a vector."""
+    x, y = spec.x_strides, spec.y_strides
+    assert x is not None and y is not None
+    axes = list(reversed(range(len(spec.batch))))
+    if spec.n == 1:
+        names, n, steps = ("x", "y"), spec.m, (x[-2], x[-1], y[-2])
+        batch = [(spec.batch[a], x[a], y[a]) for a in axes]
+    else:
+        names, n, steps = ("y", "x"), spec.n, (y[-1], y[-2], x[-1])
+        batch = [(spec.batch[a], y[a], x[a]) for a in axes]
+    blocks = sized(lambda size: -(-size // VECTOR_BLOCK), n)
+    numbers = (n, spec.k, *steps, blocks, len(axes), *itertools.chain(*batch))
+    args = (*(Operand(name) for name in names), Operand("out"), *(Number(v) for v in numbers))
+    extent = sized(lambda *s: _product(s), blocks, *spec.batch)
+    grain = max(1, SLICE_WORK // (8 * VECTOR_BLOCK * max(_static(spec.k), 1)))
+    return ContractionPlan((KernelCall(vector_kernel(spec.dtype), args, extent, grain),))
 
 
 def _tiled(spec: MatmulSpec, strides: tuple[Number, ...]) -> ContractionPlan:
