@@ -56,7 +56,7 @@ def _looked_through(graph: Graph) -> set[Node]:
     users = graph.users()
     outputs = set(graph.outputs)
     for node in reversed(graph.nodes):
-        if node.op.kind is Kind.MOVEMENT and node not in outputs and users[node]:
+        if views.is_view(node) and node not in outputs and users[node]:
             read = [u in found or views.read_in_place(node, u) is not None for u in users[node]]
             if all(read):
                 found.add(node)

@@ -188,3 +188,19 @@ def test_20000_nodes_pass_the_whole_pipeline_in_seconds() -> None:
     after, _ = optimize(graph, "O3", observers=())
     assert time.process_time() - start < 10
     assert len(after.nodes) < len(graph.nodes)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_gathered_values_are_there_when_a_convolution_looks_through_a_reshape(level: str) -> None:
+    x, w = gc.input("x", (2, 3, 6, 4)), gc.input("w", (5, 3, 3))
+    index = gc.input("index", (2, 3, 6, 1), gc.int64)
+    picked = gc.reshape(gc.take_along_axis(x, index, axis=3), (2, 3, 6))
+    step = gc.compile([x, index, w], gc.conv(picked, w, padding=1), level=level)
+    rng = np.random.default_rng(0)
+    a, k = rng.standard_normal((2, 3, 6, 4)), rng.standard_normal((5, 3, 3))
+    at = rng.integers(0, 4, (2, 3, 6, 1))
+    rows = np.pad(np.take_along_axis(a, at, 3)[..., 0], ((0, 0), (0, 0), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 3, axis=2)
+    wanted = np.einsum("ncik,ock->noi", windows, k)
+    found = step(a.astype(np.float32), at, k.astype(np.float32))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
