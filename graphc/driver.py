@@ -1,7 +1,7 @@
 """From tensors to a program: `compile`.
 
-`compile` checks what the user gave (`Traced`), runs the passes, plans memory, lowers the graph to
-steps and loads their kernels. This is the only place that knows both passes and runtime.
+`compile` checks what the user gave, runs the passes, lowers the graph to steps, loads their
+kernels and plans memory. This is the only place that knows both passes and runtime.
 """
 
 from __future__ import annotations
