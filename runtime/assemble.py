@@ -1,25 +1,30 @@
 """From loop nests to a kernel and its step: arguments, the parallel range, names, text.
 
-A nest's outer loops, as many as nothing but cheap statements stands between, are its parallel
-range. A kernel with several nests runs them one after another: its range is theirs end to end.
+A nest's outer loops are its parallel range, all but the innermost where that holds no loop: it is
+left for vectors. A kernel with several nests runs them one after another: its range is theirs end
+to end. Where rows are collected, the range is chunks of rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc import dims
 from graphc.dims import Size
 from graphc.ir import Node
 from graphc.runtime.kernel import Kernel
-from graphc.runtime.loops import TAB, Block, Loop, Symbols, Text, collapse, cost
-from graphc.runtime.step import Argument, Number, Site, Sized, StatusBlock, Step
+from graphc.runtime.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
+from graphc.runtime.step import Argument, Number, Site, Sized, StatusBlock, Step, evaluate
 
 # Additions that a thread's slice should hold at least.
 SLICE = 32_768
 NAME_LENGTH = 40
+# Chunks of rows: at most so many, of at least so many additions and rows.
+MAX_CHUNKS = 64
+CHUNK_WORK = 65_536
+CHUNK_ROWS = 16
 
 
 @dataclass(slots=True)
@@ -44,6 +49,11 @@ class Arguments:
             self.args.append(argument)
         return self._known[key]
 
+    def local(self, name: str, count: int, dtype: str) -> str:
+        """Scratch memory of a kernel's own."""
+        self.lines.append(f"{name} = local({count}, {dtype})")
+        return name
+
     def site(self, node: Node) -> str:
         """The variable with a checked node's number; the status block comes along."""
         if "status" not in self._known:
@@ -52,109 +62,164 @@ class Arguments:
 
 
 @dataclass(slots=True)
-class Nest:
-    """Loops of a kernel that run one after the other nest; `block` ends with the outermost.
+class Outer:
+    """The outer loops of a nest taken apart: what stands before, inside and after them."""
 
-    `extent` replaces the parallel range found from the loops, whose symbol then is `symbol`.
-    """
+    before: list[Item]
+    loops: list[Loop]
+    after: list[Item]
 
-    block: Block
+    @staticmethod
+    def of(block: Block) -> Outer:
+        """Take the rows of a nest that is collapsed: the block's one loop marked `outer`."""
+        at = next((k for k, i in enumerate(block.items) if isinstance(i, Loop) and i.outer), None)
+        if at is None:
+            return Outer([], [], [])
+        loops = [block.items[at]]
+        while True:
+            items = loops[-1].body.items  # type: ignore[union-attr]
+            inner = items[-1] if items else None
+            if not isinstance(inner, Loop) or not inner.outer or not _holds_loop(inner.body):
+                break
+            if any(isinstance(item, Loop) for item in items[:-1]):
+                break
+            loops.append(inner)
+        return Outer(block.items[:at], loops, block.items[at + 1 :])  # type: ignore[arg-type]
+
+    @property
+    def extent(self) -> Size:
+        """How many rows there are."""
+        return dims.product(loop.extent for loop in self.loops)
+
+    @property
+    def each(self) -> float:
+        """About how many additions a row takes."""
+        return max(cost(self.loops[-1].body), 1.0) if self.loops else 1.0
+
+    def lines(self, text: Text, low: str, high: str, depth: int) -> list[str]:
+        """The loops as one over a range."""
+        tab = TAB * depth
+        if len(self.loops) == 1:
+            head = [f"{tab}for {text.names[self.loops[0].symbol]} in range({low}, {high}):"]
+            return head + text.lines(self.loops[0].body, depth + 1)
+        found = [f"{tab}for p in range({low}, {high}):"]
+        inner: Size = 1
+        for position in reversed(range(len(self.loops))):
+            loop = self.loops[position]
+            at = "p" if inner == 1 else f"quotient(p, {text.size(inner)})"
+            at = f"remainder({at}, {text.size(loop.extent)})" if position else at
+            found.append(f"{tab}{TAB}{text.names[loop.symbol]} = {at}")
+            inner = inner * loop.extent
+        for loop in self.loops[:-1]:
+            if loop.body.items[:-1]:
+                found += text.lines(Block(None, loop.body.items[:-1]), depth + 1)
+        return found + text.lines(self.loops[-1].body, depth + 1)
 
 
-def step_of(
-    node: Node, label: str, nests: Sequence[Nest], arguments: Arguments, symbols: Symbols
-) -> Step:
-    """The step that runs the nests.
+def _holds_loop(block: Block) -> bool:
+    """Whether a block has a loop worth vectors: not a few turns that are written out."""
+    return any(
+        isinstance(item, Loop)
+        and not (isinstance(item.extent, int) and item.extent <= 8 and not _holds_loop(item.body))
+        for item in block.items
+    )
+
+
+class Assembly:
+    """Collects the parts of one kernel.
 
     Args:
-        node: what is computed.
-        label: what the kernel's name begins with.
-        nests: from the schedule; their loops are collapsed here.
-        arguments: buffers and numbers already there; sizes are added.
-        symbols: that named the loops.
+        arguments: buffers and numbers that its statements use.
+        symbols: that named its loops.
     """
-    for nest in nests:
-        collapse(nest.block, symbols)
-    text = Text(symbols)
-    body: list[str] = []
-    start: Size = 0
-    grains = []
-    for nest in nests:
-        extent, lines = _parallel(nest, text, start, len(nests) > 1)
-        body += lines
-        start = start + extent
-        grains.append(_grain(nest.block, extent))
-    head = list(arguments.lines)
-    args = list(arguments.args)
-    for symbol in text.sizes:
-        head.append(f"{text.names[symbol]} = args[{len(args)}]")
-        args.append(Number(dims.symbol(symbol)))
-    return _step(node, label, [*head, *body], args, start, min(grains))
 
+    def __init__(self, arguments: Arguments, symbols: Symbols) -> None:
+        self.arguments, self.symbols = arguments, symbols
+        self.text = Text(symbols)
+        self.body: list[str] = []
 
-def _step(
-    node: Node, label: str, lines: list[str], args: list[Argument], extent: Sized, grain: int
-) -> Step:
-    source = "".join(f"{TAB}{line}\n" for line in lines)
-    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-    name = f"{label[:NAME_LENGTH]}_{digest}"
-    kernel = Kernel(name, f"def {name}(args, lo, hi):\n{source}")
-    return Step(kernel, tuple(args), extent, node, grain)
+    def serial(self, blocks: Sequence[Block]) -> None:
+        """Blocks that one thread runs."""
+        self.body.append("for once in range(lo, hi):")
+        for block in blocks:
+            collapse(block, self.symbols)
+            self.body += self.text.lines(block, 1) if block.items else []
 
+    def parallel(self, blocks: Sequence[Block]) -> tuple[Size, int]:
+        """Nests one after another; the length of their range, and its grain."""
+        for block in blocks:
+            collapse(block, self.symbols)
+        start: Size = 0
+        grains = []
+        for block in blocks:
+            outer = Outer.of(block)
+            extent = outer.extent
+            low, high = ("lo", "hi") if len(blocks) == 1 else self._part(start, extent)
+            if outer.loops:
+                self.body += self.text.lines(Block(None, outer.before), 0) if outer.before else []
+                self.body += outer.lines(self.text, low, high, 0)
+            else:
+                self.body.append(f"for once in range({low}, {high}):")
+                self.body += self.text.lines(block, 1)
+            grains.append(_grain(outer.each))
+            start = start + extent
+        return start, min(grains)
 
-def parallel_loops(block: Block) -> list[Loop]:
-    """The outermost loops of a nest that make its parallel range: all but the innermost ones."""
-    found: list[Loop] = []
-    items = block.items
-    while items and isinstance(items[-1], Loop):
-        loop = items[-1]
-        if found and not any(isinstance(item, Loop) for item in loop.body.items):
-            break
-        found.append(loop)
-        items = loop.body.items
-        if any(isinstance(item, Loop) for item in items[:-1]):
-            break
-    return found
-
-
-def _parallel(nest: Nest, text: Text, start: Size, shared: bool) -> tuple[Size, list[str]]:
-    """The nest's extent, and its source with the outer loops as a slice of the range."""
-    loops = parallel_loops(nest.block)
-    extent = dims.product(loop.extent for loop in loops)
-    before = Block(None, nest.block.items[:-1] if loops else [])
-    lines = text.lines(before, 0) if before.items else []
-    low, high = "lo", "hi"
-    if shared:
-        begin = text.size(start)
-        low = f"max(lo - {begin}, 0)" if start != 0 else "lo"
-        high = f"min(hi - {begin}, {text.size(extent)})" if start != 0 else f"min(hi, {begin})"
+    def _part(self, start: Size, extent: Size) -> tuple[str, str]:
+        """A nest's part of the range, in its own numbers."""
         if start == 0:
-            high = f"min(hi, {text.size(extent)})"
-        elif begin.count(" "):
-            low = f"max(lo - ({begin}), 0)"
-            high = f"min(hi - ({begin}), {text.size(extent)})"
-    if not loops:
-        return 1, [*lines, f"for once in range({low}, {high}):", *text.lines(nest.block, 1)]
-    if len(loops) == 1:
-        lines.append(f"for {text.names[loops[0].symbol]} in range({low}, {high}):")
-        return extent, lines + text.lines(loops[0].body, 1)
-    lines.append(f"for p in range({low}, {high}):")
-    inner: Size = 1
-    for position in reversed(range(len(loops))):
-        loop = loops[position]
-        at = "p" if inner == 1 else f"quotient(p, {text.size(inner)})"
-        at = f"remainder({at}, {text.size(loop.extent)})" if position else at
-        lines.append(f"{TAB}{text.names[loop.symbol]} = {at}")
-        inner = inner * loop.extent
-    for loop in loops[:-1]:
-        lines += text.lines(Block(None, loop.body.items[:-1]), 1) if loop.body.items[:-1] else []
-    return extent, lines + text.lines(loops[-1].body, 1)
+            return "lo", f"select(hi < {self.text.size(extent)}, hi, {self.text.size(extent)})"
+        begin = self.text.size(start)
+        begin = f"({begin})" if " " in begin else begin
+        length = self.text.size(extent)
+        return (
+            f"select(lo > {begin}, lo - {begin}, 0)",
+            f"select(hi - {begin} < {length}, hi - {begin}, {length})",
+        )
+
+    def chunked(self, outer: Outer, first: str) -> None:
+        """A nest that is collapsed, its range chunks of rows: as many as the variable `first`."""
+        total = self.text.size(outer.extent)
+        self.body += [
+            "for chunk in range(lo, hi):",
+            f"{TAB}first = chunk * {first}",
+            f"{TAB}last = select(first + {first} < {total}, first + {first}, {total})",
+        ]
+        self.body += self.text.lines(Block(None, outer.before), 1) if outer.before else []
+        self.body += outer.lines(self.text, "first", "last", 1)
+        self.body += self.text.lines(Block(None, outer.after), 1) if outer.after else []
+
+    def step(self, node: Node, label: str, extent: Sized, grain: int) -> Step:
+        """The kernel and its step; sizes become its last arguments."""
+        lines = list(self.arguments.lines)
+        args = list(self.arguments.args)
+        for symbol in self.text.sizes:
+            lines.append(f"{self.text.names[symbol]} = args[{len(args)}]")
+            args.append(Number(dims.symbol(symbol)))
+        source = "".join(f"{TAB}{line}\n" for line in [*lines, *self.body])
+        digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+        name = f"{label[:NAME_LENGTH]}_{digest}"
+        kernel = Kernel(name, f"def {name}(args, lo, hi):\n{source}")
+        return Step(kernel, tuple(args), extent, node, grain)
 
 
-def _grain(block: Block, extent: Size) -> int:
-    """Turns of the parallel range that are worth a thread."""
-    loops = parallel_loops(block)
-    body = loops[-1].body if loops else block
-    each = max(cost(body), 1.0)
+def _grain(each: float) -> int:
+    """Rows that are worth a thread, each of so many additions."""
     grain = max(1, int(SLICE / each))
     return grain if grain < 64 else grain // 64 * 64
+
+
+def chunking(total: Size, each: float, columns: Size) -> tuple[Sized, Sized]:
+    """Rows of a chunk, and the number of chunks, from sizes alone: never from threads."""
+    least = CHUNK_ROWS if columns != 1 else 1
+
+    def rows(sizes: Mapping[str, int]) -> int:
+        count = evaluate(total, sizes)
+        return max(-(-count // MAX_CHUNKS), int(CHUNK_WORK / each), least)
+
+    def chunks(sizes: Mapping[str, int]) -> int:
+        return max(1, -(-evaluate(total, sizes) // rows(sizes)))
+
+    if isinstance(total, int):
+        return rows({}), chunks({})
+    return rows, chunks

@@ -22,6 +22,7 @@ from graphc.dtypes import DType
 from graphc.errors import InternalError
 from graphc.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked, tensor_type
 from graphc.runtime.loops import Block, Branch, Line, Loop, Part, Symbols
+from graphc.spaces import Axes, Spaces
 from graphc.types import Shape
 
 Index = tuple[Size, ...]
@@ -82,14 +83,57 @@ class Emitter:
         buffers: the variable of each placeholder's buffer.
         symbols: names for loops and variables.
         site: gives the variable that holds a checked node's number for the status block.
+        spaces: the atoms of the body's axes.
+
+    Attributes:
+        at: where each atom is now: a loop variable.
+        rows: the atoms of the outer loops.
+        stages: for each reduction that runs once a row, those that run in the same loops.
+        kept: for nodes whose elements of a row are kept, the scratch buffer.
     """
 
-    def __init__(self, buffers: Mapping[Node, str], symbols: Symbols, site: Any) -> None:
+    def __init__(
+        self, buffers: Mapping[Node, str], symbols: Symbols, site: Any, spaces: Spaces
+    ) -> None:
         self.buffers = buffers
         self.symbols = symbols
         self.site = site
+        self.spaces = spaces
         self.root = self.block = Block()
         self.homes: dict[Symbol, Block] = {}
+        self.at: dict[int, Size] = {}
+        self.stages: dict[Node, list[Node]] = {}
+        self.kept: dict[Node, str] = {}
+        self.rows: frozenset[int] = frozenset()
+        self._filled: set[Node] = set()
+
+    def index(self, axes: Axes) -> Index | None:
+        """The index that axes have now; None where one of their atoms is in no loop."""
+        found = []
+        for axis in axes:
+            place: Size = 0
+            for atom in axis:
+                if atom not in self.at:
+                    return None
+                place = place * self.spaces.sizes[atom] + self.at[atom]
+            found.append(place)
+        return tuple(found)
+
+    def here(self, node: Node) -> str:
+        """The element of a node of the space where the loops are now."""
+        index = self.index(self.spaces.of(node))
+        if index is None:
+            raise InternalError(f"{node.op.name} is not inside its loops")
+        return self.value(node, index)
+
+    @contextmanager
+    def run(self, atoms: Sequence[int], outer: bool = False) -> Iterator[None]:
+        """Loops over atoms, the first outermost; `outer` ones are rows of a nest."""
+        before = self.at
+        with self.loops([self.spaces.sizes[a] for a in atoms], outer) as variables:
+            self.at = {**before, **dict(zip(atoms, variables))}
+            yield
+        self.at = before
 
     def line(self, *parts: Part, cost: float = 0) -> None:
         """Append a statement to the current block."""
@@ -102,25 +146,25 @@ class Emitter:
         return name
 
     @contextmanager
-    def loop(self, extent: Size) -> Iterator[Size]:
+    def loop(self, extent: Size, outer: bool = False) -> Iterator[Size]:
         """A loop that statements inside `with` go to; its variable (0 where the extent is 1)."""
         if extent == 1:
             yield 0
             return
         symbol = self.symbols.loop(extent)
-        outer = self.block
-        body = self.homes[symbol] = self.block = Block(outer)
+        around = self.block
+        body = self.homes[symbol] = self.block = Block(around)
         yield dims.symbol(symbol)
-        self.block = outer
-        outer.items.append(Loop(symbol, extent, body))
+        self.block = around
+        around.items.append(Loop(symbol, extent, body, outer))
 
     @contextmanager
-    def loops(self, extents: Sequence[Size]) -> Iterator[Index]:
+    def loops(self, extents: Sequence[Size], outer: bool = False) -> Iterator[Index]:
         """Loops inside one another; their variables."""
         if not extents:
             yield ()
             return
-        with self.loop(extents[0]) as first, self.loops(extents[1:]) as rest:
+        with self.loop(extents[0], outer) as first, self.loops(extents[1:], outer) as rest:
             yield (first, *rest)
 
     @contextmanager
@@ -162,6 +206,18 @@ class Emitter:
     def _compute(self, node: Node, index: Index) -> str:
         if node in self.buffers:
             return self.load(self.buffers[node], offset(tensor_type(node).shape, index))
+        scratch = self.kept.get(node)
+        if scratch is None or self._in_branch() or index != self.index(self.spaces.of(node)):
+            return self._computed(node, index)
+        place = self._place_in_row(node)
+        if node in self._filled:
+            return self.load(scratch, place)
+        name = self._computed(node, index)
+        self.store(scratch, place, name)
+        self._filled.add(node)
+        return name
+
+    def _computed(self, node: Node, index: Index) -> str:
         kind = node.op.kind
         if kind is Kind.ELEMENTWISE:
             return self._elementwise(node, index)
@@ -172,6 +228,21 @@ class Emitter:
         if kind is Kind.SOURCE:
             return self._source(node, index)
         raise InternalError(f"{node.op.name} cannot be computed inside a kernel")
+
+    def _in_branch(self) -> bool:
+        block: Block | None = self.block
+        while block is not None and not block.is_branch:
+            block = block.parent
+        return block is not None
+
+    def _place_in_row(self, node: Node) -> Size:
+        """The place of a node's current element among those of its row."""
+        place: Size = 0
+        for axis in self.spaces.of(node):
+            for atom in axis:
+                if atom not in self.rows:
+                    place = place * self.spaces.sizes[atom] + self.at[atom]
+        return place
 
     def load(self, buffer: str, at: Size) -> str:
         """A variable with the element of a buffer."""
@@ -213,6 +284,8 @@ class Emitter:
         fact = node.op.lowering
         if not isinstance(fact, IndexMap):
             raise InternalError(f"{node.op.name} has no index map")
+        if fact.flat:
+            return self._flat(node, index)
         pieces = list(fact.pieces(node, index, lambda k, at: self._read(node, k, at)))
         if is_checked(node):
             size = tensor_type(node.inputs[0]).shape[node.attr("axis")]
@@ -220,6 +293,18 @@ class Emitter:
                 pieces[0] = Piece(0, pieces[0].index, ((size, 1, size + 1),))
                 pieces.append(Piece(None))
         return self._choose(node, pieces)
+
+    def _flat(self, node: Node, index: Index) -> str:
+        """The element of a reshape: the operand's where the loops are, or of the same place."""
+        (x,) = node.inputs
+        if x in self.buffers:
+            return self.load(self.buffers[x], offset(tensor_type(node).shape, index))
+        if node in self.spaces.axes and index == self.index(self.spaces.of(node)):
+            inner = self.index(self.spaces.of(x)) if x in self.spaces.axes else None
+            if inner is not None:
+                return self.value(x, inner)
+        fact: Any = node.op.lowering
+        return self.value(x, fact.pieces(node, index, None)[0].index)
 
     def _choose(self, node: Node, pieces: Sequence[Piece]) -> str:
         """The first piece whose guards hold: decided now where they can be."""
@@ -270,15 +355,34 @@ class Emitter:
         return self.define(f"select({place} < 0, {place} + ", size, f", {place})", cost=1)
 
     def _reduced(self, node: Node, index: Index) -> str:
-        (x,) = node.inputs
+        if node in self.spaces.reads and index == self.index(self.spaces.of(node)):
+            return self._stage(node, self.stages.get(node, [node]))
         axes = node.attr("axes")
-        shape = tensor_type(x).shape
+        shape = tensor_type(node.inputs[0]).shape
         total = Accumulator(self, node)
         with self.loops([shape[a] for a in axes]) as inner:
             inside, outside = iter(inner), iter(index)
             full = tuple(next(inside if a in axes else outside) for a in range(len(shape)))
-            total.add(self.value(x, full), inner)
+            total.add(self.value(node.inputs[0], full), inner[0] if inner else 0)
         return total.result()
+
+    def _stage(self, node: Node, together: Sequence[Node]) -> str:
+        """A reduction where the loops are, and others that run in the same loops."""
+        spaces = self.spaces
+        totals = [Accumulator(self, r) for r in together]
+        with self.run(spaces.reduced(node)):
+            values = []
+            for r in together:
+                full = self.index(spaces.read(r))
+                assert full is not None
+                values.append((self.value(r.inputs[0], full), full))
+            for total, r, (value, full) in zip(totals, together, values):
+                axes = r.attr("axes")
+                total.add(value, full[axes[0]] if axes else 0)
+        for total, r in zip(totals, together):
+            own = self.index(spaces.of(r))
+            self.block.known[(r, own)] = total.result()
+        return self.block.known[(node, self.index(spaces.of(node)))]
 
 
 class Accumulator:
@@ -293,14 +397,14 @@ class Accumulator:
         self.name = emitter.define(identity(node))
         self.place = emitter.define("i64(0)") if fact.arg else ""
 
-    def add(self, value: str, index: Index) -> None:
-        """One more element, whose place among the reduced is `index`."""
+    def add(self, value: str, place: Size) -> None:
+        """One more element, whose index along the reduced axis is `place`."""
         step = combine(self.node, self.name, value)
         if not self.fact.arg:
             self.emitter.line(f"{self.name} = {step}", cost=scalar_cost(step))
             return
         hit = self.emitter.define(step, cost=3)
-        self.emitter.line(f"{self.place} = select({hit}, i64(", index[0], f"), {self.place})")
+        self.emitter.line(f"{self.place} = select({hit}, i64(", place, f"), {self.place})")
         self.emitter.line(f"{self.name} = select({hit}, {value}, {self.name})")
 
     def result(self) -> str:

@@ -1,92 +1,82 @@
-"""The loops of a fused node: from its body to the nests of its kernels.
+"""The kernels of a fused node: one for all nests, two more for each nest that collects over rows.
 
-Not here: how an element is computed (`emit`), the text (`assemble`).
+Not here: which nests a body has (`graphc.nesting`), their statements (`rows`, `columns`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir import Graph, IndexMap, Kind, Node, tensor_type
-from graphc.runtime.assemble import Arguments, Nest, step_of
+from graphc.ir import Graph, Node, tensor_type
+from graphc.nesting import Nesting, Unfit, plan
+from graphc.runtime.assemble import Assembly
+from graphc.runtime.columns import column_steps
 from graphc.runtime.emit import Emitter, offset
 from graphc.runtime.loops import Symbols
+from graphc.runtime.rows import Body, nest_block
 from graphc.runtime.step import Step, Value
-
-MOST_NAMED = 3
+from graphc.spaces import Spaces
+from graphc.types import Shape
 
 
 def lower_body(
-    node: Node, body: Graph, operands: Sequence[Value], inplace: Sequence[tuple[int, int]] = ()
+    node: Node, graph: Graph, operands: Sequence[Value], inplace: Sequence[tuple[int, int]] = ()
 ) -> list[Step]:
     """The steps that compute a body.
 
     Args:
         node: whose results the body's outputs are.
-        body: a graph of elementwise, movement, reduce and source nodes.
+        graph: the body: elementwise, movement, reduce and source nodes.
         operands: where the body's inputs come from.
         inplace: pairs (output, input) that are one buffer.
     """
-    outputs = [k for k, o in enumerate(body.outputs) if tensor_type(o).size != 0]
-    if not outputs:
+    if all(tensor_type(o).size == 0 for o in graph.outputs):
         return []
-    arguments, buffers, results = _buffers(node, body, operands, dict(inplace))
-    symbols = Symbols()
-    nests = []
-    for group in _groups(body, outputs):
-        emitter = Emitter(buffers, symbols, arguments.site)
-        nests.append(_map(emitter, [(body.outputs[k], results[k]) for k in group]))
-    return [step_of(node, label(body), nests, arguments, symbols)]
+    body = Body(node, graph, operands, dict(inplace))
+    try:
+        spaces, nests = plan(graph)
+    except Unfit:
+        return [_by_shape(body)]
+    plain = [nest for nest in nests if not nest.columns]
+    steps = [_plain(body, spaces, plain)] if plain else []
+    for number, nest in enumerate(nests):
+        if nest.columns:
+            steps += column_steps(body, spaces, nest, number)
+    return steps
 
 
-def label(body: Graph) -> str:
-    """What a body's kernel is called: its last ops."""
-    names = [n.op.name for n in body.nodes if n.op.kind is not Kind.SOURCE]
-    return "_".join(names[-MOST_NAMED:]) or "fill"
+def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> Step:
+    """One kernel of several nests."""
+    positions = sorted(k for nest in nests for k in nest.outputs)
+    arguments, buffers = body.reading(body.graph, [body.graph.outputs[k] for k in positions])
+    results = {k: body.result(arguments, buffers, k) for k in positions}
+    assembly = Assembly(arguments, Symbols())
+    blocks = [nest_block(body.graph, spaces, n, assembly, buffers, results) for n in nests]
+    extent, grain = assembly.parallel(blocks)
+    return assembly.step(body.node, body.label, extent, grain)
 
 
-def _buffers(
-    node: Node, body: Graph, operands: Sequence[Value], inplace: dict[int, int]
-) -> tuple[Arguments, dict[Node, str], list[str]]:
-    """The kernel's buffers: the body's inputs, then its outputs that are not in place."""
-    arguments = Arguments()
-    buffers: dict[Node, str] = {}
-    users = body.users()
-    for k, (placeholder, operand) in enumerate(zip(body.inputs, operands)):
-        if users[placeholder] or any(o is placeholder for o in body.outputs):
-            dtype = tensor_type(placeholder).dtype.short
-            buffers[placeholder] = arguments.buffer(f"p{k}", operand, dtype)
-    results = []
-    for k, output in enumerate(body.outputs):
-        if k in inplace and body.inputs[inplace[k]] in buffers:
-            results.append(buffers[body.inputs[inplace[k]]])
-            continue
-        dtype = tensor_type(output).dtype.short
-        results.append(arguments.buffer(f"r{k}", Value(node, k), dtype))
-    return arguments, buffers, results
+def _by_shape(body: Body) -> Step:
+    """One kernel with a nest for each shape among the results, each element pulled alone.
 
-
-def _groups(body: Graph, outputs: Sequence[int]) -> list[list[int]]:
-    """Outputs that share loops: those of one shape."""
-    groups: dict[object, list[int]] = {}
-    for k in outputs:
-        groups.setdefault(tensor_type(flat_source(body.outputs[k])).shape, []).append(k)
-    return list(groups.values())
-
-
-def flat_source(node: Node) -> Node:
-    """The node behind ops that keep the row-major order: what is stored is the same."""
-    while isinstance(node.op.lowering, IndexMap) and node.op.lowering.flat:
-        node = node.inputs[0]
-    return node
-
-
-def _map(emitter: Emitter, outputs: Sequence[tuple[Node, str]]) -> Nest:
-    """Loops over every element of outputs of one shape."""
-    sources = [flat_source(node) for node, _ in outputs]
-    shape = tensor_type(sources[0]).shape
-    with emitter.loops(shape) as index:
-        values = [emitter.value(source, index) for source in sources]
-        for (_, buffer), value in zip(outputs, values):
-            emitter.store(buffer, offset(shape, index), value)
-    return Nest(emitter.root)
+    Always right, and as fast as any where a body is one op; results of one shape share loops, so
+    that what is written over an input has been read by then.
+    """
+    outputs = body.graph.outputs
+    shapes: dict[Shape, list[int]] = {}
+    for k, output in enumerate(outputs):
+        if tensor_type(output).size != 0:
+            shapes.setdefault(tensor_type(output).shape, []).append(k)
+    arguments, buffers = body.reading(body.graph, outputs)
+    assembly = Assembly(arguments, Symbols())
+    blocks = []
+    for shape, positions in shapes.items():
+        results = [body.result(arguments, buffers, k) for k in positions]
+        emitter = Emitter(buffers, assembly.symbols, arguments.site, Spaces())
+        with emitter.loops(shape, outer=True) as index:
+            values = [emitter.value(outputs[k], index) for k in positions]
+            for result, value in zip(results, values):
+                emitter.store(result, offset(shape, index), value)
+        blocks.append(emitter.root)
+    extent, grain = assembly.parallel(blocks)
+    return assembly.step(body.node, body.label, extent, grain)

@@ -49,11 +49,12 @@ class Block:
 
 @dataclass(slots=True)
 class Loop:
-    """`body` for each value of `symbol` from 0 to before `extent`."""
+    """`body` for each value of `symbol` from 0 to before `extent`; `outer` loops are rows."""
 
     symbol: Symbol
     extent: Size
     body: Block
+    outer: bool = False
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ def _merged(outer: Loop, inner: Loop, symbols: Symbols) -> Loop | None:
     new = {x: dims.substitute(x, changes) for x in found}
     replace(inner.body, lambda x: new.get(x, x) if isinstance(x, Dim) else x)
     inner.body.parent = outer.body.parent
-    return Loop(flat, extent, inner.body)
+    return Loop(flat, extent, inner.body, outer.outer)
 
 
 def is_flat(x: Size, outer: Symbol, inner: Symbol, extent: Size) -> bool:
@@ -174,7 +175,7 @@ class Text:
     """Writes blocks as source; sizes that calls bind become names, in order of appearance."""
 
     def __init__(self, symbols: Symbols) -> None:
-        self.names = dict(symbols.names)
+        self.names = symbols.names
         self.sizes: list[Symbol] = []
 
     def size(self, x: Size) -> str:

@@ -20,6 +20,8 @@ RANKS = (
     ("graphc.ir",),
     ("graphc.interpret", "graphc.views"),
     ("graphc.ops",),
+    ("graphc.spaces",),
+    ("graphc.nesting",),
     ("graphc.text",),
     ("graphc.verify", "graphc.viz"),
     ("graphc.passes", "graphc.runtime"),

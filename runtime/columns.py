@@ -1,0 +1,302 @@
+"""Reductions over a nest's rows: chunks of rows add up on their own, a second step finishes.
+
+    for chunk in range(lo, hi):                 step 1, parallel over chunks
+        total = f32(0)
+        for i0 in range(first, last):
+            for i1 in range(768):
+                w0[chunk * 768 + i1] = w0[chunk * 768 + i1] + ...
+            total = total + ...
+        w1[chunk] = total
+
+    w0[k] = w0[k] + w0[c * 768 + k] ...         step 2, chunks in order
+    r0[k] = w0[k] ...                           and what follows from them
+
+Chunks depend on sizes alone, so results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphc import dims, dtypes
+from graphc.atoms import Symbol
+from graphc.dims import Size
+from graphc.ir import Graph, Node, tensor_type
+from graphc.nesting import Nesting, extent, plan, row_atoms
+from graphc.ops.cast import CAST
+from graphc.ops.source import INPUT_OP
+from graphc.runtime.assemble import Arguments, Assembly, Outer, chunking
+from graphc.runtime.emit import Accumulator, Emitter, combine, identity, offset
+from graphc.runtime.loops import Block, Line, Symbols, collapse
+from graphc.runtime.rows import Body, nest_block, prepare, run_stages
+from graphc.runtime.step import Number, Sized, Step, Workspace, evaluate
+from graphc.spaces import Spaces
+from graphc.types import TensorType
+
+# Up to this many columns, one thread finishes.
+FEW_COLUMNS = 1 << 15
+
+
+@dataclass
+class Column:
+    """One reduction over rows.
+
+    Attributes:
+        node: the reduction.
+        name: the variable of its buffer of partial results.
+        kept: the atoms of its result, in order.
+        dropped: the atoms beside the rows that it drops.
+        count: how many elements its result has.
+    """
+
+    node: Node
+    name: str
+    kept: tuple[int, ...]
+    dropped: tuple[int, ...]
+    count: Size
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        """The dtype of partial results: float32 for float16."""
+        dtype = tensor_type(self.node).dtype
+        return dtypes.float32 if dtype is dtypes.float16 else dtype
+
+
+@dataclass
+class Group:
+    """What runs in the same loops inside a row: over `kept`, then over `dropped`."""
+
+    kept: tuple[int, ...]
+    dropped: tuple[int, ...] = ()
+    outputs: list[int] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+
+    @property
+    def atoms(self) -> set[int]:
+        """All atoms of the loops."""
+        return {*self.kept, *self.dropped}
+
+
+def column_steps(body: Body, spaces: Spaces, nest: Nesting, number: int) -> list[Step]:
+    """The steps of a nest with reductions over its rows."""
+    rows = set(nest.rows)
+    columns = []
+    for k, r in enumerate(nest.columns):
+        kept = tuple(a for axis in spaces.of(r) for a in axis)
+        dropped = tuple(a for a in spaces.reduced(r) if a not in rows)
+        columns.append(Column(r, f"w{k}", kept, dropped, extent(spaces, kept)))
+    collector = Collector(body, spaces, nest, number, columns)
+    return [collector.step(), *collector.finish()]
+
+
+class Collector:
+    """The two steps of one nest."""
+
+    def __init__(
+        self, body: Body, spaces: Spaces, nest: Nesting, number: int, columns: Sequence[Column]
+    ) -> None:
+        self.body, self.spaces, self.nest, self.columns = body, spaces, nest, columns
+        self.number = number
+        self.rows_each: Sized = 1
+        self.chunks: Sized = 1
+
+    def step(self) -> Step:
+        """Chunks of rows add up, and results of the rows are written."""
+        body, graph = self.body, self.body.graph
+        wanted = [*(graph.outputs[k] for k in self.nest.outputs), *self.nest.columns]
+        arguments, buffers = body.reading(graph, wanted)
+        results = {k: body.result(arguments, buffers, k) for k in self.nest.outputs}
+        places = [len(arguments.args) + k for k in range(len(self.columns))]
+        for column in self.columns:
+            arguments.buffer(column.name, Number(0), column.dtype.short)
+        places.append(len(arguments.args))
+        each = arguments.number("rows", "rows", Number(0))
+        assembly = Assembly(arguments, Symbols())
+        block = self._block(assembly, buffers, results)
+        collapse(block, assembly.symbols)
+        outer = Outer.of(block)
+        widest: Size = max((c.count for c in self.columns if c.kept), key=str, default=1)
+        self.rows_each, self.chunks = chunking(outer.extent, outer.each, widest)
+        for place, column in zip(places, self.columns):
+            arguments.args[place] = self._workspace(column)
+        arguments.args[places[-1]] = Number(self.rows_each)
+        assembly.chunked(outer, each)
+        return assembly.step(body.node, body.label, self.chunks, 1)
+
+    def _workspace(self, column: Column) -> Workspace:
+        itemsize, count, chunks = column.dtype.itemsize, column.count, self.chunks
+
+        def nbytes(sizes: Mapping[str, int]) -> int:
+            return itemsize * evaluate(count, sizes) * evaluate(chunks, sizes)
+
+        static = isinstance(count, int) and isinstance(chunks, int)
+        return Workspace(
+            self.body.node, f"{self.number}{column.name}", nbytes({}) if static else nbytes
+        )
+
+    def _block(
+        self, assembly: Assembly, buffers: dict[Node, str], results: dict[int, str]
+    ) -> Block:
+        """The statements of one chunk."""
+        emitter = Emitter(buffers, assembly.symbols, assembly.arguments.site, self.spaces)
+        prepare(emitter, self.body.graph, self.nest, assembly.arguments)
+        chunk = Symbol("@chunk")
+        assembly.symbols.names[chunk] = "chunk"
+        emitter.homes[chunk] = emitter.root
+        totals: dict[Node, Accumulator] = {}
+        for column in self.columns:
+            if not column.kept:
+                totals[column.node] = Accumulator(emitter, column.node)
+                continue
+            with emitter.loop(column.count) as at:
+                place = dims.symbol(chunk) * column.count + at
+                emitter.store(column.name, place, identity(column.node))
+        with emitter.run(self.nest.rows, outer=True):
+            run_stages(emitter, self.nest)
+            for group in self._groups():
+                self._run(emitter, group, totals, dims.symbol(chunk), results)
+        for column in self.columns:
+            if not column.kept:
+                emitter.store(column.name, dims.symbol(chunk), totals[column.node].name)
+        return emitter.root
+
+    def _groups(self) -> list[Group]:
+        """Results and columns by the loops inside a row that they need, the most loops first."""
+        groups: list[Group] = []
+        for column in self.columns:
+            split = bool(column.kept and column.dropped)
+            mine = {*column.kept, *column.dropped}
+            for group in groups:
+                if group.atoms == mine and (not split or set(group.kept) == set(column.kept)):
+                    group.columns.append(column)
+                    break
+            else:
+                kept = column.kept or column.dropped
+                groups.append(Group(kept, column.dropped if column.kept else (), [], [column]))
+        for k in self.nest.outputs:
+            atoms = row_atoms(self.spaces, self.body.graph.outputs[k], self.nest.rows)
+            group = next((g for g in groups if g.atoms == set(atoms)), None)
+            if group is None:
+                groups.append(group := Group(atoms))
+            group.outputs.append(k)
+        return sorted(groups, key=lambda g: -len(g.atoms))
+
+    def _run(
+        self,
+        emitter: Emitter,
+        group: Group,
+        totals: dict[Node, Accumulator],
+        chunk: Size,
+        results: dict[int, str],
+    ) -> None:
+        graph, spaces = self.body.graph, self.spaces
+        with emitter.run(group.kept):
+            own = {
+                c.node: Accumulator(emitter, c.node)
+                for c in group.columns
+                if c.kept and group.dropped
+            }
+            with emitter.run(group.dropped):
+                elements = [self._element(emitter, c) for c in group.columns]
+                values = [emitter.here(graph.outputs[k]) for k in group.outputs]
+                for k, value in zip(group.outputs, values):
+                    index = emitter.index(spaces.of(graph.outputs[k]))
+                    assert index is not None
+                    shape = tensor_type(graph.outputs[k]).shape
+                    emitter.store(results[k], offset(shape, index), value)
+                for column, element in zip(group.columns, elements):
+                    total = own.get(column.node) or totals.get(column.node)
+                    if total is not None:
+                        total.add(element, 0)
+                    else:
+                        self._add(emitter, column, chunk, element)
+            for column in group.columns:
+                if column.node in own:
+                    self._add(emitter, column, chunk, own[column.node].name)
+
+    def _element(self, emitter: Emitter, column: Column) -> str:
+        index = emitter.index(self.spaces.read(column.node))
+        assert index is not None
+        return emitter.value(column.node.inputs[0], index)
+
+    def _add(self, emitter: Emitter, column: Column, chunk: Size, element: str) -> None:
+        """Add to the chunk's partial result where the loops are."""
+        index = emitter.index(self.spaces.of(column.node))
+        assert index is not None
+        place = chunk * column.count + offset(tensor_type(column.node).shape, index)
+        old = emitter.load(column.name, place)
+        emitter.store(column.name, place, combine(column.node, old, element))
+
+    # The second step ---------------------------------------------------------------------------
+
+    def finish(self) -> list[Step]:
+        """The chunks' partial results in order, and what follows from them."""
+        few = all(isinstance(c.count, int) and c.count <= FEW_COLUMNS for c in self.columns)
+        if few:
+            return [self._finish_alone()]
+        return [*map(self._combine_step, self.columns), self._finish_parallel()]
+
+    def _finish_alone(self) -> Step:
+        arguments, assembly, blocks = self._after()
+        arguments.number("chunks", "chunks", Number(self.chunks))
+        combined = [_combined(column, "0", column.count) for column in self.columns]
+        assembly.serial([*combined, *blocks])
+        return assembly.step(self.body.node, f"{self.body.label}_finish", 1, 1)
+
+    def _finish_parallel(self) -> Step:
+        _, assembly, blocks = self._after()
+        extents, grain = assembly.parallel(blocks)
+        return assembly.step(self.body.node, f"{self.body.label}_finish", extents, grain)
+
+    def _combine_step(self, column: Column) -> Step:
+        arguments = Arguments()
+        arguments.buffer(column.name, self._workspace(column), column.dtype.short)
+        arguments.number("chunks", "chunks", Number(self.chunks))
+        assembly = Assembly(arguments, Symbols())
+        assembly.body += assembly.text.lines(_combined(column, "lo", "hi"), 0)
+        label = f"combine_{column.node.op.name}"
+        return assembly.step(self.body.node, label, column.count, 4096)
+
+    def _after(self) -> tuple[Arguments, Assembly, list[Block]]:
+        """The nests of what follows from the columns, with partial results as inputs."""
+        body = self.body
+        new: dict[Node, Node] = {}
+        partial: dict[Node, Column] = {}
+        for column in self.columns:
+            type_ = TensorType(column.dtype, tensor_type(column.node).shape)
+            given = INPUT_OP(name=column.name, type=type_)
+            partial[given] = column
+            narrow = tensor_type(column.node).dtype
+            new[column.node] = (
+                given if narrow is column.dtype else CAST(given, dtype=narrow, overflow="error")
+            )
+        for node in body.graph.nodes:
+            if node not in new:
+                new[node] = node.with_inputs([new[x] for x in node.inputs])
+        outputs = [new[body.graph.outputs[k]] for k in self.nest.after]
+        graph = Graph.of("after", [*body.graph.inputs, *partial], outputs)
+        arguments, buffers = body.reading(graph, outputs)
+        for given, column in partial.items():
+            buffers[given] = arguments.buffer(
+                column.name, self._workspace(column), column.dtype.short
+            )
+        results = {j: body.result(arguments, buffers, k) for j, k in enumerate(self.nest.after)}
+        assembly = Assembly(arguments, Symbols())
+        spaces, nests = plan(graph)
+        blocks = [nest_block(graph, spaces, n, assembly, buffers, results) for n in nests]
+        return arguments, assembly, blocks
+
+
+def _combined(column: Column, low: str, high: Size | str) -> Block:
+    """Loops that add the partial results of all chunks to the first's."""
+    name = column.name
+    step = combine(column.node, f"{name}[k]", f"{name}[at + k]")
+    block = Block()
+    block.items += [
+        Line(("for c in range(1, chunks):",)),
+        Line(("    at = c * (", column.count, ")")),
+        Line((f"    for k in range({low}, ", high, "):")),
+        Line((f"        {name}[k] = {step}",)),
+    ]
+    return block
