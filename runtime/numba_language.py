@@ -116,7 +116,11 @@ def _lower_cast(dtype: str) -> None:
             result = context.cast(builder, value, source, SCALAR[dtype])
         if dtype != "f16":
             return result
-        return builder.fpext(builder.fptrunc(result, ir.HalfType()), ir.FloatType())
+        # Kept apart from what made the float32: of a float64 copysign that is rounded twice, LLVM
+        # would make a float16 copysign with a float64 sign, for which there is no instruction.
+        barrier = builder.module.declare_intrinsic("llvm.canonicalize", [ir.FloatType()])
+        half = builder.fptrunc(builder.call(barrier, [result]), ir.HalfType())
+        return builder.fpext(half, ir.FloatType())
 
 
 def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
