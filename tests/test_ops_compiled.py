@@ -133,3 +133,24 @@ def test_plain_python_source_is_the_definition(op: Op) -> None:
     assert status[0] == 0
     for node, array_ in zip(outputs, wanted):
         _close(op, values[node], array_)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_compiled_checks_raise_what_the_definition_raises(level: str) -> None:
+    i = gc.input("i", (gc.dim("n"),), "int64")
+    f = gc.input("f", (gc.dim("n"),), "float32")
+    cases_ = [
+        ([i], gc.cast(i, "int8"), [[1, 2, -129, 300]], "cast: -129 is not a value of int8"),
+        ([i], gc.cast(i + 1, "uint32"), [[0, -2]], "cast: -1 is not a value of uint32"),
+        ([f], gc.cast(f, "uint8") + 1, [[0.5, 256.5]], "cast: 256"),
+        ([f], gc.cast(f, "int64"), [[0.5, np.nan]], "cast: .*nan"),
+        ([i], 2**i, [[3, -4]], "power: the exponent -4 of an integer is negative"),
+    ]
+    for inputs, output, values, message in cases_:
+        arrays = [np.array(v, x.dtype.numpy) for v, x in zip(values, inputs)]
+        for target in ("cpu", "reference"):
+            program = gc.compile(inputs, output, level=level, target=target)
+            with pytest.raises(gc.errors.GraphcError, match=message):
+                program(*arrays)
+            # What fails leaves nothing behind: a call with good values works.
+            assert program(*[np.ones_like(a) for a in arrays]).shape == arrays[0].shape
