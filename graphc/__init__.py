@@ -119,6 +119,7 @@ from graphc.ops.exponential import (
     sigmoid,
     softplus,
 )
+from graphc.ops.exponents import frexp, ldexp, spacing
 from graphc.ops.extremes import (
     clip,
     fmax,
@@ -296,6 +297,7 @@ atan2 = FUNCTIONS["atan2"]
 atanh = FUNCTIONS["atanh"]
 bitwise_invert = FUNCTIONS["bitwise_invert"]
 bitwise_left_shift = FUNCTIONS["bitwise_left_shift"]
+bitwise_not = FUNCTIONS["bitwise_not"]
 bitwise_right_shift = FUNCTIONS["bitwise_right_shift"]
 concatenate = FUNCTIONS["concatenate"]
 degrees = FUNCTIONS["degrees"]
@@ -338,28 +340,29 @@ __all__ = [
     "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "argmax", "argmin", "argsort", "array_split", "asin", "asinh", "atan", "atan2",
     "atanh", "avg_pool", "bernoulli", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bool_", "broadcast_to", "cast", "cbrt", "ceil", "chunk",
-    "clip", "compile", "concat", "concatenate", "config", "constant", "conv", "conv_transpose",
-    "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cumprod", "cumsum", "deg2rad",
-    "degrees", "diagonal", "dim", "divide", "divmod", "dot", "dropout", "einsum", "elu", "equal",
-    "erf", "erfc", "errors", "exp", "exp2", "expand", "expand_dims", "expm1", "eye", "fabs",
-    "flatten", "flip", "float16", "float32", "float64", "float_power", "floor", "floor_divide",
-    "fmax", "fmin", "fmod", "fold_in", "full", "full_like", "gather", "gcd", "gelu", "grad",
-    "greater", "greater_equal", "heaviside", "hessian", "hvp", "hypot", "index_add", "index_update",
-    "inner", "input", "int16", "int32", "int64", "int8", "interpret", "invert", "iota", "isclose",
-    "isfinite", "isinf", "isnan", "jacobian", "lcm", "leaky_relu", "left_shift", "less",
-    "less_equal", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logaddexp",
-    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
-    "manual_seed", "matmul", "max", "max_pool", "maximum", "mean", "min", "minimum", "mish", "mod",
-    "modf", "moveaxis", "mse_loss", "multiply", "negative", "nextafter", "normal", "not_equal",
-    "one_hot", "ones", "ones_like", "ops", "outer", "pad", "parameter", "permutation", "permute",
-    "positive", "pow", "power", "prod", "rad2deg", "radians", "randint", "random_key", "ravel",
-    "reciprocal", "recurrence", "relu", "relu6", "remainder", "repeat", "reshape", "right_shift",
-    "rint", "roll", "round", "rsqrt", "scatter_add", "searchsorted", "selu", "sigmoid", "sign",
-    "signbit", "silu", "sin", "sinc", "sinh", "size", "softmax", "softplus", "sort", "split",
-    "split_key", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
-    "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "text", "tile", "topk",
-    "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8",
-    "uniform", "value_and_grad", "var", "vdot", "viz", "where", "zeros", "zeros_like",
+    "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool_", "broadcast_to", "cast", "cbrt",
+    "ceil", "chunk", "clip", "compile", "concat", "concatenate", "config", "constant", "conv",
+    "conv_transpose", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cumprod",
+    "cumsum", "deg2rad", "degrees", "diagonal", "dim", "divide", "divmod", "dot", "dropout",
+    "einsum", "elu", "equal", "erf", "erfc", "errors", "exp", "exp2", "expand", "expand_dims",
+    "expm1", "eye", "fabs", "flatten", "flip", "float16", "float32", "float64", "float_power",
+    "floor", "floor_divide", "fmax", "fmin", "fmod", "fold_in", "frexp", "full", "full_like",
+    "gather", "gcd", "gelu", "grad", "greater", "greater_equal", "heaviside", "hessian", "hvp",
+    "hypot", "index_add", "index_update", "inner", "input", "int16", "int32", "int64", "int8",
+    "interpret", "invert", "iota", "isclose", "isfinite", "isinf", "isnan", "jacobian", "lcm",
+    "ldexp", "leaky_relu", "left_shift", "less", "less_equal", "log", "log10", "log1p", "log2",
+    "log_sigmoid", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logsumexp", "manual_seed", "matmul", "max", "max_pool", "maximum",
+    "mean", "min", "minimum", "mish", "mod", "modf", "moveaxis", "mse_loss", "multiply", "negative",
+    "nextafter", "normal", "not_equal", "one_hot", "ones", "ones_like", "ops", "outer", "pad",
+    "parameter", "permutation", "permute", "positive", "pow", "power", "prod", "rad2deg", "radians",
+    "randint", "random_key", "ravel", "reciprocal", "recurrence", "relu", "relu6", "remainder",
+    "repeat", "reshape", "right_shift", "rint", "roll", "round", "rsqrt", "scatter_add",
+    "searchsorted", "selu", "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh", "size",
+    "softmax", "softplus", "sort", "spacing", "split", "split_key", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis",
+    "tan", "tanh", "tensordot", "text", "tile", "topk", "transpose", "tril", "triu", "true_divide",
+    "trunc", "uint16", "uint32", "uint64", "uint8", "uniform", "value_and_grad", "var", "vdot",
+    "viz", "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -163,3 +163,6 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     dtype = common_dtype([x, y])
     shape = common_shape("where", [v for v in (truth, x, y) if is_tensor(v)])
     return WHERE(bring(truth, dtypes.bool_, shape), bring(x, dtype, shape), bring(y, dtype, shape))
+
+
+public(invert, "bitwise_not")
