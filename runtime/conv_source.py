@@ -280,7 +280,7 @@ def _heights(tiles: dict[int, str], levels: int, before: str = "") -> str:
     A tile that overhangs moves up and leaves the rows above its part alone.
     """
     heights = list(tiles)
-    lines = []
+    lines: list[str] = []
     for height, below in itertools.pairwise([*heights, 0]):
         test = f"left >= {height} or (left > {below} and end >= first + {height})"
         keyword = "if" if not lines else "elif"
