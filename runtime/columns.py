@@ -158,7 +158,7 @@ class Collector:
                 self._run(emitter, group, totals, dims.symbol(chunk), results)
         for column in self.columns:
             if not column.kept:
-                emitter.store(column.name, dims.symbol(chunk), totals[column.node].name)
+                emitter.store(column.name, dims.symbol(chunk), totals[column.node].total())
         return emitter.root
 
     def _groups(self) -> list[Group]:
@@ -213,7 +213,7 @@ class Collector:
                         self._add(emitter, column, chunk, element)
             for column in group.columns:
                 if column.node in own:
-                    self._add(emitter, column, chunk, own[column.node].name)
+                    self._add(emitter, column, chunk, own[column.node].total())
 
     def _element(self, emitter: Emitter, column: Column) -> str:
         index = emitter.index(self.spaces.read(column.node))

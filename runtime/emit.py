@@ -32,6 +32,7 @@ CHEAP = frozenset(
         *("b1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"),
         *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
         *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
+        *("larger_number", "smaller_number"),
     }
 )
 # Additions that any other function counts for.
@@ -396,24 +397,39 @@ class Accumulator:
         self.dtype = tensor_type(node.inputs[0]).dtype
         self.name = emitter.define(identity(node))
         self.place = emitter.define("i64(0)") if fact.arg else ""
+        # Where one is nan the vectorised step says nothing, so nans are noted beside it.
+        apart = bool(fact.of_numbers) and self.dtype.is_float
+        self.nan = emitter.define("b1(0)") if apart else ""
 
     def add(self, value: str, place: Size) -> None:
         """One more element, whose index along the reduced axis is `place`."""
+        line = self.emitter.line
+        if self.nan:
+            line(f"{self.name} = {self.fact.of_numbers.format(value, acc=self.name)}", cost=1)
+            line(f"{self.nan} = {self.nan} | ({value} != {value})", cost=1)
+            return
         step = combine(self.node, self.name, value)
         if not self.fact.arg:
-            self.emitter.line(f"{self.name} = {step}", cost=scalar_cost(step))
+            line(f"{self.name} = {step}", cost=scalar_cost(step))
             return
         hit = self.emitter.define(step, cost=3)
-        self.emitter.line(f"{self.place} = select({hit}, i64(", place, f"), {self.place})")
-        self.emitter.line(f"{self.name} = select({hit}, {value}, {self.name})")
+        line(f"{self.place} = select({hit}, i64(", place, f"), {self.place})")
+        line(f"{self.name} = select({hit}, {value}, {self.name})")
+
+    def total(self) -> str:
+        """What has been accumulated: float32 for float16."""
+        if not self.nan:
+            return self.name
+        short = wide(self.dtype)
+        return self.emitter.define(f"select({self.nan}, {short}(nan), {self.name})")
 
     def result(self) -> str:
         """The reduction's value."""
         if self.fact.arg:
             return self.place
         if self.dtype.short == "f16":
-            return self.emitter.define(f"f16({self.name})")
-        return self.name
+            return self.emitter.define(f"f16({self.total()})")
+        return self.total()
 
 
 def identity(node: Node) -> str:

@@ -106,6 +106,16 @@ def multiply_any_order(accumulator: Scalar, value: Scalar) -> Scalar:
     return accumulator * value
 
 
+def larger_number(accumulator: Scalar, value: Scalar) -> Scalar:
+    """The larger of two floats; anything at all when one is nan. Vectorises as a reduction."""
+    return value if value > accumulator else accumulator
+
+
+def smaller_number(accumulator: Scalar, value: Scalar) -> Scalar:
+    """The smaller of two floats; anything at all when one is nan. Vectorises as a reduction."""
+    return value if value < accumulator else accumulator
+
+
 def fail(status: Buffer, site: int, value: Scalar, limit: Scalar) -> None:
     """Record the first error of a run: which site, the value at fault, the limit it broke."""
     if status[0] == 0:
@@ -124,6 +134,8 @@ NAMES: dict[str, Any] = {
     "remainder": operator.mod,
     "add_any_order": add_any_order,
     "multiply_any_order": multiply_any_order,
+    "larger_number": larger_number,
+    "smaller_number": smaller_number,
     "fail": fail,
 }  # fmt: skip
 

@@ -300,8 +300,26 @@ def _any_order(name: str) -> Any:
     return step
 
 
+def _chosen(comparison: str) -> Any:
+    @intrinsic
+    def step(typingctx: Any, accumulator: Any, value: Any) -> Any:
+        ty = types.unliteral(accumulator)
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            total, new = values
+            flags = ("nnan", "nsz")
+            better = builder.fcmp_ordered(comparison, new, total, flags=flags)
+            return builder.select(better, new, total, flags=flags)
+
+        return ty(ty, ty), codegen
+
+    return step
+
+
 add_any_order = _any_order("add")
 multiply_any_order = _any_order("mul")
+larger_number = _chosen(">")
+smaller_number = _chosen("<")
 
 
 @njit(inline="never", error_model="numpy")
@@ -326,6 +344,8 @@ NAMES: dict[str, Any] = {
     "remainder": remainder,
     "add_any_order": add_any_order,
     "multiply_any_order": multiply_any_order,
+    "larger_number": larger_number,
+    "smaller_number": smaller_number,
     "fail": fail,
 }
 

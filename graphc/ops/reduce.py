@@ -188,6 +188,7 @@ MAX = _reduction(
     Reduction(
         _by_kind("maximum({acc}, {0})", "maximum({acc}, {0})", "{acc} | {0}"),
         lambda dtype: str(least(dtype)),
+        of_numbers="larger_number({acc}, {0})",
     ),
     "The greatest element over axes. Elements that tie share the gradient evenly.",
 )  # fmt: skip
@@ -196,6 +197,7 @@ MIN = _reduction(
     Reduction(
         _by_kind("minimum({acc}, {0})", "minimum({acc}, {0})", "{acc} & {0}"),
         lambda dtype: str(greatest(dtype)),
+        of_numbers="smaller_number({acc}, {0})",
     ),
     "The least element over axes. Elements that tie share the gradient evenly.",
 )  # fmt: skip
