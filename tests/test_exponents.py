@@ -24,11 +24,12 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_mantissas_and_powers_are_numpys(dtype: str) -> None:
     rng = np.random.default_rng(0)
     values = np.concatenate([VALUES, rng.standard_normal(50) * 10.0 ** rng.integers(-30, 30, 50)])
-    values = values.astype(dtype)
+    with np.errstate(over="ignore"):
+        values = values.astype(dtype)
     x = gc.input("x", (len(values),), getattr(gc, dtype))
     k = gc.input("k", (len(values),), gc.int32)
     powers = rng.integers(-150, 150, len(values)).astype(np.int32)
@@ -48,5 +49,7 @@ def test_a_mantissa_and_its_exponent_make_the_number() -> None:
 
 
 def test_an_exponent_of_floats_is_refused() -> None:
-    with pytest.raises(gc.errors.DTypeError, match="the exponent must be of integers, not f32"):
+    with pytest.raises(
+        gc.errors.DTypeError, match="the exponent must be of integers that int64 holds"
+    ):
         gc.ldexp(gc.input("x", (3,)), gc.input("k", (3,)))

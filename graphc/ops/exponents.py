@@ -12,6 +12,8 @@ from graphc.ops.declare import as_tensor, conform, describe, public
 
 # Beyond these, every float64 (float32) has become zero or infinite.
 LARGEST = {"float64": 2200, "float32": 300, "float16": 60}
+# Binary digits, and the power of two that is the least number above zero.
+PRECISION = {"float64": (53, -1074), "float32": (24, -149), "float16": (11, -24)}
 
 
 def _scaled(x: Any, k: Any) -> Any:
@@ -34,13 +36,13 @@ def ldexp(x: Any, exponent: Any) -> Any:
         exponent: integers, of a shape that broadcasts with x.
 
     Raises:
-        DTypeError: the exponent is of floats.
+        DTypeError: the exponent is of floats, or uint64.
     """
     (x,) = conform("ldexp", [x], "float")
     exponent = as_tensor(exponent, "ldexp")
-    if exponent.type.dtype.is_float:
+    if exponent.type.dtype.is_float or exponent.type.dtype is dtypes.uint64:
         raise DTypeError(
-            f"ldexp: the exponent must be of integers, not {exponent.type}",
+            f"ldexp: the exponent must be of integers that int64 holds, not {exponent.type}",
             [describe(exponent)],
             where=caller(),
         )
@@ -75,7 +77,10 @@ def spacing(x: Any) -> Any:
     """The distance from x to the next number away from zero, with the sign of x (positive for
     -0.0, as NumPy has it)."""
     (x,) = conform("spacing", [x], "float")
-    size = FUNCTIONS["absolute"](x)
-    step = FUNCTIONS["nextafter"](size, float("inf")) - size
-    signed = FUNCTIONS["where"](x < 0, -step, step)
-    return FUNCTIONS["where"](FUNCTIONS["isfinite"](x), signed, float("nan"))
+    where, dtype = FUNCTIONS["where"], x.type.dtype
+    digits, least = PRECISION[dtype.name]
+    exponent = where(FUNCTIONS["equal"](x, 0), least, frexp(x)[1] - digits)
+    exponent = FUNCTIONS["cast"](FUNCTIONS["maximum"](exponent, least), dtypes.float64)
+    step = FUNCTIONS["cast"](FUNCTIONS["exp2"](exponent), dtype)
+    signed = where(x < 0, -step, step)
+    return where(FUNCTIONS["isfinite"](x), signed, float("nan"))
