@@ -116,11 +116,22 @@ def _lower_cast(dtype: str) -> None:
             result = context.cast(builder, value, source, SCALAR[dtype])
         if dtype != "f16":
             return result
-        # Kept apart from what made the float32: of a float64 copysign that is rounded twice, LLVM
-        # would make a float16 copysign with a float64 sign, for which there is no instruction.
-        barrier = builder.module.declare_intrinsic("llvm.canonicalize", [ir.FloatType()])
-        half = builder.fptrunc(builder.call(barrier, [result]), ir.HalfType())
-        return builder.fpext(half, ir.FloatType())
+        # Kept apart from float64 that made the float32: of a float64 copysign that is rounded twice,
+        # LLVM would make a float16 copysign with a float64 sign, for which there is no instruction.
+        # Fences do not vectorise, so there are none where no float64 is about.
+        if _computes_in_float64(builder):
+            fence = builder.module.declare_intrinsic("llvm.arithmetic.fence", [ir.FloatType()])
+            result = builder.call(fence, [result])
+        return builder.fpext(builder.fptrunc(result, ir.HalfType()), ir.FloatType())
+
+
+def _computes_in_float64(builder: Any) -> bool:
+    """Whether the function has made a float64 so far."""
+    return any(
+        isinstance(instruction.type, ir.DoubleType)
+        for block in builder.function.blocks
+        for instruction in block.instructions
+    )
 
 
 def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
