@@ -11,13 +11,16 @@ from graphc.operators import FUNCTIONS
 from graphc.ops.declare import as_tensor, conform, describe, public
 
 # Beyond these, every float64 (float32) has become zero or infinite.
-LARGEST = {"float64": 2200, "float32": 300, "float16": 60}
+LARGEST = {"float64": 2200, "float32": 300}
 # Binary digits, and the power of two that is the least number above zero.
 PRECISION = {"float64": (53, -1074), "float32": (24, -149), "float16": (11, -24)}
 
 
 def _scaled(x: Any, k: Any) -> Any:
     """x * 2**k in three factors: each is a normal number, and only the last product rounds."""
+    if x.type.dtype is dtypes.float16:
+        wide = _scaled(FUNCTIONS["cast"](x, dtypes.float32), k)
+        return FUNCTIONS["cast"](wide, dtypes.float16)
     most = LARGEST[x.type.dtype.name]
     k = FUNCTIONS["clip"](FUNCTIONS["cast"](k, dtypes.int64), -most, most)
     third = FUNCTIONS["floor_divide"](k, 3)
