@@ -36,6 +36,9 @@ def test_mantissas_and_powers_are_numpys(dtype: str) -> None:
     program = gc.compile([x, k], [gc.ldexp(x, k), *gc.frexp(x), gc.spacing(x)])
     with np.errstate(all="ignore"):
         wanted = [np.ldexp(values, powers), *np.frexp(values), np.spacing(values)]
+    if dtype == "float16":
+        # NumPy's float16 loop drops the sign that its others give.
+        wanted[-1] = np.where(values < 0, -np.abs(wanted[-1]), np.abs(wanted[-1]))
     for ours, theirs in zip(program(values, powers), wanted, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
