@@ -85,12 +85,11 @@ def _components(found: Spaces, body: Graph) -> list[list[int]]:
             node = group[node]
         return node
 
+    inputs = set(body.inputs)
     for node in body.nodes:
-        if node.op.kind is Kind.SOURCE:
-            continue
-        for operand in node.inputs:
-            leaf = operand.op.kind is Kind.SOURCE
-            if not leaf or (not operand.op.pure and tensor_type(operand).size != 1):
+        for operand in node.inputs if node not in inputs else ():
+            pure = operand.op.kind is Kind.SOURCE and operand not in inputs
+            if not pure and (operand not in inputs or tensor_type(operand).size != 1):
                 group[root(node)] = root(operand)
     parts: dict[Node, list[int]] = {}
     for k, output in enumerate(body.outputs):
@@ -110,17 +109,20 @@ def _nest(found: Spaces, body: Graph, outputs: Sequence[int]) -> Nesting:
         rows = _rows_of_joined(found, order, joined)
     else:
         rows = _rows(found, order, roots, reductions, waits)
+    if not rows:
+        _check_lone(found, order)
     nest = Nesting(rows)
     for r in reductions:
         _place(found, nest, r, waits)
     columns = set(nest.columns)
+    kept = frozenset().union(*map(found.space, nest.columns))
     for k, root in zip(outputs, roots):
         late = not columns.isdisjoint(waits.get(root, ()))
         (nest.after if late else nest.outputs).append(k)
         if not late and not set(rows) <= _space(found, root):
             raise Unfit("its results do not share loops")
-        if late and set(rows) & _space(found, root):
-            raise Unfit("a reduction over rows is used in the rows again")
+        if late and not _space(found, root) <= kept:
+            raise Unfit("it needs a reduction of all rows first")
     return nest
 
 
@@ -131,10 +133,11 @@ def _space(found: Spaces, node: Node) -> frozenset[int]:
 def _needed(found: Spaces, body: Graph, outputs: Sequence[int]) -> list[Node]:
     """The nodes of the space that some results need, in order."""
     reached = {body.outputs[k] for k in outputs}
+    inputs = set(body.inputs)
     for node in reversed(body.nodes):
-        if node in reached:
+        if node in reached and node not in inputs:
             reached.update(node.inputs)
-    return [n for n in body.nodes if n in reached and n in found.axes]
+    return [n for n in body.nodes if n in reached and n in found.axes and n not in inputs]
 
 
 def _waits(nodes: Sequence[Node], reductions: Sequence[Node]) -> dict[Node, frozenset[Node]]:
@@ -184,19 +187,29 @@ def _rows_of_joined(
     if kept & inner:
         raise Unfit("reductions over different axes are joined to the elements again")
     rows = tuple(a for a in order if a in kept)
-    _check_row(found, order, [a for a in order if a in inner], bool(rows))
+    for r in joined:
+        _check_row(found, r, bool(rows))
     return rows
 
 
-def _check_row(found: Spaces, order: tuple[int, ...], inner: Sequence[int], several: bool) -> None:
+def _check_row(found: Spaces, r: Node, several: bool) -> None:
     """A row that is read several times should stay in cache."""
-    count = dims.product(found.sizes[a] for a in inner)
-    in_one_piece = tuple(inner) == order[len(order) - len(inner) :]
+    run = [a for axis in found.read(r) for a in axis]
+    inner = found.reduced(r)
+    count = extent(found, inner)
+    in_one_piece = tuple(run[len(run) - len(inner) :]) == inner
     limit = STRIDED_ROW if not in_one_piece else ROW if several else LONE_ROW
     if isinstance(count, int) and count > limit:
         raise Unfit(f"a row of {count} elements does not fit in cache")
     if not isinstance(count, int) and not in_one_piece:
         raise Unfit(f"a row of {count} elements does not lie in one piece")
+
+
+def _check_lone(found: Spaces, order: tuple[int, ...]) -> None:
+    """Without rows there is one thread: only for what is small."""
+    count = extent(found, order)
+    if not isinstance(count, int) or count > LONE_ROW:
+        raise Unfit("its results do not share loops")
 
 
 def _rows(
@@ -209,16 +222,17 @@ def _rows(
     """The atoms that results share, or that reductions may collect over."""
     plain = [_space(found, r) for r in roots if not waits.get(r)]
     shared = frozenset(order).intersection(*plain)
-    if not reductions:
-        return tuple(a for a in order if a in shared)
     rows: list[int] = []
     for atom in order:
         tried = {*rows, atom}
         if atom not in shared or not all(_fits(found, r, tried) for r in reductions):
             break
         rows.append(atom)
-    if rows:
+    if rows or not reductions:
         return tuple(rows)
+    whole = {frozenset(a for axis in found.read(r) for a in axis) for r in reductions}
+    if len(whole) > 1 or any(not found.space(r) <= s for r in roots for s in whole):
+        raise Unfit("its results do not share loops")
     shared = shared.intersection(*map(found.space, reductions))
     return tuple(a for a in order if a in shared)
 

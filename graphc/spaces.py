@@ -211,3 +211,18 @@ def _place_reduction(found: Spaces, node: Node, mine: Axes) -> None:
     found.reads[node] = reads
     for left, right in zip([a for k, a in enumerate(reads) if k not in axes], mine):
         found.join(left, right)
+
+
+def is_gather(node: Node) -> bool:
+    """Whether a movement reads an operand at an index that is data."""
+    read: list[int] = []
+    fact = node.op.lowering
+    if not isinstance(fact, IndexMap):
+        return False
+
+    def note(operand: int, index: tuple[Size, ...]) -> Size:
+        read.append(operand)
+        return 0
+
+    fact.pieces(node, (0,) * tensor_type(node).rank, note)
+    return bool(read)

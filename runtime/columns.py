@@ -27,9 +27,10 @@ from graphc.nesting import Nesting, extent, plan, row_atoms
 from graphc.ops.cast import CAST
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.assemble import Arguments, Assembly, Outer, chunking
-from graphc.runtime.emit import Accumulator, Emitter, combine, identity, offset
+from graphc.runtime.emit import Accumulator, Emitter, offset
 from graphc.runtime.loops import Block, Line, Symbols, collapse
 from graphc.runtime.rows import Body, nest_block, prepare, run_stages
+from graphc.runtime.scalars import combine, identity
 from graphc.runtime.step import Number, Sized, Step, Workspace, evaluate
 from graphc.spaces import Spaces
 from graphc.types import TensorType

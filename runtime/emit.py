@@ -5,12 +5,11 @@ says, a reduction opens loops and pulls its operand inside them. A statement sta
 block that knows all loop variables of its index: so a row's sum is computed once a row, wherever
 it is used. What one block, or one around it, has computed is not computed again.
 
-Not here: the loops over results (`schedule`), text (`loops`).
+Not here: loops over results (`rows`, `columns`), scalar expressions (`scalars`), text (`loops`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,21 +21,11 @@ from graphc.dtypes import DType
 from graphc.errors import InternalError
 from graphc.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked, tensor_type
 from graphc.runtime.loops import Block, Branch, Line, Loop, Part, Symbols
+from graphc.runtime.scalars import cast, combine, identity, literal, scalar_cost, template, wide
 from graphc.spaces import Axes, Spaces
 from graphc.types import Shape
 
 Index = tuple[Size, ...]
-# Functions of the kernel language that are one instruction or two.
-CHEAP = frozenset(
-    {
-        *("b1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"),
-        *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
-        *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
-        *("larger_number", "smaller_number"),
-    }
-)
-# Additions that any other function counts for.
-COSTLY = 12.0
 
 
 def offset(shape: Shape, index: Index) -> Size:
@@ -45,36 +34,6 @@ def offset(shape: Shape, index: Index) -> Size:
     for size, at in zip(shape, index):
         flat = flat * size + at
     return flat
-
-
-def literal(dtype: DType, value: Any) -> str:
-    """A number as a scalar of the kernel language, where float16 is held as float32."""
-    if dtype.is_float:
-        return f"{'f64' if dtype.short == 'f64' else 'f32'}({float(dtype.numpy.type(value))!r})"
-    return f"{dtype.short}({int(value)})"
-
-
-def wide(dtype: DType) -> str:
-    """The name of the dtype in which a reduction accumulates."""
-    return "f32" if dtype.short == "f16" else dtype.short
-
-
-def scalar_cost(text: str) -> float:
-    """About how many additions an expression takes."""
-    calls = re.findall(r"([a-z_0-9]+)\(", text)
-    return 1.0 + sum(0.0 if name in CHEAP else COSTLY for name in calls)
-
-
-def node_cost(node: Node) -> float:
-    """About how many additions one element of an elementwise node takes."""
-    fact = node.op.lowering
-    return scalar_cost(_template(node, fact.template)) if isinstance(fact, Scalar) else 1.0
-
-
-def _template(node: Node, template: Any) -> str:
-    if not callable(template):
-        return template
-    return template(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
 
 
 class Emitter:
@@ -272,11 +231,11 @@ class Emitter:
         operands = [self.value(x, index) for x in node.inputs]
         if is_checked(node):
             self._check(node, fact, operands)
-        text = _template(node, fact.template).format(*operands)
-        return self.define(_cast(tensor_type(node).dtype, text), cost=scalar_cost(text))
+        text = template(node, fact.template).format(*operands)
+        return self.define(cast(tensor_type(node).dtype, text), cost=scalar_cost(text))
 
     def _check(self, node: Node, fact: Scalar, operands: Sequence[str]) -> None:
-        test = _template(node, fact.check).format(*operands)
+        test = template(node, fact.check).format(*operands)
         value, limit = (t.format(*operands) for t in (fact.value, fact.limit))
         self.line(f"if {test}:", cost=1)
         self.line(f"    fail(status, {self.site(node)}, {value}, {limit})")
@@ -430,29 +389,6 @@ class Accumulator:
         if self.dtype.short == "f16":
             return self.emitter.define(f"f16({self.total()})")
         return self.total()
-
-
-def identity(node: Node) -> str:
-    """The neutral element of a reduction as a scalar."""
-    dtype = tensor_type(node.inputs[0]).dtype
-    return f"{wide(dtype)}({node.op.lowering.identity(dtype)})"  # type: ignore[union-attr]
-
-
-def combine(node: Node, total: str, value: str) -> str:
-    """The expression of a reduction's step; for argmax and the like, its condition."""
-    fact: Any = node.op.lowering
-    dtype = tensor_type(node.inputs[0]).dtype
-    template = fact.combine(dtype) if callable(fact.combine) else fact.combine
-    text = template.format(value, acc=total)
-    return text if dtype.is_float or fact.arg else _cast(dtype, text)
-
-
-def _cast(dtype: DType, text: str) -> str:
-    """The expression rounded or wrapped to a dtype; float32 and float64 already are."""
-    if dtype.short in ("f32", "f64"):
-        return text
-    whole = re.fullmatch(rf"{dtype.short}\((?:[^()]|\([^()]*\))*\)", text)
-    return text if whole else f"{dtype.short}({text})"
 
 
 def _holds(guard: tuple[Size, Size, Size]) -> bool:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from graphc.ir import Graph, Kind, Node, tensor_type
 from graphc.nesting import Nesting, extent, row_atoms
 from graphc.runtime.assemble import Arguments, Assembly
-from graphc.runtime.emit import Emitter, node_cost, offset
+from graphc.runtime.emit import Emitter, offset
 from graphc.runtime.loops import Block
+from graphc.runtime.scalars import node_cost
 from graphc.runtime.step import Value
 from graphc.spaces import Spaces
 
