@@ -89,7 +89,9 @@ def _components(found: Spaces, body: Graph) -> list[list[int]]:
     for node in body.nodes:
         for operand in node.inputs if node not in inputs else ():
             pure = operand.op.kind is Kind.SOURCE and operand not in inputs
-            if not pure and (operand not in inputs or tensor_type(operand).size != 1):
+            # One number is read by nests that have nothing else in common.
+            number = tensor_type(operand).size == 1 and tensor_type(node).size != 1
+            if not pure and not (operand in inputs and number):
                 group[root(node)] = root(operand)
     parts: dict[Node, list[int]] = {}
     for k, output in enumerate(body.outputs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graphc.ir import Node
+from graphc.spaces import Axes
 from graphc.types import Shape
 
 MOST_NODES = 96
@@ -18,7 +19,9 @@ class Cluster:
     """One future kernel.
 
     `members` in order; `operands` is what they read; `before` is the set (as bits) of clusters
-    that this one depends on; `shape` is that of all members where they are elementwise.
+    that this one depends on; `shape` is that of all members where they are elementwise. As of the
+    last time its nests were planned, `axes` are the atoms of its nodes (see `graphc.spaces`) and
+    `spaces` those of its results.
     """
 
     number: int
@@ -28,3 +31,5 @@ class Cluster:
     bits: int = 0
     open: bool = True
     shape: Shape | None = None
+    axes: dict[Node, Axes] = field(default_factory=dict)
+    spaces: set[frozenset[int]] = field(default_factory=set)

@@ -22,6 +22,8 @@ from graphc.passes.clustering import Clustering, is_inline
 from graphc.spaces import Spaces, is_gather
 from graphc.types import Shape
 
+Planned = tuple[Spaces, Graph]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -55,12 +57,14 @@ class _Fusion(Clustering):
         self.readers: dict[Node, list[Cluster]] = {}
         # Bits of the clusters that a node depends on.
         self.behind: dict[Node, int] = {}
+        # What the last successful planning found.
+        self.planned: Planned | None = None
         self.commits = {graph.outputs[k] for k, _ in graph.aliases}
         for node in graph.nodes:
             self._place(node)
         for node in graph.nodes:
             if (node in self.views or node in self.literals) and self._is_needed(node):
-                self.alone(node)
+                self._keep(node)
         self._join_updates()
 
     # What joins what --------------------------------------------------------------------------
@@ -78,6 +82,7 @@ class _Fusion(Clustering):
                 self._explain_boundary(operand, node)
             return
         chosen: list[Cluster] = []
+        accepted = None
         for cluster, producer in self._candidates(node):
             reason = self._cannot_share(node, cluster)
             for other in chosen if not reason else ():
@@ -87,12 +92,26 @@ class _Fusion(Clustering):
                 self.refusals.append(Refusal(producer, node, reason))
             else:
                 chosen.append(cluster)
+                accepted = self.planned
         if not chosen:
             self._start(node)
             return
         for other in chosen[1:]:
             chosen[0] = self._merge(chosen[0], other)
         self._join(node, chosen[0])
+        self._note_axes(chosen[0], node, accepted)
+
+    def _note_axes(self, cluster: Cluster, node: Node, planned: Planned | None) -> None:
+        """Keep what planning found, for nodes that run along with what is there."""
+        if planned is not None:
+            found, graph = planned
+            cluster.axes = {n: found.of(n) for n in graph.nodes if n in found.axes}
+            cluster.spaces = {found.space(o) for o in graph.outputs}
+            return
+        known = (cluster.axes.get(x) for x in node.inputs if self.of.get(x) is cluster)
+        axes = next((a for a in known if a is not None), None)
+        if axes is not None and cluster.shape is None:
+            cluster.axes[node] = axes
 
     def _is_literal(self, node: Node) -> bool:
         if node.op.kind is not Kind.ELEMENTWISE or tensor_type(node).shape or is_checked(node):
@@ -163,6 +182,9 @@ class _Fusion(Clustering):
             inside = (self._base(x)[0] for x in node.inputs if x in self.views)
             if all(self.of.get(base) not in clusters for base in inside):
                 return ""
+        self.planned = None
+        if len(clusters) == 1 and self._runs_along(clusters[0], node):
+            return ""
         if node in self.commits and any(c.shape is None for c in clusters):
             return "updates run together at the end, where their parameters are read no more"
         for cluster in clusters:
@@ -174,7 +196,19 @@ class _Fusion(Clustering):
             found, _ = plan(graph)
         except Unfit as reason:
             return str(reason)
+        self.planned = (found, graph)
         return self._reads_elsewhere(found, {*members, node}, graph)
+
+    def _runs_along(self, cluster: Cluster, node: Node) -> bool:
+        """Whether an elementwise node only adds a result to loops that a cluster has already."""
+        if node.op.kind is not Kind.ELEMENTWISE or node in self.commits:
+            return False
+        read = [x for x in node.inputs if self.of.get(self._base(x)[0]) is cluster]
+        places = {cluster.axes.get(x) for x in read}
+        if len(places) != 1 or None in places:
+            return False
+        (axes,) = places
+        return frozenset(a for axis in axes for a in axis) in cluster.spaces  # type: ignore
 
     def _domain(self, node: Node) -> Shape:
         """The shape of a node's loops: a reduction's are its operand's."""
@@ -260,6 +294,20 @@ class _Fusion(Clustering):
         first.shape = first.shape if first.shape == second.shape else None
         self.clusters[second.number] = first
         return first
+
+    def _keep(self, node: Node) -> None:
+        """Put a view that must be in memory into its producer's kernel, or a kernel of its own."""
+        cluster = self.of.get(self._base(node)[0]) if node in self.views else None
+        if cluster is None or not cluster.open or self._cannot_share(node, cluster):
+            self.alone(node)
+            return
+        self.views.discard(node)
+        if self._cannot_run([cluster], node):
+            self.views.add(node)
+            self.alone(node)
+            return
+        self._join(node, cluster)
+        self._note_axes(cluster, node, self.planned)
 
     def _is_needed(self, view: Node) -> bool:
         """Whether something reads a view from memory."""
