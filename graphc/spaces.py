@@ -192,10 +192,10 @@ def _place(found: Spaces, node: Node) -> None:
         _place_reduction(found, node, mine)
     elif is_flat(node):
         (x,) = node.inputs
-        for left, right in aligned_groups(tensor_type(x).shape, shape) if x in found.axes else ():
+        for before, after in aligned_groups(tensor_type(x).shape, shape) if x in found.axes else ():
             found.join(
-                [atom for axis in left for atom in found.axes[x][axis]],
-                [atom for axis in right for atom in mine[axis]],
+                [atom for axis in before for atom in found.axes[x][axis]],
+                [atom for axis in after for atom in mine[axis]],
             )
     else:
         for x, places in zip(node.inputs, links(node)):
