@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from golden_files import compare
 from lowering import run_lowered
 from samples import TABLE, Case, cases, is_plain
 
-from graphc.interpret import run_node
+import graphc as gc
+from graphc.interpret import run, run_node
 from graphc.ir import Graph, Kind, Op
+from graphc.passes.cse import cse
+from graphc.passes.fuse import fuse
+from graphc.passes.simplify import simplify
+from graphc.runtime.lower import lower
 
 KINDS = (Kind.ELEMENTWISE, Kind.REDUCE, Kind.MOVEMENT, Kind.SOURCE)
 GENERATED = [op for op in TABLE if op.kind in KINDS]
@@ -52,3 +58,34 @@ def test_every_op_lowers_to_its_definition_un_jitted(op: Op) -> None:
     for case in cases(op, ((0, 3), (2, 5))):
         if is_plain(op):
             _case(case, symbolic=True, compiled=False)
+
+
+SOURCES = {
+    "softmax": lambda x, y: [gc.softmax(x, -1)],
+    "column_sums_beside_elements": lambda x, y: [z := x * y, gc.sum(z, 0), gc.mean(z)],
+    "pad": lambda x, y: [gc.pad(x, 1)],
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_kernel_source_reads_as_before(name: str) -> None:
+    n = gc.dim("n", min=1)
+    x, y = gc.input("x", (n, 24)), gc.input("y", (n, 24))
+    graph = Graph.of("g", [x, y], SOURCES[name](x, y))
+    steps = lower(fuse(cse(simplify(graph))))
+    compare(f"kernel_{name}.txt", "\n".join(step.kernel.source for step in steps))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_slices_of_the_range_give_the_whole(parts: int) -> None:
+    n = gc.dim("n", min=1)
+    x, y = gc.input("x", (n, 24)), gc.input("y", (n, 24))
+    z = gc.softmax(x * y, -1)
+    graph = fuse(Graph.of("g", [x, y], [z, gc.sum(z, 0), gc.max(x), gc.transpose(y)]))
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((900, 24)).astype(np.float32) for _ in range(2)]
+    whole, _ = run_lowered(graph, arrays, {"n": 900}, compiled=True)
+    found, _ = run_lowered(graph, arrays, {"n": 900}, compiled=True, parts=parts)
+    for ours, reference, wanted in zip(found, whole, run(graph, arrays)):
+        np.testing.assert_array_equal(ours, reference)
+        same(ours, np.asarray(wanted), units=64)
