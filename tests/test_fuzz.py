@@ -33,7 +33,7 @@ def _pick(draw: st.DrawFn, values: list) -> object:
 @st.composite
 def graphs(draw: st.DrawFn, dtype: str = "float32", symbolic: bool = False) -> Graph:
     """A random graph of 1 to 14 operations on two inputs of shape (rows, 4)."""
-    integer = dtype != "float32"
+    integer = not dtype.startswith("float")
     rows = gc.dim("n", min=1) if symbolic else ROWS
     inputs = [gc.input(name, (rows, COLUMNS), getattr(gc, dtype)) for name in "xy"]
     values = list(inputs)
@@ -74,8 +74,8 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
 
 def _arrays(dtype: str, seed: int, rows: int = ROWS) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    if dtype == "float32":
-        return [rng.standard_normal((rows, COLUMNS)).astype(np.float32) for _ in range(2)]
+    if dtype.startswith("float"):
+        return [rng.standard_normal((rows, COLUMNS)).astype(dtype) for _ in range(2)]
     if dtype == "bool":
         return [rng.integers(0, 2, (rows, COLUMNS)).astype(bool) for _ in range(2)]
     return [rng.integers(-50, 50, (rows, COLUMNS)).astype(dtype) for _ in range(2)]
@@ -117,6 +117,19 @@ def test_compiled_equals_interpreted_for_floats(level: str, graph: Graph, seed: 
     wanted = gc.interpret(graph, *arrays)
     for ours, reference in zip(_compiled(graph, arrays, level=level), wanted, strict=True):
         _close(ours, reference)
+
+
+@FUZZ
+@given(graph=graphs("float16"), seed=st.integers(0, 99))
+def test_compiled_equals_interpreted_for_float16(graph: Graph, seed: int) -> None:
+    arrays = _arrays("float16", seed)
+    wanted = gc.interpret(graph, *arrays)
+    for ours, reference in zip(_compiled(graph, arrays, level="O2"), wanted, strict=True):
+        assert ours.dtype == reference.dtype
+        scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0))
+        # Each op rounds once on both sides; only the order of sums differs.
+        tolerance = 16 * float(np.finfo(np.float16).eps)
+        np.testing.assert_allclose(ours, reference, rtol=tolerance, atol=tolerance * scale)
 
 
 @pytest.mark.parametrize("level", LEVELS)
