@@ -116,8 +116,8 @@ def _lower_cast(dtype: str) -> None:
             result = context.cast(builder, value, source, SCALAR[dtype])
         if dtype != "f16":
             return result
-        # Kept apart from float64 that made the float32: of a float64 copysign that is rounded twice,
-        # LLVM would make a float16 copysign with a float64 sign, for which there is no instruction.
+        # Kept apart from float64 that made the float32: of a float64 copysign rounded twice, LLVM
+        # would make a float16 copysign with a float64 sign, for which there is no instruction.
         # Fences do not vectorise, so there are none where no float64 is about.
         if _computes_in_float64(builder):
             fence = builder.module.declare_intrinsic("llvm.arithmetic.fence", [ir.FloatType()])
