@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 from graphc import dims
 from graphc.dims import Call, Dim, Size, Symbol
-from graphc.errors import InternalError
 from graphc.ir import IndexMap, Kind, Library, Node, tensor_type
 
 Index = tuple[Size, ...]
@@ -87,12 +86,12 @@ def coefficient(size: Size, symbol: Symbol) -> Size | None:
     return total
 
 
-def flat_offset(index: Index, shape: Sequence[Size]) -> Size:
-    """The row-major offset of an index."""
-    total: Size = 0
-    for i, size in zip(index, shape, strict=True):
-        total = total * size + i
-    return total
+def offset(shape: Sequence[Size], index: Index) -> Size:
+    """The row-major place of an element."""
+    flat: Size = 0
+    for size, at in zip(shape, index):
+        flat = flat * size + at
+    return flat
 
 
 def contiguous(shape: Sequence[Size]) -> tuple[Size, ...]:
@@ -120,32 +119,25 @@ def read_in_place(node: Node, user: Node) -> tuple[Node, tuple[Size, ...]] | Non
     return found
 
 
-def strides(
-    node: Node, stop: Callable[[Node], bool] = lambda node: False
-) -> tuple[Node, tuple[Size, ...]] | None:
+def strides(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
     """The node in memory behind views, and the elements between neighbours along each axis.
 
     Returns:
         None when the elements are not evenly spaced from the first one on.
-
-    Raises:
-        InternalError: an axis has no symbol.
     """
     index = symbols_of(node, "view")
-    base, at = follow(node, index, stop)
-    offset = flat_offset(at, tensor_type(base).shape)
+    base, at = follow(node, index, lambda node: False)
+    place = offset(tensor_type(base).shape, at)
     found: list[Size] = []
-    left = offset
+    left = place
     for axis_index, size in zip(index, tensor_type(node).shape):
         if size == 1:
             found.append(0)
             continue
         (symbol,) = dims.symbols(axis_index)
-        stride = coefficient(offset, symbol)
+        stride = coefficient(place, symbol)
         if stride is None:
             return None
         left = left - stride * axis_index
         found.append(stride)
-    if len(found) != tensor_type(node).rank:
-        raise InternalError("a stride for each axis")
     return (base, tuple(found)) if left == 0 else None

@@ -27,13 +27,14 @@ from graphc.nesting import Nesting, extent, plan, row_atoms
 from graphc.ops.cast import CAST
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.assemble import Arguments, Assembly, Outer, chunking
-from graphc.runtime.emit import Accumulator, Emitter, offset
+from graphc.runtime.emit import Accumulator, Emitter
 from graphc.runtime.loops import Block, Line, Symbols, collapse
 from graphc.runtime.rows import Body, nest_block, prepare, run_stages
 from graphc.runtime.scalars import combine, identity
 from graphc.runtime.step import Number, Sized, Step, Workspace, evaluate
 from graphc.spaces import Spaces
 from graphc.types import TensorType
+from graphc.views import offset
 
 # Up to this many columns, one thread finishes.
 FEW_COLUMNS = 1 << 15

@@ -23,17 +23,9 @@ from graphc.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked
 from graphc.runtime.loops import Block, Branch, Line, Loop, Part, Symbols
 from graphc.runtime.scalars import cast, combine, identity, literal, scalar_cost, template, wide
 from graphc.spaces import Axes, Spaces
-from graphc.types import Shape
+from graphc.views import offset
 
 Index = tuple[Size, ...]
-
-
-def offset(shape: Shape, index: Index) -> Size:
-    """The row-major place of an element."""
-    flat: Size = 0
-    for size, at in zip(shape, index):
-        flat = flat * size + at
-    return flat
 
 
 class Emitter:

@@ -11,12 +11,13 @@ from graphc.ir import Graph, Node, tensor_type
 from graphc.nesting import Nesting, Unfit, plan
 from graphc.runtime.assemble import Assembly
 from graphc.runtime.columns import column_steps
-from graphc.runtime.emit import Emitter, offset
+from graphc.runtime.emit import Emitter
 from graphc.runtime.loops import Symbols
 from graphc.runtime.rows import Body, nest_block
 from graphc.runtime.step import Step, Value
 from graphc.spaces import Spaces
 from graphc.types import Shape
+from graphc.views import offset
 
 
 def lower_body(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from graphc.ir import Graph, Kind, Node, tensor_type
 from graphc.nesting import Nesting, extent, row_atoms
 from graphc.runtime.assemble import Arguments, Assembly
-from graphc.runtime.emit import Emitter, offset
+from graphc.runtime.emit import Emitter
 from graphc.runtime.loops import Block
 from graphc.runtime.scalars import node_cost
 from graphc.runtime.step import Value
 from graphc.spaces import Spaces
+from graphc.views import offset
 
 MOST_NAMED = 4
 # An element is kept in scratch memory, not computed again, from this many additions on.
