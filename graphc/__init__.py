@@ -279,6 +279,24 @@ from graphc.ops.trigonometric import (
 # The function, where the submodule of that name would stand.
 from graphc.reference import interpret
 
+# Eager tensors take these functions too: the face chooses by what it is given.
+from graphc import autograd, cuda
+from graphc.autograd.mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from graphc.dtypes import DType as dtype
+from graphc.eager.device import device
+from graphc.eager.facade import FACE
+from graphc.eager.printing import get_printoptions, printoptions, set_printoptions
+from graphc.eager.random import Generator, default_generator
+from graphc.eager.size import Size
+from graphc.eager.tensor import Tensor
+
 if TYPE_CHECKING:
     from graphc import text, viz
     from graphc.driver import compile
@@ -305,6 +323,11 @@ mod = FUNCTIONS["mod"]
 pow = FUNCTIONS["pow"]
 radians = FUNCTIONS["radians"]
 true_divide = FUNCTIONS["true_divide"]
+
+globals().update(FACE)
+# PyTorch's second names of dtypes.
+float, double, half = float32, float64, float16
+int, long, short, bool = int32, int64, int16, bool_
 
 # Where the names are that are imported late; None for modules.
 _LATE = {

@@ -26,7 +26,7 @@ from graphc.ops import random
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
-from graphc.passes.plan import plan
+from graphc.passes.plan import MemoryPlan, plan
 from graphc.program import Build, Program
 from graphc.runtime import loader
 from graphc.runtime.executable import Executable
@@ -102,9 +102,7 @@ def _native(
     debug = config.current().debug
     before = len(loader.compiled)
     executable = Executable(final, lower(final), threads)
-    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
-    memory = plan(final, workspaces, executable.arena_values)
-    executable.memory = memory
+    memory = _planned(executable)
     if debug >= 3:
         sys.stderr.write(text.show(final))
     if debug >= 4:
@@ -120,6 +118,15 @@ def _native(
         compiled=tuple(n for n in loader.compiled[before:] if n in executable.kernels),
         refusals=lambda: _refusals(history),
     )
+
+
+def _planned(executable: Executable) -> MemoryPlan:
+    """Plan the memory of a program and of those nested in it."""
+    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
+    executable.memory = plan(executable.graph, workspaces, executable.arena_values)
+    for child in executable.children:
+        _planned(child)
+    return executable.memory
 
 
 def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphc import dims
-from graphc.errors import InternalError
-from graphc.ir import Graph, Node, map_sizes
+from graphc.errors import CastOverflowError, GraphcError, IndexRangeError, InternalError
+from graphc.ir import Graph, Node, bodies, map_sizes
 from graphc.types import TensorType, TupleType, bind
 
 
@@ -42,12 +42,41 @@ def run_sized(
     return tuple(values[o] for o in graph.outputs)
 
 
+def run_body(
+    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
+) -> tuple[np.ndarray, ...]:
+    """`run_sized` for the body of a loop or a branch: errors name the line inside it."""
+    values: dict[Node, Any] = {
+        node: np.asarray(array) for node, array in zip(graph.inputs, arrays, strict=True)
+    }
+    for node in graph.nodes:
+        if node in values:
+            continue
+        try:
+            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+        except (IndexRangeError, CastOverflowError) as error:
+            raise located(error, node) from None
+    return tuple(values[o] for o in graph.outputs)
+
+
+def located(error: GraphcError, node: Node) -> GraphcError:
+    """A run-time error of an op, with the op's name and the user's line."""
+    if getattr(error, "is_located", False):
+        return error
+    what = error.what
+    if not what.startswith(f"{node.op.name}:"):
+        what = f"{node.op.name}: {what}"
+    found = type(error)(what, error.details, where=node.origin or "", hint=error.hint)
+    found.is_located = True  # type: ignore[attr-defined]
+    return found
+
+
 def run_node(node: Node, operands: Sequence[Any], sizes: Mapping[str, int]) -> Any:
     """The value of one node from those of its operands."""
     attrs = {
         key: map_sizes(value, lambda size: dims.evaluate(size, sizes)) for key, value in node.attrs
     }
-    if "body" in attrs:
+    if bodies(node):
         attrs["sizes"] = sizes
     with np.errstate(all="ignore"):
         result = node.op.numpy(*operands, **attrs)

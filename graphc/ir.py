@@ -40,7 +40,7 @@ class Kind(StrEnum):
     CONTRACT = "contract"  # matmul, convolution
     LIBRARY = "library"  # a loop nest of its own: scatter, sort, cumulative
     FUSED = "fused"  # a nested graph compiled to one kernel
-    CONTROL = "control"  # projections, barriers to differentiation
+    CONTROL = "control"  # projections, branches, loops: nested graphs that run as programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,19 @@ def at_origin(origin: Origin | None) -> Iterator[None]:
         _local.origin = before
 
 
+@contextmanager
+def recording() -> Iterator[list[Node]]:
+    """The nodes built inside, in order: what a function made, told apart from what it was given."""
+    before = getattr(_local, "made", None)
+    _local.made = made = []
+    try:
+        yield made
+    finally:
+        _local.made = before
+        if before is not None:
+            before.extend(made)
+
+
 Attrs = tuple[tuple[str, Any], ...]
 
 
@@ -248,7 +261,11 @@ class Node(Operators):
         """Infer the type and make the node; its origin is the user's line."""
         inputs = tuple(inputs)
         type_ = op.infer(*(i.type for i in inputs), **attrs)
-        return Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
+        node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
+        made = getattr(_local, "made", None)
+        if made is not None:
+            made.append(node)
+        return node
 
     def attr(self, name: str) -> Any:
         """The value of an attribute."""
@@ -373,10 +390,22 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
 
 
+def bodies(node: Node) -> dict[str, Graph]:
+    """The nested graphs of a node (fused or control) by the names of its attributes."""
+    if node.op.kind is not Kind.FUSED and node.op.kind is not Kind.CONTROL:
+        return {}
+    return {name: value for name, value in node.attrs if isinstance(value, Graph)}
+
+
+def is_item(node: Node) -> bool:
+    """Whether a node only names a result of another."""
+    return bool(node.inputs) and isinstance(node.inputs[0].type, TupleType)
+
+
 def is_checked(node: Node) -> bool:
     """Whether the node may record an error when it runs (an index out of range)."""
-    if node.op.kind is Kind.FUSED:
-        return any(is_checked(inner) for inner in node.attr("body").nodes)
+    if nested := bodies(node):
+        return any(is_checked(inner) for body in nested.values() for inner in body.nodes)
     checked = node.op.checked
     return checked(node) if callable(checked) else checked
 

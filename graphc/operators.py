@@ -22,6 +22,12 @@ class Operators:
     __array_ufunc__ = None
 
     type: Any
+    # Eager tensors have a value; in a graph they are constants.
+    is_eager = False
+
+    def as_node(self) -> Any:
+        """The symbolic tensor that stands for this one in a graph."""
+        return self
 
     @property
     def shape(self) -> tuple[Any, ...]:

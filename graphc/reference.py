@@ -22,7 +22,7 @@ from graphc.errors import (
     IndexRangeError,
     NonFiniteError,
 )
-from graphc.interpret import run_node
+from graphc.interpret import located, run_node
 from graphc.ir import Graph, Kind, Node, caller
 from graphc.ops.source import Bound
 
@@ -113,14 +113,6 @@ def _run_node(node: Node, operands: Sequence[Any], sizes: Mapping[str, int]) -> 
         return run_node(node, operands, sizes)
     except (IndexRangeError, CastOverflowError) as error:
         raise located(error, node) from None
-
-
-def located(error: GraphcError, node: Node) -> GraphcError:
-    """A run-time error of an op, with the op's name and the user's line."""
-    what = error.what
-    if not what.startswith(f"{node.op.name}:"):
-        what = f"{node.op.name}: {what}"
-    return type(error)(what, error.details, where=node.origin, hint=error.hint)
 
 
 def _is_finite(value: Any) -> bool:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.errors import ArgumentError, GradientError, InternalError
-from graphc.ir import Node, NoGradient, at_origin, caller, tensor_type, toposort
+from graphc.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type, toposort
 from graphc.operators import FUNCTIONS
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
-from graphc.types import TensorType
+from graphc.types import TensorType, TupleType
 
 PATH_LINES = 7  # of a path in a message: the rest of the 12 lines say what and where
 
@@ -54,10 +54,15 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
     via: dict[Node, Node] = {}
     for output, ct in zip(outputs, cotangents):
         cts[output] = FUNCTIONS["add"](cts[output], ct) if output in cts else ct
+    several: dict[Node, dict[int, Node]] = {}
     for node in reversed(order):
-        if node in cts and node in active and any(i in active for i in node.inputs):
-            with at_origin(node.origin):
-                _propagate(node, cts, via, active)
+        if node not in active or not any(i in active for i in node.inputs):
+            continue
+        with at_origin(node.origin):
+            if node in cts and is_item(node):
+                _gather(node, cts[node], several, via)
+            elif node in cts or node in several:
+                _propagate(node, cts, several, via, active)
     return [cts[node] if node in cts else _filled(tensor_type(node), 0) for node in wrt]
 
 
@@ -74,12 +79,34 @@ def _active(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
     return active
 
 
-def _propagate(node: Node, cts: dict[Node, Node], via: dict[Node, Node], active: set[Node]) -> None:
+def _gather(
+    node: Node, ct: Node, several: dict[Node, dict[int, Node]], via: dict[Node, Node]
+) -> None:
+    """Keep the cotangent of one result of a node with several until all are there."""
+    owner, index = node.inputs[0], node.attr("index")
+    known = several.setdefault(owner, {})
+    known[index] = FUNCTIONS["add"](known[index], ct) if index in known else ct
+    via.setdefault(owner, node)
+
+
+def _propagate(
+    node: Node,
+    cts: dict[Node, Node],
+    several: dict[Node, dict[int, Node]],
+    via: dict[Node, Node],
+    active: set[Node],
+) -> None:
     """Add the cotangents that the rule of `node` gives its operands to theirs."""
     rule = node.op.vjp
     if isinstance(rule, NoGradient):
         raise _no_gradient(node, rule, via, active)
-    parts = tuple(rule(node, cts[node]))
+    if isinstance(node.type, TupleType):
+        # A node with nested graphs: its rule differentiates these, by the operands that matter.
+        given = [several[node].get(k) for k in range(len(node.type.items))]
+        wanted = [i in active and tensor_type(i).dtype.is_float for i in node.inputs]
+        parts = tuple(rule(node, given, wanted, vjp))
+    else:
+        parts = tuple(rule(node, cts[node]))
     if len(parts) != len(node.inputs):
         raise InternalError(
             f"the gradient of {node.op.name} gave {len(parts)} cotangents for "

@@ -27,7 +27,14 @@ from graphc import dims
 from graphc.dims import Dim, Size
 from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Node, tensor_type
-from graphc.passes.lifetime import Value, result_type, shared_with, spans, value_of
+from graphc.passes.lifetime import (
+    Value,
+    result_type,
+    results,
+    shared_with,
+    spans,
+    value_of,
+)
 from graphc.types import shape_symbols
 
 Sized = Size | Callable[[Mapping[str, int]], int]
@@ -194,8 +201,10 @@ def plan(
 def nominal_sizes(graph: Graph) -> dict[str, int]:
     """A size for every symbol, the same for all but where facts forbid it."""
     found: dict[str, int] = {}
-    for node in graph.inputs:
-        for symbol in shape_symbols(tensor_type(node).shape):
+    # A nested graph may have symbols that its inputs do not show.
+    types = [result_type(node, k) for node in graph.nodes for k in results(node)]
+    for type_ in types:
+        for symbol in () if type_.is_static else shape_symbols(type_.shape):
             size = -(-max(symbol.min, NOMINAL) // symbol.multiple_of) * symbol.multiple_of
             found[symbol.name] = min(size, symbol.max) if isinstance(symbol.max, int) else size
     return found

@@ -32,6 +32,7 @@ from graphc.runtime import loader, machine, team
 from graphc.runtime.homes import COPY, COPY_GRAIN, Copy, External, Held, Home, Key, Planned, Staged
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import (
+    Child,
     Number,
     Site,
     Sized,
@@ -74,13 +75,14 @@ _word_at = ctypes.c_int64.from_address
 class Call:
     """What a set of sizes decides: the words of the args table, the arena, the results' shapes."""
 
-    __slots__ = ("arena_nbytes", "arena_offsets", "outputs", "sizes", "used", "words")
+    __slots__ = ("arena_nbytes", "arena_offsets", "children", "outputs", "sizes", "used", "words")
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = dict(sizes)
         self.words = np.zeros(0, np.int64)
         self.arena_offsets = np.zeros(0, np.int64)
         self.arena_nbytes = 0
+        self.children: list[Call] = []
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self.used = True
 
@@ -105,7 +107,10 @@ class Executable:
         steps: its lowering, in the graph's order.
         threads: most threads that share a call; None for the setting.
 
+        numbers: the sites of the program that this one is nested in.
+
     Attributes:
+        children: the programs that steps run: bodies of loops, branches.
         launches: the steps and copies in the order in which they run.
         kernels: their sources by name.
         sites: the node that each number in the status block names, from 1.
@@ -114,13 +119,21 @@ class Executable:
         memory: the plan of these; what it doesn't know gets room of its own.
     """
 
-    def __init__(self, graph: Graph, steps: Sequence[Step], threads: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        steps: Sequence[Step],
+        threads: int | None = None,
+        numbers: dict[Node, int] | None = None,
+    ) -> None:
         self.graph = graph
         self.memory: Memory | None = None
         self.threads = threads
         self.homes = places.settle(graph, steps)
         self.launches = self.homes.steps
-        self._numbers: dict[Node, int] = {}
+        self._numbers: dict[Node, int] = {} if numbers is None else numbers
+        self.children: list[Executable] = []
+        self._child_words: list[int] = []
         self.kernels: dict[str, str] = {}
         self._constants: list[tuple[int, Sized]] = []
         self._arena_words: list[tuple[int, Home | tuple[Node, str]]] = []
@@ -128,6 +141,7 @@ class Executable:
         self.workspaces: dict[Node, dict[str, Sized]] = {}
         self._patches: list[tuple[int, int]] = []
         self._nwords = 0
+        self._bound: Call | None = None
         self._lay_out()
         self.sites = list(self._numbers)
         self._calls: dict[Any, Call] = {}
@@ -160,7 +174,8 @@ class Executable:
         # So that the first call needn't.
         team.functions_alone()
         kernels = [row[0] for row in rows]
-        self.kernels = _sources(kernels)
+        self._loaded = [*kernels, *(k for child in self.children for k in child._loaded)]
+        self.kernels = _sources(self._loaded)
         self.table = machine.Table(
             [
                 machine.Step(address, first, machine.from_args(extent), grain, commit)
@@ -183,8 +198,16 @@ class Executable:
         elif isinstance(argument, Site):
             number = self._numbers.setdefault(argument.node, len(self._numbers) + 1)
             self._constant_word(number)
+        elif isinstance(argument, Child):
+            self._child_word(argument)
         else:
             raise InternalError(f"a step has the argument {argument!r}")
+
+    def _child_word(self, argument: Child) -> None:
+        child = Executable(argument.graph, argument.steps, self.threads, self._numbers)
+        self.children.append(child)
+        self._child_words.append(self._word())
+        self._argument_word(Workspace(argument.node, f"{argument.key} arena", child.arena_nbytes))
 
     def _word(self) -> int:
         self._nwords += 1
@@ -217,6 +240,7 @@ class Executable:
                 call.words[word] = known[size]
             else:
                 call.words[word] = evaluate(size, sizes)
+        call.children = [child.bound(sizes) for child in self.children]
         offsets, call.arena_nbytes = self._offsets(sizes)
         call.arena_offsets = np.array([offsets[key] for _, key in self._arena_words], np.int64)
         for node in self.results:
@@ -224,6 +248,16 @@ class Executable:
             shape = tuple(evaluate(d, sizes) for d in type_.shape)
             call.outputs.append((shape, type_.dtype.numpy))
         return call
+
+    def bound(self, sizes: Mapping[str, int]) -> Call:
+        """As `bind`; the last sizes' call is kept."""
+        if self._bound is None or self._bound.sizes != dict(sizes):
+            self._bound = self.bind(sizes)
+        return self._bound
+
+    def arena_nbytes(self, sizes: Mapping[str, int]) -> int:
+        """The bytes of the arena for a set of sizes."""
+        return self.bound(sizes).arena_nbytes
 
     @property
     def arena_values(self) -> list[Key]:
@@ -373,13 +407,25 @@ class Executable:
                 del slot.frames[next(iter(slot.frames))]
         else:
             frame = found[1]
-        frame.args[: len(call.words)] = call.words
-        frame.args[self._status_words] = frame.status_address
-        words = [word for word, _ in self._arena_words]
-        frame.args[words] = call.arena_offsets + slot.arena_address
+        self._fill(frame, call, slot.arena_address)
         externals = memoryview(frame.externals).cast("B")  # type: ignore[arg-type]
         slot.frames[call] = (slot.arena_address, frame, externals)
         return slot.frames[call]
+
+
+    def _fill(self, frame: machine.Frame, call: Call, arena_address: int) -> None:
+        """The args of a frame for a call, its arena at an address; and the frames of children."""
+        frame.args[: len(call.words)] = call.words
+        frame.args[self._status_words] = frame.status_address
+        words = [word for word, _ in self._arena_words]
+        frame.args[words] = call.arena_offsets + arena_address
+        inner = []
+        for word, child, bound in zip(self._child_words, self.children, call.children):
+            one = machine.Frame(child.table, child._nwords, child._nexternals, self.threads)
+            child._fill(one, bound, int(frame.args[word + 1]))
+            frame.args[word] = one.address
+            inner.append(one)
+        frame.adopt(inner)
 
 
 def _sources(kernels: Sequence[Kernel]) -> dict[str, str]:

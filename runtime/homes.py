@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from graphc.dims import Size
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Node, is_checked, tensor_type
+from graphc.ir import Graph, Kind, Node, is_checked, is_item, tensor_type
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import Step
 from graphc.types import TupleType
@@ -92,7 +92,7 @@ class Homes:
 
 def value_key(node: Node, index: int = 0) -> Key:
     """The value that a node stands for: projections stand for a result of another node."""
-    while node.op.kind is Kind.CONTROL and isinstance(node.inputs[0].type, TupleType):
+    while is_item(node):
         index, node = node.attr("index"), node.inputs[0]
     return node, index
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from graphc import views
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Library, Node, tensor_type
+from graphc.ir import Graph, Kind, Library, Node, bodies, is_item, tensor_type
 from graphc.ops.source import INPUT_OP
+from graphc.runtime.control import lower_control
 from graphc.runtime.fused_kernel import lower_body
 from graphc.runtime.lower_contract import lower_contract
 from graphc.runtime.nests import NESTS
 from graphc.runtime.step import Step, Value
-from graphc.types import TupleType
 
 GENERATED = (Kind.ELEMENTWISE, Kind.MOVEMENT, Kind.REDUCE)
 
@@ -72,7 +72,7 @@ def lower_node(node: Node) -> list[Step]:
     """The steps of one node."""
     kind = node.op.kind
     if kind is Kind.CONTROL:
-        return []
+        return lower_control(node, lower, value_of) if bodies(node) else []
     if kind is Kind.FUSED:
         inplace = dict(node.attrs).get("inplace", ())
         return lower_body(node, node.attr("body"), [value_of(i) for i in node.inputs], inplace)
@@ -89,7 +89,7 @@ def lower_node(node: Node) -> list[Step]:
 def value_of(node: Node) -> Value:
     """Where a node's result is: projections of a node with several point into it."""
     index = 0
-    while node.op.kind is Kind.CONTROL and isinstance(node.inputs[0].type, TupleType):
+    while is_item(node):
         index, node = node.attr("index"), node.inputs[0]
     return Value(node, index)
 

@@ -156,6 +156,7 @@ class Frame:
         self.status_address = self.status.ctypes.data
         self._claims = team.aligned(max(len(table), 1))
         self._times: np.ndarray | None = None
+        self._inner: list[Frame] = []
         self._words = team.aligned(FRAME_WORDS)
         # Made once: ctypes takes them as they are, where it would convert ints at every call.
         address = ctypes.c_int64(self._words.ctypes.data)
@@ -168,6 +169,7 @@ class Frame:
     def _fill(self) -> None:
         words = self._words
         words[FRAME["WALK"]] = team.functions_alone()["walk"]
+        words[FRAME["RUN"]] = team.functions_alone()["run"]
         for name, function in (("YIELD", "sched_yield"), ("NAP", "usleep")):
             words[FRAME[name]] = team.c_address(function)
         words[FRAME["CLOCK"]] = team.c_address("clock_gettime")
@@ -198,6 +200,33 @@ class Frame:
             self._share()
             status = self._entry(*self._tell)
         return status
+
+    @property
+    def address(self) -> int:
+        """Its address, for steps of other frames that run it: see `adopt`."""
+        return self._words.ctypes.data
+
+    def adopt(self, frames: Sequence[Frame]) -> None:
+        """Keep the frames that this one's steps run, and make them ready for that.
+
+        A frame that is run by another cannot ask Python for workers, so they are there before.
+        """
+        self._inner = list(frames)
+        for frame in frames:
+            if frame.threads > 1 and frame._is_shared():
+                frame._share()
+
+    def _is_shared(self) -> bool:
+        """Whether any step's range is worth more than one thread."""
+        for row in self.table.steps:
+            if not row[STEP["FLAGS"]] & FLAGS["PARALLEL"]:
+                continue
+            extent = int(row[STEP["EXTENT"]])
+            if row[STEP["FLAGS"]] & FLAGS["EXTENT_IN_ARGS"]:
+                extent = int(self.args[extent])
+            if extent > row[STEP["GRAIN"]]:
+                return True
+        return False
 
     def _share(self) -> None:
         """Make ready for parallel steps: the functions they need, and workers."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 _I64 = ir.IntType(64)
@@ -129,6 +130,30 @@ def pause(typingctx: Any) -> Any:
     return types.void(), generate
 
 
+@intrinsic
+def byte_at(typingctx: Any, address: Any) -> Any:
+    """The byte at `address`, as 0 to 255."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        at = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
+        return builder.zext(builder.load(at), _I64)
+
+    return _WORD(_WORD), generate
+
+
+@intrinsic
+def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy `count` bytes between places that do not overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        at, origin = (builder.inttoptr(v, byte) for v in values[:2])
+        cgutils.raw_memcpy(builder, at, origin, values[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(_WORD, _WORD, _WORD), generate
+
+
 NAMES: dict[str, Any] = {
     "pointer": pointer,
     "address_of": address_of,
@@ -141,6 +166,8 @@ NAMES: dict[str, Any] = {
     "load": load,
     "store": store,
     "pause": pause,
+    "byte_at": byte_at,
+    "copy_bytes": copy_bytes,
 }
 
 

@@ -47,6 +47,7 @@ FRAME = {
     "TEAM": 18,  # address of the word that holds the team's address, or 0
     "THREADS": 19,  # most members, the caller included
     "JOINED": 20,  # requests for help put out and not taken back
+    "RUN": 21,  # address of the machine's `run`: for steps that run other frames
     "TIME": 22,  # a struct timespec
     "DONE": 24,
     "STOPPED": 25,

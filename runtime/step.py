@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from graphc import dims
 from graphc.dims import Size
-from graphc.ir import Node
+from graphc.ir import Graph, Node
 from graphc.runtime.kernel import Kernel
 
 Sized = Size | Callable[[Mapping[str, int]], int]
@@ -56,7 +56,21 @@ class Site:
     node: Node
 
 
-Argument = Value | Number | Workspace | StatusBlock | Site
+@dataclass(frozen=True, slots=True, eq=False)
+class Child:
+    """Two words: the address of the frame of a nested program, and that of its arena.
+
+    `graph` is the program, whose inputs and outputs its caller points the frame's externals at;
+    `steps` are its lowering; `key` tells it from the others of `node`.
+    """
+
+    node: Node
+    key: str
+    graph: Graph
+    steps: tuple[Step, ...]
+
+
+Argument = Value | Number | Workspace | StatusBlock | Site | Child
 
 
 @dataclass(frozen=True, slots=True)

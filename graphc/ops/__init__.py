@@ -3,6 +3,7 @@
 from graphc.ops import (
     activations,
     arithmetic,
+    branching,
     cast,
     compare,
     control,
@@ -19,6 +20,8 @@ from graphc.ops import (
     joining,
     logic,
     lookup,
+    looping,
+    loops,
     matmul,
     movement,
     pooling,
@@ -36,6 +39,7 @@ from graphc.ops import (
 __all__ = [
     "activations",
     "arithmetic",
+    "branching",
     "cast",
     "compare",
     "control",
@@ -52,6 +56,8 @@ __all__ = [
     "joining",
     "logic",
     "lookup",
+    "looping",
+    "loops",
     "matmul",
     "movement",
     "pooling",

@@ -9,7 +9,9 @@ where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,26 @@ NUMBER = ("int", "uint", "float")
 INTEGER = ("int", "uint")
 LOGIC = ("bool", "int", "uint")
 FLOAT = ("float",)
+
+
+class _Rules(threading.local):
+    """The promotion in force in this thread: NumPy's, unless the eager face sets its own."""
+
+    promote: Callable[[Sequence[Any], str], DType] | None = None
+
+
+rules = _Rules()
+
+
+@contextmanager
+def promotion(promote: Callable[[Sequence[Any], str], DType]) -> Iterator[None]:
+    """Inside, `promote(values, how)` finds the dtype that operands are brought to."""
+    before = rules.promote
+    rules.promote = promote
+    try:
+        yield
+    finally:
+        rules.promote = before
 
 
 def declare(op: Op) -> Op:
@@ -47,8 +69,8 @@ def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether value is a symbolic tensor (or whatever else ops compute on)."""
-    return isinstance(value, Operators)
+    """Whether value is a symbolic tensor (or whatever else ops compute on), not an eager one."""
+    return isinstance(value, Operators) and not value.is_eager
 
 
 def is_scalar(value: Any) -> bool:
@@ -62,8 +84,8 @@ def as_tensor(value: Any, name: str) -> Any:
     Raises:
         ArgumentError: the value is no tensor and NumPy makes no numeric array of it.
     """
-    if is_tensor(value):
-        return value
+    if isinstance(value, Operators):
+        return value.as_node() if value.is_eager else value
     try:
         array = np.asarray(value)
         dtypes.as_dtype(array.dtype)
@@ -109,6 +131,8 @@ def common_dtype(values: Sequence[Any], promote: str = "common") -> DType:
             becomes int8; "divide" for true division, where integers become float64; "float" for
             exp, hypot ..., where each integer becomes the least float that holds it.
     """
+    if rules.promote is not None:
+        return rules.promote(values, promote)
     kinds = operand_dtypes(values)
     dtype = dtypes.promote(*kinds)
     if promote == "common" or (dtype.is_float and promote != "float"):
@@ -192,6 +216,7 @@ def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
         result = compute(*(a.astype(np.float32) for a in arrays), **attrs)
         return result.astype(np.float16) if result.dtype == np.float32 else result
 
+    run.__wrapped__ = compute  # type: ignore[attr-defined]
     return run
 
 
@@ -269,6 +294,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
             raise DTypeError(error.what, details, where=error.where, hint=error.hint) from None
 
     function = _with_arity(build, arity)
+    function.op = op  # type: ignore[attr-defined]
     function.__name__ = function.__qualname__ = name
     function.__doc__ = op.doc
     return public(function, name)
@@ -340,5 +366,5 @@ __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_tensor", "binary", "bring",
     "check_axes", "check_axis", "common_dtype", "common_shape", "conform", "declare", "describe",
     "elementwise", "elementwise_op", "in_float32", "infer_elementwise", "is_pattern", "is_scalar",
-    "is_tensor", "literal", "operand_dtypes", "pieces", "public", "unary",
+    "is_tensor", "literal", "operand_dtypes", "pieces", "promotion", "public", "unary",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from graphc import dims, dtypes
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ir import caller
-from graphc.ops.declare import as_tensor, bring, check_axis, describe, operand_dtypes, public
+from graphc.ops.declare import as_tensor, bring, check_axis, common_dtype, describe, public
 from graphc.ops.movement import CONCAT, PAD
 from graphc.ops.shaping import broadcast_to, cut, expand_dims, flatten, flip, reshape
 
@@ -24,7 +24,7 @@ def _tensors(name: str, xs: Any) -> list[Any]:
     if not isinstance(xs, Sequence) or not xs:
         raise ArgumentError(f"{name}: needs a list or tuple of tensors", where=caller())
     tensors = [as_tensor(x, name) for x in xs]
-    dtype = dtypes.promote(*operand_dtypes(tensors))
+    dtype = common_dtype(tensors)
     return [bring(t, dtype, t.type.shape) for t in tensors]
 
 

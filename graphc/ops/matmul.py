@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dtypes
+
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import Kind, Library, Op, Sample, caller
 from graphc.operators import FUNCTIONS
-from graphc.ops.declare import as_tensor, bring, declare, describe, public
+from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
 from graphc.ops.shaping import broadcast_to, expand_dims, reshape, swapaxes
 from graphc.types import TensorType, broadcast_shapes
 
@@ -68,7 +68,7 @@ MATMUL = declare(
 def same_dtype(name: str, *values: Any) -> list[Any]:
     """Operands as tensors of their promoted dtype."""
     tensors = [as_tensor(v, name) for v in values]
-    dtype = dtypes.promote(*(t.type.dtype for t in tensors))
+    dtype = common_dtype(tensors)
     return [bring(t, dtype, t.type.shape) for t in tensors]
 
 

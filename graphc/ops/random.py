@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ from graphc.types import TensorType
 # Keys made from a key use another stream than the numbers drawn from it.
 _FOLD = 0x5851F42D4C957F2D
 # The generator's step: odd, so that its period is 2**64.
-_STEP = 0x9E3779B97F4A7C15
+STEP = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
 
@@ -78,12 +80,13 @@ class _Draws:
             return self.count
 
 
-def _hashed(seed: int) -> np.uint64:
+def hashed(seed: int) -> np.uint64:
+    """The state that a generator has after it was seeded."""
     words = philox_words(np.uint64(seed & _MASK), np.array([_MASK], np.uint64))[0]
     return np.uint64(int(words[0]) | int(words[1]) << 32)
 
 
-_STATE = State(np.array(_hashed(0)))
+_STATE = State(np.array(hashed(0)))
 _TYPE = TensorType(dtypes.uint64, ())
 GENERATOR = Parameter(
     PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE
@@ -98,7 +101,7 @@ def generator() -> Parameter:
 
 def advance(state: Any) -> Any:
     """The state that follows a generator's state, as a tensor of the same type."""
-    return FUNCTIONS["add"](state, FUNCTIONS["full"]((), _STEP, dtypes.uint64))
+    return FUNCTIONS["add"](state, FUNCTIONS["full"]((), STEP, dtypes.uint64))
 
 
 @public
@@ -112,7 +115,7 @@ def manual_seed(seed: int) -> None:
         raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
     with _DRAWS.lock:
         _DRAWS.count = 0
-    GENERATOR.value = np.array(_hashed(int(seed)))
+    GENERATOR.value = np.array(hashed(int(seed)))
 
 
 @public
@@ -171,7 +174,25 @@ def _key_for(name: str, key: Any) -> Any:
     """The key given, or one from the default generator, other for each call site."""
     if key is not None:
         return _check_key(name, key)
-    return fold_in(GENERATOR, _DRAWS.next())
+    found = fold_in(GENERATOR, _DRAWS.next())
+    for counter in getattr(_loops, "counters", ()):
+        found = fold_in(found, counter)
+    return found
+
+
+_loops = threading.local()
+
+
+@contextmanager
+def drawing_in_loop(counter: Any) -> Iterator[None]:
+    """Inside, each draw from the default generator depends on a loop's counter too, so that every
+    run of the loop's body draws other numbers."""
+    before = getattr(_loops, "counters", ())
+    _loops.counters = (*before, counter)
+    try:
+        yield
+    finally:
+        _loops.counters = before
 
 
 def _word64(key: Any, counter: Any, lane: int) -> Any:

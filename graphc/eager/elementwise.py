@@ -1,0 +1,162 @@
+"""The shortest way of small elementwise ops: one NumPy ufunc, and one step recorded.
+
+For float tensors of equal dtype that are small enough for NumPy to win, `x + y` is a ufunc call,
+a new tensor, and nothing else; everything out of that line takes `invoke`. Which operands the
+backward step keeps is asked of the op's gradient rule once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphc import dtypes
+from graphc.autograd.graph import CallBackward, Saved
+from graphc.autograd.mode import state
+from graphc.eager import promotion, quiet
+from graphc.eager.hot import hot
+from graphc.eager.signature import needs_of
+from graphc.eager.tensor import (
+    ONE,
+    SLOT,
+    TWO,
+    Tensor,
+    backward_name,
+    call_of,
+    invoke,
+    ndarray,
+    new,
+    wrap,
+)
+from graphc.ops.declare import is_tensor
+
+# Elements up to which a ufunc takes less time than a kernel's launch.
+SMALL = 65536
+F32, F64 = dtypes.float32.numpy, dtypes.float64.numpy
+local = quiet.local
+
+
+def record_pair(function: Callable[..., Any], a: Any, b: Any, result: Any) -> None:
+    """Give a result the backward step of a function of two tensors."""
+    (needs_a, needs_b), needs_result = needs_of(function, 2)
+    x, y = a._array, b._array
+
+    def call() -> Any:
+        return call_of(function, TWO, (), (x_char, x_shape, y_char, y_shape))
+
+    x_char, x_shape, y_char, y_shape = x.dtype.char, x.shape, y.dtype.char, y.shape
+    fn = CallBackward(
+        backward_name(function),
+        call,
+        (a._edge, b._edge),
+        (Saved(a, a._edge) if needs_a else None, Saved(b, b._edge) if needs_b else None),
+    )
+    if needs_result:
+        fn.outputs = (Saved(result, None),)
+    result._edge = (fn, 0)
+
+
+def record_one(function: Callable[..., Any], a: Any, result: Any) -> None:
+    """Give a result the backward step of a function of one tensor."""
+    (needs_a,), needs_result = needs_of(function, 1)
+    char, shape = a._array.dtype.char, a._array.shape
+
+    def call() -> Any:
+        return call_of(function, ONE, (), (char, shape))
+
+    fn = CallBackward(
+        backward_name(function), call, (a._edge,), (Saved(a, a._edge) if needs_a else None,)
+    )
+    if needs_result:
+        fn.outputs = (Saved(result, None),)
+    result._edge = (fn, 0)
+
+
+def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Callable[..., Any]:
+    """The eager form of an elementwise function of two operands.
+
+    Args:
+        function: of symbolic tensors; also what takes the long way.
+        ufunc: NumPy's, equal to it on float32 and float64.
+        has_gradient: False for comparisons.
+    """
+
+    def apply(a: Any, b: Any) -> Any:
+        try:
+            x = a._array
+            y = b._array
+        except AttributeError:
+            return operands(function, a, b)
+        dtype = x.dtype
+        if (
+            dtype is not y.dtype
+            or (dtype is not F32 and dtype is not F64)
+            or x.size > SMALL
+            or y.size > SMALL
+            or hot.slow
+        ):
+            return operands(function, a, b)
+        array = local.run(ufunc, x, y)
+        result = new(Tensor)
+        result._array = array if array.__class__ is ndarray else np.asarray(array)
+        if (a._edge is not None or b._edge is not None) and has_gradient and state.enabled:
+            record_pair(function, a, b, result)
+        return result
+
+    return apply
+
+
+def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Callable[..., Any]:
+    """The eager form of an elementwise function of one operand; arguments as for `binary`."""
+
+    def apply(a: Any) -> Any:
+        try:
+            x = a._array
+        except AttributeError:
+            return operands(function, a)
+        dtype = x.dtype
+        if (dtype is not F32 and dtype is not F64) or x.size > SMALL or hot.slow:
+            return operands(function, a)
+        array = local.run(ufunc, x)
+        result = new(Tensor)
+        result._array = array if array.__class__ is ndarray else np.asarray(array)
+        if a._edge is not None and has_gradient and state.enabled:
+            record_one(function, a, result)
+        return result
+
+    return apply
+
+
+def number(value: bool | int | float, dtype: Any) -> Tensor:
+    """A Python number as the 0-d tensor it is beside one of `dtype`."""
+    kind = promotion.beside(value, dtype)
+    dtypes.check_scalar(value, kind)
+    return wrap(np.array(value, kind.numpy))
+
+
+def operands(function: Callable[..., Any], *values: Any) -> Any:
+    """An elementwise function of tensors, arrays and numbers, the long way.
+
+    A number becomes a 0-d tensor, so that another value needs no other graph.
+    """
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    if not tensors or (len(tensors) < len(values) and any(_symbolic(v) for v in values)):
+        return function(*values)
+    found = []
+    dtype = promotion.result_type(*tensors)
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+            found.append(number(value, dtype))
+        elif isinstance(value, np.ndarray | np.generic | list | tuple):
+            found.append(wrap(np.asarray(value)))
+        else:
+            return NotImplemented
+    return invoke(function, (SLOT,) * len(found), (), found)
+
+
+def _symbolic(value: Any) -> bool:
+    return is_tensor(value)

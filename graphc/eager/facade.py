@@ -1,0 +1,422 @@
+"""The eager face put together: every function of the op table as a function and a method.
+
+Importing this module gives `Tensor` its operators and methods. `FACE` has the public functions
+by name; `graphc` exports them.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from graphc.dtypes import DType
+from graphc.eager import (
+    arithmetic,
+    creation,
+    indexing,
+    methods,
+    promotion,
+    random,
+    reductions,
+    selecting,
+    shapes,
+)
+from graphc.eager.device import CPU
+from graphc.eager.inplace import in_place
+from graphc.eager.printing import tensor_text
+from graphc.eager.registry import EAGER, eager_form, face
+from graphc.eager.tensor import Tensor, wrap
+from graphc.errors import ArgumentError, ShapeError
+from graphc.ir import caller
+from graphc.operators import BINARY, COMPARE, FUNCTIONS
+
+EAGER["tensor"] = creation.tensor
+EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
+EAGER["from_numpy"] = creation.from_numpy
+for _own in ("result_type", "get_default_dtype", "set_default_dtype"):
+    EAGER[_own] = getattr(promotion, _own)
+for _own in ("seed", "initial_seed", "get_rng_state", "set_rng_state", "manual_seed"):
+    EAGER[_own] = getattr(random, _own)
+_OPERATORS = {
+    "add": EAGER["add"], "sub": EAGER["sub"], "mul": EAGER["mul"], "truediv": EAGER["div"],
+    "pow": EAGER["pow"], "matmul": selecting.matmul,
+}  # fmt: skip
+# The plain forms: an operator has no alpha to look at.
+_OPERATORS |= {
+    "add": arithmetic.ADD, "sub": arithmetic.SUB, "mul": arithmetic.MUL, "truediv": arithmetic.DIV,
+}  # fmt: skip
+
+# Functions of the graph that are no functions of a tensor here, or stand under another name.
+NOT_EAGER = {
+    "broadcast_to", "cast", "constant", "fold_in", "full", "getitem", "gather", "input", "iota",
+    "parameter", "random_key", "size", "split_key", "index_update", "recurrence", "uniform",
+    "permutation", "interpret", "dot", "array_split", "cross_entropy",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss",
+}  # fmt: skip
+
+
+def _fill_table() -> None:
+    for name, function in FUNCTIONS.items():
+        if name not in EAGER and name not in NOT_EAGER:
+            EAGER[name] = eager_form(name, function)
+
+
+_fill_table()
+for _alias, _own in {
+    "abs": "absolute", "acos": "arccos", "asin": "arcsin", "atan": "arctan", "atan2": "arctan2",
+    "clamp": "clamp", "unsqueeze": "unsqueeze",
+}.items():  # fmt: skip
+    EAGER.setdefault(_alias, EAGER[_own])
+
+FACE: dict[str, Callable[..., Any]] = {
+    name: face(name) for name in {**FUNCTIONS, **EAGER} if not name.startswith("_")
+}
+
+# What a tensor has as methods: every function of one that is its first argument.
+_NOT_METHODS = {
+    "tensor", "as_tensor", "asarray", "from_numpy", "zeros", "ones", "empty", "full", "arange",
+    "linspace", "logspace", "eye", "rand", "randn", "randint", "randperm", "normal", "bernoulli",
+    "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "result_type",
+    "get_default_dtype", "set_default_dtype", "meshgrid", "einsum", "cat", "concat",
+    "concatenate", "stack", "hstack", "vstack", "row_stack", "size", "input", "constant",
+    "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
+    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
+    "randint_like",
+}  # fmt: skip
+_IN_PLACE = (
+    "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "neg", "abs", "exp",
+    "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "square", "reciprocal",
+    "sin", "cos", "tan", "tanh", "sinh", "cosh", "sigmoid", "relu", "floor", "ceil", "round",
+    "trunc", "frac", "sign", "clamp", "clamp_min", "clamp_max", "clip", "lerp", "addcmul",
+    "addcdiv", "addmm", "masked_fill", "masked_scatter", "scatter", "scatter_add", "index_add",
+    "index_copy", "index_fill", "tril", "triu", "cumsum", "cumprod", "erf", "logit", "hypot",
+    "nan_to_num", "arctan2", "atan2", "eq", "ne", "lt", "le", "gt", "ge", "logical_and",
+    "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor",
+    "subtract", "multiply", "divide", "negative", "absolute", "copysign", "softplus", "maximum",
+    "minimum", "true_divide", "xlogy", "fill_diagonal",
+)  # fmt: skip
+
+
+def _attach() -> None:
+    for name, function in EAGER.items():
+        if name not in _NOT_METHODS and not name.startswith("_"):
+            _method(name, function)
+    for name in _IN_PLACE:
+        if name in EAGER:
+            setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
+    for name, function in {**methods.METHODS, **random.METHODS}.items():
+        _method(name, function)
+    _method("view", shapes.view)
+    for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
+        _method(name, methods.METHODS[name])
+    for name, own in {**BINARY, **COMPARE}.items():
+        function = _OPERATORS.get(name) or EAGER[own]
+        setattr(Tensor, f"__{name}__", _operator(function))
+    for name, own in BINARY.items():
+        function = _OPERATORS.get(name) or EAGER[own]
+        setattr(Tensor, f"__r{name}__", _reflected(function))
+        if name != "matmul":
+            short = {"truediv": "div", "floordiv": "floor_divide", "mod": "remainder"}.get(name)
+            setattr(Tensor, f"__i{name}__", in_place(function, f"{short or name}_"))
+    for name, own in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
+        setattr(Tensor, f"__{name}__", EAGER[own])
+    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+    Tensor.__eq__ = _operator(EAGER["eq"])  # type: ignore[method-assign]
+    Tensor.__ne__ = _operator(EAGER["ne"])  # type: ignore[method-assign]
+    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
+    Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
+    Tensor.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
+
+
+def _method(name: str, function: Callable[..., Any]) -> None:
+    if hasattr(function, "func"):  # a partial is no descriptor
+        inner = function
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return inner(*args, **kwargs)
+
+        function.__name__ = name
+    setattr(Tensor, name, function)
+
+
+def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function as an operator: what is no operand is left to Python."""
+    return function
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(self: Any, other: Any) -> Any:
+        return function(other, self)
+
+    return apply
+
+
+_attach()
+
+
+def _property(name: str) -> Callable[[Callable[..., Any]], None]:
+    def enter(function: Callable[..., Any]) -> None:
+        setattr(Tensor, name, property(function, doc=function.__doc__))
+
+    return enter
+
+
+@_property("T")
+def _transposed(self: Tensor) -> Tensor:
+    """A view with the axes reversed."""
+    return shapes.permute(self, *reversed(range(self.ndim)))
+
+
+@_property("mT")
+def _matrix_transposed(self: Tensor) -> Tensor:
+    """A view with the last two axes exchanged."""
+    return shapes.transpose(self, -2, -1)
+
+
+@_property("device")
+def _device(self: Tensor) -> Any:
+    """Where the tensor lives: the CPU."""
+    return CPU
+
+
+@_property("is_cuda")
+def _is_cuda(self: Tensor) -> bool:
+    """Whether it lives on a CUDA device."""
+    return False
+
+
+@_property("itemsize")
+def _itemsize(self: Tensor) -> int:
+    """The bytes of one element."""
+    return self.dtype.itemsize
+
+
+@_property("nbytes")
+def _nbytes(self: Tensor) -> int:
+    """The bytes of all elements."""
+    return self._array.size * self._array.itemsize
+
+
+def _special(function: Callable[..., Any]) -> None:
+    setattr(Tensor, function.__name__, function)
+
+
+@_special
+def __repr__(self: Tensor) -> str:
+    if self._node is not None:
+        return f"<traced {self._node.type}>"
+    fn = self.grad_fn
+    return tensor_text(
+        self._array,
+        requires_grad=self.requires_grad and fn is None,
+        grad_fn=None if fn is None else fn.name,
+        default_dtype=promotion.get_default_dtype().numpy,
+    )
+
+
+@_special
+def __str__(self: Tensor) -> str:
+    return repr(self)
+
+
+@_special
+def __format__(self: Tensor, spec: str) -> str:
+    if not spec or self.ndim:
+        return object.__format__(repr(self), spec) if not spec else format(repr(self), spec)
+    return format(self.item(), spec)  # type: ignore[attr-defined]
+
+
+@_special
+def __bool__(self: Tensor) -> bool:
+    if self._node is None and self._array.size != 1:
+        raise ShapeError(
+            f"the truth of a tensor of shape {tuple(self.shape)} is ambiguous",
+            where=caller(),
+            hint="use x.any() or x.all()",
+        )
+    return bool(methods.concrete(self, "bool()").reshape(()).item())
+
+
+def _as_number(kind: type) -> Callable[[Tensor], Any]:
+    def convert(self: Tensor) -> Any:
+        array = methods.concrete(self, f"{kind.__name__}()")
+        if array.size != 1:
+            raise ShapeError(
+                f"{kind.__name__}() of a tensor of shape {tuple(self.shape)}, not of one element",
+                where=caller(),
+            )
+        return kind(array.item())
+
+    return convert
+
+
+Tensor.__float__ = _as_number(float)  # type: ignore[attr-defined]
+Tensor.__int__ = _as_number(int)  # type: ignore[attr-defined]
+Tensor.__complex__ = _as_number(complex)  # type: ignore[attr-defined]
+
+
+@_special
+def __index__(self: Tensor) -> int:
+    if self.ndim or not self.dtype.is_integer:
+        raise ArgumentError(
+            f"only a 0-d tensor of integers can be an index, not {self.type}", where=caller()
+        )
+    return int(methods.concrete(self, "int()"))
+
+
+@_special
+def __len__(self: Tensor) -> int:
+    if not self.ndim:
+        raise ArgumentError("len() of a 0-d tensor", where=caller())
+    return self.shape[0]
+
+
+@_special
+def __iter__(self: Tensor) -> Iterator[Any]:
+    if not self.ndim:
+        raise ArgumentError("iteration over a 0-d tensor", where=caller())
+    return iter(shapes.unbind(self, 0))
+
+
+@_special
+def __contains__(self: Tensor, value: Any) -> bool:
+    return bool((self == value).any())
+
+
+@_special
+def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    array = self.numpy()  # type: ignore[attr-defined]
+    if dtype is None or np.dtype(dtype) == array.dtype:
+        return array.copy() if copy else array
+    if copy is False:
+        raise ValueError(f"a tensor of {array.dtype} is not an array of {dtype} without a copy")
+    return array.astype(dtype)
+
+
+@_special
+def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
+    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})  # type: ignore[attr-defined]
+
+
+@_special
+def __dlpack_device__(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+@_special
+def __array_namespace__(self: Tensor, *, api_version: str | None = None) -> Any:
+    return methods_namespace()
+
+
+def methods_namespace() -> Any:
+    """The module whose functions take tensors, for `__array_namespace__`."""
+    from importlib import import_module
+
+    return import_module("graphc")
+
+
+def rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A tensor from what a pickle or a copy holds of one."""
+    result = wrap(array)
+    return result.requires_grad_() if requires_grad else result
+
+
+@_special
+def __reduce_ex__(self: Tensor, protocol: int) -> Any:
+    if self._edge is not None and not self.is_leaf:
+        raise pickle.PicklingError(
+            "only leaves can be pickled: this tensor was computed and has a history; "
+            "pickle x.detach()"
+        )
+    return rebuild, (np.ascontiguousarray(self._array), self.requires_grad)
+
+
+@_special
+def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if not self.is_leaf:
+        raise ArgumentError(
+            "deepcopy: the tensor was computed and has a history",
+            where=caller(),
+            hint="copy x.detach(), or use x.clone()",
+        )
+    result = rebuild(self._array.copy(), self.requires_grad)
+    result.__class__ = self.__class__
+    if self.grad is not None:
+        result.grad = rebuild(self.grad._array.copy(), False)
+    memo[id(self)] = result
+    return result
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object with `__dlpack__`, without a copy.
+
+    Example:
+        >>> import numpy as np, graphc as gc
+        >>> gc.from_dlpack(np.ones(2, np.float32))
+        tensor([1., 1.])
+    """
+    array = np.from_dlpack(source)
+    return creation.from_numpy(array)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether value is an eager tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.is_tensor(gc.zeros(1))
+        True
+    """
+    return isinstance(value, Tensor)
+
+
+def is_floating_point(value: Tensor) -> bool:
+    """Whether a tensor's dtype is a float."""
+    return value.dtype.is_float
+
+
+def numel(value: Tensor) -> int:
+    """The number of elements of a tensor."""
+    return value.type.size  # type: ignore[return-value]
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape and equal elements.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.equal(gc.ones(2), gc.ones(2))
+        True
+    """
+    if tuple(input.shape) != tuple(other.shape):
+        return False
+    return bool(np.array_equal(methods.concrete(input, "equal"), methods.concrete(other, "equal")))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all |input - other| <= atol + rtol * |other|."""
+    a, b = methods.concrete(input, "allclose"), methods.concrete(other, "allclose")
+    return bool(np.allclose(a, b, rtol, atol, equal_nan))
+
+
+def broadcast_shapes(*shapes_: Any) -> Any:
+    """The shape that shapes broadcast to."""
+    return np.broadcast_shapes(*[tuple(s) for s in shapes_])
+
+
+EAGER["equal"] = equal
+Tensor.equal = equal  # type: ignore[attr-defined]
+Tensor.allclose = allclose  # type: ignore[attr-defined]
+FACE["equal"] = face("equal")
+FACE |= {
+    "from_dlpack": from_dlpack, "is_tensor": is_tensor, "is_floating_point": is_floating_point,
+    "numel": numel, "allclose": allclose, "broadcast_shapes": broadcast_shapes,
+    "unique": reductions.unique,
+}  # fmt: skip
+
+__all__ = ["FACE", "DType", "Tensor"]

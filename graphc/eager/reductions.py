@@ -1,0 +1,536 @@
+"""Reductions, sorting and scans by PyTorch's names, with `dim` and `keepdim`."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from graphc import dtypes
+from graphc.dtypes import as_dtype
+from graphc.eager.registry import EAGER, as_dims, call, eager, eager_form, named
+from graphc.eager.tensor import Tensor, wrap
+from graphc.errors import DTypeError
+from graphc.ir import caller
+from graphc.operators import FUNCTIONS
+
+_F = FUNCTIONS
+MaxPair = namedtuple("max", ["values", "indices"])
+MinPair = namedtuple("min", ["values", "indices"])
+SortPair = namedtuple("sort", ["values", "indices"])
+TopkPair = namedtuple("topk", ["values", "indices"])
+MedianPair = namedtuple("median", ["values", "indices"])
+KthPair = namedtuple("kthvalue", ["values", "indices"])
+CumPair = namedtuple("cummax", ["values", "indices"])
+AminmaxPair = namedtuple("aminmax", ["min", "max"])
+
+
+def _settings(dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> dict[str, Any]:
+    return {
+        "axis": as_dims(dim if axis is None else axis),
+        "keepdims": bool(keepdim if keepdims is None else keepdims),
+    }
+
+
+def _one(name: str) -> Any:
+    """Both steps of a reduction: over all axes, over some."""
+    function = FUNCTIONS[name]
+    title = name.title()
+
+    @named(f"{title}Backward0")
+    def whole(x: Any) -> Any:
+        return function(x)
+
+    @named(f"{title}Backward1")
+    def part(x: Any, *, axis: Any, keepdims: bool) -> Any:
+        return function(x, axis, keepdims)
+
+    whole.__name__ = part.__name__ = name
+    return whole, part
+
+
+_SUM, _MEAN, _PROD = _one("sum"), _one("mean"), _one("prod")
+_ANY, _ALL = _one("any"), _one("all")
+
+
+def _reduce(pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> Tensor:
+    settings = _settings(dim, keepdim, axis, keepdims)
+    if settings["axis"] is None and not settings["keepdims"]:
+        return call(pair[0], x)
+    if settings["axis"] == ():
+        settings["axis"] = None
+    return call(pair[1], x, **settings)
+
+
+def _converted(x: Tensor, dtype: Any) -> Tensor:
+    return x if dtype is None else x.to(as_dtype(dtype))  # type: ignore[attr-defined]
+
+
+@eager("sum")
+def sum(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
+    keepdims: Any = None,
+) -> Any:  # fmt: skip
+    """The sum of all elements, or over axes.
+
+    Args:
+        input: a tensor; bools and integers are summed as int64.
+        dim: an axis, several, or None for all.
+        keepdim: keep the axes, with size 1.
+        dtype: convert to it first.
+        axis: NumPy's name of dim.
+        keepdims: NumPy's name of keepdim.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.sum(gc.ones(2, 3), dim=1)
+        tensor([3., 3.])
+    """
+    return _reduce(_SUM, _converted(input, dtype), dim, keepdim, axis, keepdims)
+
+
+@eager("mean")
+def mean(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
+    keepdims: Any = None,
+) -> Any:  # fmt: skip
+    """The mean of all elements, or over axes; arguments as for `sum`.
+
+    Raises:
+        DTypeError: the tensor is not of a float dtype.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mean(gc.tensor([1.0, 2.0]))
+        tensor(1.5000)
+    """
+    x = _converted(input, dtype)
+    if not x.dtype.is_float:
+        raise DTypeError(
+            f"mean: a tensor of {x.dtype.name} has no mean of its dtype",
+            where=caller(),
+            hint="convert it: x.float().mean()",
+        )
+    return _reduce(_MEAN, x, dim, keepdim, axis, keepdims)
+
+
+@eager("prod")
+def prod(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
+    keepdims: Any = None,
+) -> Any:  # fmt: skip
+    """The product of all elements, or over axes; arguments as for `sum`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.prod(gc.tensor([2.0, 3.0]))
+        tensor(6.)
+    """
+    return _reduce(_PROD, _converted(input, dtype), dim, keepdim, axis, keepdims)
+
+
+@eager("any")
+def any_(
+    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+) -> Any:
+    """Whether any element is true (not 0); arguments as for `sum`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.any(gc.tensor([False, True]))
+        tensor(True)
+    """
+    return _reduce(_ANY, input, dim, keepdim, axis, keepdims)
+
+
+@eager("all")
+def all_(
+    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+) -> Any:
+    """Whether all elements are true (not 0); arguments as for `sum`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.all(gc.tensor([False, True]))
+        tensor(False)
+    """
+    return _reduce(_ALL, input, dim, keepdim, axis, keepdims)
+
+
+def _spread(name: str, correction: Any) -> Any:
+    function = FUNCTIONS[name]
+
+    @named(f"{name.title()}Backward0")
+    def run(x: Any, *, axis: Any, keepdims: bool, correction: int) -> Any:
+        return function(x, axis, keepdims, correction=correction)
+
+    run.__name__ = name
+    return run
+
+
+_VAR, _STD = _spread("var", 1), _spread("std", 1)
+
+
+def _variance(
+    run: Any, x: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, axis: Any,
+    keepdims: Any, ddof: Any,
+) -> Any:  # fmt: skip
+    if isinstance(dim, bool):  # x.var(False): PyTorch's older order of arguments
+        dim, unbiased = None, dim
+    if ddof is not None:
+        correction = ddof
+    if unbiased is not None:
+        correction = int(unbiased)
+    settings = _settings(dim, keepdim, axis, keepdims)
+    return call(run, x, correction=1 if correction is None else int(correction), **settings)
+
+
+@eager("var")
+def var(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: Any = None, ddof: Any = None,
+) -> Any:  # fmt: skip
+    """The variance of all elements, or over axes, of a sample unless told otherwise.
+
+    Args:
+        input: a float tensor.
+        dim: an axis, several, or None for all.
+        unbiased: True for correction=1, False for 0.
+        keepdim: keep the axes, with size 1.
+        correction: taken off the number of elements; 1 unless given.
+        axis: NumPy's name of dim.
+        keepdims: NumPy's name of keepdim.
+        ddof: NumPy's name of correction.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.var(gc.tensor([1.0, 3.0]))
+        tensor(2.)
+    """
+    return _variance(_VAR, input, dim, unbiased, keepdim, correction, axis, keepdims, ddof)
+
+
+@eager("std")
+def std(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: Any = None, ddof: Any = None,
+) -> Any:  # fmt: skip
+    """The square root of `var`, with its arguments.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.std(gc.tensor([1.0, 3.0]), correction=0)
+        tensor(1.)
+    """
+    return _variance(_STD, input, dim, unbiased, keepdim, correction, axis, keepdims, ddof)
+
+
+@eager()
+def var_mean(input: Any, dim: Any = None, *, correction: int = 1, keepdim: bool = False) -> Any:
+    """The pair (variance, mean) over axes.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.var_mean(gc.tensor([1.0, 3.0]))
+        (tensor(2.), tensor(2.))
+    """
+    return (
+        var(input, dim, correction=correction, keepdim=keepdim),
+        mean(input, dim, keepdim),
+    )
+
+
+@eager()
+def std_mean(input: Any, dim: Any = None, *, correction: int = 1, keepdim: bool = False) -> Any:
+    """The pair (standard deviation, mean) over axes."""
+    return (
+        std(input, dim, correction=correction, keepdim=keepdim),
+        mean(input, dim, keepdim),
+    )
+
+
+def _extreme(name: str) -> Any:
+    """The greatest (least) element over all axes, over some, and with its index."""
+    function, position = FUNCTIONS[name], FUNCTIONS[f"arg{name}"]
+
+    @named(f"{name.title()}Backward1")
+    def whole(x: Any) -> Any:
+        return function(x)
+
+    @named(f"A{name}Backward0")
+    def part(x: Any, *, axis: Any, keepdims: bool) -> Any:
+        return function(x, axis, keepdims)
+
+    @named(f"{name.title()}Backward0")
+    def pair(x: Any, *, axis: int, keepdims: bool) -> Any:
+        if not x.type.shape:
+            return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+        index = position(x, axis, True)
+        values = FUNCTIONS["take_along_axis"](x, index, axis)
+        if keepdims:
+            return values, index
+        return FUNCTIONS["squeeze"](values, axis), FUNCTIONS["squeeze"](index, axis)
+
+    for step in (whole, part, pair):
+        step.__name__ = name
+    return whole, part, pair
+
+
+_MAX, _MIN = _extreme("max"), _extreme("min")
+
+
+def _extremes(
+    steps: Any, result: Any, other: str, x: Any, dim: Any, keepdim: bool, axis: Any, keepdims: Any
+) -> Any:
+    if isinstance(dim, Tensor):
+        return EAGER[other](x, dim)
+    if axis is not None or keepdims is not None:
+        return call(steps[1], x, **_settings(None, False, axis, keepdims))
+    if dim is None:
+        return call(steps[0], x)
+    return result(*call(steps[2], x, axis=int(dim), keepdims=bool(keepdim)))
+
+
+@eager("max")
+def max(
+    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+) -> Any:
+    """The greatest element; along `dim`, the pair (values, indices); of two tensors, the greater.
+
+    With NumPy's `axis=` instead of `dim`, the values alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.max(gc.tensor([[1.0, 3.0], [2.0, 0.0]]), 1).indices
+        tensor([1, 0])
+    """
+    return _extremes(_MAX, MaxPair, "maximum", input, dim, keepdim, axis, keepdims)
+
+
+@eager("min")
+def min(
+    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+) -> Any:
+    """The least element; along `dim`, the pair (values, indices); of two tensors, the lesser.
+
+    With NumPy's `axis=` instead of `dim`, the values alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.min(gc.tensor([[1.0, 3.0], [2.0, 0.0]]), 1).values
+        tensor([1., 0.])
+    """
+    return _extremes(_MIN, MinPair, "minimum", input, dim, keepdim, axis, keepdims)
+
+
+@eager()
+def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The greatest elements over axes; ties share the gradient evenly."""
+    return call(_MAX[1], input, axis=as_dims(dim) or None, keepdims=keepdim)
+
+
+@eager()
+def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The least elements over axes; ties share the gradient evenly."""
+    return call(_MIN[1], input, axis=as_dims(dim) or None, keepdims=keepdim)
+
+
+@eager()
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """The pair (min, max) over an axis or all."""
+    return AminmaxPair(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+def _sorted(x: Any, *, axis: int, descending: bool) -> Any:
+    if not x.type.shape:
+        return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+    index = FUNCTIONS["argsort"](x, axis, descending)
+    return FUNCTIONS["take_along_axis"](x, index, axis), index
+
+
+_sorted.__name__ = "sort"
+
+
+@eager("sort")
+def sort(
+    input: Any, dim: int = -1, descending: bool = False, stable: bool = True, *, axis: Any = None
+) -> Any:
+    """The elements in order along an axis, and where they stood: (values, indices).
+
+    Equal elements keep their order.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.sort(gc.tensor([3.0, 1.0, 2.0])).indices
+        tensor([1, 2, 0])
+    """
+    axis = dim if axis is None else axis
+    return SortPair(*call(_sorted, input, axis=int(axis), descending=bool(descending)))
+
+
+def _argsorted(x: Any, *, axis: int, descending: bool) -> Any:
+    if not x.type.shape:
+        return FUNCTIONS["full"]((), 0, dtypes.int64)
+    return FUNCTIONS["argsort"](x, axis, descending)
+
+
+@eager("argsort")
+def argsort(
+    input: Any, dim: int = -1, descending: bool = False, stable: bool = True, *, axis: Any = None
+) -> Any:
+    """Where the elements in order along an axis stand.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.argsort(gc.tensor([3.0, 1.0, 2.0]))
+        tensor([1, 2, 0])
+    """
+    axis = dim if axis is None else axis
+    return call(_argsorted, input, axis=int(axis), descending=bool(descending))
+
+
+def _topk(x: Any, *, k: int, axis: int, largest: bool) -> Any:
+    return FUNCTIONS["topk"](x, k, axis, largest)
+
+
+@eager("topk")
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The k greatest (least) elements along an axis, in order: (values, indices).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.topk(gc.tensor([3.0, 1.0, 2.0]), 2).values
+        tensor([3., 2.])
+    """
+    return TopkPair(*call(_topk, input, k=int(k), axis=int(dim), largest=bool(largest)))
+
+
+def _nth(x: Any, *, place: int, axis: int, keepdims: bool) -> Any:
+    if not x.type.shape:
+        return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+    rank = len(x.type.shape)
+    cut = tuple(slice(place, place + 1) if a == axis % rank else slice(None) for a in range(rank))
+    index = FUNCTIONS["argsort"](x, axis)[cut]
+    values = FUNCTIONS["take_along_axis"](x, index, axis)
+    if keepdims:
+        return values, index
+    return FUNCTIONS["squeeze"](values, axis), FUNCTIONS["squeeze"](index, axis)
+
+
+@eager()
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The k-th least element along an axis, counted from 1: (values, indices)."""
+    return KthPair(*call(_nth, input, place=k - 1, axis=int(dim), keepdims=keepdim))
+
+
+@eager()
+def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The lower median of all elements; along `dim`, the pair (values, indices).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.median(gc.tensor([3.0, 1.0, 2.0]))
+        tensor(2.)
+    """
+    if dim is None:
+        flat = input.flatten()
+        return call(_nth, flat, place=(flat.shape[0] - 1) // 2, axis=0, keepdims=False)[0]
+    place = (input.shape[dim] - 1) // 2 if input.ndim else 0
+    return MedianPair(*call(_nth, input, place=place, axis=int(dim), keepdims=keepdim))
+
+
+def _norm(x: Any, *, p: Any, axis: Any, keepdims: bool) -> Any:
+    absolute, total = FUNCTIONS["absolute"], FUNCTIONS["sum"]
+    if p == 2:
+        squares = total(x * x, axis, keepdims)
+        # The gradient at 0 is 0, not nan.
+        zero = squares == 0
+        root = FUNCTIONS["sqrt"](FUNCTIONS["where"](zero, 1, squares))
+        return FUNCTIONS["where"](zero, 0, root)
+    if p == 1:
+        return total(absolute(x), axis, keepdims)
+    if p in (float("inf"), -float("inf")):
+        return FUNCTIONS["max" if p > 0 else "min"](absolute(x), axis, keepdims)
+    if p == 0:
+        return total(FUNCTIONS["cast"](x != 0, x.type.dtype), axis, keepdims)
+    return total(absolute(x) ** p, axis, keepdims) ** (1.0 / p)
+
+
+_norm.backward_name = "LinalgVectorNormBackward0"  # type: ignore[attr-defined]
+
+
+@eager()
+def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Any:
+    """The p-norm of all elements, or over axes; 2 ("fro") unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.norm(gc.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    p = 2 if p in (None, "fro") else p
+    return call(_norm, input, p=float(p), axis=as_dims(dim), keepdims=keepdim)
+
+
+@named("LogsumexpBackward0")
+def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    return FUNCTIONS["logsumexp"](x, axis, keepdims)
+
+
+@eager("logsumexp")
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """log(sum(exp(x))) over axes, without overflow."""
+    return call(_logsumexp, input, axis=as_dims(dim), keepdims=keepdim)
+
+
+def _unique_parts(
+    input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: Any
+) -> Any:
+    found = np.unique(
+        input.numpy(),
+        return_inverse=True,
+        return_counts=True,
+        axis=dim,  # type: ignore[attr-defined]
+    )
+    values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
+    shape = input.shape if dim is None else (input.shape[dim],)
+    parts = [values]
+    parts += [inverse.reshape(*shape)] if return_inverse else []
+    parts += [counts] if return_counts else []
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+@eager()
+def unique(
+    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+    dim: Any = None,
+) -> Any:  # fmt: skip
+    """The distinct elements in order; their places and numbers on demand. Has no gradient.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.unique(gc.tensor([2, 1, 2]))
+        tensor([1, 2])
+    """
+    return _unique_parts(input, sorted, return_inverse, return_counts, dim)
+
+
+def _bincount(x: Any, *weights: Any, size: int) -> Any:
+    dtype = weights[0].type.dtype if weights else dtypes.int64
+    zeros = FUNCTIONS["full"]((size,), 0, dtype)
+    ones = FUNCTIONS["full"](x.type.shape, 1, dtype)
+    return FUNCTIONS["index_add"](zeros, x, weights[0] if weights else ones)
+
+
+@eager()
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each of 0, 1, ... occurs (its size depends on the greatest value)."""
+    most = int(input.numpy().max()) + 1 if input.numel() else 0
+    size = most if most > minlength else minlength
+    given = () if weights is None else (weights,)
+    return call(_bincount, input, *given, size=size)
+
+
+for _name in ("argmax", "argmin", "cumsum", "cumprod", "count_nonzero"):
+    EAGER.setdefault(_name, eager_form(_name, _F[_name]))
