@@ -59,8 +59,6 @@ class Context:
 class CustomBackward(GradFn):
     """The backward step of a custom function."""
 
-    __slots__ = ("context", "freed", "kind", "name", "saved", "shapes")
-
     def __init__(self, kind: type, context: Context, edges: Sequence[Any]) -> None:
         super().__init__(edges)
         self.kind = kind

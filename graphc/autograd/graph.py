@@ -40,16 +40,17 @@ class GradFn:
         number: its place in the order of recording.
     """
 
-    __slots__ = ("__weakref__", "edges", "hooks", "number", "pre_hooks", "retained")
     name = "GradFn"
+    # On the class what most steps have, so that making one sets few attributes.
+    # Functions of users: after the step, before it, and tensors that keep their gradient.
+    hooks: dict[int, Callable[..., Any]] | None = None
+    pre_hooks: dict[int, list[Any]] | None = None
+    retained: list[Any] | None = None
+    edges: tuple[Edge | None, ...]
 
     def __init__(self, edges: Sequence[Edge | None]) -> None:
         self.edges = tuple(edges)
         self.number = next(_numbers)
-        # Functions of users: after the step, before it, and tensors that keep their gradient.
-        self.hooks: dict[int, Callable[..., Any]] | None = None
-        self.pre_hooks: dict[int, list[Any]] | None = None
-        self.retained: list[Any] | None = None
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -106,7 +107,6 @@ class Handle:
 class AccumulateGrad(GradFn):
     """The end of the graph at a leaf: adds the cotangent to `leaf.grad`."""
 
-    __slots__ = ("leaf", "post_hooks")
     name = "AccumulateGrad"
 
     def __init__(self, leaf: Any) -> None:
@@ -165,30 +165,32 @@ def type_text(array: Any, node: Any = None) -> str:
 class CallBackward(GradFn):
     """The backward step of an op of graphc: the derivative of its call."""
 
-    __slots__ = ("_call", "freed", "inputs", "kept", "kept_nodes", "name", "outputs", "shapes")
+    outputs: tuple[Saved | None, ...] = ()
+    kept: tuple[np.ndarray, ...] = ()
+    kept_nodes: tuple[Any, ...] = ()
+    shapes: tuple[Any, ...] = ()
+    freed = False
 
     def __init__(
         self,
         name: str,
-        call: Call | Callable[[], Call],
-        edges: Sequence[Edge | None],
+        call: Any,
+        edges: tuple[Edge | None, ...],
         inputs: Sequence[Saved | None],
     ) -> None:
-        super().__init__(edges)
         self.name = name
+        self.edges = edges
+        self.number = next(_numbers)
+        # A `Call`, or what finds it: most steps of small programs never need it.
         self._call = call
         self.inputs: Sequence[Saved | None] | None = inputs
-        self.outputs: tuple[Saved | None, ...] = ()
-        self.kept: tuple[np.ndarray, ...] = ()
-        self.kept_nodes: tuple[Any, ...] = ()
-        self.shapes: tuple[Any, ...] = ()
-        self.freed = False
 
     @property
     def call(self) -> Call:
         """The call that was recorded."""
-        if not isinstance(self._call, Call):
-            self._call = self._call()
+        if self._call.__class__ is tuple:
+            find, *signature = self._call
+            self._call = find(*signature)
         return self._call
 
     @property

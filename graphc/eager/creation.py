@@ -64,7 +64,10 @@ def _plain(data: Any) -> Any:
     """Nested lists with their tensors as arrays or numbers."""
     if isinstance(data, list | tuple):
         return [_plain(v) for v in data]
-    return data.detach().numpy()[()] if isinstance(data, Tensor) else data  # type: ignore[attr-defined]
+    if isinstance(data, Tensor):
+        return data.detach().numpy()[()]  # type: ignore[attr-defined]
+    # Asked without `copy`, which the __array__ of some libraries does not take.
+    return np.asarray(data) if hasattr(data, "__array__") else data
 
 
 def _holds_arrays(data: Any) -> bool:

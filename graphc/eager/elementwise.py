@@ -43,13 +43,10 @@ def record_pair(function: Callable[..., Any], a: Any, b: Any, result: Any) -> No
     (needs_a, needs_b), needs_result = needs_of(function, 2)
     x, y = a._array, b._array
 
-    def call() -> Any:
-        return call_of(function, TWO, (), (x_char, x_shape, y_char, y_shape))
-
-    x_char, x_shape, y_char, y_shape = x.dtype.char, x.shape, y.dtype.char, y.shape
+    types = (x.dtype.char, x.shape, y.dtype.char, y.shape)
     fn = CallBackward(
         backward_name(function),
-        call,
+        (call_of, function, TWO, (), types),
         (a._edge, b._edge),
         (Saved(a, a._edge) if needs_a else None, Saved(b, b._edge) if needs_b else None),
     )
@@ -61,13 +58,12 @@ def record_pair(function: Callable[..., Any], a: Any, b: Any, result: Any) -> No
 def record_one(function: Callable[..., Any], a: Any, result: Any) -> None:
     """Give a result the backward step of a function of one tensor."""
     (needs_a,), needs_result = needs_of(function, 1)
-    char, shape = a._array.dtype.char, a._array.shape
-
-    def call() -> Any:
-        return call_of(function, ONE, (), (char, shape))
-
+    types = (a._array.dtype.char, a._array.shape)
     fn = CallBackward(
-        backward_name(function), call, (a._edge,), (Saved(a, a._edge) if needs_a else None,)
+        backward_name(function),
+        (call_of, function, ONE, (), types),
+        (a._edge,),
+        (Saved(a, a._edge) if needs_a else None,),
     )
     if needs_result:
         fn.outputs = (Saved(result, None),)

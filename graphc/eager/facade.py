@@ -6,7 +6,6 @@ by name; `graphc` exports them.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -167,7 +166,7 @@ def _property(name: str) -> Callable[[Callable[..., Any]], None]:
 @_property("T")
 def _transposed(self: Tensor) -> Tensor:
     """A view with the axes reversed."""
-    return shapes.permute(self, *reversed(range(self.ndim)))
+    return shapes.transposed(self)
 
 
 @_property("mT")
@@ -224,9 +223,15 @@ def __str__(self: Tensor) -> str:
 
 @_special
 def __format__(self: Tensor, spec: str) -> str:
-    if not spec or self.ndim:
-        return object.__format__(repr(self), spec) if not spec else format(repr(self), spec)
-    return format(self.item(), spec)  # type: ignore[attr-defined]
+    if self.ndim == 0:
+        return format(self.item(), spec)  # type: ignore[attr-defined]
+    if spec:
+        raise ArgumentError(
+            f"the format {spec!r} is for one number, not for a tensor of shape {tuple(self.shape)}",
+            where=caller(),
+            hint="format its elements, which x.tolist() gives",
+        )
+    return repr(self)
 
 
 @_special
@@ -283,6 +288,12 @@ def __iter__(self: Tensor) -> Iterator[Any]:
 
 @_special
 def __contains__(self: Tensor, value: Any) -> bool:
+    if not isinstance(value, Tensor | bool | int | float | np.generic | np.ndarray):
+        raise ArgumentError(
+            f"in: {type(value).__name__} {value!r:.60} is no element of a tensor",
+            where=caller(),
+            hint="look for a number or a tensor",
+        )
     return bool((self == value).any())
 
 
@@ -326,12 +337,18 @@ def rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
 
 @_special
 def __reduce_ex__(self: Tensor, protocol: int) -> Any:
-    if self._edge is not None and not self.is_leaf:
-        raise pickle.PicklingError(
-            "only leaves can be pickled: this tensor was computed and has a history; "
-            "pickle x.detach()"
-        )
-    return rebuild, (np.ascontiguousarray(self._array), self.requires_grad)
+    """What a pickle holds: the elements, and requires_grad. What was computed becomes a leaf."""
+    array = methods.concrete(self, "a pickle")
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    return rebuild, (array, self.requires_grad)
+
+
+@_special
+def __copy__(self: Tensor) -> Tensor:
+    """Another leaf over the same memory."""
+    result = self.detach()  # type: ignore[attr-defined]
+    result.__class__ = self.__class__
+    return result.requires_grad_(self.requires_grad)
 
 
 @_special
@@ -358,6 +375,12 @@ def from_dlpack(source: Any) -> Tensor:
         >>> gc.from_dlpack(np.ones(2, np.float32))
         tensor([1., 1.])
     """
+    if not hasattr(source, "__dlpack__"):
+        raise ArgumentError(
+            f"from_dlpack: {type(source).__name__} {source!r:.60} has no __dlpack__",
+            where=caller(),
+            hint="use gc.tensor(...)",
+        )
     array = np.from_dlpack(source)
     return creation.from_numpy(array)
 

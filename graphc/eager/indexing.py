@@ -18,7 +18,7 @@ from graphc.eager.composite import store
 from graphc.eager.hot import hot
 from graphc.eager.inplace import check_leaf_view, take_history
 from graphc.eager.registry import as_eager, call, named
-from graphc.eager.tensor import ONE, Tensor, attach_view, invoke, new, wrap
+from graphc.eager.tensor import ONE, Tensor, invoke, viewed, wrap
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
@@ -151,16 +151,16 @@ def getitem(self: Tensor, index: Any) -> Any:
     for item in items:
         if not is_basic(item):
             return _get_advanced(self, items)
-    if self._edge is None and not hot.slow:
+    if not hot.slow:
         try:
             array = self._array[index]
         except (IndexError, TypeError, ValueError) as error:
             raise _refused(self, index, error) from None
-        result = new(Tensor)
-        result._array = array if array.__class__ is np.ndarray else self._array[(*items, ...)]
-        spec = tuple([_slice_spec(i) for i in items])
-        attach_view(result, self, _basic, ONE, (("index", spec),))
-        return result
+        if array.__class__ is not np.ndarray:
+            array = self._array[(*items, ...)]
+        spec = tuple([_slice_spec(int(i) if isinstance(i, np.integer) else i) for i in items])
+        step = _selected if isinstance(items[0] if items else None, int) else _basic
+        return viewed(self, array, step, (("index", spec),))
     spec = tuple([_slice_spec(int(i) if isinstance(i, np.integer) else i) for i in items])
     step = _selected if isinstance(items[0] if items else None, int) else _basic
     if any(isinstance(i, slice) and isinstance(i.step, int) and i.step < 0 for i in items):

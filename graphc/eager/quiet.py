@@ -21,7 +21,6 @@ class _Quiet(threading.local):
         context = contextvars.copy_context()
         context.run(np.seterr, all="ignore")
         self.run = context.run
-        self.entered = False
 
 
 local = _Quiet()
@@ -29,10 +28,10 @@ local = _Quiet()
 
 def run(function: Callable[..., Any], *arrays: Any) -> Any:
     """`function(*arrays)` without floating-point warnings; may be nested."""
-    if local.entered:
-        return function(*arrays)
-    local.entered = True
     try:
         return local.run(function, *arrays)
-    finally:
-        local.entered = False
+    except RuntimeError as error:
+        # A finalizer that computes may come in between: the context is entered already.
+        if "cannot enter context" not in str(error):
+            raise
+        return function(*arrays)

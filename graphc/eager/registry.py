@@ -21,6 +21,9 @@ from graphc.ir import NoGradient, caller
 from graphc.operators import FUNCTIONS, Operators
 
 EAGER: dict[str, Callable[..., Any]] = {}
+SLOTS = [(SLOT,) * count for count in range(64)]
+# Functions that make tensors choose by their own arguments what to make.
+MAKERS = {"zeros", "ones", "full", "arange", "eye", "manual_seed", "randint", "normal"}
 # PyTorch's names of arguments, and NumPy's.
 ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
 
@@ -38,12 +41,12 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def call(function: Callable[..., Any], *tensors: Tensor, view: bool = False, **static: Any) -> Any:
     """Run a function of symbolic tensors eagerly: tensors first, settings by keyword."""
-    return invoke(function, (SLOT,) * len(tensors), tuple(sorted(static.items())), tensors, view)
+    return invoke(function, SLOTS[len(tensors)], tuple(static.items()), tensors, view)
 
 
 def call_list(function: Callable[..., Any], tensors: Sequence[Tensor], **static: Any) -> Any:
     """`call` of a function whose first argument is a list of tensors."""
-    return invoke(function, (_Listed.of(len(tensors)),), tuple(sorted(static.items())), tensors)
+    return invoke(function, (_Listed.of(len(tensors)),), tuple(static.items()), tensors)
 
 
 def named(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -101,7 +104,7 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             _place(value, template, tensors)
         if not tensors:
             return function(*args, **kwargs)
-        static: Static = tuple(sorted((k, static_value(v)) for k, v in kwargs.items()))
+        static: Static = tuple([(k, static_value(v)) for k, v in kwargs.items()])
         return invoke(function, tuple(template), static, tensors)
 
     return apply
@@ -167,7 +170,7 @@ def face(name: str) -> Callable[..., Any]:
     """What users call: the eager form for eager tensors, the graph's function for symbolic ones."""
     symbolic = FUNCTIONS.get(name)
     own = EAGER.get(name)
-    if symbolic is None:
+    if symbolic is None or name in MAKERS:
         return own  # type: ignore[return-value]
     form = own if own is not None else eager_form(name, symbolic)
 

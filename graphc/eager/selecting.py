@@ -338,6 +338,8 @@ def matmul(input: Any, other: Any) -> Any:
         >>> gc.matmul(gc.ones(2, 3), gc.ones(3))
         tensor([3., 3.])
     """
+    if isinstance(input, np.ndarray) or isinstance(other, np.ndarray):
+        input, other = as_eager(input), as_eager(other)
     ranks = (input.ndim, other.ndim)
     if ranks == (2, 2):
         return call(_MM, input, other)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from graphc.eager.hot import hot
 from graphc.eager.registry import call, call_list, eager, named
-from graphc.eager.tensor import Tensor
+from graphc.eager.tensor import Tensor, viewed
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
@@ -89,7 +90,15 @@ def reshape(input: Any, *shape: Any) -> Any:
         tensor([[0, 1],
                 [2, 3]])
     """
-    return call(_view, input, view=True, shape=sizes_of(shape))
+    sizes = sizes_of(shape)
+    if not hot.slow:
+        try:
+            array = input._array.reshape(sizes)
+        except (ValueError, TypeError):
+            pass  # the graph's own function says what is wrong
+        else:
+            return viewed(input, array, _view, (("shape", sizes),))
+    return call(_view, input, view=True, shape=sizes)
 
 
 def view(input: Any, *shape: Any) -> Any:
@@ -100,7 +109,7 @@ def view(input: Any, *shape: Any) -> Any:
     """
     if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
         return input.view_dtype(shape[0])
-    result = call(_view, input, view=True, shape=sizes_of(shape))
+    result = reshape(input, *shape)
     if input._node is None and result._array.size and result._view is None:
         raise ShapeError(
             f"view: a tensor of shape {tuple(input.shape)} whose elements are not in order in "
@@ -120,13 +129,19 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
         >>> gc.transpose(gc.zeros(2, 3), 0, 1).shape
         graphc.Size([3, 2])
     """
+    if not hot.slow and -input._array.ndim <= min(dim0, dim1) <= max(dim0, dim1) < input._array.ndim:
+        array = input._array.swapaxes(dim0, dim1)
+        return viewed(input, array, _swapped, (("dim0", dim0), ("dim1", dim1)))
     return call(_swapped, input, view=True, dim0=int(dim0), dim1=int(dim1))
 
 
 @eager()
 def permute(input: Any, *dims: Any) -> Any:
     """A view with its axes in another order."""
-    return call(_permuted, input, view=True, axes=sizes_of(dims))
+    axes = sizes_of(dims)
+    if not hot.slow and sorted(a % len(axes) for a in axes) == list(range(input._array.ndim)):
+        return viewed(input, input._array.transpose(axes), _permuted, (("axes", axes),))
+    return call(_permuted, input, view=True, axes=axes)
 
 
 @eager()
@@ -136,7 +151,14 @@ def t(input: Any) -> Any:
         raise ShapeError(
             f"t: a tensor with {input.ndim} axes", where=caller(), hint="use x.mT or x.permute"
         )
-    return call(_turned, input, view=True)
+    return transposed(input)
+
+
+def transposed(input: Any) -> Any:
+    """A view with the axes reversed."""
+    if hot.slow:
+        return call(_turned, input, view=True)
+    return viewed(input, input._array.T, _turned, ())
 
 
 @eager("movedim", "moveaxis")
@@ -168,7 +190,13 @@ def unsqueeze(input: Any, dim: Any = 0, *, axis: Any = None) -> Any:
         >>> gc.unsqueeze(gc.zeros(3), 0).shape
         graphc.Size([1, 3])
     """
-    return call(_unsqueezed, input, view=True, axis=int(dim if axis is None else axis))
+    place = int(dim if axis is None else axis)
+    if not hot.slow and -input._array.ndim - 1 <= place <= input._array.ndim:
+        array = input._array
+        shape = list(array.shape)
+        shape.insert(place if place >= 0 else place + array.ndim + 1, 1)
+        return viewed(input, array.reshape(shape), _unsqueezed, (("axis", place),))
+    return call(_unsqueezed, input, view=True, axis=place)
 
 
 @eager("flatten")

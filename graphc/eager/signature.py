@@ -59,6 +59,7 @@ class Call:
         single: whether the function returns one tensor, not a tuple.
         compiled: whether it runs kernels; else NumPy.
         may_alias: for each output, whether it may share memory with an input.
+        differentiable: for each output, whether it has a float dtype, so a gradient.
     """
 
     def __init__(
@@ -77,15 +78,16 @@ class Call:
         self.compiled = compiled
         self.may_alias = tuple(_only_moves(o) for o in self.outputs)
         self.dtypes = tuple(tensor_type(o).dtype for o in self.outputs)
-        self._run: Callable[..., Sequence[np.ndarray]] | None = None
+        self.differentiable = tuple(d.is_float for d in self.dtypes)
+        # The results for arrays of the signature's dtypes and shapes; made at the first run.
+        self.run: Callable[..., Sequence[np.ndarray]] = self._first_run
+        self.plain = not any(self.may_alias)
         self._keeping: dict[tuple[Node, ...], Callable[..., Sequence[np.ndarray]]] = {}
         self._derivatives: dict[Any, Any] = {}
 
-    def run(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
-        """The results for arrays of the signature's dtypes and shapes."""
-        if self._run is None:
-            self._run = runner(self.name, self.inputs, self.outputs, self.compiled)
-        return self._run(*arrays)
+    def _first_run(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        self.run = runner(self.name, self.inputs, self.outputs, self.compiled)
+        return self.run(*arrays)
 
     def run_keeping(self, kept: tuple[Node, ...], *arrays: np.ndarray) -> Sequence[np.ndarray]:
         """The results, and after them the values of nodes inside that a derivative needs."""
@@ -113,10 +115,6 @@ class Call:
             found = self._derivatives[key] = ExactDerivative(self, wrt, given)
         return found
 
-    @property
-    def differentiable(self) -> tuple[bool, ...]:
-        """For each output, whether it has a float dtype, so a gradient."""
-        return tuple(d.is_float for d in self.dtypes)
 
 
 def _only_moves(node: Node) -> bool:

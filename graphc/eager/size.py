@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 
-class Size(tuple):  # noqa: SLOT001
+class Size(tuple):
     """A tensor's shape.
 
     Example:

@@ -259,7 +259,7 @@ def call_of(
     function: Callable[..., Any], template: Template, static: Static, types: Sequence[Any]
 ) -> Call:
     """The call of a signature; `types` has a dtype's character and a shape for each tensor."""
-    key = (function, template, static, tuple(types))
+    key = (function, template, static, *types)
     call = _CALLS.get(key)
     if call is None:
         of_tensors = tuple(
@@ -297,25 +297,32 @@ def invoke(
     """
     if hot.slow and tracing.trace is not None:
         return tracing.trace.invoke(function, template, static, tensors, view)
-    arrays = [t._array for t in tensors]
-    types: list[Any] = []
-    for array in arrays:
-        types.append(array.dtype.char)
-        types.append(array.shape)
-    key = (function, template, static, tuple(types))
-    call = _CALLS.get(key)
+    arrays = []
+    key: list[Any] = [function, template, static]
+    recorded = False
+    for tensor in tensors:
+        array = tensor._array
+        arrays.append(array)
+        key.append(array.dtype.char)
+        key.append(array.shape)
+        if tensor._edge is not None:
+            recorded = True
+    call = _CALLS.get(tuple(key))
     if call is None:
-        call = call_of(function, template, static, types)
-    fn = None
-    if state.enabled:
-        for tensor in tensors:
-            if tensor._edge is not None:
-                fn = _recorded(function, call, tensors)
-                break
-    if fn is None:
+        call = call_of(function, template, static, key[3:])
+    if not recorded or not state.enabled:
         results = quiet.run(call.run, *arrays)
+        if call.single and call.plain:
+            result = new(Tensor)
+            result._array = results[0]
+            return result
+        fn = None
     else:
-        results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+        fn = _recorded(function, call, tensors)
+        if fn is None or not fn.kept_nodes:
+            results = quiet.run(call.run, *arrays)
+        else:
+            results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
     found = _wrapped(call, results, tensors, fn, view)
     if view:
         for tensor in found:
@@ -329,8 +336,8 @@ def _recorded(
     """The backward step of a call, or None when no result can carry a gradient."""
     if not any(call.differentiable):
         return None
-    edges = [t._edge for t in tensors]
-    wanted = tuple(e is not None for e in edges)
+    edges = tuple([t._edge for t in tensors])
+    wanted = tuple([e is not None for e in edges])
     derivative = call.derivative(wanted, call.differentiable)
     everything = bool(derivative.kept)
     needed = derivative.inputs
@@ -372,7 +379,8 @@ def attach_view(
     tensor: Tensor, parent: Tensor, function: Any, template: Template, static: Static
 ) -> None:
     """Note that a tensor is a view of another, when it shares the other's memory."""
-    if parent._node is None and not np.may_share_memory(tensor._array, parent._array):
+    base, own = tensor._array.base, parent._array
+    if base is not own and (base is None or base is not own.base):
         return
     tensor._version = parent.version()
     tensor._view = View(parent, function, template, static)
@@ -385,13 +393,44 @@ def attach_view(
     views.append(weakref.ref(tensor))
 
 
+_NAMES: dict[Any, str] = {}
+
+
 def backward_name(function: Callable[..., Any]) -> str:
     """How `grad_fn` is called: `softmax` is `SoftmaxBackward0`."""
-    given = getattr(function, "backward_name", None)
-    if given is not None:
-        return given
-    words = function.__name__.strip("_").split("_")
-    return "".join(w[:1].upper() + w[1:] for w in words) + "Backward0"
+    name = _NAMES.get(function)
+    if name is None:
+        name = getattr(function, "backward_name", None)
+        if name is None:
+            words = function.__name__.strip("_").split("_")
+            name = "".join(w[:1].upper() + w[1:] for w in words) + "Backward0"
+        _NAMES[function] = name
+    return name
+
+
+def viewed(tensor: Tensor, array: Any, function: Any, static: Static) -> Tensor:
+    """A tensor over a part of another's memory, recorded as `function` of it.
+
+    Args:
+        tensor: the whole.
+        array: the part, a NumPy view of the whole's array (or a copy, where it cannot be).
+        function: of a symbolic tensor; takes the part.
+        static: its keyword arguments.
+    """
+    result = new(Tensor)
+    result._array = array
+    attach_view(result, tensor, function, ONE, static)
+    whole = tensor._array
+    if tensor._edge is not None and state.enabled and whole.dtype.kind == "f":
+        types = (whole.dtype.char, whole.shape)
+        fn = CallBackward(
+            backward_name(function),
+            (call_of, function, ONE, static, types),
+            (tensor._edge,),
+            (None,),
+        )
+        result._edge = (fn, 0)
+    return result
 
 
 def is_movement(call: Call) -> bool:
