@@ -251,9 +251,10 @@ class CallBackward(GradFn):
                 saved.check(self.name)
                 arrays.append(saved.array)
         for node in derivative.kept:
-            if node not in self.kept_nodes:
+            place = next((k for k, n in enumerate(self.kept_nodes) if n is node), None)
+            if place is None:
                 return None
-            arrays.append(self.kept[self.kept_nodes.index(node)])
+            arrays.append(self.kept[place])
         return arrays
 
     def _zeros(self, position: int) -> np.ndarray:

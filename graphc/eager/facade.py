@@ -16,6 +16,7 @@ from graphc.eager import (
     arithmetic,
     creation,
     indexing,
+    interchange,
     methods,
     promotion,
     random,
@@ -30,7 +31,7 @@ from graphc.eager.registry import EAGER, eager_form, face
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
-from graphc.operators import BINARY, COMPARE, FUNCTIONS
+from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
 
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
@@ -109,6 +110,7 @@ def _attach() -> None:
     for name, function in {**methods.METHODS, **random.METHODS}.items():
         _method(name, function)
     _method("view", shapes.view)
+    _method("repeat", selecting.tile)
     for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
         _method(name, methods.METHODS[name])
     for name, own in {**BINARY, **COMPARE}.items():
@@ -123,8 +125,8 @@ def _attach() -> None:
     for name, own in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
         setattr(Tensor, f"__{name}__", EAGER[own])
     Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-    Tensor.__eq__ = _operator(EAGER["eq"])  # type: ignore[method-assign]
-    Tensor.__ne__ = _operator(EAGER["ne"])  # type: ignore[method-assign]
+    Tensor.__eq__ = _equality(EAGER["eq"])  # type: ignore[method-assign]
+    Tensor.__ne__ = _equality(EAGER["ne"])  # type: ignore[method-assign]
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
     Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
     Tensor.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
@@ -144,6 +146,18 @@ def _method(name: str, function: Callable[..., Any]) -> None:
 def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function as an operator: what is no operand is left to Python."""
     return function
+
+
+_COMPARABLE = (Operators, np.ndarray, np.generic, bool, int, float)
+
+
+def _equality(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`==` or `!=`: what is no number is another thing, so Python answers."""
+
+    def apply(self: Any, other: Any) -> Any:
+        return function(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+
+    return apply
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -297,94 +311,6 @@ def __contains__(self: Tensor, value: Any) -> bool:
     return bool((self == value).any())
 
 
-@_special
-def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
-    array = self.numpy()  # type: ignore[attr-defined]
-    if dtype is None or np.dtype(dtype) == array.dtype:
-        return array.copy() if copy else array
-    if copy is False:
-        raise ValueError(f"a tensor of {array.dtype} is not an array of {dtype} without a copy")
-    return array.astype(dtype)
-
-
-@_special
-def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
-    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})  # type: ignore[attr-defined]
-
-
-@_special
-def __dlpack_device__(self: Tensor) -> Any:
-    return self._array.__dlpack_device__()
-
-
-@_special
-def __array_namespace__(self: Tensor, *, api_version: str | None = None) -> Any:
-    return methods_namespace()
-
-
-def methods_namespace() -> Any:
-    """The module whose functions take tensors, for `__array_namespace__`."""
-    from importlib import import_module
-
-    return import_module("graphc")
-
-
-def rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
-    """A tensor from what a pickle or a copy holds of one."""
-    result = wrap(array)
-    return result.requires_grad_() if requires_grad else result
-
-
-@_special
-def __reduce_ex__(self: Tensor, protocol: int) -> Any:
-    """What a pickle holds: the elements, and requires_grad. What was computed becomes a leaf."""
-    array = methods.concrete(self, "a pickle")
-    array = np.ascontiguousarray(array).reshape(array.shape)
-    return rebuild, (array, self.requires_grad)
-
-
-@_special
-def __copy__(self: Tensor) -> Tensor:
-    """Another leaf over the same memory."""
-    result = self.detach()  # type: ignore[attr-defined]
-    result.__class__ = self.__class__
-    return result.requires_grad_(self.requires_grad)
-
-
-@_special
-def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    if not self.is_leaf:
-        raise ArgumentError(
-            "deepcopy: the tensor was computed and has a history",
-            where=caller(),
-            hint="copy x.detach(), or use x.clone()",
-        )
-    result = rebuild(self._array.copy(), self.requires_grad)
-    result.__class__ = self.__class__
-    if self.grad is not None:
-        result.grad = rebuild(self.grad._array.copy(), False)
-    memo[id(self)] = result
-    return result
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """A tensor over the memory of any object with `__dlpack__`, without a copy.
-
-    Example:
-        >>> import numpy as np, graphc as gc
-        >>> gc.from_dlpack(np.ones(2, np.float32))
-        tensor([1., 1.])
-    """
-    if not hasattr(source, "__dlpack__"):
-        raise ArgumentError(
-            f"from_dlpack: {type(source).__name__} {source!r:.60} has no __dlpack__",
-            where=caller(),
-            hint="use gc.tensor(...)",
-        )
-    array = np.from_dlpack(source)
-    return creation.from_numpy(array)
-
-
 def is_tensor(value: Any) -> bool:
     """Whether value is an eager tensor.
 
@@ -437,7 +363,7 @@ Tensor.equal = equal  # type: ignore[attr-defined]
 Tensor.allclose = allclose  # type: ignore[attr-defined]
 FACE["equal"] = face("equal")
 FACE |= {
-    "from_dlpack": from_dlpack, "is_tensor": is_tensor, "is_floating_point": is_floating_point,
+    "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor, "is_floating_point": is_floating_point,
     "numel": numel, "allclose": allclose, "broadcast_shapes": broadcast_shapes,
     "unique": reductions.unique,
 }  # fmt: skip

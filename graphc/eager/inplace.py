@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc import dtypes
-from graphc.autograd.graph import AccumulateGrad, CallBackward
+from graphc.autograd.graph import AccumulateGrad, CallBackward, Version
 from graphc.autograd.mode import state
 from graphc.eager.composite import leaf_written, store
 from graphc.eager.hot import hot, tracing
@@ -74,10 +74,22 @@ def write(target: Tensor, value: Tensor, name: str) -> Tensor:
     check_fits(target, value, name)
     if value.dtype is not target.dtype:
         value = invoke(FUNCTIONS["cast"], (SLOT,), _cast_to(target.dtype), [value])
+    _keep_old(target, value)
     store(target, value)
     if state.enabled and (hot.slow == 0 or tracing.trace is None):
         take_history(target, value)
     return target
+
+
+def _keep_old(target: Tensor, value: Tensor) -> None:
+    """Copy what the step that made the value kept of the memory that is now written."""
+    fn = value._edge[0] if value._edge is not None else None
+    if not isinstance(fn, CallBackward) or target._version is None:
+        return
+    for saved in fn.inputs or ():
+        if saved is not None and saved.version is target._version:
+            saved.array = saved.array.copy()
+            saved.version, saved.count = Version(), 0
 
 
 def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:

@@ -321,7 +321,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     leaf = self._edge is not None and isinstance(self._edge[0], AccumulateGrad)
     recorded = state.enabled and (value._edge is not None or self._edge is not None)
     if recorded or leaf or hot.slow:
-        new_value = call(_copied, self.detach(), value)  # type: ignore[attr-defined]
+        whole = self if recorded and not leaf else self.detach()  # type: ignore[attr-defined]
+        new_value = call(_copied, whole, value)
         store(self, new_value)
         if state.enabled and not (hot.slow and tracing.trace is not None):
             take_history(self, new_value)

@@ -310,7 +310,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
         for k, x in enumerate(order)
     ]
     if swap:
-        found = [x.transpose(0, 1) for x in found]
         found[0], found[1] = found[1], found[0]
     return tuple(found)
 

@@ -82,7 +82,7 @@ class Call:
         # The results for arrays of the signature's dtypes and shapes; made at the first run.
         self.run: Callable[..., Sequence[np.ndarray]] = self._first_run
         self.plain = not any(self.may_alias)
-        self._keeping: dict[tuple[Node, ...], Callable[..., Sequence[np.ndarray]]] = {}
+        self._keeping: dict[tuple[int, ...], Callable[..., Sequence[np.ndarray]]] = {}
         self._derivatives: dict[Any, Any] = {}
 
     def _first_run(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
@@ -93,10 +93,11 @@ class Call:
         """The results, and after them the values of nodes inside that a derivative needs."""
         if not kept:
             return self.run(*arrays)
-        run = self._keeping.get(kept)
+        key = tuple([id(node) for node in kept])
+        run = self._keeping.get(key)
         if run is None:
             run = runner(self.name, self.inputs, (*self.outputs, *kept), self.compiled)
-            self._keeping[kept] = run
+            self._keeping[key] = run
         return run(*arrays)
 
     def derivative(self, wrt: tuple[bool, ...], given: tuple[bool, ...]) -> Derivative:
@@ -258,7 +259,7 @@ def runner(
         return numpy_function(name, inputs, outputs)
     used = toposort(outputs)
     needed = [k for k, x in enumerate(inputs) if x in used]
-    if len(set(outputs)) == len(outputs) and not any(o.op is INPUT_OP for o in outputs):
+    if len(dict.fromkeys(outputs)) == len(outputs) and not any(o.op is INPUT_OP for o in outputs):
         program = late("driver").compile([inputs[k] for k in needed], list(outputs), name=name)
         if len(needed) == len(inputs):
             return program
@@ -272,7 +273,9 @@ def _with_copies(
     """A program for the distinct outputs that compute anything, the others copied."""
     distinct = [o for o in dict.fromkeys(outputs) if o.op is not INPUT_OP]
     run = runner(name, inputs, distinct, True) if distinct else lambda *arrays: ()
-    places = [inputs.index(o) if o.op is INPUT_OP else distinct.index(o) for o in outputs]
+    # By identity: `==` of nodes builds a node.
+    at = {node: k for k, node in enumerate(distinct)} | {n: k for k, n in enumerate(inputs)}
+    places = [at[o] for o in outputs]
 
     def together(*arrays: np.ndarray) -> list[np.ndarray]:
         results = run(*arrays)

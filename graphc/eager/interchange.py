@@ -1,0 +1,107 @@
+"""How tensors leave and enter: NumPy arrays, DLPack, the array API, pickles and copies.
+
+Importing this module gives `Tensor` the methods that other libraries look for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from graphc.eager import creation, methods
+from graphc.eager.tensor import Tensor, wrap
+from graphc.errors import ArgumentError
+from graphc.ir import caller
+
+
+def special(function: Callable[..., Any]) -> None:
+    """Make a function a method of `Tensor`."""
+    setattr(Tensor, function.__name__, function)
+
+
+@special
+def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    array = self.numpy()  # type: ignore[attr-defined]
+    if dtype is None or np.dtype(dtype) == array.dtype:
+        return array.copy() if copy else array
+    if copy is False:
+        raise ValueError(f"a tensor of {array.dtype} is not an array of {dtype} without a copy")
+    return array.astype(dtype)
+
+
+@special
+def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
+    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})  # type: ignore[attr-defined]
+
+
+@special
+def __dlpack_device__(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+@special
+def __array_namespace__(self: Tensor, *, api_version: str | None = None) -> Any:
+    """The module whose functions take tensors."""
+    return import_module("graphc")  # by name: it imports this module
+
+
+def rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A tensor from what a pickle or a copy holds of one."""
+    result = wrap(array)
+    return result.requires_grad_() if requires_grad else result
+
+
+@special
+def __reduce_ex__(self: Tensor, protocol: int) -> Any:
+    """What a pickle holds: the elements, and requires_grad. What was computed becomes a leaf."""
+    array = methods.concrete(self, "a pickle")
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    return rebuild, (array, self.requires_grad)
+
+
+@special
+def __copy__(self: Tensor) -> Tensor:
+    """Another leaf over the same memory."""
+    result = self.detach()  # type: ignore[attr-defined]
+    result.__class__ = self.__class__
+    return result.requires_grad_(self.requires_grad)
+
+
+@special
+def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if not self.is_leaf:
+        raise ArgumentError(
+            "deepcopy: the tensor was computed and has a history",
+            where=caller(),
+            hint="copy x.detach(), or use x.clone()",
+        )
+    result = rebuild(self._array.copy(), self.requires_grad)
+    result.__class__ = self.__class__
+    if self.grad is not None:
+        result.grad = rebuild(self.grad._array.copy(), False)
+    memo[id(self)] = result
+    return result
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object with `__dlpack__`, without a copy.
+
+    Example:
+        >>> import numpy as np, graphc as gc
+        >>> gc.from_dlpack(np.ones(2, np.float32))
+        tensor([1., 1.])
+    """
+    if not hasattr(source, "__dlpack__"):
+        raise ArgumentError(
+            f"from_dlpack: {type(source).__name__} {source!r:.60} has no __dlpack__",
+            where=caller(),
+            hint="use gc.tensor(...)",
+        )
+    array = np.from_dlpack(source)
+    return creation.from_numpy(array)
+
+
+__all__ = ["from_dlpack", "rebuild"]
