@@ -5,15 +5,16 @@
     v2 = add(v0, v1)         v1 = add(v0, v0)
 
 Two nodes are equal when op, operands and attributes are; `1`, `1.0` and `True` differ, and so do
-`0.0` and `-0.0`, while a nan equals the nan of the same bits.
+`0.0` and `-0.0`, while a nan equals the nan of the same bits. Nested graphs are equal when they
+compute the same, and loops over the same operands become one: see `merge`.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 from graphc.ir import Graph, Node, rebuild
+from graphc.passes.merge import frozen, merge
 from graphc.passes.rewrite import same_graph
 
 
@@ -29,7 +30,7 @@ def cse(graph: Graph) -> Graph:
     def visit(node: Node) -> Node:
         return seen.setdefault(_key(node), node) if node.op.pure else node
 
-    return same_graph(graph, rebuild(graph, visit))
+    return merge(same_graph(graph, rebuild(graph, visit)))
 
 
 def _key(node: Node) -> Any:
@@ -37,14 +38,3 @@ def _key(node: Node) -> Any:
     if node.op.commutative:
         operands.sort()
     return node.op, tuple(operands), tuple((name, frozen(value)) for name, value in node.attrs)
-
-
-def frozen(value: Any) -> Any:
-    """A hashable stand-in for an attribute that tells apart what Python's `==` does not."""
-    if isinstance(value, tuple):
-        return tuple(frozen(v) for v in value)
-    if isinstance(value, float):
-        return float, struct.pack("<d", value)
-    if isinstance(value, Graph):
-        return Graph, id(value)
-    return type(value), value

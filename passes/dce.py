@@ -4,12 +4,15 @@
     v1 = negative(x)     v0 = negative(x)
     return v1            return v0
 
+Branches and loops lose the results that nobody uses: see `prune`.
+
 Checked nodes that nothing uses go too: an error in a value that nobody asked for is none.
 """
 
 from __future__ import annotations
 
 from graphc.ir import Graph, toposort
+from graphc.passes.prune import prune
 
 
 def dce(graph: Graph) -> Graph:
@@ -19,6 +22,7 @@ def dce(graph: Graph) -> Graph:
         The graph with the nodes that are left, in their order; the graph itself when all are
         needed.
     """
+    graph = prune(graph)
     needed = toposort((*graph.inputs, *graph.outputs))
     if len(needed) == len(graph.nodes):
         return graph

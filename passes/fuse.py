@@ -20,7 +20,7 @@ from graphc.nesting import Unfit, extent, plan
 from graphc.passes.cluster import MOST_NODES, MOST_OPERANDS, MOST_SIBLINGS, Cluster
 from graphc.passes.clustering import Clustering, is_inline
 from graphc.spaces import Spaces, is_gather
-from graphc.types import Shape
+from graphc.types import Shape, TupleType
 
 Planned = tuple[Spaces, Graph]
 
@@ -134,6 +134,8 @@ class _Fusion(Clustering):
 
     def _base(self, node: Node) -> tuple[Node, tuple]:
         """The node behind views, with the index at which `node`'s own index reads it."""
+        if isinstance(node.type, TupleType):
+            return node, ()
         index = views.symbols_of(node, "at")
         return views.follow(node, index, lambda n: n not in self.views)
 

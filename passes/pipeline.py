@@ -25,6 +25,7 @@ from graphc.passes.dce import dce
 from graphc.passes.fold import fold
 from graphc.passes.fuse import fuse
 from graphc.passes.inplace import inplace
+from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.rematerialise import rematerialise, rematerialise_more
 from graphc.passes.reorient import reorient
@@ -148,7 +149,7 @@ def _run_group(
         start = graph
         for each in group:
             began = time.perf_counter()
-            after = each(graph)
+            after = everywhere(each, graph)
             time_s = time.perf_counter() - began
             if turn == 0 or after is not graph:
                 _record(history, observers, name_of(each), graph, after, time_s)

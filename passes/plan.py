@@ -26,7 +26,7 @@ from typing import Any
 from graphc import dims
 from graphc.dims import Dim, Size
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Node, tensor_type
+from graphc.ir import Graph, Kind, Node
 from graphc.passes.lifetime import (
     Value,
     result_type,

@@ -14,7 +14,6 @@ call with sizes that were seen before allocates nothing. Homes of values are set
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from graphc.ir import Graph, Node, tensor_type
 from graphc.ops.source import Bound, Parameter
 from graphc.runtime import homes as places
 from graphc.runtime import loader, machine, team
+from graphc.runtime.arena import ALIGNMENT, aligned, allocate
 from graphc.runtime.homes import COPY, COPY_GRAIN, Copy, External, Held, Home, Key, Planned, Staged
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import (
@@ -43,7 +43,6 @@ from graphc.runtime.step import (
     evaluate,
 )
 
-ALIGNMENT = 64
 # Sets of sizes that a program, and frames that a slot, keep ready.
 MAX_CALLS = 256
 
@@ -158,9 +157,9 @@ class Executable:
 
     def _lay_out(self) -> None:
         """Give every step its words in the args table, load the kernels, make the step table."""
-        rows: list[tuple[Kernel, int, int, int, bool]] = []
+        rows: list[tuple[Kernel, int, int, int, bool, bool]] = []
         for number, step in enumerate(self.launches):
-            first = self._nwords
+            first, nested = self._nwords, len(self.children)
             if isinstance(step, Copy):
                 kernel, grain, extent = COPY, COPY_GRAIN, places.nbytes(step.node, step.index)
                 self._home_word(step.source)
@@ -170,7 +169,8 @@ class Executable:
                 for argument in step.args:
                     self._argument_word(argument)
             self._constant_word(extent)
-            rows.append((kernel, first, self._nwords - 1, grain, number >= self.homes.commits_from))
+            commit, control = number >= self.homes.commits_from, len(self.children) > nested
+            rows.append((kernel, first, self._nwords - 1, grain, commit, control))
         # So that the first call needn't.
         team.functions_alone()
         kernels = [row[0] for row in rows]
@@ -178,8 +178,10 @@ class Executable:
         self.kernels = _sources(self._loaded)
         self.table = machine.Table(
             [
-                machine.Step(address, first, machine.from_args(extent), grain, commit)
-                for address, (_, first, extent, grain, commit) in zip(loader.load(kernels), rows)
+                machine.Step(address, first, machine.from_args(extent), grain, commit, control)
+                for address, (_, first, extent, grain, commit, control) in zip(
+                    loader.load(kernels), rows
+                )
             ],
             self._patches,
         )
@@ -271,7 +273,7 @@ class Executable:
         if self.memory is not None:
             placement = self.memory.place(sizes)
             planned = {b.key: o for b, o in zip(self.memory.buffers, placement.offsets)}
-            total = _up(placement.total)
+            total = aligned(placement.total)
         found: dict[Any, int] = {}
         for _, home in self._arena_words:
             key = home.key if isinstance(home, Planned) else home
@@ -279,7 +281,7 @@ class Executable:
                 found[home] = planned[key]
             elif home not in found:
                 found[home] = total
-                total = _up(total + evaluate(self._arena_nbytes(home), sizes))
+                total = aligned(total + evaluate(self._arena_nbytes(home), sizes))
         return found, total
 
     def _arena_nbytes(self, home: Any) -> Sized:
@@ -398,8 +400,8 @@ class Executable:
             # The smaller arena goes first: both may not fit.
             slot.arena = np.zeros(0, np.uint8)
             slot.arena_address = 0
-            slot.arena = _allocate(call.arena_nbytes + ALIGNMENT)
-            slot.arena_address = _up(slot.arena.ctypes.data)
+            slot.arena = allocate(call.arena_nbytes + ALIGNMENT)
+            slot.arena_address = aligned(slot.arena.ctypes.data)
         found = slot.frames.get(call)
         if found is None:
             frame = machine.Frame(self.table, self._nwords, self._nexternals, self.threads)
@@ -411,7 +413,6 @@ class Executable:
         externals = memoryview(frame.externals).cast("B")  # type: ignore[arg-type]
         slot.frames[call] = (slot.arena_address, frame, externals)
         return slot.frames[call]
-
 
     def _fill(self, frame: machine.Frame, call: Call, arena_address: int) -> None:
         """The args of a frame for a call, its arena at an address; and the frames of children."""
@@ -435,21 +436,3 @@ def _sources(kernels: Sequence[Kernel]) -> dict[str, str]:
         alike = sum(other.name == kernel.name for other in names)
         names[kernel] = f"{kernel.name}_{alike + 1}" if alike else kernel.name
     return {name: kernel.source for kernel, name in names.items()}
-
-
-def _up(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
-
-
-def _allocate(nbytes: int) -> np.ndarray:
-    if nbytes > _physical_memory():
-        # Linux would promise it, and end the process when it is touched.
-        raise MemoryError
-    return np.empty(nbytes, np.uint8)
-
-
-def _physical_memory() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 62

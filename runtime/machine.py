@@ -73,6 +73,7 @@ class Step:
             that the step is serial: one call on the whole range, by the caller's thread.
         commit: whether it changes state. The machine stops before the first such step when an
             earlier one has put an error into the status block.
+        control: whether it runs other frames.
     """
 
     address: int
@@ -80,6 +81,7 @@ class Step:
     extent: int | FromArgs = 1
     grain: int = 0
     commit: bool = False
+    control: bool = False
 
 
 class Table:
@@ -119,6 +121,7 @@ def _fill_row(row: np.ndarray, step: Step, check: bool) -> None:
         raise InternalError(f"a step that can't be run: {step}")
     flags = FLAGS["PARALLEL"] if step.grain else 0
     flags |= FLAGS["COMMIT"] if check else 0
+    flags |= FLAGS["CONTROL"] if step.control else 0
     flags |= FLAGS["EXTENT_IN_ARGS"] if isinstance(step.extent, FromArgs) else 0
     row[STEP["ADDRESS"]], row[STEP["OFFSET"]] = step.address, step.args
     row[STEP["EXTENT"]], row[STEP["GRAIN"]] = extent, max(step.grain, 1)
@@ -253,7 +256,8 @@ class Frame:
 
     def __del__(self) -> None:
         words = getattr(self, "_words", None)
-        if words is None or not words[FRAME["JOINED"]]:
+        # At the interpreter's end module names are gone, and the helpers with the process.
+        if words is None or FRAME is None or not words[FRAME["JOINED"]]:
             return
         deadline = time.monotonic() + _PATIENCE
         while words[FRAME["LEFT"]] < words[FRAME["JOINED"]]:

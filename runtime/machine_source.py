@@ -17,6 +17,9 @@ waits for a thread that is asleep or was taken off its CPU before it began: the 
 do all of it, and the slices, hence the results, are the same whoever helps.
 
 Serial steps are the caller's; it adds them to `DONE` only when a parallel step follows.
+
+A control step runs other frames (a loop's body, a branch), which want the same workers. So helpers
+leave a frame where its next step is one, and the caller asks for help again behind it.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ FRAME = {
     "DONE": 24,
     "STOPPED": 25,
     "LEFT": 32,  # helpers that don't look at this frame any more
+    "WANTED": 36,  # helpers that a call can use at a time
 }
 FRAME_WORDS = 40
 
@@ -60,7 +64,7 @@ STEP = {"ADDRESS": 0, "OFFSET": 1, "EXTENT": 2, "GRAIN": 3, "FLAGS": 4}
 STEP_WORDS = 5
 
 # Bits of a step's flags.
-FLAGS = {"PARALLEL": 1, "COMMIT": 2, "EXTENT_IN_ARGS": 4}
+FLAGS = {"PARALLEL": 1, "COMMIT": 2, "EXTENT_IN_ARGS": 4, "CONTROL": 8}
 
 # A team: a header and one box a worker, in int64 words.
 TEAM = {"WORKERS": 0, "LOCK": 1, "UNLOCK": 2, "SLEEP": 3, "SIGNAL": 4, "SCHED_YIELD": 5}
@@ -110,6 +114,8 @@ def walk(frame, member, unused):
             if slices > threads:
                 slices = threads
         if slices <= 1 and member != 0:
+            if flags & CONTROL and load(done) <= target:
+                return
             target += 1
             continue
         if slices > 1 and own != 0:
@@ -136,6 +142,10 @@ def walk(frame, member, unused):
         call(steps[at + ADDRESS], args + 8 * steps[at + OFFSET], 0, extent)
         own += 1
         target += 1
+        if flags & CONTROL and frame[JOINED] > 0:
+            atomic_add(done, own)
+            own = 0
+            call(frame[ASK], base, load(frame[TEAM]), frame[WANTED] + load(base + 8 * LEFT))
     if member != 0:
         return
     if load(done) + own < target:
@@ -230,6 +240,7 @@ def run(frame, may_ask, unused):
         return NEEDS_TEAM
     for step in range(count):
         claims[step] = 0
+    frame[WANTED] = wanted - 1
     call(frame[ASK], base, team, wanted - 1)
     call(frame[WALK], base, 0, 0)
     # A helper that comes late finds everything begun, whatever the next call's sizes are.
@@ -249,7 +260,7 @@ def ask(frame, team, wanted):
     base = address_of(frame)
     functions = pointer(team)
     for worker in range(load(team + 8 * WORKERS)):
-        if frame[JOINED] == wanted:
+        if frame[JOINED] >= wanted:
             return
         box = team + 8 * (TEAM_WORDS + worker * BOX_WORDS)
         if load(box) != 0 or not replace_if(box, 0, base):

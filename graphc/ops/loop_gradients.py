@@ -1,9 +1,9 @@
 """The gradients of loops.
 
-A scan's gradient is a scan in the other direction. The cotangents of the carries are carried back;
-those of what the body captured are summed. What a step back needs of its step forward, the residuals,
-is stacked by one more scan forward: the same loop with more results, which the compiler merges
-with the first. Values that follow from what is there anyway are computed again instead.
+A scan's gradient is a scan in the other direction. The cotangents of the carries are carried
+back; those of what the body captured are summed. What a step back needs of its step forward (the
+residuals) is stacked by one more scan forward: the same loop with more results, which the compiler
+merges with the first. Values that follow from what is there anyway are computed again instead.
 
     h' = tanh(h @ w + x)      keeps: h, h'      back: dz = dh' * (1 - h'**2); dx = dz
                                                       dw = dw + h.T @ dz;     dh = dz @ w.T
@@ -21,8 +21,6 @@ from graphc.ir import OPS, Graph, Kind, Node, is_checked, is_item, tensor_type, 
 from graphc.operators import FUNCTIONS
 from graphc.ops.branching import COND, PRED
 from graphc.ops.closures import (
-    captured,
-    close,
     inline,
     is_literal,
     is_no_smaller,
@@ -83,9 +81,7 @@ def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -
     given = [cts[j] for j in stacks]
     given += [ITEM(forward, index=count + n) for n in range(len(kept))]
     given += node.inputs[k : k + m]
-    back = Graph.of(
-        f"{body.name}_grad", [*carried, *sliced, *body.inputs[k + m :]], results
-    )
+    back = Graph.of(f"{body.name}_grad", [*carried, *sliced, *body.inputs[k + m :]], results)
     scan = OPS["scan"](
         *first,
         *given,
@@ -132,7 +128,7 @@ def _residuals(roots: Sequence[Node], own: set[Node], there: set[Node]) -> list[
         there: those that the way back has anyway.
     """
     kept: dict[Node, None] = {}
-    asked = [n for n in _boundary(roots, own)]
+    asked = _boundary(roots, own)
     available = set(there)
     while asked:
         node = asked.pop()
@@ -186,6 +182,3 @@ def while_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) 
         sequences=0,
     )
     return scan_vjp(scan, [None, *cts], [False, *wanted], vjp)[1:]
-
-
-__all__ = ["captured", "close", "scan_vjp", "while_vjp"]

@@ -3,9 +3,9 @@
 Both carry values from one run of the body to the next. Operands of their nodes are the first
 values of the carries, then (of a scan) what is sliced, then what the body captured.
 
-    def body(h: f32[4], x: f32[3], w: f32[7, 4]):       carries, slices, captured
+    def body(h: f32[4], x: f32[3], w: f32[7, 4]):    carries, slices, captured
         ...
-        return v5, v3                                   new carries, then (of a scan) what is stacked
+        return v5, v3                                new carries; of a scan, what is stacked
 
 Random numbers drawn inside from the default generator differ from one run to the next: its key is
 folded with the number of the run. A key that the user brings is the user's: fold in a counter, or

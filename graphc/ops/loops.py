@@ -227,9 +227,7 @@ def _length(leaves: Sequence[Node], labels: Sequence[str], length: Any) -> Any:
         length = int(length)
     if not leaves:
         if length is None:
-            raise ArgumentError(
-                "scan: there are no xs, so length must be given", where=caller()
-            )
+            raise ArgumentError("scan: there are no xs, so length must be given", where=caller())
         return length
     for label, x in zip(labels, leaves):
         if not x.type.shape:
@@ -358,7 +356,5 @@ def while_loop(
         body = Graph.of(body.name, body.inputs, [*body.outputs, FUNCTIONS["add"](counter, 1)])
     else:
         body, cond = _without(body, counter), _without(cond, counter)
-    node = WHILE(
-        *first, *outside, body=body, carries=len(first), cond=cond, max_steps=max_steps
-    )
+    node = WHILE(*first, *outside, body=body, carries=len(first), cond=cond, max_steps=max_steps)
     return carry.tree.restore([ITEM(node, index=k) for k in range(len(outputs))])
