@@ -21,7 +21,7 @@ from graphc.errors import (
     GraphError,
     ShapeError,
 )
-from graphc.ir import Graph, Node, at_origin, caller, tensor_type, toposort
+from graphc.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
 from graphc.ops import random
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fuse import explain, fuse
@@ -337,7 +337,7 @@ def _check_names(bound: Sequence[Node]) -> None:
 def _check_symbols(inputs: Sequence[Node], graph: Graph) -> None:
     """Every symbolic size can be found from the inputs' shapes."""
     known = {s.name for node in inputs for s in shape_symbols(tensor_type(node).shape)}
-    for node in graph.nodes:
+    for node in all_nodes(graph):
         for size in getattr(node.type, "shape", ()):
             if isinstance(size, int):
                 continue

@@ -231,7 +231,8 @@ def at_origin(origin: Origin | None) -> Iterator[None]:
 def recording() -> Iterator[list[Node]]:
     """The nodes built inside, in order: what a function made, told apart from what it was given."""
     before = getattr(_local, "made", None)
-    _local.made = made = []
+    made: list[Node] = []
+    _local.made = made
     try:
         yield made
     finally:
@@ -395,6 +396,14 @@ def bodies(node: Node) -> dict[str, Graph]:
     if node.op.kind is not Kind.FUSED and node.op.kind is not Kind.CONTROL:
         return {}
     return {name: value for name, value in node.attrs if isinstance(value, Graph)}
+
+
+def all_nodes(graph: Graph) -> Iterator[Node]:
+    """The nodes of a graph and of all graphs nested in it."""
+    for node in graph.nodes:
+        yield node
+        for body in bodies(node).values():
+            yield from all_nodes(body)
 
 
 def is_item(node: Node) -> bool:

@@ -34,7 +34,7 @@ from graphc.errors import (
     OutOfMemoryError,
     ShapeError,
 )
-from graphc.ir import Graph, Node, Scalar, caller, tensor_type
+from graphc.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
 from graphc.ops.source import Bound, Parameter
 from graphc.report import Profile, Stats
 from graphc.runtime.executable import Call, Executable
@@ -376,7 +376,7 @@ def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
 def _uncertain_sizes(graph: Graph) -> list[tuple[dims.Dim, Node]]:
     """Sizes that facts don't show to be 0 or more, each with the first node that has it."""
     found: dict[dims.Dim, Node] = {}
-    for node in graph.nodes:
+    for node in all_nodes(graph):
         for size in getattr(node.type, "shape", ()):
             if isinstance(size, dims.Dim) and size not in found and not dims.at_least(size, 0):
                 found[size] = node

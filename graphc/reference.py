@@ -18,7 +18,6 @@ from graphc.arguments import as_array, bind_sizes
 from graphc.errors import (
     ArgumentError,
     CastOverflowError,
-    GraphcError,
     IndexRangeError,
     NonFiniteError,
 )

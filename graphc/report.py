@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphc import text, viz
-from graphc.ir import Graph, Kind, Node
+from graphc.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.runtime.executable import Executable
 from graphc.runtime.homes import Copy
 from graphc.types import shape_symbols
@@ -154,8 +154,8 @@ def _work(node: Node) -> str:
 
 def _lines_of(node: Node) -> str:
     """The user's lines that a node comes from."""
-    body = dict(node.attrs).get("body")
-    nodes = body.nodes if isinstance(body, Graph) else (node,)
+    nested = bodies(node).values()
+    nodes = [inner for body in nested for inner in all_nodes(body)] if nested else [node]
     found: dict[str, set[int]] = {}
     for inner in nodes:
         if inner.origin and (inner is node or inner.op.kind is not Kind.SOURCE):
@@ -167,16 +167,27 @@ def _lines_of(node: Node) -> str:
     return ", ".join(texts)
 
 
+def _launches(executable: Executable, indent: str = "") -> list[str]:
+    """A line for each step, and below a loop or a branch those of its bodies."""
+    lines = []
+    for number, launch in enumerate(executable.launches):
+        work = "copy" if isinstance(launch, Copy) else _work(launch.node)
+        notes = "; ".join(getattr(launch, "notes", ()))
+        where = _lines_of(launch.node)
+        lines.append(f"{indent}  {number:>3} {launch_name(launch)}: {work}  [{where}]")
+        lines += [f"{indent}      {notes}"] if notes else []
+        for name, child in executable.nested.get(number, ()):
+            lines.append(f"{indent}      {name}: {len(child.launches)} steps")
+            lines += _launches(child, indent + "      ")
+    return lines
+
+
 def explain(build: Any, sizes: Mapping[str, int]) -> str:
     """What became one kernel, what did not and why, and the largest buffers."""
     if build.executable is None:
         return f"{build.graph.name} runs the NumPy reference, op by op.\n"
     lines = [f"{build.graph.name}: {len(build.executable.launches)} steps"]
-    for number, launch in enumerate(build.executable.launches):
-        work = "copy" if isinstance(launch, Copy) else _work(launch.node)
-        notes = "; ".join(getattr(launch, "notes", ()))
-        lines.append(f"  {number:>3} {launch_name(launch)}: {work}  [{_lines_of(launch.node)}]")
-        lines += [f"      {notes}"] if notes else []
+    lines += _launches(build.executable)
     if refusals := build.refusals():
         lines += ["not fused:", *(f"  {refusal}" for refusal in refusals)]
     if buffers := largest(build, sizes, 5):

@@ -92,7 +92,6 @@ class _Printer:
             self.names[node] = _unique(node.name, taken)
         self.taken = taken
         self.counter = 0
-        self.body_names: set[str] = set()
 
     def lines(self) -> list[str]:
         """The lines of the definition."""
@@ -115,7 +114,7 @@ class _Printer:
         parts = [self.names[i] for i in node.inputs]
         for key, value in node.attrs:
             if isinstance(value, Graph):
-                name = _unique(value.name, self.body_names)
+                name = _unique(value.name, self.taken)
                 inner = _Printer(value, self.indent + "    ", self.origins)
                 inner_lines = inner.lines()
                 head = inner_lines[0].replace(f"def {value.name}(", f"def {name}(", 1)

@@ -4,13 +4,14 @@
 - an operand stands above its user; no node stands twice
 - every op is in the table; inferring a node again gives its type
 - outputs are in the graph; an alias pairs an output with a parameter of its type
+- the body of a branch or a loop is a graph of its own, and carries keep their types
 - a fused body is a graph of its own whose inputs have the operands' types
 """
 
 from __future__ import annotations
 
 from graphc.errors import GraphcError, VerifyError
-from graphc.ir import OPS, Graph, Kind, Node
+from graphc.ir import OPS, Graph, Kind, Node, bodies
 from graphc.text import PLACEHOLDERS
 from graphc.types import TupleType
 
@@ -70,6 +71,9 @@ def _verify_node(graph: Graph, node: Node, defined: set[Node]) -> None:
         raise _fault(graph, f"{node!r} is annotated {node.type} but infers {inferred}", node)
     if node.op.kind is Kind.FUSED:
         _verify_body(graph, node)
+    elif node.op.kind is Kind.CONTROL:
+        for body in bodies(node).values():
+            _verify_nested(graph, node, body)
 
 
 def _verify_body(graph: Graph, node: Node) -> None:
@@ -82,6 +86,14 @@ def _verify_body(graph: Graph, node: Node) -> None:
         pair = body.outputs[output].type, body.inputs[operand].type
         if pair[0] != pair[1]:
             raise _fault(graph, f"in place: {pair[0]} cannot be written over {pair[1]}", node)
+
+
+def _verify_nested(graph: Graph, node: Node, body: Graph) -> None:
+    """The body of a branch or a loop is a graph whose inputs are its operands, one each; that
+    their types and those of carries fit was found when the node was inferred."""
+    if body.aliases or any(i.op.name != "input" for i in body.inputs):
+        raise _fault(graph, f"{body.name!r}, a body of {node!r}, has state of its own", node)
+    verify(body)
 
 
 def _verify_aliases(graph: Graph) -> None:

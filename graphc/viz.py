@@ -16,7 +16,7 @@ from typing import Any
 
 from graphc import dims
 from graphc.errors import ArgumentError, AttributeValueError
-from graphc.ir import Graph, Kind, Node
+from graphc.ir import Graph, Kind, Node, bodies, is_item
 from graphc.text import show
 from graphc.types import TensorType, TupleType, Type
 
@@ -133,16 +133,20 @@ def _dot_nodes(
             continue
         if node in names:
             continue
-        if node.inputs and isinstance(node.inputs[0].type, TupleType):
-            # A projection: the arrow starts at the result inside the kernel.
-            body = node.inputs[0].attr("body")
-            names[node] = names[body.outputs[node.attr("index")]]
+        if is_item(node):
+            # A projection: the arrow starts at the result inside the kernel, or at the loop.
+            owner = node.inputs[0]
+            fused = owner.op.kind is Kind.FUSED
+            result = owner.attr("body").outputs[node.attr("index")] if fused else owner
+            names[node] = names[result]
             continue
         names[node] = name
         text = _quoted("\n".join(label(node)))
         colour = COLOURS[node.op.kind]
         lines.append(f'{indent}{name} [label={text}, fillcolor="{colour}"];')
         lines += [f"{indent}{names[i]} -> {name};" for i in node.inputs]
+        for number, body in enumerate(bodies(node).values()):
+            _dot_nested(body, f"{name}_{number}", indent, lines)
 
 
 def _dot_cluster(
@@ -157,6 +161,15 @@ def _dot_cluster(
     names[node] = names[body.outputs[0]]
 
 
+def _dot_nested(body: Graph, name: str, indent: str, lines: list[str]) -> None:
+    """The body of a branch or a loop, beside the node: its inputs are its own."""
+    names: dict[Node, str] = {}
+    lines.append(f"{indent}subgraph cluster_{name} {{")
+    lines.append(f"{indent}  label={_quoted(body.name)};")
+    _dot_nodes(body, f"{name}_", indent + "  ", names, lines)
+    lines.append(f"{indent}}}")
+
+
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
@@ -164,11 +177,11 @@ def _quoted(text: str) -> str:
 
 @dataclass(slots=True)
 class _Box:
-    """A node's place in the picture; a fused node's box holds the drawing of its body."""
+    """A node's place in the picture; its box holds the drawings of its nested graphs."""
 
     node: Node
     lines: list[str]
-    inner: _Drawing | None = None
+    inner: list[tuple[Graph, _Drawing]] = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
     width: float = 0.0
@@ -205,17 +218,19 @@ def _layout(graph: Graph) -> _Drawing:
 
 
 def _measure(node: Node) -> _Box:
-    if node.op.kind is not Kind.FUSED:
+    nested = bodies(node)
+    if not nested:
         box = _Box(node, label(node))
         box.width = max(len(line) for line in box.lines) * CHAR_WIDTH + 2 * PADDING
         box.height = len(box.lines) * LINE_HEIGHT + PADDING
         return box
-    body: Graph = node.attr("body")
-    title = f"{body.name}: {node.type}  {_nbytes(node.type)}"
-    box = _Box(node, [title], _layout(body))
-    assert box.inner is not None
-    box.width = max(box.inner.width, len(title) * CHAR_WIDTH + 2 * PADDING)
-    box.height = box.inner.height + LINE_HEIGHT + PADDING
+    names = ", ".join(body.name for body in nested.values())
+    own = "" if node.op.kind is Kind.FUSED else f"{node.op.name} "
+    title = f"{own}{names}: {node.type}  {_nbytes(node.type)}"
+    box = _Box(node, [title], [(body, _layout(body)) for body in nested.values()])
+    wide = sum(drawing.width for _, drawing in box.inner)
+    box.width = max(wide, len(title) * CHAR_WIDTH + 2 * PADDING)
+    box.height = max(drawing.height for _, drawing in box.inner) + LINE_HEIGHT + PADDING
     return box
 
 
@@ -293,10 +308,12 @@ def _draw_box(box: _Box, is_output: bool, parts: list[str]) -> None:
             f'<text x="{box.x + PADDING:.1f}" y="{box.y + LINE_HEIGHT * (number + 1):.1f}"{weight}>'
             f"{html.escape(line)}</text>"
         )
-    if box.inner:
-        parts.append(f'<g transform="translate({box.x:.1f},{box.y + LINE_HEIGHT:.1f})">')
-        _draw(box.node.attr("body"), box.inner, parts)
+    x = box.x
+    for body, drawing in box.inner:
+        parts.append(f'<g transform="translate({x:.1f},{box.y + LINE_HEIGHT:.1f})">')
+        _draw(body, drawing, parts)
         parts.append("</g>")
+        x += drawing.width
 
 
 def _edge(source: _Box, target: _Box) -> str:

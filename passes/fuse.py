@@ -152,8 +152,10 @@ class _Fusion(Clustering):
 
     def _siblings(self, node: Node) -> list[tuple[Cluster, Node]]:
         """Clusters whose loops read what this node reads: one pass over memory serves both."""
-        for base in self._read(node):
-            if tensor_type(base).rank == 0:
+        read = self._read(node)
+        # In the operands' order: that of a set of nodes is another in each process.
+        for base in dict.fromkeys(self._base(operand)[0] for operand in node.inputs):
+            if base not in read or tensor_type(base).rank == 0:
                 continue
             for cluster in list(dict.fromkeys(self.readers.get(base, ())))[-MOST_SIBLINGS:]:
                 live = self.clusters[cluster.number]

@@ -110,6 +110,7 @@ class Executable:
 
     Attributes:
         children: the programs that steps run: bodies of loops, branches.
+        nested: these with their names, by the number of the step.
         launches: the steps and copies in the order in which they run.
         kernels: their sources by name.
         sites: the node that each number in the status block names, from 1.
@@ -133,6 +134,7 @@ class Executable:
         self._numbers: dict[Node, int] = {} if numbers is None else numbers
         self.children: list[Executable] = []
         self._child_words: list[int] = []
+        self.nested: dict[int, list[tuple[str, Executable]]] = {}
         self.kernels: dict[str, str] = {}
         self._constants: list[tuple[int, Sized]] = []
         self._arena_words: list[tuple[int, Home | tuple[Node, str]]] = []
@@ -170,11 +172,15 @@ class Executable:
                     self._argument_word(argument)
             self._constant_word(extent)
             commit, control = number >= self.homes.commits_from, len(self.children) > nested
+            if control:
+                self.nested[number] = [(c.graph.name, c) for c in self.children[nested:]]
             rows.append((kernel, first, self._nwords - 1, grain, commit, control))
         # So that the first call needn't.
         team.functions_alone()
         kernels = [row[0] for row in rows]
-        self._loaded = [*kernels, *(k for child in self.children for k in child._loaded)]
+        self._loaded: list[Kernel] = list(kernels)
+        for child in self.children:
+            self._loaded += child._loaded
         self.kernels = _sources(self._loaded)
         self.table = machine.Table(
             [

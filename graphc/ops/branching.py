@@ -24,7 +24,16 @@ from graphc.ops.closures import (
     trace,
 )
 from graphc.ops.control import ITEM
-from graphc.ops.declare import as_tensor, bring, declare, describe, is_scalar, is_tensor, public
+from graphc.ops.declare import (
+    as_tensor,
+    bring,
+    common_dtype,
+    declare,
+    describe,
+    is_scalar,
+    is_tensor,
+    public,
+)
 from graphc.trees import flatten
 from graphc.types import TensorType, TupleType, Type
 
@@ -159,7 +168,7 @@ def _agreed(true: Traced, false: Traced, names: tuple[str, str]) -> tuple[list[A
     results: tuple[list[Any], list[Any]] = ([], [])
     for path, left, right in zip(true.tree.paths(), true.leaves, false.leaves):
         if is_scalar(left) and is_scalar(right):
-            dtype = dtypes.promote(type(left), type(right))
+            dtype = common_dtype([left, right])
             left, right = (bring(v, dtype, ()) for v in (left, right))
         elif is_scalar(left):
             left = like(left, right)

@@ -230,17 +230,17 @@ def _length(leaves: Sequence[Node], labels: Sequence[str], length: Any) -> Any:
             raise ArgumentError("scan: there are no xs, so length must be given", where=caller())
         return length
     for label, x in zip(labels, leaves):
-        if not x.type.shape:
+        if not tensor_type(x).shape:
             raise ShapeError(
                 f"scan: {label} is a scalar; its first axis is what is run along",
                 [describe(x)],
                 where=caller(),
                 hint="what is the same in each step need not be passed: use it in f",
             )
-    sizes = [x.type.shape[0] for x in leaves]
+    sizes = [tensor_type(x).shape[0] for x in leaves]
     if any(size != sizes[0] for size in sizes):
         raise ShapeError(
-            f"scan: the first axes of xs differ: {', '.join(map(str, dict.fromkeys(sizes)))}",
+            f"scan: the first axes of xs differ: {', '.join(str(s) for s in dict.fromkeys(sizes))}",
             [f"{label} is {describe(x)}" for label, x in zip(labels, leaves)],
             where=caller(),
         )
