@@ -338,6 +338,10 @@ _LATE = {
     "hvp": "passes.grad",
     "jacobian": "passes.grad",
     "value_and_grad": "passes.grad",
+    "data": None,
+    "jit": None,
+    "nn": None,
+    "optim": None,
     "text": None,
     "viz": None,
 }

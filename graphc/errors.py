@@ -92,6 +92,10 @@ class OutOfMemoryError(GraphcError, MemoryError):
     """An arena that could not be allocated."""
 
 
+class TraceError(GraphcError, RuntimeError):
+    """Python that a static graph cannot hold, met while a function was traced."""
+
+
 class ParseError(GraphcError, ValueError):
     """Text that is not a graph."""
 

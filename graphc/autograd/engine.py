@@ -140,11 +140,15 @@ class _Pass:
     def _store(self, tensor: Tensor, ct: Any, own: bool) -> None:
         """Add to `tensor.grad`, in place where nothing is recorded."""
         grad = tensor.grad
+        if self.create_graph:
+            tensor.grad = ct if grad is None else grad + ct
+            return
         if self.recorded:
-            if self.create_graph or grad is not None:
-                tensor.grad = ct if grad is None else grad + ct
-            else:
-                tensor.grad = ct.detach()
+            with no_grad():
+                if grad is None:
+                    tensor.grad = ct.clone()
+                else:
+                    grad.add_(ct)
             return
         if grad is None:
             kept = new(Tensor)

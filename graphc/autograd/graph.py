@@ -126,9 +126,9 @@ class Saved:
 
     __slots__ = ("array", "count", "edge", "node", "version")
 
-    def __init__(self, tensor: Any, edge: Edge | None) -> None:
-        self.array = tensor._array
-        self.node = tensor._node
+    def __init__(self, tensor: Any, edge: Edge | None, node: Any = None) -> None:
+        self.node = node
+        self.array = tensor._array if node is None else None
         version = tensor._version
         if version is None:
             version = tensor._version = Version()

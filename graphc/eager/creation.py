@@ -15,6 +15,7 @@ from graphc.dims import Dim
 from graphc.dtypes import as_dtype
 from graphc.eager import promotion
 from graphc.eager.device import check_device
+from graphc.eager.hot import hot, made, tracing
 from graphc.eager.registry import EAGER, eager
 from graphc.eager.shapes import sizes_of
 from graphc.eager.tensor import Tensor, wrap
@@ -26,7 +27,7 @@ from graphc.operators import FUNCTIONS
 def finish(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor over a fresh array."""
     check_device(device)
-    result = wrap(array)
+    result = made(wrap(array))
     return result.requires_grad_() if requires_grad else result
 
 
@@ -173,6 +174,8 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
             )
         if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
             size, dtype = (size[0],), size[1]  # NumPy's order: zeros(shape, dtype)
+        if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
+            return tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
         if symbolic is not None and _is_symbolic(size):
             return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
         shape = _checked_sizes(name, sizes_of(size))
@@ -316,10 +319,10 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
         input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
         memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
-        if input._node is not None:
-            return EAGER["_symbolic_like"](input, name, dtype)
+        if input._node is not None and not input.type.is_static:
+            return tracing.trace.filled(input, float(name == "ones_like"), dtype)
         kind = input.dtype if dtype is None else as_dtype(dtype)
-        return finish(make(tuple(input.shape), kind.numpy), device, requires_grad)
+        return finish(make(input.type.shape, kind.numpy), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`{name[:-5]}` of the shape, and unless told the dtype, of a tensor."
@@ -338,10 +341,10 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of the shape, and unless told the dtype, of another, filled with a number."""
-    if input._node is not None:
-        return EAGER["_symbolic_like"](input, "full_like", dtype, fill_value)
+    if input._node is not None and not input.type.is_static:
+        return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)
-    return finish(np.full(tuple(input.shape), fill_value, kind.numpy), device, requires_grad)
+    return finish(np.full(input.type.shape, fill_value, kind.numpy), device, requires_grad)
 
 
 __all__ = ["as_tensor", "finish", "from_numpy", "tensor"]

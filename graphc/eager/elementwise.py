@@ -16,7 +16,7 @@ from graphc import dtypes
 from graphc.autograd.graph import CallBackward, Saved
 from graphc.autograd.mode import state
 from graphc.eager import promotion, quiet
-from graphc.eager.hot import hot
+from graphc.eager.hot import hot, made, tracing
 from graphc.eager.signature import needs_of
 from graphc.eager.tensor import (
     ONE,
@@ -129,7 +129,7 @@ def number(value: bool | int | float, dtype: Any) -> Tensor:
     """A Python number as the 0-d tensor it is beside one of `dtype`."""
     kind = promotion.beside(value, dtype)
     dtypes.check_scalar(value, kind)
-    return wrap(np.array(value, kind.numpy))
+    return made(wrap(np.array(value, kind.numpy)))
 
 
 def operands(function: Callable[..., Any], *values: Any) -> Any:
@@ -147,8 +147,12 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
             found.append(value)
         elif isinstance(value, bool | int | float) and not isinstance(value, np.generic):
             found.append(number(value, dtype))
-        elif isinstance(value, np.ndarray | np.generic | list | tuple):
-            found.append(wrap(np.asarray(value)))
+        elif isinstance(value, np.ndarray):
+            found.append(wrap(value))
+        elif isinstance(value, np.generic | list | tuple):
+            found.append(made(wrap(np.asarray(value))))
+        elif hot.slow and tracing.trace is not None and tracing.trace.is_size(value):
+            found.append(tracing.trace.size_tensor(value, dtype))
         else:
             return NotImplemented
     return invoke(function, (SLOT,) * len(found), (), found)

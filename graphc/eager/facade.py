@@ -28,7 +28,7 @@ from graphc.eager.device import CPU
 from graphc.eager.inplace import in_place
 from graphc.eager.printing import tensor_text
 from graphc.eager.registry import EAGER, eager_form, face
-from graphc.eager.tensor import Tensor, wrap
+from graphc.eager.tensor import Tensor
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
 from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
@@ -226,6 +226,7 @@ def __repr__(self: Tensor) -> str:
         self._array,
         requires_grad=self.requires_grad and fn is None,
         grad_fn=None if fn is None else fn.name,
+        class_name=type(self).__name__,
         default_dtype=promotion.get_default_dtype().numpy,
     )
 
@@ -363,7 +364,8 @@ Tensor.equal = equal  # type: ignore[attr-defined]
 Tensor.allclose = allclose  # type: ignore[attr-defined]
 FACE["equal"] = face("equal")
 FACE |= {
-    "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor, "is_floating_point": is_floating_point,
+    "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,
+    "is_floating_point": is_floating_point,
     "numel": numel, "allclose": allclose, "broadcast_shapes": broadcast_shapes,
     "unique": reductions.unique,
 }  # fmt: skip

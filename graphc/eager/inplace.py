@@ -24,7 +24,7 @@ from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
 
-class _PutBack:
+class PutBack:
     """The function (whole, part) -> whole with the part in place of a view of it."""
 
     __name__ = "copy_slices"
@@ -34,7 +34,7 @@ class _PutBack:
         self.key = (view.function, view.template, view.static)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _PutBack) and self.key == other.key
+        return isinstance(other, PutBack) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -141,7 +141,7 @@ def _put_back(parent: Tensor, part: Tensor, view: View) -> None:
         return
     if parent._edge is not None and isinstance(parent._edge[0], AccumulateGrad):
         raise leaf_written()
-    function = _PutBack(view)
+    function = PutBack(view)
     whole, piece = parent._array, part._array
     types = (whole.dtype.char, whole.shape, piece.dtype.char, piece.shape)
     call = call_of(function, (SLOT, SLOT), (), types)

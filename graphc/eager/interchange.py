@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 
 from graphc.eager import creation, methods
+from graphc.eager.registry import EAGER
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ir import caller
+
+
+# Under NumPy's name stands another function, PyTorch's.
+OWN_NAMES = {"equal": "eq", "not_equal": "ne"}
 
 
 def special(function: Callable[..., Any]) -> None:
@@ -48,9 +53,25 @@ def __array_namespace__(self: Tensor, *, api_version: str | None = None) -> Any:
     return import_module("graphc")  # by name: it imports this module
 
 
-def rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
+@special
+def __array_ufunc__(self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+    """NumPy's elementwise functions are graphc's, where graphc has them: np.exp(x) is gc.exp(x).
+
+    With `out=` arrays, or by other ways than a call, they are NumPy's, on the tensors' arrays.
+    """
+    function = EAGER.get(OWN_NAMES.get(ufunc.__name__, ufunc.__name__))
+    if method == "__call__" and not settings and function is not None:
+        return function(*inputs)
+    if any(isinstance(out, Tensor) for out in settings.get("out", ())):
+        return NotImplemented
+    arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]  # type: ignore[attr-defined]
+    return getattr(ufunc, method)(*arrays, **settings)
+
+
+def rebuild(array: np.ndarray, requires_grad: bool, class_: type[Tensor] = Tensor) -> Tensor:
     """A tensor from what a pickle or a copy holds of one."""
     result = wrap(array)
+    result.__class__ = class_
     return result.requires_grad_() if requires_grad else result
 
 
@@ -59,7 +80,7 @@ def __reduce_ex__(self: Tensor, protocol: int) -> Any:
     """What a pickle holds: the elements, and requires_grad. What was computed becomes a leaf."""
     array = methods.concrete(self, "a pickle")
     array = np.ascontiguousarray(array).reshape(array.shape)
-    return rebuild, (array, self.requires_grad)
+    return rebuild, (array, self.requires_grad, type(self))
 
 
 @special
@@ -78,8 +99,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
             where=caller(),
             hint="copy x.detach(), or use x.clone()",
         )
-    result = rebuild(self._array.copy(), self.requires_grad)
-    result.__class__ = self.__class__
+    result = rebuild(self._array.copy(), self.requires_grad, type(self))
     if self.grad is not None:
         result.grad = rebuild(self.grad._array.copy(), False)
     memo[id(self)] = result

@@ -21,7 +21,7 @@ from graphc.eager.hot import hot, tracing
 from graphc.eager.inplace import check_leaf_view, take_history, zero_cost_copy
 from graphc.eager.registry import EAGER, as_eager, call, named
 from graphc.eager.tensor import Tensor, new, wrap
-from graphc.errors import ArgumentError, GradientError, ShapeError
+from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
@@ -41,10 +41,22 @@ def concrete(self: Tensor, what: str) -> np.ndarray:
         TraceError: the tensor is traced, so it has none.
     """
     if self._node is not None:
-        raise tracing.trace.value_needed(self, what)
+        return value_of_traced(self, what)
     if hot.slow and tracing.trace is not None:
         tracing.trace.value_read(self, what)
     return self._array
+
+
+def value_of_traced(self: Tensor, what: str) -> np.ndarray:
+    """The value of a traced tensor, where the trace has a way to give one."""
+    if tracing.trace is None:
+        raise TraceError(
+            f"{what} of a traced tensor: the trace that made it has ended",
+            [f"the tensor: {self._node.type}, made at {self._node.origin}"],
+            where=caller(),
+            hint="return it from the traced function, and use what a call returns",
+        )
+    return tracing.trace.value_of(self, what)
 
 
 @method
@@ -102,7 +114,7 @@ def tolist(self: Tensor) -> Any:
 @method
 def detach(self: Tensor) -> Tensor:
     """The same memory without history."""
-    if self._node is not None or (hot.slow and tracing.trace is not None):
+    if self._node is not None:
         return tracing.trace.detach(self)
     result = new(Tensor)
     result._array = self._array

@@ -40,9 +40,6 @@ class Tensor(Operators):
 
     Make one with `gc.tensor`, `gc.zeros`, `gc.randn` and their like.
 
-    Attributes:
-        grad: the gradient that `backward()` added up, a tensor or None.
-
     Example:
         >>> import graphc as gc
         >>> x = gc.tensor([1.0, 2.0], requires_grad=True)
@@ -58,8 +55,7 @@ class Tensor(Operators):
     _view: View | None = None
     _views: list[Any] | None = None
     _node: Any = None  # while traced: the node of the graph that is being made
-    _hooks: dict[int, Any] | None = None
-    grad: Any = None
+    _grad: Any = None
     name: str | None = None
     is_eager = True
 
@@ -84,7 +80,7 @@ class Tensor(Operators):
     def shape(self) -> Any:
         """The sizes of the axes."""
         if self._node is not None:
-            return Size(self._node.type.shape)
+            return tracing.shape_of(self._node.type.shape)
         return Size(self._array.shape)
 
     @property
@@ -100,6 +96,28 @@ class Tensor(Operators):
         return len(self._node.type.shape) if self._node is not None else self._array.ndim
 
     # --- what is recorded
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward passes added up: a tensor, or None."""
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.grad_of(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise ArgumentError(
+                f"grad: {type(value).__name__} is neither a tensor nor None", where=caller()
+            )
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.set_grad(self, value)
+        else:
+            self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -179,7 +197,9 @@ class Tensor(Operators):
 
     def as_node(self) -> Any:
         """The tensor in a symbolic graph: a constant, or the node while it is traced."""
-        return self._node if self._node is not None else FUNCTIONS["constant"](self._array)
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.node_of(self)
+        return FUNCTIONS["constant"](self._array)
 
     def version(self) -> Version:
         """The counter of writes in place, made when it is first asked for."""
@@ -330,8 +350,27 @@ def invoke(
     return found[0] if call.single else tuple(found)
 
 
+def run_call(call: Call, tensors: Sequence[Tensor], name: str) -> list[Tensor]:
+    """Run a call that is known, and record it under a name where that is due.
+
+    Args:
+        call: the call.
+        tensors: for its inputs.
+        name: of its backward step.
+    """
+    arrays = [t._array for t in tensors]
+    fn = None
+    if state.enabled and any(t._edge is not None for t in tensors):
+        fn = _recorded(name, call, tensors)
+    if fn is None or not fn.kept_nodes:
+        results = quiet.run(call.run, *arrays)
+    else:
+        results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+    return _wrapped(call, results, tensors, fn, False)
+
+
 def _recorded(
-    function: Callable[..., Any], call: Call, tensors: Sequence[Tensor]
+    function: Any, call: Call, tensors: Sequence[Tensor]
 ) -> CallBackward | None:
     """The backward step of a call, or None when no result can carry a gradient."""
     if not any(call.differentiable):
@@ -344,7 +383,8 @@ def _recorded(
     saved = [
         Saved(t, t._edge) if everything or k in needed else None for k, t in enumerate(tensors)
     ]
-    fn = CallBackward(backward_name(function), call, edges, saved)
+    name = function if isinstance(function, str) else backward_name(function)
+    fn = CallBackward(name, call, edges, saved)
     fn.kept_nodes = derivative.kept
     return fn
 

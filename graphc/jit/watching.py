@@ -1,0 +1,260 @@
+"""What traced Python read and did besides computing: values it will go on assuming, side effects.
+
+While a function is traced a profile hook sees each Python function of the user's that is entered,
+and each built-in that they call. Of the first it notes the globals, closure cells, defaults and
+attributes of `self` that the code names, with their values: the program holds only as long as
+they stay. Of the second it notes what cannot be part of a graph: clocks, foreign random numbers,
+printing.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from graphc.eager.tensor import Tensor
+from graphc.ir import Origin, _is_internal
+
+_MISSING = object()
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+_PLACES = tuple(
+    path for key in ("stdlib", "platstdlib", "purelib", "platlib")
+    if (path := sysconfig.get_paths().get(key))
+)  # fmt: skip
+# Modules and types whose functions give other values at every call.
+_IMPURE_MODULES = {"time": "the clock", "random": "Python's random numbers", "_random": "Python's random numbers"}  # fmt: skip
+_MOST_ITEMS = 256
+
+
+class Reading:
+    """One value that traced code read: where it is found, and what it was.
+
+    Attributes:
+        what: how a person names it: "global SCALE", "closure k", "self.training of Net".
+        find: gives the value now.
+        seen: its fingerprint when it was traced.
+    """
+
+    __slots__ = ("find", "origin", "seen", "what")
+
+    def __init__(self, what: str, find: Callable[[], Any], value: Any, origin: Origin) -> None:
+        self.what = what
+        self.find = find
+        self.seen = fingerprint(value)
+        self.origin = origin
+
+    def holds(self) -> bool:
+        """Whether the value is still what the trace saw."""
+        return fingerprint(self.find()) == self.seen
+
+    def __str__(self) -> str:
+        return f"{self.what} = {shown(self.seen)}"
+
+
+def fingerprint(value: Any, depth: int = 3) -> Any:
+    """What of a value a program may depend on: scalars by value, containers by their items,
+    everything else by identity."""
+    if isinstance(value, _SCALARS):
+        return (type(value).__name__, repr(value) if value != value else value)
+    if isinstance(value, np.generic):
+        return ("numpy", value.dtype.str, value.item())
+    if depth and isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS:
+        return (type(value).__name__, tuple(fingerprint(v, depth - 1) for v in value))
+    if depth and isinstance(value, dict) and len(value) <= _MOST_ITEMS:
+        return (
+            "dict",
+            tuple((fingerprint(k, 0), fingerprint(v, depth - 1)) for k, v in value.items()),
+        )
+    if isinstance(value, MethodType):
+        return ("method", id(value.__func__), id(value.__self__))
+    return ("object", id(value), type(value).__name__)
+
+
+def shown(seen: Any) -> str:
+    """A fingerprint in a message."""
+    if isinstance(seen, tuple) and seen and seen[0] in ("list", "tuple", "dict"):
+        return f"a {seen[0]} of {len(seen[1])}"
+    if isinstance(seen, tuple) and seen and seen[0] == "object":
+        return f"this {seen[2]}"
+    if isinstance(seen, tuple) and seen and seen[0] == "method":
+        return "this method"
+    return repr(seen[-1]) if isinstance(seen, tuple) else repr(seen)
+
+
+class Watch:
+    """Sees what a traced function reads and does; a context manager.
+
+    Attributes:
+        readings: what the program assumes of Python's values.
+        effects: lines about what the function did besides returning a value.
+        impure: lines about values that differ from call to call.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.readings: list[Reading] = []
+        self.effects: list[str] = []
+        self.impure: list[str] = []
+        self._seen: set[Any] = set()
+        self._codes: dict[CodeType, bool] = {}
+        self._keep: list[Any] = [function]
+        self._functions: dict[CodeType, FunctionType] = {}
+        for each in _functions_of(function):
+            self._functions[each.__code__] = each
+
+    def __enter__(self) -> Watch:
+        self._before = sys.getprofile()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        sys.setprofile(self._before)
+        for reading in self.readings:
+            if not reading.holds():
+                self.effects.append(
+                    f"{reading.what} was changed by the traced code (it ran once, for the trace)"
+                )
+
+    def _event(self, frame: FrameType, event: str, arg: Any) -> None:
+        code = frame.f_code
+        if event == "call":
+            if self._is_user(code, frame):
+                self._entered(frame)
+        elif event == "c_call" and self._is_user(code, frame):
+            self._built_in(frame, arg)
+
+    def _is_user(self, code: CodeType, frame: FrameType) -> bool:
+        known = self._codes.get(code)
+        if known is None:
+            file = code.co_filename
+            module = str(frame.f_globals.get("__name__", ""))
+            foreign = _is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
+            ours = module == "graphc" or module.startswith("graphc.") or "numpy code of" in file
+            known = self._codes[code] = not (foreign or ours or file.startswith("<frozen"))
+        return known
+
+    def _note(self, key: Any, what: str, find: Callable[[], Any], origin: Origin) -> None:
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        value = find()
+        if value is _MISSING or isinstance(value, ModuleType | type | BuiltinFunctionType):
+            return
+        self._keep.append(value)
+        self.readings.append(Reading(what, find, value, origin))
+
+    def _entered(self, frame: FrameType) -> None:
+        code = frame.f_code
+        origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
+        names, module = code.co_names, frame.f_globals
+        for name in names:
+            if name in module:
+                self._note((id(module), name), f"global {name}", _item(module, name), origin)
+                if isinstance(module[name], ModuleType):
+                    self._attributes(module[name], names, name, origin)
+        if code.co_freevars:
+            self._cells(frame, code, origin)
+        for name in code.co_varnames[: code.co_argcount]:
+            value = frame.f_locals.get(name)
+            if name == "self" or _is_settings(value):
+                self._attributes(value, names, type(value).__name__, origin)
+        function = self._functions.get(code)
+        if function is not None and function.__defaults__:
+            self._note(
+                (id(function), "defaults"), f"the defaults of {code.co_name}",
+                lambda: function.__defaults__, origin,
+            )  # fmt: skip
+
+    def _attributes(self, owner: Any, names: Any, label: str, origin: Origin) -> None:
+        """Plain values among the attributes that the code names."""
+        values = getattr(owner, "__dict__", None)
+        if values is None or isinstance(owner, Tensor):
+            return
+        for name in names:
+            value = values.get(name, _MISSING)
+            if isinstance(value, (*_SCALARS, list, tuple, dict)):
+                self._note((id(values), name), f"{label}.{name}", _item(values, name), origin)
+
+    def _cells(self, frame: FrameType, code: CodeType, origin: Origin) -> None:
+        function = self._functions.get(code)
+        if function is None:
+            for found in gc.get_referrers(code):
+                if isinstance(found, FunctionType) and found.__code__ is code:
+                    function = self._functions[code] = found
+                    break
+        if function is None or function.__closure__ is None:
+            return
+        for name, cell in zip(code.co_freevars, function.__closure__):
+            self._note((id(cell), name), f"closure {name}", _content(cell), origin)
+            owner = _content(cell)()
+            self._attributes(owner, code.co_names, name, origin)
+
+    def _built_in(self, frame: FrameType, function: Any) -> None:
+        name = getattr(function, "__name__", "")
+        owner = getattr(function, "__self__", None)
+        module = getattr(function, "__module__", None) or type(owner).__module__
+        where = Origin(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        if function is print:
+            self._effect(f"print at {where} ran once, for the trace, and is not in the program")
+        elif function is input or name == "open":
+            self._effect(f"{name}() at {where} ran once, for the trace")
+        elif isinstance(owner, ModuleType) and owner.__name__ in _IMPURE_MODULES:
+            self._changing(f"{owner.__name__}.{name}() at {where}", name)
+        elif module in ("numpy.random.mtrand", "numpy.random._generator", "random", "_random"):
+            self._changing(f"{module}: {name}() at {where}", name)
+        elif name in ("now", "utcnow", "today", "urandom", "uuid4"):
+            self._changing(f"{name}() at {where}", name)
+        elif function is id:
+            self._changing(f"id() at {where}: identities differ from run to run", name)
+
+    def _effect(self, line: str) -> None:
+        if line not in self.effects:
+            self.effects.append(line)
+
+    def _changing(self, line: str, name: str) -> None:
+        if name in ("sleep", "seed", "set_state", "get_state"):
+            return
+        if line not in self.impure:
+            self.impure.append(line)
+
+
+def _item(values: dict[str, Any], name: str) -> Callable[[], Any]:
+    return lambda: values.get(name, _MISSING)
+
+
+def _content(cell: Any) -> Callable[[], Any]:
+    def find() -> Any:
+        try:
+            return cell.cell_contents
+        except ValueError:
+            return _MISSING
+
+    return find
+
+
+def _is_settings(value: Any) -> bool:
+    """Whether an argument is an object of the user's whose plain attributes are settings."""
+    return (
+        hasattr(value, "__dict__")
+        and not isinstance(value, Tensor | ModuleType | type | FunctionType)
+        and not callable(value)
+    )
+
+
+def _functions_of(function: Any) -> Iterator[FunctionType]:
+    """The Python functions behind a callable: itself, its forward, what it closes over."""
+    candidates = [function, getattr(function, "__func__", None), getattr(function, "forward", None)]
+    candidates.append(getattr(type(function), "__call__", None))
+    for each in candidates:
+        each = getattr(each, "__func__", each)
+        if isinstance(each, FunctionType):
+            yield each
+            for cell in each.__closure__ or ():
+                inner = _content(cell)()
+                if isinstance(inner, FunctionType):
+                    yield inner

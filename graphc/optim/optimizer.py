@@ -1,0 +1,396 @@
+"""`Optimizer`: parameters in groups, each with its settings; what every optimizer has in common.
+
+A subclass defines `step`. State that changes between steps lives in tensors, changed in place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from graphc.eager.tensor import Tensor
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
+from graphc.ir import caller
+from graphc.optim import saving
+from graphc.optim.hooks import (
+    EVERY_POST,
+    EVERY_PRE,
+    Hooks,
+    RemovableHandle,
+    register,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+
+class _Required:
+    """Marks a setting without a default."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    Args:
+        params: tensors, `(name, tensor)` pairs, or dicts of a group's `params` and settings.
+        defaults: the settings of groups that do not give their own.
+
+    Raises:
+        ArgumentError: the parameters are no iterable of tensors, pairs or dicts.
+        AttributeValueError: there are none, or one is given twice or is computed by autograd.
+
+    Example:
+        >>> import graphc as gc
+        >>> class SignDescent(gc.optim.Optimizer):
+        ...     def __init__(self, params, lr=0.1):
+        ...         super().__init__(params, {"lr": lr})
+        ...     @gc.no_grad()
+        ...     def step(self, closure=None):
+        ...         for group in self.param_groups:
+        ...             for p in group["params"]:
+        ...                 p.add_(p.grad.sign(), alpha=-group["lr"])
+        >>> w = gc.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = SignDescent([w], lr=0.5)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.tolist()
+        [0.5, -1.5]
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        name = type(self).__name__
+        if isinstance(params, Tensor):
+            raise ArgumentError(
+                f"{name}: params is one tensor; it must be a list of tensors or of groups",
+                where=caller(),
+                hint="write [tensor]",
+            )
+        self.defaults = defaults
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        self._opt_called = self._stepping = False
+        self._set_hooks()
+        groups = list(params)
+        if not groups:
+            raise AttributeValueError(
+                f"{name}: params is empty",
+                where=caller(),
+                hint="a generator such as model.parameters() can be read once only",
+            )
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def _set_hooks(self) -> None:
+        for kind in HOOK_KINDS:
+            self.__dict__.setdefault(f"_{kind}_hooks", {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "defaults": self.defaults, "state": self.state, "param_groups": self.param_groups
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.setdefault("_opt_called", False)
+        self.__dict__.setdefault("_stepping", False)
+        self._set_hooks()
+        for group in self.param_groups:
+            for key, default in self.defaults.items():
+                group.setdefault(key, default)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for position, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {position}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join(lines) + "\n)"
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change the parameters once, by their gradients.
+
+        Args:
+            closure: computes the loss again, with its gradients, and returns it.
+
+        Returns:
+            What the closure returned, or None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no step()")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters.
+
+        Args:
+            set_to_none: set `grad` to None; else fill it with zeros, in place.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.tensor([1.0], requires_grad=True)
+            >>> optimizer = gc.optim.SGD([w], lr=0.1)
+            >>> (w * w).sum().backward()
+            >>> optimizer.zero_grad()
+            >>> print(w.grad)
+            None
+        """
+        for group in self.param_groups:
+            for param in group["params"]:
+                grad = param.grad
+                if set_to_none or grad is None:
+                    param.grad = None
+                    continue
+                if grad.requires_grad:
+                    param.grad = grad = grad.detach()
+                grad.zero_()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Optimize further parameters, with settings of their own.
+
+        Args:
+            param_group: `params` (a tensor, tensors, or `(name, tensor)` pairs) and settings;
+                the others are the defaults.
+
+        Raises:
+            ArgumentError: it is no dict, `params` is a set or holds something else than tensors.
+            AttributeValueError: a parameter is in another group already or is computed by
+                autograd, only some have names, or a required setting is missing.
+
+        Example:
+            >>> import graphc as gc
+            >>> w, b = gc.zeros(2, requires_grad=True), gc.zeros(1, requires_grad=True)
+            >>> optimizer = gc.optim.SGD([w], lr=0.1)
+            >>> optimizer.add_param_group({"params": [b], "lr": 0.01})
+            >>> [group["lr"] for group in optimizer.param_groups]
+            [0.1, 0.01]
+        """
+        name = type(self).__name__
+        if not isinstance(param_group, dict):
+            raise ArgumentError(
+                f"{name}: a parameter group must be a dict, not {type(param_group).__name__}",
+                where=caller(),
+            )
+        params, names = _listed(name, param_group["params"])
+        param_group["params"] = params
+        if names:
+            param_group["param_names"] = names
+        for position, param in enumerate(params):
+            _check_param(name, position, param)
+        for key, default in self.defaults.items():
+            if default is required and key not in param_group:
+                raise AttributeValueError(
+                    f"{name}: the parameter group has no {key!r}, which has no default",
+                    where=caller(),
+                )
+            param_group.setdefault(key, default)
+        self._check_group(name, param_group)
+        self.param_groups.append(param_group)
+
+    def _check_group(self, name: str, group: dict[str, Any]) -> None:
+        """Refuse a group that does not go with the others."""
+        ids = {id(param) for param in group["params"]}
+        if len(ids) < len(group["params"]):
+            warnings.warn(
+                f"{name}: a parameter group lists a parameter twice; each step changes it twice",
+                GraphcWarning,
+                stacklevel=3,
+            )
+        for position, other in enumerate(self.param_groups):
+            if ("param_names" in group) != ("param_names" in other):
+                with_names, without = ("new", f"{position}")[:: 1 if "param_names" in group else -1]
+                raise AttributeValueError(
+                    f"{name}: all parameter groups must have names or none: group {with_names} "
+                    f"has, group {without} has not",
+                    where=caller(),
+                )
+            for param in other["params"]:
+                if id(param) in ids:
+                    raise AttributeValueError(
+                        f"{name}: a parameter of shape {tuple(param.shape)} is in group "
+                        f"{position} already",
+                        where=caller(),
+                        hint="each parameter belongs to one group",
+                    )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state and the groups, with parameters as numbers: `{"state", "param_groups"}`.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.zeros(2, requires_grad=True)
+            >>> optimizer = gc.optim.SGD([w], lr=0.1, momentum=0.9)
+            >>> w.grad = gc.ones(2)
+            >>> optimizer.step()
+            >>> optimizer.state_dict()["state"]
+            {0: {'momentum_buffer': tensor([1., 1.])}}
+        """
+        for hook in self._hooks("state_dict_pre").values():
+            hook(self)
+        found = saving.state_dict(self.state, self.param_groups)
+        for hook in self._hooks("state_dict_post").values():
+            changed = hook(self, found)
+            found = found if changed is None else changed
+        return found
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state and the settings that `state_dict` gave.
+
+        Values are copied; tensors that are there already change in place, so that a compiled
+        step sees them. Moments take their parameter's dtype.
+
+        Args:
+            state_dict: what `state_dict()` of the same kind of optimizer returned.
+
+        Raises:
+            AttributeValueError: its groups do not have this optimizer's numbers of parameters.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.zeros(2, requires_grad=True)
+            >>> optimizer = gc.optim.Adam([w], lr=0.1)
+            >>> saved = gc.optim.Adam([w], lr=0.5).state_dict()
+            >>> optimizer.load_state_dict(saved)
+            >>> optimizer.param_groups[0]["lr"]
+            0.5
+        """
+        for hook in self._hooks("load_state_dict_pre").values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        saving.load_state_dict(type(self).__name__, self.state, self.param_groups, state_dict)
+        self.__setstate__({})
+        for hook in self._hooks("load_state_dict_post").values():
+            hook(self)
+
+    def _hooks(self, kind: str) -> Hooks:
+        return self.__dict__[f"_{kind}_hooks"]
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed."""
+        return register(self._hooks("step_pre"), hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return register(self._hooks("step_post"), hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict`."""
+        return register(self._hooks("state_dict_pre"), hook, prepend=prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another."""
+        return register(self._hooks("state_dict_post"), hook, prepend=prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a load; it may return another to load."""
+        return register(self._hooks("load_state_dict_pre"), hook, prepend=prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after a load."""
+        return register(self._hooks("load_state_dict_post"), hook, prepend=prepend)
+
+
+HOOK_KINDS = (
+    "step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre",
+    "load_state_dict_post",
+)  # fmt: skip
+
+
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step with the hooks around it."""
+
+    @wraps(step)
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if self._stepping:  # a subclass's step calls its parent's: one step, hooked once
+            return step(self, *args, **kwargs)
+        before, after = self.__dict__["_step_pre_hooks"], self.__dict__["_step_post_hooks"]
+        given: tuple[Any, ...] = (self, *args)
+        if EVERY_PRE or before:
+            for hook in (*EVERY_PRE.values(), *before.values()):
+                given, kwargs = _changed(hook, hook(self, given, kwargs), given, kwargs)
+        self._stepping = True
+        try:
+            result = step(*given, **kwargs)
+        finally:
+            self._stepping = False
+        self._opt_called = True
+        if EVERY_POST or after:
+            for hook in (*after.values(), *EVERY_POST.values()):
+                hook(self, given, kwargs)
+        return result
+
+    return run
+
+
+def _changed(hook: Any, result: Any, args: Any, kwargs: Any) -> Any:
+    """The arguments that a hook returned, or those that were."""
+    if result is None:
+        return args, kwargs
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise ArgumentError(
+        f"the step hook {getattr(hook, '__name__', hook)!r} returned {result!r:.60}; it must "
+        "return None or a pair of arguments and keyword arguments",
+        where=caller(),
+    )
+
+
+def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:
+    """A group's parameters, and their names where they have them."""
+    if isinstance(params, Tensor):
+        return [params], []
+    if isinstance(params, set | frozenset):
+        raise ArgumentError(
+            f"{name}: params is a set, whose order changes between runs",
+            where=caller(),
+            hint="use a list",
+        )
+    listed = list(params)
+    names = [item[0] for item in listed if isinstance(item, tuple)]
+    if names and len(names) < len(listed):
+        raise AttributeValueError(
+            f"{name}: {len(names)} of {len(listed)} parameters have names; all must or none",
+            where=caller(),
+        )
+    return [item[1] if isinstance(item, tuple) else item for item in listed], names
+
+
+def _check_param(name: str, position: int, param: Any) -> None:
+    """Refuse what cannot be optimized."""
+    if not isinstance(param, Tensor):
+        raise ArgumentError(
+            f"{name}: parameter {position} is a {type(param).__name__}, not a tensor",
+            where=caller(),
+        )
+    if not param.is_leaf and not getattr(param, "retains_grad", False):
+        raise AttributeValueError(
+            f"{name}: parameter {position}, of shape {tuple(param.shape)}, is computed from "
+            "other tensors, so it has no gradient of its own",
+            where=caller(),
+            hint="optimize the tensors it is computed from, or x.detach().requires_grad_()",
+        )
+
+
+__all__ = [
+    "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
+    "required",
+]  # fmt: skip

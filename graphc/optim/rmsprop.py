@@ -1,0 +1,99 @@
+"""RMSprop: the gradient over a running root mean square of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.ops.power import sqrt
+from graphc.optim.arguments import at_least_zero, check_lr, check_switches
+from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
+from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+
+
+@update
+def rmsprop_update(
+    param: Any, grad: Any, step: Any, square_avg: Any, momentum_buffer: Any, grad_avg: Any,
+    lr: Any, alpha: Any, eps: Any, weight_decay: Any, momentum: Any,
+    *, decays: bool, maximize: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """One step of RMSprop on one parameter.
+
+    With momentum where its buffer is given, centered where the gradient's average is.
+    """
+    lr, alpha = rounded(precise(lr), grad), precise(alpha)
+    grad = ascending(grad, maximize=maximize)
+    if decays:
+        grad = decayed(grad, param, weight_decay)
+    square_avg = square_avg * rounded(alpha, grad) + rounded(1 - alpha, grad) * grad * grad
+    variance = square_avg
+    if grad_avg is not None:
+        grad_avg = averaged(grad_avg, grad, alpha)
+        variance = square_avg - grad_avg * grad_avg
+    root = sqrt(variance) + rounded(precise(eps), grad)
+    if momentum_buffer is None:
+        param = param - lr * grad / root
+    else:
+        momentum_buffer = momentum_buffer * rounded(precise(momentum), grad) + grad / root
+        param = param - lr * momentum_buffer
+    return param, step + 1, square_avg, momentum_buffer, grad_avg
+
+
+class RMSprop(RuleOptimizer):
+    """RMSprop (Hinton's lecture notes), also centered (Graves, 2013) and with momentum.
+
+    Args:
+        params: tensors, `(name, tensor)` pairs, or dicts of a group's `params` and settings.
+        lr: the learning rate, a number or a tensor with one element.
+        alpha: how much of the running average each step keeps.
+        eps: added to the denominator.
+        weight_decay: the L2 penalty's factor.
+        momentum: how much of the last step's direction is kept.
+        centered: divide by the gradient's standard deviation, not its root mean square.
+        maximize: climb instead of descend.
+        capturable, foreach: accepted; every step is one fused kernel in any case.
+        differentiable: must be False.
+
+    Raises:
+        AttributeValueError: a setting out of range.
+
+    Example:
+        >>> import graphc as gc
+        >>> w = gc.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = gc.optim.RMSprop([w], lr=0.01)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> [round(value, 4) for value in w.tolist()]
+        [0.9, -1.9]
+    """
+
+    def __init__(
+        self, params: Any, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0, momentum: float = 0, centered: bool = False,
+        capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        name = type(self).__name__
+        check_lr(name, lr)
+        at_least_zero(name, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
+        check_switches(name, foreach=foreach, differentiable=differentiable)
+        super().__init__(
+            params,
+            {
+                "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
+                "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach,
+                "maximize": maximize, "differentiable": differentiable,
+            },
+        )  # fmt: skip
+
+    def rule(self, group: dict[str, Any]) -> Rule:
+        """See `RuleOptimizer.rule`."""
+        buffer = "momentum_buffer" if group["momentum"] > 0 else None
+        return Rule(
+            rmsprop_update,
+            ("step", "square_avg", buffer, "grad_avg" if group["centered"] else None),
+            (
+                number(group, "lr"), number(group, "alpha"), number(group, "eps"),
+                number(group, "weight_decay"), number(group, "momentum"),
+            ),
+            {"decays": decays(group), "maximize": group["maximize"]},
+        )  # fmt: skip

@@ -1,0 +1,102 @@
+"""`RuleOptimizer`: optimizers whose step is one composite for each parameter.
+
+A subclass says which composite, which state it reads and writes and which numbers it takes; all
+parameters of a group are then updated by one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from graphc.autograd.mode import enable_grad, no_grad
+from graphc.eager.live import live_scalar
+from graphc.eager.tensor import Tensor
+from graphc.optim.fresh import entry
+from graphc.optim.optimizer import Optimizer
+from graphc.optim.together import Item, update_in_place
+
+
+class Rule(NamedTuple):
+    """How a group's parameters are updated.
+
+    Attributes:
+        update: the composite: `update(param, grad, *state, *numbers, **static)`.
+        state: names of the state entries, in the composite's order; None for one not in use.
+        numbers: the hyperparameters, in the composite's order.
+        static: what the composite is specialised on.
+    """
+
+    update: Callable[..., Any]
+    state: tuple[str | None, ...]
+    numbers: tuple[Any, ...]
+    static: dict[str, Any]
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer that has a `rule`; see `Optimizer` for the rest."""
+
+    def rule(self, group: dict[str, Any]) -> Rule:
+        """How this group's parameters are updated now."""
+        raise NotImplementedError(f"{type(self).__name__} defines no rule()")
+
+    def initial(self, name: str, group: dict[str, Any]) -> float:
+        """What a state entry is filled with when it is made."""
+        return 0.0
+
+    def fill_state(
+        self, names: tuple[str | None, ...], param: Tensor, group: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The parameter's state, with the entries that it lacks made."""
+        state = self.state[param]
+        for name in names:
+            if name is not None and name not in state:
+                state[name] = entry(name, param, self.initial(name, group))
+        return state
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change the parameters once, by their gradients; those without one stay.
+
+        Args:
+            closure: computes the loss again, with its gradients, and returns it.
+
+        Returns:
+            What the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                self._update(group)
+        return loss
+
+    def _update(self, group: dict[str, Any]) -> None:
+        update, names, numbers, static = self.rule(group)
+        used = tuple(name for name in names if name is not None)
+        items: list[Item] = []
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            held: list[Any] = list(names)  # all None where there is no state
+            if used:
+                state = self.state.get(param)
+                if not state or any(name not in state for name in used):
+                    state = self.fill_state(names, param, group)
+                held = [None if name is None else state[name] for name in names]
+            items.append((param, grad, held))
+        update_in_place(update, names, items, numbers, static)
+
+
+def number(group: dict[str, Any], key: str, position: int | None = None) -> Any:
+    """A setting as it is at each step, in a compiled step too."""
+    value = live_scalar(group, key, position)
+    return value.reshape(()) if value.ndim else value
+
+
+def decays(group: dict[str, Any]) -> bool:
+    """Whether a group has weight decay."""
+    decay = group["weight_decay"]
+    return isinstance(decay, Tensor) or decay != 0
