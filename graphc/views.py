@@ -126,8 +126,7 @@ def strides(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
         None when the elements are not evenly spaced from the first one on.
     """
     index = symbols_of(node, "view")
-    base, at = follow(node, index, lambda node: False)
-    place = offset(tensor_type(base).shape, at)
+    base, place = _place(node, index)
     found: list[Size] = []
     left = place
     for axis_index, size in zip(index, tensor_type(node).shape):
@@ -141,3 +140,16 @@ def strides(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
         left = left - stride * axis_index
         found.append(stride)
     return (base, tuple(found)) if left == 0 else None
+
+
+def _place(node: Node, index: Index) -> tuple[Node, Size]:
+    """The node in memory behind views, and the row-major place in it of an element."""
+    while True:
+        base = node
+        while isinstance(base.op.lowering, IndexMap) and base.op.lowering.flat:
+            base = base.inputs[0]
+        found = step(node, index)
+        # What only names the elements anew, in their order, has them at the same places.
+        if found is None or step(base, symbols_of(base, "at")) is None:
+            return base if found is not None else node, offset(tensor_type(node).shape, index)
+        node, index = found

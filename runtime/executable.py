@@ -259,9 +259,10 @@ class Executable:
 
     def bound(self, sizes: Mapping[str, int]) -> Call:
         """As `bind`; the last sizes' call is kept."""
-        if self._bound is None or self._bound.sizes != dict(sizes):
-            self._bound = self.bind(sizes)
-        return self._bound
+        call = self._bound
+        if call is None or call.sizes != dict(sizes):
+            call = self._bound = self.bind(sizes)
+        return call
 
     def arena_nbytes(self, sizes: Mapping[str, int]) -> int:
         """The bytes of the arena for a set of sizes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -471,6 +472,28 @@ def test_checks_between_passes_hold() -> None:
     with config.override(check=["1", "2"]):
         gc.compile([x, h], [ys, more])
         gc.compile([x, h], [ys, last])
+
+
+def test_a_program_with_loops_is_called_from_several_threads() -> None:
+    x, w = gc.input("x", (gc.dim("n"), 32, 48)), gc.parameter("w", _normal(48, 48))
+
+    def step(h: Node, row: Node) -> tuple[Node, Node]:
+        return gc.tanh(h @ w * 0.1 + row), gc.sum(h)
+
+    last, ys = scan(step, zeros((32, 48), dtype=gc.float32), x)
+    program = gc.compile([x], [last, ys], threads=2)
+    arrays = [_normal(n, 32, 48) for n in (1, 7, 20, 33)]
+    wanted = [program(a) for a in arrays]
+
+    def work(number: int) -> bool:
+        for turn in range(30):
+            k = (number + turn) % 4
+            for left, right in zip(program(arrays[k]), wanted[k]):
+                np.testing.assert_array_equal(left, right)
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
 
 
 # Time --------------------------------------------------------------------------------------------

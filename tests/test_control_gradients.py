@@ -213,6 +213,34 @@ def test_an_op_without_a_gradient_in_a_body_is_named() -> None:
     gc.grad(gc.sum(fine), h)
 
 
+def test_a_weights_cotangent_is_one_product_after_the_loop() -> None:
+    x, w = gc.input("x", (gc.dim("n"), 8, 5)), gc.parameter("w", RNG.standard_normal((5, 5)))
+
+    def step(h: Node, row: Node) -> tuple[Node, None]:
+        return gc.tanh(h @ w + row.astype("float64") @ gc.transpose(w) + h @ w.T), None
+
+    last, _ = scan(step, zeros((8, 5), dtype="float64"), x)
+    loss = gc.sum(last * last)
+    program = gc.compile([x], [loss, gc.grad(loss, w)])
+    (back,) = (n for n in program.history[-1][1].nodes if n.op is SCAN and n.attr("reverse"))
+    assert (5, 5) not in [t.shape for t in back.type.items], "nothing is summed in the loop"
+    for length in (0, 1, 6):
+        a = RNG.standard_normal((length, 8, 5)).astype(np.float32)
+        for left, right in zip(program(a), gc.interpret(program, a)):
+            np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
+        # Against the same sum made by hand.
+        h, steps = np.zeros((8, 5)), []
+        for row in a.astype(np.float64):
+            steps.append((h, row, np.tanh(h @ w.value + row @ w.value.T + h @ w.value.T)))
+            h = steps[-1][2]
+        ct, total = 2 * h, np.zeros((5, 5))
+        for h, row, new in reversed(steps):
+            dz = ct * (1 - new**2)
+            total += h.T @ dz + dz.T @ row + dz.T @ h
+            ct = dz @ w.value.T + dz @ w.value
+        np.testing.assert_allclose(program(a)[1], total, rtol=1e-7, atol=1e-10)
+
+
 def test_residuals_are_what_cannot_be_found_again() -> None:
     """The way back reads x and w as they are, and of the way forth what tanh gave."""
     x, h, w = gc.input("x", (9, 3)), gc.input("h", (3,)), gc.input("w", (3, 3))

@@ -1,7 +1,7 @@
 """The gradients of loops.
 
 A scan's gradient is a scan in the other direction. The cotangents of the carries are carried
-back; those of what the body captured are summed. What a step back needs of its step forward (the
+back; those of what the body captured are summed (see `loop_sums`). What a step back needs of its step forward (the
 residuals) is stacked by one more scan forward: the same loop with more results, which the compiler
 merges with the first. Values that follow from what is there anyway are computed again instead.
 
@@ -29,6 +29,7 @@ from graphc.ops.closures import (
     substitute,
 )
 from graphc.ops.control import ITEM
+from graphc.ops.loop_sums import products, total
 
 
 def _is_float(node: Node) -> bool:
@@ -58,13 +59,25 @@ def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -
     seeds = {j: placeholder(f"ct{j}", tensor_type(body.outputs[j])) for j in (*outs, *stacks)}
     wrt = [body.inputs[j] for j in (*outs, *xs, *fixed)]
     grads = vjp([body.outputs[j] for j in seeds], list(seeds.values()), wrt)
-    sums = [placeholder(f"sum{j}", tensor_type(body.inputs[j])) for j in fixed]
+    own, there = set(body.nodes), set(body.inputs[k:])
     split = len(outs) + len(xs)
-    totals = [FUNCTIONS["add"](s, g) for s, g in zip(sums, grads[split:])]
-    own = set(body.nodes)
-    residuals = _residuals([*grads[:split], *totals], own, set(body.inputs[k:]))
+    whole = {
+        j: parts
+        for j, grad in zip(fixed, grads[split:])
+        if (parts := products(grad, set(body.inputs[k + m :]).__contains__)) is not None
+    }
+    summed = [(j, grad) for j, grad in zip(fixed, grads[split:]) if j not in whole]
+    factors = list(
+        dict.fromkeys(f.node for ps in whole.values() for p in ps for f in (p.left, p.right))
+    )
+    sums = [placeholder(f"sum{j}", tensor_type(body.inputs[j])) for j, _ in summed]
+    totals = [FUNCTIONS["add"](s, grad) for s, (_, grad) in zip(sums, summed)]
+    made = [f for f in factors if f not in own]
+    roots = [*grads[: len(outs)], *totals, *grads[len(outs) : split], *made]
+    residuals = _residuals(roots, own, there)
+    residuals += [f for f in factors if f in own and f not in {*residuals, *there}]
     kept = {r: placeholder(f"r{n}", tensor_type(r)) for n, r in enumerate(residuals)}
-    results = substitute([*grads[: len(outs)], *totals, *grads[len(outs) : split]], dict(kept))
+    results = substitute(roots, dict(kept))
     forward = OPS["scan"](
         *node.inputs,
         body=Graph.of(body.name, body.inputs, [*body.outputs, *kept]),
@@ -74,13 +87,13 @@ def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -
         sequences=m,
     )
     count = len(body.outputs)
+    stacked = {r: ITEM(forward, index=count + n) for n, r in enumerate(kept)}
+    stacked.update(zip(body.inputs[k : k + m], node.inputs[k : k + m]))
     carried = [seeds[j] for j in outs] + sums
     first = [cts[j] if cts[j] is not None else _zeros(node.inputs[j]) for j in outs]
-    first += [_zeros(node.inputs[j]) for j in fixed]
+    first += [_zeros(node.inputs[j]) for j, _ in summed]
     sliced = [seeds[j] for j in stacks] + list(kept.values()) + list(body.inputs[k : k + m])
-    given = [cts[j] for j in stacks]
-    given += [ITEM(forward, index=count + n) for n in range(len(kept))]
-    given += node.inputs[k : k + m]
+    given = [cts[j] for j in stacks] + list(stacked.values())
     back = Graph.of(f"{body.name}_grad", [*carried, *sliced, *body.inputs[k + m :]], results)
     scan = OPS["scan"](
         *first,
@@ -92,10 +105,14 @@ def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -
         reverse=not node.attr("reverse"),
         sequences=len(sliced),
     )
+    places = [*outs, *(j for j, _ in summed), *xs]
+    stacked.update({f: ITEM(scan, index=len(places) + n) for n, f in enumerate(made)})
     found: list[Any] = [None] * len(node.inputs)
-    for position, j in enumerate((*outs, *fixed, *xs)):
+    for position, j in enumerate(places):
         if wanted[j]:
             found[j] = ITEM(scan, index=position)
+    for j, parts in whole.items():
+        found[j] = total(parts, stacked.__getitem__, node.attr("length"))
     return found
 
 
