@@ -23,6 +23,7 @@ from graphc.errors import (
 )
 from graphc.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
 from graphc.ops import random
+from graphc.ops.closures import is_placeholder
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
@@ -280,6 +281,14 @@ def _check_listed(
     for node in order:
         if node.op is INPUT_OP and node not in listed:
             position, path = _path(roots, node)
+            if is_placeholder(node):
+                raise GraphError(
+                    f"compile: {labels[position]} depends on {node.name!r}, a value inside a loop "
+                    "or a branch",
+                    [f"{'through ' * (k > 0)}{n.describe()}" for k, n in enumerate(path[:4])],
+                    where=caller(),
+                    hint="return it from the function of the loop or branch instead of keeping it",
+                )
             shown = path if len(path) <= PATH_LINES else [*path[:4], None, *path[-3:]]
             raise GraphError(
                 f"compile: {labels[position]} depends on input {node.name!r}, which is not listed",

@@ -366,6 +366,43 @@ def test_a_carry_that_changes_its_type() -> None:
         scan(lambda c, row: c, h, x)
 
 
+def test_a_value_that_leaves_its_loop() -> None:
+    x, kept = gc.input("x", (5, 3)), []
+
+    def step(c: Node, row: Node) -> tuple[Node, None]:
+        kept.append(c + row)
+        return c, None
+
+    scan(step, x[0], x)
+
+    def call() -> object:
+        return gc.compile([x], kept[0])
+
+    with pytest.raises(ValueError) as caught:
+        call()
+    text = str(caught.value).splitlines()
+    assert text[0] == "compile: the output depends on 'carry', a value inside a loop or a branch"
+    assert text[2] == f"  through add: f32[3], made at {_line(step, 1)} in step"
+    assert text[-1] == (
+        "  hint: return it from the function of the loop or branch instead of keeping it"
+    )
+
+
+def test_arrays_and_constants_in_bodies() -> None:
+    n = gc.dim("n")
+    x = gc.input("x", (n, 3))
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    def step(c: Node, row: Node) -> tuple[Node, Node]:
+        new = c + row * table[0] + gc.constant(table)[1]
+        return new, gc.sum(gc.ops.source.iota((n,), 0, gc.float32)) + new[0]
+
+    last, ys = scan(step, np.zeros(3, np.float32), x)
+    a = _normal(4, 3)
+    found = _values([x], [last, ys], a)
+    np.testing.assert_allclose(found[0], (a * table[0] + table[1]).sum(0), rtol=1e-4, atol=1e-5)
+
+
 def test_slices_of_different_lengths() -> None:
     x, y = gc.input("x", (5, 3)), gc.input("y", (4,))
     with pytest.raises(ValueError) as caught:

@@ -10,6 +10,7 @@ run to the next is computed once, before: all of it but movement, which costs no
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,20 @@ def trace(name: str, function: Callable[..., Any], *arguments: Any) -> Traced:
     return Traced(leaves, tree, frozenset(made), value)
 
 
+# Inputs of bodies by identity, to tell them from a user's own.
+_placeholders: weakref.WeakValueDictionary[int, Node] = weakref.WeakValueDictionary()
+
+
 def placeholder(name: str, type_: TensorType) -> Node:
     """A body's input."""
-    return INPUT_OP(name=name, type=type_)
+    node = INPUT_OP(name=name, type=type_)
+    _placeholders[id(node)] = node
+    return node
+
+
+def is_placeholder(node: Node) -> bool:
+    """Whether a node is the input of a body, which has a value only inside of it."""
+    return _placeholders.get(id(node)) is node
 
 
 def captured(

@@ -1,9 +1,10 @@
 """The gradients of loops.
 
 A scan's gradient is a scan in the other direction. The cotangents of the carries are carried
-back; those of what the body captured are summed (see `loop_sums`). What a step back needs of its step forward (the
-residuals) is stacked by one more scan forward: the same loop with more results, which the compiler
-merges with the first. Values that follow from what is there anyway are computed again instead.
+back; those of what the body captured are summed (see `loop_sums`). What a step back needs of its
+step forward (the residuals) is stacked by one more scan forward: the same loop with more results,
+which the compiler merges with the first. Values that follow from what is there anyway are computed
+again instead.
 
     h' = tanh(h @ w + x)      keeps: h, h'      back: dz = dh' * (1 - h'**2); dx = dz
                                                       dw = dw + h.T @ dz;     dh = dz @ w.T
