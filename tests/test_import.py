@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import graphc as gc
+from graphc.eager.facade import FACE
 from graphc.operators import FUNCTIONS
 
 HEAVY = ("numba", "scipy", "networkx", "llvmlite", "sklearn", "rich")
@@ -44,8 +45,9 @@ def test_a_warm_start_compiles_nothing_and_imports_no_numba() -> None:
 def test_every_public_function_is_exported_by_name() -> None:
     hidden = {"getitem"}
     assert set(FUNCTIONS) - hidden <= set(gc.__all__)
-    for name in set(FUNCTIONS) - hidden:
-        assert getattr(gc, name) is FUNCTIONS[name]
+    assert set(FACE) - hidden <= set(gc.__all__)
+    for name in set(FACE) - hidden:
+        assert getattr(gc, name) is FACE[name]
 
 
 def test_every_exported_name_is_there_and_documented() -> None:

@@ -18,7 +18,8 @@ from graphc.autograd.graph import AccumulateGrad, CallBackward, GradFn
 from graphc.autograd.mode import enable_grad, no_grad
 from graphc.eager import quiet
 from graphc.eager.hot import hot, tracing
-from graphc.eager.tensor import SLOT, Tensor, invoke, new, wrap
+from graphc.eager.invoke import SLOT, invoke
+from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError
 from graphc.ir import caller
 
@@ -370,7 +371,7 @@ def grad(
             )
     walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     edges = [t._edge for t in targets]
-    walk.captured = {edge: None for edge in edges}
+    walk.captured = dict.fromkeys(edges)
     beginnings = start(roots, cts)
     only = _leading_to({fn for fn, _ in edges}, [edge[0] for edge, _ in beginnings])
     for edge, ct in beginnings:

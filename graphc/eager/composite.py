@@ -21,7 +21,8 @@ from graphc.autograd.mode import no_grad, state
 from graphc.eager import promotion
 from graphc.eager.elementwise import number
 from graphc.eager.hot import hot, tracing
-from graphc.eager.tensor import SLOT, Tensor, _Listed, invoke, wrap
+from graphc.eager.invoke import SLOT, _Listed, invoke
+from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, GradientError
 from graphc.ir import caller
 from graphc.operators import Operators
@@ -107,15 +108,20 @@ def store(target: Tensor, value: Tensor) -> None:
         return
     if target._array is not value._array:
         if not target._array.flags.writeable:
-            raise ArgumentError(
-                "the tensor's memory is read-only, so it cannot be changed in place",
-                where=caller(),
-                hint="work on x.clone()",
-            )
+            raise read_only()
         np.copyto(target._array, value._array, casting="unsafe")
     if target._version is None:
         target.version()
     target._version.count += 1  # type: ignore[union-attr]
+
+
+def read_only() -> ArgumentError:
+    """The error for memory that may not be written, such as that of a read-only array."""
+    return ArgumentError(
+        "the tensor's memory is read-only, so it cannot be changed in place",
+        where=caller(),
+        hint="work on x.clone()",
+    )
 
 
 def leaf_written() -> GradientError:

@@ -217,7 +217,7 @@ empty = _maker("empty", np.zeros, "zeros (PyTorch leaves it uninitialised)")
 
 @eager("full")
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    size: Any, fill_value: Any, dtype: Any = None, *, device: Any = None,
     requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """A tensor filled with a number.

@@ -17,19 +17,9 @@ from graphc.autograd.graph import CallBackward, Saved
 from graphc.autograd.mode import state
 from graphc.eager import promotion, quiet
 from graphc.eager.hot import hot, made, tracing
+from graphc.eager.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke
 from graphc.eager.signature import needs_of
-from graphc.eager.tensor import (
-    ONE,
-    SLOT,
-    TWO,
-    Tensor,
-    backward_name,
-    call_of,
-    invoke,
-    ndarray,
-    new,
-    wrap,
-)
+from graphc.eager.tensor import Tensor, ndarray, new, wrap
 from graphc.ops.declare import is_tensor
 
 # Elements up to which a ufunc takes less time than a kernel's launch.

@@ -15,12 +15,13 @@ from graphc.dtypes import DType
 from graphc.eager import (
     arithmetic,
     creation,
+    hooks,
     indexing,
     interchange,
     methods,
+    ordering,
     promotion,
     random,
-    reductions,
     selecting,
     shapes,
 )
@@ -107,7 +108,7 @@ def _attach() -> None:
     for name in _IN_PLACE:
         if name in EAGER:
             setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
-    for name, function in {**methods.METHODS, **random.METHODS}.items():
+    for name, function in {**methods.METHODS, **hooks.METHODS, **random.METHODS}.items():
         _method(name, function)
     _method("view", shapes.view)
     _method("repeat", selecting.tile)
@@ -367,7 +368,7 @@ FACE |= {
     "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,
     "is_floating_point": is_floating_point,
     "numel": numel, "allclose": allclose, "broadcast_shapes": broadcast_shapes,
-    "unique": reductions.unique,
+    "unique": ordering.unique,
 }  # fmt: skip
 
 __all__ = ["FACE", "DType", "Tensor"]

@@ -14,11 +14,12 @@ import numpy as np
 
 from graphc import dtypes
 from graphc.autograd.mode import state
-from graphc.eager.composite import store
+from graphc.eager.composite import read_only, store
 from graphc.eager.hot import hot
 from graphc.eager.inplace import check_leaf_view, take_history
+from graphc.eager.invoke import ONE, invoke, viewed
 from graphc.eager.registry import as_eager, call, named
-from graphc.eager.tensor import ONE, Tensor, invoke, viewed, wrap
+from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
@@ -66,8 +67,7 @@ def _put(x: Any, value: Any, *indices: Any, index: Any, accumulate: bool) -> Any
 def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
     """`x[index]` of a symbolic tensor, with integer tensors at the places marked `("t", k)`."""
     given, cut = [], []
-    axis = 0
-    for item in index:
+    for axis, item in enumerate(index):
         if isinstance(item, tuple) and item[0] == "t":
             given.append((axis, indices[item[1]]))
             cut.append(slice(None))
@@ -76,7 +76,6 @@ def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
             cut.append(slice(None))
         else:
             cut.append(_from_spec(item))
-        axis += 1
     x = FUNCTIONS["getitem"](x, tuple(cut))
     axes = [a for a, _ in given]
     shape = _broadcast([i for _, i in given])
@@ -313,6 +312,8 @@ def index_put_(
         else:
             self._array[where] = value._array
     except ValueError as error:
+        if not self._array.flags.writeable:
+            raise read_only() from None
         raise ShapeError(f"x[index] = value: {error}", where=caller()) from None
     except IndexError as error:
         raise IndexRangeError(str(error), where=caller()) from None

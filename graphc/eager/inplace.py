@@ -18,7 +18,8 @@ from graphc.autograd.graph import AccumulateGrad, CallBackward, Version
 from graphc.autograd.mode import state
 from graphc.eager.composite import leaf_written, store
 from graphc.eager.hot import hot, tracing
-from graphc.eager.tensor import SLOT, Tensor, View, backward_name, call_of, fill, invoke
+from graphc.eager.invoke import SLOT, backward_name, call_of, fill, invoke
+from graphc.eager.tensor import Tensor, View
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS

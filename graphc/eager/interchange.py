@@ -17,7 +17,6 @@ from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ir import caller
 
-
 # Under NumPy's name stands another function, PyTorch's.
 OWN_NAMES = {"equal": "eq", "not_equal": "ne"}
 

@@ -5,17 +5,15 @@ Operations become methods in `facade`, from the table.
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
 
 from graphc import dtypes
-from graphc.autograd.engine import backward
-from graphc.autograd.graph import AccumulateGrad, Handle
+from graphc.autograd.graph import AccumulateGrad
 from graphc.autograd.mode import state
 from graphc.dtypes import DType, as_dtype
-from graphc.eager.composite import store
+from graphc.eager.composite import read_only, store
 from graphc.eager.device import check_device, device
 from graphc.eager.hot import hot, tracing
 from graphc.eager.inplace import check_leaf_view, take_history, zero_cost_copy
@@ -342,6 +340,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     try:
         zero_cost_copy(self, value._array)
     except ValueError:
+        if not self._array.flags.writeable:
+            raise read_only() from None
         raise ShapeError(
             f"a value of shape {tuple(value.shape)} does not broadcast to {tuple(self.shape)}",
             where=caller(),
@@ -387,68 +387,6 @@ def _new(name: str) -> None:
 
 for _name in ("zeros", "ones", "empty", "full"):
     _new(_name)
-
-
-@method
-def register_hook(self: Tensor, hook: Any) -> Handle:
-    """Call `hook(grad)` when the tensor's gradient is known; it may return another.
-
-    Raises:
-        GradientError: the tensor does not require a gradient.
-    """
-    if self._edge is None:
-        raise GradientError(
-            "register_hook: the tensor does not require a gradient",
-            where=caller(),
-            hint="x.requires_grad_() first",
-        )
-    fn, place = self._edge
-    fn.pre_hooks = {} if fn.pre_hooks is None else fn.pre_hooks
-    return Handle(fn.pre_hooks, [place, hook])
-
-
-@method
-def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Handle:
-    """Call `hook(x)` after a backward pass added to `x.grad`; leaves only."""
-    if self._edge is None or not isinstance(self._edge[0], AccumulateGrad):
-        raise GradientError(
-            "register_post_accumulate_grad_hook: the tensor is no leaf that requires a gradient",
-            where=caller(),
-        )
-    fn = self._edge[0]
-    fn.post_hooks = {} if fn.post_hooks is None else fn.post_hooks
-    return Handle(fn.post_hooks, hook)
-
-
-@method
-def retain_grad(self: Tensor) -> None:
-    """Let a backward pass set `.grad` of a tensor that is no leaf."""
-    if self._edge is None:
-        raise GradientError("retain_grad: the tensor does not require a gradient", where=caller())
-    fn, place = self._edge
-    if isinstance(fn, AccumulateGrad):
-        return
-    fn.retained = fn.retained or []
-    fn.retained.append((place, weakref.ref(self)))
-
-
-def _backward(
-    self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, inputs: Any = None,
-) -> None:  # fmt: skip
-    """Add up the gradients in the leaves that the tensor depends on: `gc.autograd.backward`.
-
-    Example:
-        >>> import graphc as gc
-        >>> x = gc.ones(2, requires_grad=True)
-        >>> (3 * x).sum().backward()
-        >>> x.grad
-        tensor([3., 3.])
-    """
-    backward(self, gradient, retain_graph, create_graph, inputs)
-
-
-METHODS["backward"] = _backward
 
 
 @method

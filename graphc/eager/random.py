@@ -375,7 +375,9 @@ def _floats(self: Tensor) -> Any:
     return self.dtype if self.dtype.is_float else promotion.get_default_dtype()
 
 
-def _uniform_of(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **kw: Any) -> Any:  # fmt: skip
+def _uniform_of(
+    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **kw: Any
+) -> Any:
     low, high = kw.get("from", a), kw.get("to", b)
     return rand(*self.shape, generator=generator, dtype=_floats(self)) * (high - low) + low
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from graphc.eager.elementwise import binary, number, operands, unary
-from graphc.eager.tensor import SLOT, Static, Tensor, _Listed, invoke, wrap
+from graphc.eager.invoke import SLOT, Static, _Listed, invoke
+from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ir import NoGradient, caller
 from graphc.operators import FUNCTIONS, Operators

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from graphc.eager.hot import hot
+from graphc.eager.invoke import viewed
 from graphc.eager.registry import call, call_list, eager, named
-from graphc.eager.tensor import Tensor, viewed
+from graphc.eager.tensor import Tensor
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
@@ -129,7 +130,10 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
         >>> gc.transpose(gc.zeros(2, 3), 0, 1).shape
         graphc.Size([3, 2])
     """
-    if not hot.slow and -input._array.ndim <= min(dim0, dim1) <= max(dim0, dim1) < input._array.ndim:
+    if (
+        not hot.slow
+        and -input._array.ndim <= min(dim0, dim1) <= max(dim0, dim1) < input._array.ndim
+    ):
         array = input._array.swapaxes(dim0, dim1)
         return viewed(input, array, _swapped, (("dim0", dim0), ("dim1", dim1)))
     return call(_swapped, input, view=True, dim0=int(dim0), dim1=int(dim1))

@@ -117,7 +117,6 @@ class Call:
         return found
 
 
-
 def _only_moves(node: Node) -> bool:
     while node.op.kind is Kind.MOVEMENT and node.inputs:
         node = node.inputs[0]

@@ -1,12 +1,12 @@
 """From dynamic to static: tracing, compiling, saving.
 
-    @gc.jit.compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
+@gc.jit.compile
+def step(x, y):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss
 """
 
 from graphc.jit.compiled import Compiled, compile

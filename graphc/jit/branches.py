@@ -1,8 +1,8 @@
 """Value-dependent branches in traced code: refused, guarded on, or traced both ways.
 
-    on_branch="error"        an error that shows gc.cond with the user's own names
-    on_branch="specialise"   the branch taken is part of the variant; calls evaluate the condition
-    on_branch="fork"         both arms are traced, and the results merged by gc.cond
+on_branch="error"        an error that shows gc.cond with the user's own names
+on_branch="specialise"   the branch taken is part of the variant; calls evaluate the condition
+on_branch="fork"         both arms are traced, and the results merged by gc.cond
 """
 
 from __future__ import annotations

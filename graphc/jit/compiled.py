@@ -144,8 +144,10 @@ class Compiled:
         key = skeleton if skeleton.__class__ is int else skeleton.key
         variants = self._by_key.get(key)
         if not variants:
-            return "nothing was compiled yet" if not self.variants else (
-                "the arguments that are not tensors differ from every call before"
+            return (
+                "nothing was compiled yet"
+                if not self.variants
+                else ("the arguments that are not tensors differ from every call before")
             )
         reasons = [v.mismatch(tensors) for v in variants]
         return "" if "" in reasons else reasons[0]
@@ -394,9 +396,7 @@ def compile(
     if function is None:
         return lambda f: Compiled(f, options)
     if not callable(function):
-        raise ArgumentError(
-            f"compile: {type(function).__name__} is not a function", where=caller()
-        )
+        raise ArgumentError(f"compile: {type(function).__name__} is not a function", where=caller())
     return Compiled(function, options)
 
 

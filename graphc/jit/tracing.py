@@ -20,9 +20,10 @@ from graphc.autograd.mode import state
 from graphc.eager import promotion
 from graphc.eager.hot import hot, tracing
 from graphc.eager.inplace import PutBack
+from graphc.eager.invoke import SLOT, backward_name, fill
 from graphc.eager.signature import Call
 from graphc.eager.signature import trace as trace_call
-from graphc.eager.tensor import SLOT, Tensor, View, backward_name, fill, new
+from graphc.eager.tensor import Tensor, View, new
 from graphc.errors import TraceError
 from graphc.ir import Node, caller
 from graphc.jit.sizes import TracedSize, shape_of, unwrapped
@@ -299,9 +300,7 @@ class Trace:
 
     def zeros(self, shape: tuple[Any, ...]) -> Tensor:
         """Zeros of a shape that may be symbolic, to draw numbers for."""
-        return self.wrap(
-            FUNCTIONS["full"](tuple(unwrapped(s) for s in shape), 0, dtypes.uint8)
-        )
+        return self.wrap(FUNCTIONS["full"](tuple(unwrapped(s) for s in shape), 0, dtypes.uint8))
 
     def filled(self, like: Tensor, value: Any, dtype: Any) -> Tensor:
         """A tensor of a traced one's shape, filled with a number."""
@@ -351,9 +350,6 @@ class Trace:
         """Whether the traced code made a concrete tensor."""
         ref = self.born.get(id(tensor))
         return ref is not None and ref() is tensor
-
-
-
 
 
 def _same(x: Any) -> Any:

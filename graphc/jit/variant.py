@@ -17,8 +17,9 @@ import numpy as np
 from graphc import dims, trees
 from graphc.autograd.mode import no_grad, state
 from graphc.dtypes import as_dtype
+from graphc.eager.invoke import run_call
 from graphc.eager.signature import Call, late, replayed
-from graphc.eager.tensor import Tensor, new, run_call, wrap
+from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import TraceError
 from graphc.ir import Node, caller, toposort
 from graphc.jit.tracing import Touched, Trace, uniform_node
@@ -93,9 +94,7 @@ class Plan:
         self.outputs: list[Node] = []
         self.places: list[Any] = []  # for each leaf: ("out", k), ("same", tensor), ("value", v)
         self.needs_grad: list[bool] = []
-        untouched = {
-            id(t.array): t for t in trace.touched.values() if t.current is t.node
-        }
+        untouched = {id(t.array): t for t in trace.touched.values() if t.current is t.node}
         for leaf in leaves:
             if not isinstance(leaf, Tensor):
                 self.places.append(("value", leaf))
@@ -170,9 +169,7 @@ class Variant:
         self.tree = plan.tree
         self.places = plan.places
         self.grads = plan.grads
-        self.grads_before = [
-            (t, g is None, g) for t, g in run.trace.grads_before.values()
-        ]
+        self.grads_before = [(t, g is None, g) for t, g in run.trace.grads_before.values()]
         self.live = run.trace.live_values
         self.known_shapes: set[Any] = set()
         self._options = options
