@@ -243,6 +243,6 @@ def test_a_rule_that_gives_a_wrong_type_is_blamed() -> None:
 
 def test_vjp_takes_cotangents_of_several_outputs() -> None:
     x = _x()
-    ones, twos = (gc.full((3,), k, gc.float64) for k in (1, 2))
+    ones, twos = (gc.ops.source.full((3,), k, gc.float64) for k in (1, 2))
     (found,) = vjp([x * x, STOP_GRADIENT(x), OPS["negative"](x)], [ones, ones, twos], [x])
     np.testing.assert_allclose(_values([x], [found], X)[0], 2 * X - 2)

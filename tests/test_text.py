@@ -38,7 +38,7 @@ def test_the_text_reads_back_to_itself() -> None:
 
 def test_special_numbers_read_back() -> None:
     values = [float("inf"), float("-inf"), float("nan"), -0.0, 1e-45, 1.5]
-    graph = Graph.of("g", (), [gc.full((), v, gc.float64) for v in values])
+    graph = Graph.of("g", (), [gc.ops.source.full((), v, gc.float64) for v in values])
     found = [node.attr("value") for node in parse(show(graph)).outputs]
     np.testing.assert_array_equal(np.array(found), np.array(values))
     assert np.signbit(found[3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,8 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
         >>> gc.transpose(gc.zeros(2, 3), 0, 1).shape
         graphc.Size([3, 2])
     """
-    if (
-        not hot.slow
-        and -input._array.ndim <= min(dim0, dim1) <= max(dim0, dim1) < input._array.ndim
-    ):
+    rank = -1 if hot.slow else input._array.ndim
+    if -rank <= dim0 < rank and -rank <= dim1 < rank:
         array = input._array.swapaxes(dim0, dim1)
         return viewed(input, array, _swapped, (("dim0", dim0), ("dim1", dim1)))
     return call(_swapped, input, view=True, dim0=int(dim0), dim1=int(dim1))
@@ -435,7 +434,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         sizes = [size // count + (k < size % count) for k in range(count)]
     else:
         cuts = [0, *indices_or_sections, size]
-        sizes = [b - a for a, b in zip(cuts, cuts[1:])]
+        sizes = [b - a for a, b in pairwise(cuts)]
     return split(input, sizes, dim)
 
 

@@ -1,4 +1,4 @@
-"""`gc.jit.compile`: a function that is traced at its first call and runs as programs from then on."""
+"""`gc.jit.compile`: a function traced at its first call that runs as programs from then on."""
 
 from __future__ import annotations
 

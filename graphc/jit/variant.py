@@ -110,7 +110,7 @@ class Plan:
         self.grads = self._gradients(trace, keep_grads)
         self.touched = list(trace.touched.values())
         self.updates = {t.node: t.current for t in self.touched if t.current is not t.node}
-        self.generators = {p: node for p, node in trace.generators.values()}
+        self.generators = dict(trace.generators.values())
 
     def _gradients(self, trace: Trace, keep: bool) -> list[tuple[Tensor, Any]]:
         """What becomes of `.grad`: ("none",), ("lost",), ("out", position), ("same", tensor)."""

@@ -28,7 +28,7 @@ _PLACES = tuple(
     if (path := sysconfig.get_paths().get(key))
 )  # fmt: skip
 # Modules and types whose functions give other values at every call.
-_IMPURE_MODULES = {"time": "the clock", "random": "Python's random numbers", "_random": "Python's random numbers"}  # fmt: skip
+_IMPURE_MODULES = ("time", "random", "_random")
 _MOST_ITEMS = 256
 
 
@@ -249,7 +249,7 @@ def _is_settings(value: Any) -> bool:
 def _functions_of(function: Any) -> Iterator[FunctionType]:
     """The Python functions behind a callable: itself, its forward, what it closes over."""
     candidates = [function, getattr(function, "__func__", None), getattr(function, "forward", None)]
-    candidates.append(getattr(type(function), "__call__", None))
+    candidates.append(vars(type(function)).get("__call__"))
     for each in candidates:
         each = getattr(each, "__func__", each)
         if isinstance(each, FunctionType):

@@ -73,6 +73,11 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Operators) and not value.is_eager
 
 
+def as_symbolic(value: Any) -> Any:
+    """An eager tensor as the symbolic one that stands for it; anything else as it is."""
+    return value.as_node() if isinstance(value, Operators) and value.is_eager else value
+
+
 def is_scalar(value: Any) -> bool:
     """Whether value is a Python scalar, whose dtype is weak."""
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
@@ -363,8 +368,9 @@ def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 
 
 __all__ = [
-    "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_tensor", "binary", "bring",
-    "check_axes", "check_axis", "common_dtype", "common_shape", "conform", "declare", "describe",
-    "elementwise", "elementwise_op", "in_float32", "infer_elementwise", "is_pattern", "is_scalar",
-    "is_tensor", "literal", "operand_dtypes", "pieces", "promotion", "public", "unary",
+    "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_symbolic", "as_tensor",
+    "binary", "bring", "check_axes", "check_axis", "common_dtype", "common_shape", "conform",
+    "declare", "describe", "elementwise", "elementwise_op", "in_float32", "infer_elementwise",
+    "is_pattern", "is_scalar", "is_tensor", "literal", "operand_dtypes", "pieces", "promotion",
+    "public", "unary",
 ]  # fmt: skip
