@@ -129,9 +129,11 @@ class Saved:
     def __init__(self, tensor: Any, edge: Edge | None, node: Any = None) -> None:
         self.node = node
         self.array = tensor._array if node is None else None
-        version = tensor._version
+        version = None if tensor is None else tensor._version
         if version is None:
-            version = tensor._version = Version()
+            version = Version()
+            if tensor is not None:
+                tensor._version = version
         self.version = version
         self.count = version.count
         self.edge = edge

@@ -14,6 +14,7 @@ import numpy as np
 from graphc.dtypes import DType
 from graphc.eager import (
     arithmetic,
+    control,
     creation,
     hooks,
     indexing,

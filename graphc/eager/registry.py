@@ -195,6 +195,8 @@ def _any_symbolic(args: Sequence[Any]) -> bool:
                 return True
         elif isinstance(value, list | tuple) and _any_symbolic(value):
             return True
+        elif isinstance(value, dict) and _any_symbolic(tuple(value.values())):
+            return True
     return False
 
 
@@ -203,6 +205,8 @@ def _any_eager(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         if isinstance(value, Tensor):
             return True
         if isinstance(value, list | tuple) and _any_eager(value, {}):
+            return True
+        if isinstance(value, dict) and _any_eager((), value):
             return True
     return False
 

@@ -10,5 +10,6 @@ def step(x, y):
 """
 
 from graphc.jit.compiled import Compiled, compile
+from graphc.jit.traced import Traced, trace
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled", "Traced", "compile", "trace"]

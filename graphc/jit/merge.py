@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.errors import TraceError
-from graphc.ir import Node, caller
+from graphc.eager.signature import late
+from graphc.ir import Graph, Kind, Node, at_origin, caller, toposort
 from graphc.jit.branches import Script
 from graphc.jit.variant import Plan, Variant
 from graphc.operators import FUNCTIONS
+from graphc.ops.source import INPUT_OP
 
 
 def merged(
@@ -65,18 +67,43 @@ def merged(
 
 
 def _choose(condition: Node, true: list[Node], false: list[Node]) -> list[Node]:
-    """Results of the arm that the condition chooses, equal ones shared."""
-    places = [k for k, (a, b) in enumerate(zip(true, false)) if a is not b]
+    """Results of the arm that the condition chooses; what both arms compute is outside of it."""
     predicate = FUNCTIONS["reshape"](FUNCTIONS["cast"](condition, "bool"), ())
+    roots = [predicate, *true, *false]
+    inputs = [n for n in toposort(roots) if not n.inputs and n.op is INPUT_OP]
+    # The runs built what comes before the branch once each: equal nodes become one.
+    shared = late("passes.cse").cse(Graph.of("paths", inputs, roots))
+    predicate, *results = shared.outputs
+    true, false = results[: len(true)], results[len(true) :]
+    places = [k for k, (a, b) in enumerate(zip(true, false)) if a is not b]
     if not places:
         return true
+    of_true = toposort([predicate, *(true[k] for k in places)])
+    of_false = toposort([predicate, *(false[k] for k in places)])
+    before = toposort((predicate,))
     chosen = FUNCTIONS["cond"](
-        predicate, lambda: tuple(true[k] for k in places), lambda: tuple(false[k] for k in places)
+        predicate,
+        lambda: _again([true[k] for k in places], {n for n in of_false if n in of_true} | {*before}),
+        lambda: _again(
+            [false[k] for k in places], {n for n in of_true if n in of_false} | {*before}
+        ),
     )
     found = list(true)
     for k, node in zip(places, chosen):
         found[k] = node
     return found
+
+
+def _again(roots: list[Node], outside: set[Node]) -> tuple[Node, ...]:
+    """An arm's own nodes built once more, inside the function that is its body."""
+    new: dict[Node, Node] = {}
+    for node in toposort(roots):
+        if node in outside or node.op.kind is Kind.SOURCE:
+            new[node] = node
+        else:
+            with at_origin(node.origin):
+                new[node] = Node.build(node.op, [new[i] for i in node.inputs], dict(node.attrs))
+    return tuple(new[r] for r in roots)
 
 
 def _check_alike(first: Plan, other: Plan, outcomes: tuple[bool, ...], name: str) -> None:

@@ -26,6 +26,7 @@ from graphc.eager.signature import trace as trace_call
 from graphc.eager.tensor import Tensor, View, new
 from graphc.errors import TraceError
 from graphc.ir import Node, caller
+from graphc.jit.control import control
 from graphc.jit.sizes import TracedSize, shape_of, unwrapped
 from graphc.operators import FUNCTIONS
 from graphc.ops import random
@@ -81,6 +82,7 @@ class Trace:
         self.grads_before: dict[int, tuple[Tensor, Any]] = {}
         self.born: dict[int, Any] = {}  # weak references, by identity
         self.generators: dict[int, tuple[Any, Node]] = {}
+        self.edges: dict[Node, Any] = {}  # of nodes whose cotangents are recorded
         self.shared: Any = None  # placeholders that other runs of the function use too
 
     # --- nodes
@@ -161,6 +163,9 @@ class Trace:
     ) -> Any:
         """An operation of eager code: nodes are built, and recorded for differentiation."""
         nodes = [self.node_of(t) for t in tensors]
+        for tensor, node in zip(tensors, nodes):
+            if tensor._edge is not None:
+                self.edges[node] = tensor._edge
         template = tuple(_unwrapped(item) for item in template)
         static = tuple((key, _unwrapped(value)) for key, value in static)
         with promoting(promotion.promote):
@@ -195,7 +200,16 @@ class Trace:
         fn.outputs = tuple(Saved(r, None, r._node) for r in results)
         for k, result in enumerate(results):
             if floats[k]:
-                result._edge = (fn, k)
+                self.give_edge(result, (fn, k))
+
+    def give_edge(self, tensor: Tensor, edge: Any) -> None:
+        """Record where a traced tensor's cotangent goes."""
+        tensor._edge = edge
+        self.edges[tensor._node] = edge
+
+    def control(self, name: str, arguments: Sequence[Any]) -> Any:
+        """A branch or a loop of tensors: the graph's op."""
+        return control(self, name, arguments)
 
     def _applied(self, view: View, parent: Node) -> Node:
         with promoting(promotion.promote):

@@ -161,6 +161,8 @@ class Variant:
         self.name = name
         self.types = tuple(types)
         self.grad_enabled = state.enabled
+        # Where nothing that was touched requires a gradient, recording is as good as off.
+        self.grad_matters = bool(run.trace.edges)
         self.requires = tuple(t._edge is not None for t in run.inputs)
         self.readings: list[Reading] = run.watch.readings
         self.reads = run.trace.reads
@@ -177,32 +179,43 @@ class Variant:
         self._finish(plan, born)
 
     def _finish(self, plan: Plan, dead: dict[Node, Node]) -> None:
-        outputs = replayed(plan.outputs, dict(dead), {})
-        updates = {
-            node: replayed([value], dict(dead), {})[0]
-            for node, value in plan.updates.items()
-            if node not in dead
-        }
+        updates = {node: value for node, value in plan.updates.items() if node not in dead}
+        roots = [*plan.outputs, *updates.values(), *plan.generators.values()]
+        roots = replayed(roots, dict(dead), {})
+        count = len(plan.outputs)
+        outputs, values = roots[:count], roots[count:]
+        self.inputs = plan.inputs
+        self.outputs = outputs
+        self.updates = dict(zip([*updates, *plan.generators], values))
+        used = toposort(roots)
+        self.positions = [k for k, x in enumerate(plan.inputs) if x in used]
+        self.distinct, self.order = _distinct(outputs)
+        self._program: Any = None
         alive = [t for t in plan.touched if t.node not in dead]
         # Written memory counts as written for tensors that others hold.
         self.written = [t.tensor for t in alive if t.node in updates]
         self.held = [(t.tensor, t.array) for t in alive]
         self.from_outside = any(plan.needs_grad) and self.grad_enabled
-        generators = {p: replayed([n], dict(dead), {})[0] for p, n in plan.generators.items()}
+        self.is_empty = not roots
         if self.from_outside:
-            self._differentiable(plan, outputs, updates, generators, alive)
-            return
-        everything = {**updates, **generators}
-        used = toposort((*outputs, *everything.values()))
-        self.positions = [k for k, x in enumerate(plan.inputs) if x in used]
-        self.program = None
-        if not outputs and not everything:
-            return
-        distinct, self.order = _distinct(outputs)
-        self.program = late("driver").compile(
-            [plan.inputs[k] for k in self.positions], distinct, everything,
+            generators = {p: self.updates[p] for p in plan.generators}
+            changed = {n: self.updates[n] for n in updates}
+            self._differentiable(plan, outputs, changed, generators, alive)
+        elif not self.is_empty:
+            self._program = self._compiled()
+
+    def _compiled(self) -> Any:
+        return late("driver").compile(
+            [self.inputs[k] for k in self.positions], self.distinct, self.updates,
             name=self.name, level=self._options.level,
         )  # fmt: skip
+
+    @property
+    def program(self) -> Any:
+        """The program: its results, and the updates of what the code changed."""
+        if self._program is None and not self.is_empty:
+            self._program = self._compiled()
+        return self._program
 
     def _differentiable(
         self, plan: Plan, outputs: list[Node], updates: Any, generators: Any,
@@ -227,13 +240,12 @@ class Variant:
         self.stored = [*self.written]
         self.generator_nodes = list(generators)
         self.count = len(outputs)
-        self.program = None
 
     # --- a call
 
     def mismatch(self, tensors: Sequence[Tensor]) -> str:
         """Why this variant does not fit a call of these tensors; "" when it does."""
-        if state.enabled is not self.grad_enabled:
+        if self.grad_matters and state.enabled is not self.grad_enabled:
             return f"gradient recording is {'on' if state.enabled else 'off'}"
         arrays = [t._array for t in tensors]
         shapes = tuple([a.shape for a in arrays])
@@ -284,11 +296,10 @@ class Variant:
             node.state.array[...] = value  # type: ignore[attr-defined]
         if self.from_outside:
             results = self._recorded_call(tensors)
-        elif self.program is None:
+        elif self.is_empty:
             results = []
         else:
-            arrays = [tensors[k]._array for k in self.positions]
-            found = self.program(*arrays)
+            found = self._program(*[tensors[k]._array for k in self.positions])
             results = [_tensor(found[k]) for k in self.order]
             for tensor in self.written:
                 tensor.version().count += 1
@@ -325,7 +336,8 @@ class Variant:
         ]
         if self.fixed_because:
             lines.append(f"shapes are fixed: {self.fixed_because}")
-        lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
+        if self.grad_matters:
+            lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
         lines += [f"{reading} (read at {reading.origin})" for reading in self.readings]
         lines += [f"a tensor's value, read by Python at {where}" for _, _, where in self.reads]
         return lines

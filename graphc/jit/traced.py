@@ -1,0 +1,229 @@
+"""`gc.jit.trace`: one function, one program, and a certificate of what was checked.
+
+Unlike `compile` a trace is made once and never again: calls that do not fit it are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc import dims, text, trees
+from graphc.autograd.mode import no_grad
+from graphc.dtypes import as_dtype
+from graphc.eager.random import default_generator
+from graphc.eager.tensor import Tensor, wrap
+from graphc.errors import ArgumentError, ShapeError, TraceError
+from graphc.ir import caller
+from graphc.jit.compiled import Options, Skeleton, build
+from graphc.jit.variant import fixed_types
+from graphc.types import TensorType
+
+_RTOL, _ATOL = 1e-4, 1e-5
+
+
+class Traced:
+    """A function as one program, with its parameters and buffers bound.
+
+    Attributes:
+        name: of the function.
+        certificate: what was checked when it was traced, and what was baked in: a dict of
+            plain values.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any], variant: Any, skeleton: Any):
+        self.name = name
+        self._function = function
+        self._variant = variant
+        self._skeleton = skeleton
+        self.certificate: dict[str, Any] = {
+            "assumes": variant.assumes(), "baked": [str(r) for r in variant.readings],
+            "effects": list(variant.effects), "checks": [],
+        }  # fmt: skip
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program.
+
+        Raises:
+            TraceError: the arguments, or something that the program assumes, do not fit.
+        """
+        args = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in args)
+        leaves, _ = trees.flatten((list(args), kwargs))
+        tensors = [v for v in leaves if isinstance(v, Tensor)]
+        with no_grad() if not self._variant.grad_enabled else _nothing():
+            reason = self._variant.mismatch(tensors)
+            if reason:
+                raise TraceError(
+                    f"{self.name}: the trace does not fit this call: {reason}",
+                    where=caller(),
+                    hint="trace it again, or use gc.jit.compile, which does so by itself",
+                )
+            return self._variant(tensors)
+
+    def assumes(self) -> list[str]:
+        """What the program assumes, a line each."""
+        return self._variant.assumes()
+
+    @property
+    def program(self) -> Any:
+        """The compiled program, a `gc.Program`: its stats, kernels, plan, profile."""
+        return self._variant.program
+
+    @property
+    def graph(self) -> Any:
+        """The graph as it was traced."""
+        return self.program.graph
+
+    @property
+    def code(self) -> str:
+        """The graph as readable Python text, which `gc.text.parse` reads back."""
+        return text.show(self.graph)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(str(t) for t in self._variant.types)
+        return f"<traced {self.name}({inputs})>"
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def trace(
+    function: Callable[..., Any],
+    *examples: Any,
+    dynamic_axes: Any = None,
+    check: int = 1,
+    on_branch: str = "error",
+    impure: str = "error",
+    level: str = "O2",
+) -> Traced:
+    """Trace a function or module into one program.
+
+    Args:
+        function: what to trace.
+        examples: arguments to trace it with; only their dtypes and shapes matter.
+        dynamic_axes: axes that may have any size: for each tensor (by its position) a dict of
+            axis and name, or a list of axes; None for fixed shapes.
+        check: how many times to compare the program with the function, on fresh random inputs
+            and sizes of dynamic axes. Functions that change state are not run again for it.
+        on_branch: see `gc.jit.compile`.
+        impure: see `gc.jit.compile`.
+        level: see `gc.compile`.
+
+    Returns:
+        The program, callable with tensors.
+
+    Raises:
+        TraceError: the code does what a static graph cannot hold, or a check failed.
+
+    Example:
+        >>> import graphc as gc
+        >>> f = gc.jit.trace(lambda x: x.relu().sum(), gc.ones(2, 3), dynamic_axes={0: {0: "n"}})
+        >>> f(gc.ones(5, 3))
+        tensor(15.)
+    """
+    if not examples or not callable(function):
+        raise ArgumentError(
+            "trace: it takes a function and examples of its arguments", where=caller()
+        )
+    skeleton = Skeleton(tuple(examples), {})
+    tensors = [v for v in trees.flatten((list(examples), {}))[0] if isinstance(v, Tensor)]
+    types = _types(tensors, dynamic_axes)
+    name = getattr(function, "__name__", type(function).__name__)
+    name = name if name.isidentifier() else "traced"
+    options = Options(dynamic=False, on_branch=on_branch, impure=impure, level=level)
+    variant = build(function, name, skeleton, tensors, options, types)
+    traced = Traced(name, function, variant, skeleton)
+    if not variant.updates and not variant.grads:
+        for k in range(check):
+            traced.certificate["checks"].append(_checked(traced, function, skeleton, tensors, k))
+    return traced
+
+
+def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:
+    types = fixed_types(tensors)
+    if dynamic_axes is None:
+        return types
+    if not isinstance(dynamic_axes, Mapping):
+        raise ArgumentError(
+            f"trace: dynamic_axes must be a dict, not {type(dynamic_axes).__name__}",
+            where=caller(),
+            hint='such as {0: {0: "n"}}: axis 0 of tensor 0 has any size, called n',
+        )
+    for position, axes in dynamic_axes.items():
+        if not isinstance(position, int) or not 0 <= position < len(types):
+            raise ArgumentError(
+                f"trace: dynamic_axes names tensor {position!r} of {len(types)}", where=caller()
+            )
+        shape = list(types[position].shape)
+        named = axes.items() if isinstance(axes, Mapping) else [(a, f"n{a}") for a in axes]
+        for axis, name in named:
+            if not -len(shape) <= axis < len(shape):
+                raise ShapeError(
+                    f"trace: dynamic_axes names axis {axis} of tensor {position}, which has "
+                    f"{len(shape)}",
+                    where=caller(),
+                )
+            shape[axis] = dims.dim(name, min=1)
+        types[position] = TensorType(types[position].dtype, tuple(shape))
+    return types
+
+
+def _checked(
+    traced: Traced, function: Callable[..., Any], skeleton: Any, examples: Sequence[Tensor], k: int
+) -> dict[str, Any]:
+    """One comparison of program and function: fresh values, other sizes of dynamic axes."""
+    drawn = np.random.default_rng(k)
+    sizes: dict[str, int] = {}
+    tensors = []
+    for example, type_ in zip(examples, traced._variant.types):
+        shape = tuple(
+            d if isinstance(d, int) else sizes.setdefault(str(d), int(drawn.integers(1, 9)))
+            for d in type_.shape
+        )
+        tensors.append(_like(example, shape, drawn))
+    args, kwargs = skeleton(tensors)
+    seed = default_generator.get_state()
+    with no_grad():
+        wanted = function(*args, **kwargs)
+        default_generator.set_state(seed)
+        got = traced(*args, **kwargs)
+        default_generator.set_state(seed)
+    worst = 0.0
+    pairs = zip(trees.flatten(wanted)[0], trees.flatten(got)[0])
+    for position, (a, b) in enumerate(pairs):
+        if isinstance(a, Tensor):
+            worst = max(worst, _difference(traced.name, position, a, b))
+    return {"sizes": sizes, "seed": k, "worst": worst}
+
+
+def _like(example: Tensor, shape: tuple[int, ...], drawn: np.random.Generator) -> Tensor:
+    dtype = as_dtype(example._array.dtype)
+    if dtype.is_float:
+        return wrap(drawn.standard_normal(shape).astype(dtype.numpy))
+    if example._array.size == 0:
+        return wrap(np.zeros(shape, dtype.numpy))
+    low, high = int(example._array.min()), int(example._array.max())
+    return wrap(drawn.integers(low, high + 1, shape).astype(dtype.numpy))
+
+
+def _difference(name: str, position: int, a: Tensor, b: Tensor) -> float:
+    x, y = np.asarray(a._array, np.float64), np.asarray(b._array, np.float64)
+    if x.shape != y.shape or not np.allclose(x, y, _RTOL, _ATOL, equal_nan=True):
+        raise TraceError(
+            f"{name}: the program and the function differ on fresh inputs, in result {position}",
+            [f"the function gives {list(x.shape)}, the program {list(y.shape)}"]
+            if x.shape != y.shape
+            else [f"by up to {np.nanmax(np.abs(x - y)):.3g}, of values up to "
+                  f"{np.nanmax(np.abs(x)):.3g}"],
+            where=caller(),
+            hint="a value was baked in: look at assumes()",
+        )  # fmt: skip
+    return float(np.nanmax(np.abs(x - y), initial=0.0))
+
+
+__all__ = ["Traced", "trace"]
