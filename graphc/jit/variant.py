@@ -49,10 +49,14 @@ class LostGradient(Tensor):
 class Recorded:
     """What one run of the function under a trace left."""
 
-    def __init__(self, trace: Trace, watch: Watch, inputs: list[Tensor], result: Any) -> None:
+    def __init__(
+        self, trace: Trace, watch: Watch, inputs: list[Tensor], placeholders: list[Node],
+        result: Any,
+    ) -> None:  # fmt: skip
         self.trace = trace
         self.watch = watch
         self.inputs = inputs
+        self.placeholders = placeholders
         self.result = result
 
 
@@ -72,6 +76,7 @@ def record(
     for tensor, wanted in zip(inputs, requires):
         if wanted:
             tensor.requires_grad_()
+    placeholders = [t._node for t in inputs]
     args, kwargs = skeleton(inputs)
     with trace, Watch(function) as watch:
         result = function(*args, **kwargs)
@@ -80,7 +85,7 @@ def record(
         for leaf in leaves:
             if isinstance(leaf, Tensor):
                 trace.node_of(leaf)
-    return Recorded(trace, watch, inputs, result)
+    return Recorded(trace, watch, inputs, placeholders, result)
 
 
 class Plan:
@@ -88,7 +93,7 @@ class Plan:
 
     def __init__(self, run: Recorded, keep_grads: bool) -> None:
         trace = run.trace
-        self.inputs = [t._node for t in run.inputs]
+        self.inputs = run.placeholders
         leaves, self.tree = trees.flatten(run.result)
         self.leaves = leaves
         self.outputs: list[Node] = []
@@ -107,6 +112,13 @@ class Plan:
             self.places.append(("out", len(self.outputs)))
             self.outputs.append(_now(trace, leaf))
             self.needs_grad.append(leaf._edge is not None and not _is_spent(leaf._edge[0]))
+        # Arguments that the code wrote into: their new values go to the caller's tensors.
+        self.written_inputs: list[tuple[int, int]] = []
+        for k, (tensor, node) in enumerate(zip(run.inputs, run.placeholders)):
+            if tensor._node is not node:
+                self.written_inputs.append((k, len(self.outputs)))
+                self.outputs.append(tensor._node)
+                self.needs_grad.append(False)
         self.grads = self._gradients(trace, keep_grads)
         self.touched = list(trace.touched.values())
         self.updates = {t.node: t.current for t in self.touched if t.current is not t.node}
@@ -185,6 +197,7 @@ class Variant:
         count = len(plan.outputs)
         outputs, values = roots[:count], roots[count:]
         self.inputs = plan.inputs
+        self.written_inputs = plan.written_inputs
         self.outputs = outputs
         self.updates = dict(zip([*updates, *plan.generators], values))
         used = toposort(roots)
@@ -303,6 +316,9 @@ class Variant:
             results = [_tensor(found[k]) for k in self.order]
             for tensor in self.written:
                 tensor.version().count += 1
+        for k, place in self.written_inputs:
+            np.copyto(tensors[k]._array, results[place]._array)
+            tensors[k].version().count += 1
         for tensor, (how, what) in self.grads:
             if how == "none":
                 tensor._grad = None
