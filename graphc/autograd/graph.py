@@ -144,7 +144,8 @@ class Saved:
         Raises:
             GradientError: it was.
         """
-        if self.version.count != self.count:
+        # A node keeps its value, whatever is written to the tensor later.
+        if self.node is None and self.version.count != self.count:
             raise GradientError(
                 f"{name} needs a tensor that was changed in place after it was used",
                 [

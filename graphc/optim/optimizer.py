@@ -148,9 +148,12 @@ class Optimizer:
         """
         for group in self.param_groups:
             for param in group["params"]:
-                grad = param.grad
-                if set_to_none or grad is None:
+                if set_to_none:
+                    # Not even looked at: a traced step then does not depend on what was there.
                     param.grad = None
+                    continue
+                grad = param.grad
+                if grad is None:
                     continue
                 if grad.requires_grad:
                     param.grad = grad = grad.detach()
