@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class VisionDataset(Dataset):
 
     data: Any
     targets: Any
-    classes: tuple[str, ...] | list[str] = ()
+    classes: ClassVar[list[str]] = []
 
     def __init__(
         self, root: Any, train: bool, transform: Callable[[Any], Any] | None,
@@ -100,11 +100,11 @@ class MNIST(VisionDataset):
         '3 - three'
     """
 
-    classes = [
+    classes: ClassVar[list[str]] = [
         "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six",
         "7 - seven", "8 - eight", "9 - nine",
     ]  # fmt: skip
-    md5 = {
+    md5: ClassVar[dict[str, str]] = {
         "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
         "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
         "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
@@ -148,11 +148,11 @@ class MNIST(VisionDataset):
 class FashionMNIST(MNIST):
     """Pictures of clothes, 28 x 28, in MNIST's format; arguments as for `MNIST`."""
 
-    classes = [
+    classes: ClassVar[list[str]] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
         "Bag", "Ankle boot",
     ]  # fmt: skip
-    md5 = {
+    md5: ClassVar[dict[str, str]] = {
         "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
         "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
         "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
@@ -180,14 +180,14 @@ class CIFAR10(VisionDataset):
         'airplane'
     """
 
-    classes = [
+    classes: ClassVar[list[str]] = [
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     ]  # fmt: skip
     folder, archive = "cifar-10-batches", "cifar-10"
     label_bytes, label_key = 1, b"labels"
     train_names = tuple(f"data_batch_{k}" for k in range(1, 6))
     test_names: tuple[str, ...] = ("test_batch",)
-    md5 = {
+    md5: ClassVar[dict[str, str]] = {
         "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
         "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
         "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -235,12 +235,12 @@ class CIFAR10(VisionDataset):
 class CIFAR100(CIFAR10):
     """Colour photos, 32 x 32, in a hundred classes; arguments as for `CIFAR10`."""
 
-    classes: list[str] = []
+    classes: ClassVar[list[str]] = []
     folder, archive = "cifar-100", "cifar-100"
     label_bytes, label_key = 2, b"fine_labels"
     train_names = ("train",)
     test_names = ("test",)
-    md5 = {
+    md5: ClassVar[dict[str, str]] = {
         "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
         "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
         "train": "16019d7e3df5f24257cddd939b257f8d",
@@ -273,7 +273,7 @@ class Digits(VisionDataset):
         ArgumentError: scikit-learn is not installed.
     """
 
-    classes = [str(k) for k in range(10)]
+    classes: ClassVar[list[str]] = [str(k) for k in range(10)]
 
     def __init__(
         self, train: bool = True, transform: Callable[[Any], Any] | None = None,
