@@ -80,9 +80,7 @@ def test_values_dtypes_and_gradients_are_pytorchs(source: str) -> None:
     own, ours, wanted, theirs = _evaluated(source)
     assert tuple(own.shape) == tuple(wanted.shape)
     assert own.dtype.name == str(wanted.dtype).removeprefix("torch.")
-    np.testing.assert_allclose(
-        own.detach().numpy(), wanted.detach().numpy(), rtol=2e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(own.detach().numpy(), wanted.detach().numpy(), rtol=2e-5, atol=1e-5)
     assert own.requires_grad == wanted.requires_grad
     if not wanted.requires_grad:
         return

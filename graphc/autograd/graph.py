@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.eager import quiet
 from graphc.eager.signature import Call
 from graphc.errors import GradientError, InternalError
 from graphc.ir import caller
@@ -234,7 +235,7 @@ class CallBackward(GradFn):
             if arrays is None:
                 raise InternalError(f"{self.name}: a value that its derivative needs was not kept")
         arrays += [cts[k] for k in derivative.cotangents]
-        results = derivative.call.run(*arrays)
+        results = quiet.run(derivative.call.run, *arrays)
         found: list[tuple[Any, bool] | None] = [None] * len(self.edges)
         for place, result, alias in zip(
             derivative.targets, results, derivative.call.may_alias, strict=True

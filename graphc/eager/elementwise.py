@@ -15,6 +15,7 @@ import numpy as np
 from graphc import dtypes
 from graphc.autograd.graph import CallBackward, Saved
 from graphc.autograd.mode import state
+from graphc.dtypes import _BY_NUMPY as BY_NUMPY
 from graphc.eager import promotion, quiet
 from graphc.eager.hot import hot, made, tracing
 from graphc.eager.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke
@@ -69,11 +70,41 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
         has_gradient: False for comparisons.
     """
 
+    def with_number(a: Any, b: Any, x: Any, y: Any) -> Any:
+        """One operand a Python number, which NumPy takes to have the other's dtype."""
+        tensor, value = (a, b) if y is b else (b, a)
+        array = tensor._array
+        dtype = array.dtype
+        if (
+            (value.__class__ is not float and value.__class__ is not int)
+            or (dtype is not F32 and dtype is not F64)
+            or array.size > SMALL
+            or hot.slow
+        ):
+            return operands(function, a, b)
+        try:
+            found = local.run(ufunc, x, y)
+        except OverflowError:
+            return operands(function, a, b)
+        result = new(Tensor)
+        result._array = found if found.__class__ is ndarray else np.asarray(found)
+        if tensor._edge is not None and has_gradient and state.enabled:
+            other = number(value, BY_NUMPY[dtype])
+            record_pair(function, *((a, other) if tensor is a else (other, b)), result)
+        return result
+
     def apply(a: Any, b: Any) -> Any:
         try:
             x = a._array
+        except AttributeError:
+            if b.__class__ is Tensor and b._node is None:
+                return with_number(a, b, a, b._array)
+            return operands(function, a, b)
+        try:
             y = b._array
         except AttributeError:
+            if a.__class__ is Tensor:
+                return with_number(a, b, x, b)
             return operands(function, a, b)
         dtype = x.dtype
         if (

@@ -23,6 +23,7 @@ from graphc.eager import (
     ordering,
     promotion,
     random,
+    reductions,
     selecting,
     shapes,
 )
@@ -35,6 +36,8 @@ from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
 from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
 
+# These declare eager functions when they are imported.
+DECLARING = (arithmetic, control, creation, ordering, random, reductions, selecting, shapes)
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
 EAGER["from_numpy"] = creation.from_numpy

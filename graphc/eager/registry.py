@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.eager.elementwise import binary, number, operands, unary
-from graphc.eager.invoke import SLOT, Static, _Listed, invoke
+from graphc.eager.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ir import NoGradient, caller
@@ -99,6 +99,8 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             args, kwargs = _bound(name, parameters, args, kwargs)
+        elif len(args) == 1 and isinstance(args[0], Tensor):
+            return invoke(function, ONE, (), args)
         template: list[Any] = []
         tensors: list[Tensor] = []
         for value in args:
@@ -193,9 +195,9 @@ def _any_symbolic(args: Sequence[Any]) -> bool:
         if isinstance(value, Operators):
             if not value.is_eager:
                 return True
-        elif isinstance(value, list | tuple) and _any_symbolic(value):
-            return True
-        elif isinstance(value, dict) and _any_symbolic(tuple(value.values())):
+        elif (isinstance(value, list | tuple) and _any_symbolic(value)) or (
+            isinstance(value, dict) and _any_symbolic(tuple(value.values()))
+        ):
             return True
     return False
 

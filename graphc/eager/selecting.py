@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 
 from graphc import dtypes
+from graphc.autograd.mode import state
+from graphc.eager import quiet
+from graphc.eager.elementwise import F32, F64, record_pair
+from graphc.eager.hot import hot
 from graphc.eager.registry import as_eager, call, call_list, eager, eager_form, named
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import AttributeValueError, ShapeError
@@ -339,6 +343,16 @@ def matmul(input: Any, other: Any) -> Any:
     """
     if isinstance(input, np.ndarray) or isinstance(other, np.ndarray):
         input, other = as_eager(input), as_eager(other)
+    if not hot.slow and isinstance(input, Tensor) and isinstance(other, Tensor):
+        x, y = input._array, other._array
+        # NumPy's own product of matrices, which its BLAS computes.
+        dtype = x.dtype
+        is_float = dtype is y.dtype and (dtype is F32 or dtype is F64)
+        if is_float and x.ndim == 2 == y.ndim and x.shape[1] == y.shape[0]:
+            result = wrap(quiet.run(np.matmul, x, y))
+            if state.enabled and (input._edge is not None or other._edge is not None):
+                record_pair(_MM, input, other, result)
+            return result
     ranks = (input.ndim, other.ndim)
     if ranks == (2, 2):
         return call(_MM, input, other)

@@ -22,6 +22,7 @@ from graphc.eager import promotion
 from graphc.eager.numpy_code import numpy_function
 from graphc.errors import GraphcError
 from graphc.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
+from graphc.ops.control import STOP_GRADIENT
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
 from graphc.types import TensorType
@@ -155,6 +156,7 @@ class Derivative:
         grads, stand_ins = _cut(grads, names)
         grads = _simplified(call.name, [*call.inputs, *stand_ins.values(), *cts], grads)
         used = toposort(grads)
+        used |= dict.fromkeys(_sized_by(call.inputs, grads, [*cts, *stand_ins.values()]))
         by_stand_in = {s: n for n, s in stand_ins.items() if s in used}
         self.inputs = tuple(k for k, x in enumerate(call.inputs) if x in used)
         self.outputs = tuple(
@@ -250,12 +252,53 @@ def _simplified(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> l
     return list(final.outputs)
 
 
+def _sized_by(
+    inputs: Sequence[Node], outputs: Sequence[Node], others: Sequence[Node] = ()
+) -> list[Node]:
+    """Inputs of which a graph uses no value, but a symbolic size that nothing else it uses has."""
+    used = toposort(outputs)
+    known = {s for x in (*inputs, *others) if x in used for s in _symbols(x)}
+    unknown = {s for node in used for s in _symbols(node)} - known
+    return [next(x for x in inputs if s in _symbols(x)) for s in unknown]
+
+
+def _by_size(
+    name: str, inputs: Sequence[Node], outputs: Sequence[Node]
+) -> Callable[..., Sequence[np.ndarray]]:
+    """A program for each size that arrays come in: a program takes no input for its size alone."""
+    made: dict[Any, Callable[..., Sequence[np.ndarray]]] = {}
+
+    def run(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+        key = tuple([a.shape for a in arrays])
+        found = made.get(key)
+        if found is None:
+            sizes: dict[dims.Symbol, Any] = {}
+            new = {}
+            for node, array in zip(inputs, arrays, strict=True):
+                type_ = tensor_type(node)
+                new[node] = INPUT_OP(name=node.name, type=type_.with_shape(array.shape))
+                for size, real in zip(type_.shape, array.shape):
+                    sizes |= dict.fromkeys(dims.symbols(size), real)
+            ends = list(new.values())
+            found = made[key] = runner(name, ends, replayed(outputs, new, sizes), True)
+        return found(*arrays)
+
+    return run
+
+
+def _symbols(node: Node) -> set[dims.Symbol]:
+    shape = node.type.shape if isinstance(node.type, TensorType) else ()
+    return {s for size in shape for s in dims.symbols(size)}
+
+
 def runner(
     name: str, inputs: Sequence[Node], outputs: Sequence[Node], compiled: bool
 ) -> Callable[..., Sequence[np.ndarray]]:
     """A function of arrays that computes the graph: a compiled program, or NumPy code."""
     if not compiled:
         return numpy_function(name, inputs, outputs)
+    if _sized_by(inputs, outputs):
+        return _by_size(name, inputs, outputs)
     used = toposort(outputs)
     needed = [k for k, x in enumerate(inputs) if x in used]
     if len(dict.fromkeys(outputs)) == len(outputs) and not any(o.op is INPUT_OP for o in outputs):
@@ -327,10 +370,18 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
     moves = all(n.op.kind in (Kind.MOVEMENT, Kind.SOURCE) for n in toposort(outputs))
     products = sum(n.op.kind is Kind.CONTRACT for n in toposort(outputs))
     plain = moves or (products == 1 and _is_product(outputs))
-    if plain or numpy_cost(outputs) < COMPILE_ABOVE_NS:
-        return Call(name, inputs, _simplified(name, inputs, outputs), single=single)
+    if plain or (numpy_cost(outputs) < COMPILE_ABOVE_NS and not _has_bodies(outputs)):
+        # Simplifying drops stop_gradient, which the derivative has to see.
+        if not any(n.op is STOP_GRADIENT for n in toposort(outputs)):
+            outputs = _simplified(name, inputs, outputs)
+        return Call(name, inputs, outputs, single=single)
     inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)
     return Call(name, inputs, outputs, single=single, compiled=True)
+
+
+def _has_bodies(outputs: Sequence[Node]) -> bool:
+    """Whether a graph has loops or branches, which NumPy code would run a Python step at a time."""
+    return any(isinstance(v, Graph) for n in toposort(outputs) for _, v in n.attrs)
 
 
 def _is_product(outputs: Sequence[Node]) -> bool:
@@ -375,7 +426,7 @@ def needs_of(function: Callable[..., Any], arity: int) -> tuple[tuple[bool, ...]
     """Which operands the gradient of an elementwise function reads, and whether its result."""
     found = _GENERIC.get(function)
     if found is None:
-        types = (TensorType(dtypes.float32, (2, 3)),) * arity
+        types = (TensorType(dtypes.float32, (2, 2)),) * arity
         call = Call(
             function_name(function),
             *trace(function, types, lambda f, nodes: f(*nodes), False)[:2],

@@ -58,6 +58,7 @@ def _comparison(
             return _mixed(name, x, y)
         return op(*conform(name, [x, y]))
 
+    compare.op = op  # type: ignore[attr-defined]
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = op.doc
     return public(compare, name)

@@ -1,0 +1,108 @@
+"""What the functions of networks share: writing in place, averages, arguments by spatial axis."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphc.eager.inplace import check_leaf_view, write
+from graphc.eager.tensor import Tensor
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
+from graphc.ir import caller
+from graphc.ops.statistics import mean
+from graphc.ops.statistics import sum as sum_
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def applied(function: Callable[..., Any], x: Any, inplace: bool, **settings: Any) -> Any:
+    """A composite of one tensor; in place, its result is written into the tensor itself.
+
+    The composite then works on a copy, because its gradient may need what the tensor held.
+    A symbolic tensor has no memory: there the result alone counts.
+    """
+    if inplace and isinstance(x, Tensor):
+        check_leaf_view(x)
+        return write(x, function(x.clone(), **settings), f"{function.__name__.strip('_')}_")
+    return function(x, **settings)
+
+
+def check_reduction(name: str, reduction: Any) -> None:
+    """Refuse what is no reduction of a loss."""
+    if reduction not in REDUCTIONS:
+        raise AttributeValueError(
+            f"{name}: reduction={reduction!r}", where=caller(), hint='"mean", "sum" or "none"'
+        )
+
+
+def averaged(losses: Any, reduction: str) -> Any:
+    """Losses as they are, their sum or their mean."""
+    if reduction == "none":
+        return losses
+    return mean(losses) if reduction == "mean" else sum_(losses)
+
+
+def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
+    """The reduction that PyTorch's two old arguments stand for, where one is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is not None and not reduce:
+        old = "none"
+    else:
+        old = "sum" if size_average is not None and not size_average else "mean"
+    warnings.warn(
+        f"size_average and reduce are old arguments; use reduction={old!r}",
+        GraphcWarning,
+        stacklevel=3,
+    )
+    return old
+
+
+def same_shapes(name: str, **tensors: Any) -> None:
+    """Refuse tensors of different shapes, naming them."""
+    shapes = {key: t.type.shape for key, t in tensors.items()}
+    if len(set(shapes.values())) > 1:
+        text = ", ".join(f"{key} {show(shape)}" for key, shape in shapes.items())
+        raise ShapeError(f"{name}: shapes must be equal, but are {text}", where=caller())
+
+
+def show(shape: Sequence[Any]) -> str:
+    """A shape as a tuple is printed."""
+    inside = ", ".join(map(str, shape))
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def per_axis(name: str, what: str, value: Any, rank: int) -> tuple[Any, ...]:
+    """A number for each of `rank` axes, from one number or as many.
+
+    Raises:
+        ArgumentError: there are more or fewer.
+    """
+    if not isinstance(value, list | tuple):
+        return (value,) * rank
+    if len(value) == 1:
+        return tuple(value) * rank
+    if len(value) != rank:
+        raise ArgumentError(
+            f"{name}: {what}={value!r} has {len(value)} numbers, {rank} spatial axes want {rank}",
+            where=caller(),
+        )
+    return tuple(value)
+
+
+def frozen(value: Any) -> Any:
+    """A setting as a key: lists as tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def check_probability(name: str, p: float) -> None:
+    """Refuse a number outside [0, 1].
+
+    Raises:
+        AttributeValueError: it is.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise AttributeValueError(
+            f"{name}: p={p!r} is no probability: it must lie between 0 and 1", where=caller()
+        )

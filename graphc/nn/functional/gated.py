@@ -1,0 +1,114 @@
+"""Activation functions with a slope or a gate: prelu, rrelu, glu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.eager.composite import composite
+from graphc.eager.random import draw_key
+from graphc.eager.registry import named
+from graphc.errors import AttributeValueError, ShapeError
+from graphc.ir import caller
+from graphc.nn.functional.activation import leaky_relu
+from graphc.nn.functional.common import applied
+from graphc.ops.exponential import sigmoid as _sigmoid
+from graphc.ops.logic import where
+from graphc.ops.random import uniform
+from graphc.ops.shaping import reshape
+
+
+@composite
+@named("PreluBackward0")
+def _prelu(x: Any, weight: Any) -> Any:
+    shape = x.type.shape
+    count = weight.type.size
+    if count != 1:
+        channels = shape[1] if len(shape) > 1 else (shape[0] if shape else 1)
+        if len(weight.type.shape) != 1 or count != channels:
+            raise ShapeError(
+                f"prelu: a weight of shape {weight.type.shape} for {channels} channels; "
+                "it takes one number, or one for each channel",
+                where=caller(),
+            )
+    # A single weight has no axis to line up with; several stand along axis 1.
+    wide = (count, *(1,) * (len(shape) - 2)) if count != 1 else (1,) * min(len(shape), 1)
+    return where(x > 0, x, x * reshape(weight, wide))
+
+
+def prelu(input: Any, weight: Any) -> Any:
+    """input where it is positive, else input times a weight.
+
+    Args:
+        input: floats; channels on axis 1.
+        weight: one number, or one for each channel.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.prelu(gc.tensor([-1.0, 2.0]), gc.tensor([0.25]))
+        tensor([-0.2500,  2.0000])
+    """
+    return _prelu(input, weight)
+
+
+@composite
+@named("RreluWithNoiseBackward0")
+def _rrelu(x: Any, key: Any, *, lower: float, upper: float) -> Any:
+    slope = uniform(x.type.shape, lower, upper, dtype=x.type.dtype, key=key)
+    return where(x > 0, x, x * slope)
+
+
+def rrelu(
+    input: Any,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Any:
+    """Leaky relu with a slope drawn for each element in training, the mean slope otherwise.
+
+    Args:
+        input: floats.
+        lower: the least slope.
+        upper: the greatest slope.
+        training: whether slopes are drawn.
+        inplace: write the result into the tensor itself.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.rrelu(gc.tensor([-1.0, 2.0]), 0.25, 0.75)
+        tensor([-0.5000,  2.0000])
+    """
+    if lower > upper:
+        raise AttributeValueError(f"rrelu: lower {lower} exceeds upper {upper}", where=caller())
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+
+    def rrelu_(x: Any) -> Any:
+        return _rrelu(x, draw_key(), lower=lower, upper=upper)
+
+    return applied(rrelu_, input, inplace)
+
+
+@composite
+@named("GluBackward0")
+def _glu(x: Any, *, dim: int) -> Any:
+    shape = x.type.shape
+    if not shape or shape[dim] % 2:
+        raise ShapeError(
+            f"glu: axis {dim} must have an even size, x has shape {shape}", where=caller()
+        )
+    half = shape[dim] // 2
+    at = dim % len(shape)
+    ends = (slice(None),) * at
+    return x[(*ends, slice(0, half))] * _sigmoid(x[(*ends, slice(half, None))])
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """The first half of an axis times the sigmoid of the second.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.glu(gc.tensor([3.0, 0.0]))
+        tensor([1.5000])
+    """
+    return _glu(input, dim=dim)

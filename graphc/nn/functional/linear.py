@@ -1,0 +1,99 @@
+"""Linear maps: `y = x W^T + b` and its bilinear kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.eager.composite import composite
+from graphc.eager.registry import named
+from graphc.errors import ShapeError
+from graphc.ir import caller
+from graphc.nn.functional.common import show
+from graphc.ops.matmul import matmul
+from graphc.ops.shaping import reshape, transpose
+from graphc.ops.statistics import sum as sum_
+
+
+@composite
+@named("AddmmBackward0")
+def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    shape, wide = x.type.shape, weight.type.shape
+    if not 1 <= len(wide) <= 2:
+        raise ShapeError(
+            f"linear: the weight must be (out, in), but has shape {show(wide)}", where=caller()
+        )
+    if not shape or shape[-1] != wide[-1]:
+        takes = f"(out {wide[0]}, in {wide[1]})" if len(wide) == 2 else show(wide)
+        raise ShapeError(
+            f"linear: the input has {shape[-1] if shape else 'no'} features, "
+            f"the weight {takes} takes {wide[-1]}",
+            [f"input {show(shape)}"],
+            where=caller(),
+        )
+    y = matmul(x, transpose(weight) if len(wide) == 2 else weight)
+    if bias is None:
+        return y
+    if bias.type.shape not in (wide[:-1], ()):
+        raise ShapeError(
+            f"linear: the bias has shape {show(bias.type.shape)}, "
+            f"the weight {show(wide)} wants {show(wide[:-1])}",
+            where=caller(),
+        )
+    return y + bias
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """input @ weight.T + bias.
+
+    Args:
+        input: (*, in).
+        weight: (out, in), or (in,).
+        bias: (out,) or None.
+
+    Returns:
+        (*, out).
+
+    Raises:
+        ShapeError: the number of features does not fit.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.linear(gc.ones(1, 2), gc.tensor([[1.0, 2.0]]), gc.tensor([3.0]))
+        tensor([[6.]])
+    """
+    return _linear(input, weight, bias)
+
+
+@composite
+@named("AddBackward0")
+def _bilinear(x: Any, y: Any, weight: Any, bias: Any) -> Any:
+    out, first, second = weight.type.shape
+    given = (x.type.shape[-1:], y.type.shape[-1:])
+    if given != ((first,), (second,)) or x.type.shape[:-1] != y.type.shape[:-1]:
+        raise ShapeError(
+            f"bilinear: inputs {show(x.type.shape)} and {show(y.type.shape)}, "
+            f"the weight {show(weight.type.shape)} takes (*, {first}) and (*, {second})",
+            where=caller(),
+        )
+    lead = x.type.shape[:-1]
+    table = reshape(transpose(weight, (1, 0, 2)), (first, out * second))
+    rows = reshape(matmul(x, table), (*lead, out, second))
+    result = sum_(rows * reshape(y, (*lead, 1, second)), -1)
+    return result if bias is None else result + bias
+
+
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+    """For each output k, input1 @ weight[k] @ input2, plus bias.
+
+    Args:
+        input1: (*, in1).
+        input2: (*, in2).
+        weight: (out, in1, in2).
+        bias: (out,) or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.bilinear(gc.ones(1, 2), gc.ones(1, 3), gc.ones(4, 2, 3))
+        tensor([[6., 6., 6., 6.]])
+    """
+    return _bilinear(input1, input2, weight, bias)

@@ -1,0 +1,387 @@
+"""Losses of numbers against numbers; those over classes are in `loss_classes`."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from graphc.eager.composite import composite
+from graphc.eager.registry import named
+from graphc.errors import AttributeValueError, GraphcWarning, ShapeError
+from graphc.ir import caller
+from graphc.nn.functional.common import (
+    averaged,
+    check_reduction,
+    reduction_of,
+    same_shapes,
+    show,
+)
+from graphc.ops import activations
+from graphc.ops.arithmetic import absolute, square
+from graphc.ops.control import stop_gradient
+from graphc.ops.declare import conform
+from graphc.ops.exponential import exp, log, softplus
+from graphc.ops.extremes import maximum
+from graphc.ops.logic import where
+from graphc.ops.shaping import expand_dims
+from graphc.ops.statistics import sum as sum_
+
+
+def _pair(name: str, x: Any, target: Any) -> tuple[Any, Any]:
+    """Two tensors of one type; broadcasting, which is seldom meant, is warned of."""
+    if x.type.shape != target.type.shape:
+        warnings.warn(
+            f"{name}: the input has shape {show(x.type.shape)}, the target "
+            f"{show(target.type.shape)}: broadcast, which is seldom meant",
+            GraphcWarning,
+            stacklevel=2,
+        )
+    x, target = conform(name, [x, target])
+    return x, target
+
+
+def _weighted(name: str, losses: Any, weight: Any, reduction: str) -> Any:
+    """Losses times weights; their mean is over the sum of the weights."""
+    check_reduction(name, reduction)
+    if weight is None:
+        return averaged(losses, reduction)
+    losses, weight = conform(name, [losses, weight])
+    if reduction == "mean":
+        return sum_(losses * weight) / sum_(weight)
+    return averaged(losses * weight, reduction)
+
+
+@composite
+@named("MseLossBackward0")
+def _mse_loss(x: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+    x, target = _pair("mse_loss", x, target)
+    return _weighted("mse_loss", square(x - target), weight, reduction)
+
+
+def mse_loss(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """The square of input - target.
+
+    Args:
+        input: floats.
+        target: floats of the same shape.
+        size_average: old; use reduction.
+        reduce: old; use reduction.
+        reduction: "mean", "sum" or "none".
+        weight: a factor for each element, or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.mse_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
+        tensor(2.)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _mse_loss(input, target, weight, reduction=reduction)
+
+
+@composite
+@named("L1LossBackward0")
+def _l1_loss(x: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+    x, target = _pair("l1_loss", x, target)
+    return _weighted("l1_loss", absolute(x - target), weight, reduction)
+
+
+def l1_loss(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Any:
+    """|input - target|; arguments as for `mse_loss`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.l1_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
+        tensor(1.)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _l1_loss(input, target, weight, reduction=reduction)
+
+
+@composite
+@named("SmoothL1LossBackward0")
+def _smooth_l1_loss(x: Any, target: Any, *, reduction: str, beta: float) -> Any:
+    x, target = _pair("smooth_l1_loss", x, target)
+    far = absolute(x - target)
+    if beta == 0:
+        return _weighted("smooth_l1_loss", far, None, reduction)
+    losses = where(far < beta, square(far) * (0.5 / beta), far - 0.5 * beta)
+    return _weighted("smooth_l1_loss", losses, None, reduction)
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    """Half the square of input - target over beta where it is below beta, else |...| - beta / 2.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.smooth_l1_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
+        tensor(0.7500)
+    """
+    if beta < 0:
+        raise AttributeValueError(f"smooth_l1_loss: beta={beta} is less than 0", where=caller())
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _smooth_l1_loss(input, target, reduction=reduction, beta=beta)
+
+
+@composite
+@named("HuberLossBackward0")
+def _huber_loss(x: Any, target: Any, weight: Any, *, reduction: str, delta: float) -> Any:
+    x, target = _pair("huber_loss", x, target)
+    far = absolute(x - target)
+    losses = where(far <= delta, square(far) * 0.5, (far - 0.5 * delta) * delta)
+    # Here, and not in the others, the mean is over the number of elements.
+    losses = losses if weight is None else losses * weight
+    return _weighted("huber_loss", losses, None, reduction)
+
+
+def huber_loss(
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> Any:
+    """Half the square of input - target where it is below delta, else delta (|...| - delta / 2).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.huber_loss(gc.tensor([1.0]), gc.tensor([4.0]), delta=2.0)
+        tensor(4.)
+    """
+    if delta <= 0:
+        raise AttributeValueError(
+            f"huber_loss: delta={delta} must be greater than 0", where=caller()
+        )
+    return _huber_loss(input, target, weight, reduction=reduction, delta=delta)
+
+
+@composite
+@named("BinaryCrossEntropyBackward0")
+def _binary_cross_entropy(p: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+    same_shapes("binary_cross_entropy", input=p, target=target)
+    check_reduction("binary_cross_entropy", reduction)
+    losses = activations.binary_cross_entropy(p, target, "none")
+    return averaged(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """-(t log(p) + (1 - t) log(1 - p)), logarithms no less than -100.
+
+    Args:
+        input: probabilities p.
+        target: floats t in [0, 1] of the same shape.
+        weight: a factor for each element, broadcast, or None.
+        size_average: old; use reduction.
+        reduce: old; use reduction.
+        reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.binary_cross_entropy(gc.tensor([0.5]), gc.tensor([1.0]))
+        tensor(0.6931)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _binary_cross_entropy(input, target, weight, reduction=reduction)
+
+
+@composite
+@named("BinaryCrossEntropyWithLogitsBackward0")
+def _bce_with_logits(x: Any, target: Any, weight: Any, pos_weight: Any, *, reduction: str) -> Any:
+    name = "binary_cross_entropy_with_logits"
+    same_shapes(name, input=x, target=target)
+    check_reduction(name, reduction)
+    if pos_weight is None:
+        losses = softplus(x) - x * target
+    else:
+        losses = (1 - target) * x + ((pos_weight - 1) * target + 1) * softplus(-x)
+    return averaged(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """`binary_cross_entropy` of sigmoid(input), without overflow.
+
+    Args:
+        input: floats.
+        target: floats in [0, 1] of the same shape.
+        weight: a factor for each element, broadcast, or None.
+        size_average: old; use reduction.
+        reduce: old; use reduction.
+        reduction: "mean", "sum" or "none".
+        pos_weight: a factor for the target's share, broadcast, or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.binary_cross_entropy_with_logits(gc.zeros(1), gc.ones(1))
+        tensor(0.6931)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _bce_with_logits(input, target, weight, pos_weight, reduction=reduction)
+
+
+@composite
+@named("KlDivBackward0")
+def _kl_div(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
+    x, target = conform("kl_div", [x, target])
+    if log_target:
+        losses = exp(target) * (target - x)
+    else:
+        inside = where(target == 0, 1, target)
+        losses = where(target == 0, 0, target * log(inside)) - target * x
+    if reduction == "batchmean":
+        return sum_(losses) / float(x.type.shape[0]) if x.type.shape else losses
+    check_reduction("kl_div", reduction)
+    return averaged(losses, reduction)
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    """The Kullback-Leibler divergence, element by element: target (log(target) - input).
+
+    Args:
+        input: logarithms of probabilities.
+        target: probabilities, or their logarithms with log_target.
+        size_average: old; use reduction.
+        reduce: old; use reduction.
+        reduction: "batchmean" (the mathematical one), "mean", "sum" or "none".
+        log_target: whether target holds logarithms.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.kl_div(gc.tensor([[-1.0]]), gc.ones(1, 1), reduction="batchmean")
+        tensor(1.)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _kl_div(input, target, reduction=reduction, log_target=log_target)
+
+
+@composite
+@named("MeanBackward0")
+def _poisson_nll_loss(
+    x: Any, target: Any, *, log_input: bool, full: bool, eps: float, reduction: str
+) -> Any:
+    check_reduction("poisson_nll_loss", reduction)
+    losses = exp(x) - target * x if log_input else x - target * log(x + eps)
+    if full:
+        inside = where(target > 1, target, 1)
+        stirling = inside * log(inside) - inside + log(inside * (2 * math.pi)) * 0.5
+        losses = losses + where(target > 1, stirling, 0)
+    return averaged(losses, reduction)
+
+
+def poisson_nll_loss(
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """The negative log likelihood of counts under Poisson distributions.
+
+    Args:
+        input: logarithms of the expected counts, or the counts themselves.
+        target: counts.
+        log_input: whether input holds logarithms.
+        full: whether the term log(target!) is added, by Stirling's formula.
+        size_average: old; use reduction.
+        eps: added to input before the logarithm.
+        reduce: old; use reduction.
+        reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.poisson_nll_loss(gc.zeros(1), gc.tensor([3.0]))
+        tensor(1.)
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _poisson_nll_loss(
+        input, target, log_input=log_input, full=full, eps=eps, reduction=reduction
+    )
+
+
+@composite
+@named("MeanBackward0")
+def _gaussian_nll_loss(
+    x: Any, target: Any, var: Any, *, full: bool, eps: float, reduction: str
+) -> Any:
+    check_reduction("gaussian_nll_loss", reduction)
+    shape, wide = x.type.shape, var.type.shape
+    if wide != shape and wide:
+        ones = len(wide) == len(shape) and [a for a, b in zip(wide, shape) if a != b] == [1]
+        if wide == shape[:-1]:
+            var = expand_dims(var, -1)
+        elif not ones:
+            raise ShapeError(
+                f"gaussian_nll_loss: var has shape {show(wide)}, the input {show(shape)}",
+                where=caller(),
+            )
+    # The bound is no part of the gradient.
+    var = var + stop_gradient(maximum(var, eps) - var)
+    losses = (log(var) + square(x - target) / var) * 0.5
+    return averaged(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def gaussian_nll_loss(
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Any:
+    """The negative log likelihood of numbers under normal distributions.
+
+    Args:
+        input: the expected values.
+        target: the numbers.
+        var: the variances: a number, of input's shape, or without its last axis.
+        full: whether the constant term is added.
+        eps: the least variance.
+        reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.gaussian_nll_loss(gc.zeros(1), gc.tensor([2.0]), gc.ones(1))
+        tensor(2.)
+    """
+    return _gaussian_nll_loss(input, target, var, full=full, eps=eps, reduction=reduction)

@@ -1,0 +1,428 @@
+"""Normalization: batch, layer, group, instance, RMS, local response; `normalize`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.autograd.mode import no_grad
+from graphc.eager.composite import composite, store
+from graphc.eager.registry import named
+from graphc.eager.tensor import Tensor
+from graphc.errors import ShapeError
+from graphc.ir import caller
+from graphc.nn.functional.common import show
+from graphc.ops.arithmetic import absolute, square
+from graphc.ops.control import stop_gradient
+from graphc.ops.extremes import maximum
+from graphc.ops.joining import pad
+from graphc.ops.logic import where
+from graphc.ops.power import power, rsqrt, sqrt
+from graphc.ops.shaping import reshape
+from graphc.ops.source import size
+from graphc.ops.statistics import max as max_
+from graphc.ops.statistics import mean
+from graphc.ops.statistics import sum as sum_
+
+
+def _whitened(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept."""
+    middle = mean(x, axes, keepdims=True)
+    centred = x - middle
+    variance = mean(square(centred), axes, keepdims=True)
+    return centred * rsqrt(variance + eps), middle, variance
+
+
+def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any]) -> Any:
+    """y times a weight plus a bias, which line up with it in `shape`."""
+    if weight is not None:
+        y = y * reshape(weight, tuple(shape))
+    return y if bias is None else y + reshape(bias, tuple(shape))
+
+
+def _check_channels(name: str, x: Any, **given: Any) -> tuple[Any, ...]:
+    """The shape in which one number a channel lines up with x, having checked their number."""
+    shape = x.type.shape
+    if len(shape) < 2:
+        raise ShapeError(
+            f"{name}: the input must be (batch, channels, ...), but has shape {show(shape)}",
+            where=caller(),
+        )
+    for key, tensor in given.items():
+        if tensor is not None and tensor.type.shape != (shape[1],):
+            raise ShapeError(
+                f"{name}: the input has {shape[1]} channels, {key} has shape "
+                f"{show(tensor.type.shape)}",
+                [f"input {show(shape)}"],
+                where=caller(),
+            )
+    return (1, shape[1], *(1,) * (len(shape) - 2))
+
+
+@composite
+@named("NativeBatchNormBackward0")
+def _batch_norm(x: Any, mean_: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    wide = _check_channels(
+        "batch_norm", x, weight=weight, bias=bias, running_mean=mean_, running_var=var
+    )
+    y = (x - reshape(mean_, wide)) * rsqrt(reshape(var, wide) + eps)
+    return _scaled(y, weight, bias, wide)
+
+
+@composite
+@named("NativeBatchNormBackward0")
+def _batch_norm_of_batch(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    momentum: Any,
+    *,
+    eps: float,
+) -> Any:
+    wide = _check_channels(
+        "batch_norm", x, weight=weight, bias=bias,
+        running_mean=running_mean, running_var=running_var,
+    )  # fmt: skip
+    shape = x.type.shape
+    axes = (0, *range(2, len(shape)))
+    count = math.prod([shape[a] for a in axes])
+    if count == 1:
+        raise ShapeError(
+            f"batch_norm: in training it needs more than 1 value per channel, input {show(shape)}",
+            where=caller(),
+            hint="use a larger batch, or module.eval()",
+        )
+    y, middle, variance = _whitened(x, axes, eps)
+    y = _scaled(y, weight, bias, wide)
+    if running_mean is None:
+        return y
+    return y, *_moved(running_mean, running_var, middle, variance, momentum, count)
+
+
+def _moved(
+    running_mean: Any, running_var: Any, middle: Any, variance: Any, momentum: Any, count: Any
+) -> tuple[Any, Any]:
+    """Running statistics a step towards those of a batch; the variance is the unbiased one."""
+    flat = running_mean.type.shape
+    middle, variance = (stop_gradient(reshape(t, flat)) for t in (middle, variance))
+    ratio = count / (count - 1) if isinstance(count, int) else _ratio(count, variance.type.dtype)
+    return (
+        running_mean * (1 - momentum) + middle * momentum,
+        running_var * (1 - momentum) + variance * ratio * momentum,
+    )
+
+
+def _ratio(count: Any, dtype: Any) -> Any:
+    """count / (count - 1) for a symbolic size."""
+    number = size(count, dtype)
+    return number / (number - 1)
+
+
+def batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """input with mean 0 and variance 1 in each channel, then scaled and shifted.
+
+    Args:
+        input: (N, C, ...).
+        running_mean: (C,) or None; moved towards the batch's mean in training, in place.
+        running_var: (C,) or None; likewise, towards the unbiased variance.
+        weight: (C,) or None.
+        bias: (C,) or None.
+        training: whether the batch's own mean and variance are used.
+        momentum: the share of the batch in the new running statistics; a number or a 0-d tensor.
+        eps: added to the variance.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([[1.0], [3.0]])
+        >>> gc.nn.functional.batch_norm(x, None, None, training=True)
+        tensor([[-1.0000],
+                [ 1.0000]])
+    """
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ShapeError(
+                "batch_norm: outside training it needs running_mean and running_var",
+                where=caller(),
+            )
+        return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    found = _batch_norm_of_batch(
+        input, running_mean, running_var, weight, bias,
+        None if running_mean is None else momentum, eps=eps,
+    )  # fmt: skip
+    if running_mean is None:
+        return found
+    return _keep(found, running_mean, running_var)
+
+
+def _keep(found: Any, running_mean: Any, running_var: Any) -> Any:
+    """Store new running statistics, and return the result they came with."""
+    y, new_mean, new_var = found
+    if isinstance(running_mean, Tensor):
+        with no_grad():
+            store(running_mean, new_mean)
+            store(running_var, new_var)
+    return y
+
+
+@composite
+@named("NativeBatchNormBackward0")
+def _instance_norm(
+    x: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    momentum: Any,
+    *,
+    eps: float,
+) -> Any:
+    wide = _check_channels(
+        "instance_norm", x, weight=weight, bias=bias,
+        running_mean=running_mean, running_var=running_var,
+    )  # fmt: skip
+    shape = x.type.shape
+    axes = tuple(range(2, len(shape)))
+    count = math.prod([shape[a] for a in axes])
+    if count == 1:
+        raise ShapeError(
+            "instance_norm: it needs more than 1 place per channel, "
+            f"the input has shape {show(shape)}",
+            where=caller(),
+        )
+    y, middle, variance = _whitened(x, axes, eps)
+    y = _scaled(y, weight, bias, wide)
+    if running_mean is None:
+        return y
+    middle, variance = (mean(t, 0) for t in (middle, variance))
+    return y, *_moved(running_mean, running_var, middle, variance, momentum, count)
+
+
+def instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """input with mean 0 and variance 1 in each channel of each sample.
+
+    Args:
+        input: (N, C, ...) with at least one spatial axis.
+        running_mean: (C,) or None; moved in place where use_input_stats.
+        running_var: (C,) or None; likewise.
+        weight: (C,) or None.
+        bias: (C,) or None.
+        use_input_stats: False uses running_mean and running_var.
+        momentum: the share of the batch in the new running statistics.
+        eps: added to the variance.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.instance_norm(gc.tensor([[[1.0, 3.0]]]))
+        tensor([[[-1.0000,  1.0000]]])
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    found = _instance_norm(
+        input, running_mean, running_var, weight, bias,
+        None if running_mean is None else momentum, eps=eps,
+    )  # fmt: skip
+    return found if running_mean is None else _keep(found, running_mean, running_var)
+
+
+def _trailing(name: str, x: Any, shape: tuple[int, ...], **given: Any) -> tuple[int, ...]:
+    """The axes of normalized_shape, having checked them and the weights."""
+    rank = len(shape)
+    if not rank or tuple(x.type.shape[-rank:]) != shape:
+        raise ShapeError(
+            f"{name}: normalized_shape {show(shape)} is not the end of the input's shape "
+            f"{show(x.type.shape)}",
+            where=caller(),
+        )
+    for key, tensor in given.items():
+        if tensor is not None and tensor.type.shape != shape:
+            raise ShapeError(
+                f"{name}: {key} has shape {show(tensor.type.shape)}, "
+                f"normalized_shape is {show(shape)}",
+                where=caller(),
+            )
+    return tuple(range(len(x.type.shape) - rank, len(x.type.shape)))
+
+
+@composite
+@named("NativeLayerNormBackward0")
+def _layer_norm(x: Any, weight: Any, bias: Any, *, shape: tuple[int, ...], eps: float) -> Any:
+    axes = _trailing("layer_norm", x, shape, weight=weight, bias=bias)
+    return _scaled(_whitened(x, axes, eps)[0], weight, bias, shape)
+
+
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """input with mean 0 and variance 1 over its last axes, then scaled and shifted.
+
+    Args:
+        input: (*, *normalized_shape).
+        normalized_shape: the sizes of the last axes.
+        weight: of that shape, or None.
+        bias: of that shape, or None.
+        eps: added to the variance.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.layer_norm(gc.tensor([[1.0, 3.0]]), (2,))
+        tensor([[-1.0000,  1.0000]])
+    """
+    return _layer_norm(input, weight, bias, shape=tuple(normalized_shape), eps=eps)
+
+
+@composite
+@named("FusedRmsNormBackward0")
+def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
+    axes = _trailing("rms_norm", x, shape, weight=weight)
+    least = float(np.finfo(x.type.dtype.numpy).eps) if eps is None else eps
+    y = x * rsqrt(mean(square(x), axes, keepdims=True) + least)
+    return _scaled(y, weight, None, shape)
+
+
+def rms_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    """input divided by the root of its mean square over its last axes, then scaled.
+
+    Args:
+        input: (*, *normalized_shape).
+        normalized_shape: the sizes of the last axes.
+        weight: of that shape, or None.
+        eps: added to the mean square; the dtype's epsilon unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.rms_norm(gc.tensor([[3.0, 3.0]]), (2,))
+        tensor([[1., 1.]])
+    """
+    return _rms_norm(input, weight, shape=tuple(normalized_shape), eps=eps)
+
+
+@composite
+@named("NativeGroupNormBackward0")
+def _group_norm(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> Any:
+    wide = _check_channels("group_norm", x, weight=weight, bias=bias)
+    n, channels, *spatial = x.type.shape
+    if channels % groups:
+        raise ShapeError(
+            f"group_norm: {channels} channels do not make {groups} groups", where=caller()
+        )
+    rows = reshape(x, (n, groups, channels // groups * math.prod(spatial)))
+    y = reshape(_whitened(rows, (2,), eps)[0], x.type.shape)
+    return _scaled(y, weight, bias, wide)
+
+
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """input with mean 0 and variance 1 in each group of channels of each sample.
+
+    Args:
+        input: (N, C, ...).
+        num_groups: how many groups the channels make.
+        weight: (C,) or None.
+        bias: (C,) or None.
+        eps: added to the variance.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.group_norm(gc.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
+        tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
+    """
+    return _group_norm(input, weight, bias, groups=num_groups, eps=eps)
+
+
+@composite
+def _local_response_norm(x: Any, *, size: int, alpha: float, beta: float, k: float) -> Any:
+    shape = x.type.shape
+    if len(shape) < 3:
+        raise ShapeError(
+            f"local_response_norm: the input needs 3 or more axes, its shape is {show(shape)}",
+            where=caller(),
+        )
+    channels = shape[1]
+    widths = ((0, 0), (size // 2, (size - 1) // 2), *((0, 0),) * (len(shape) - 2))
+    squares = pad(square(x), widths)
+    total: Any = 0
+    for shift in range(size):
+        total = squares[:, shift : shift + channels] + total
+    return x / power(total * (alpha / size) + k, beta)
+
+
+def local_response_norm(
+    input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Any:
+    """input divided by (k + alpha * mean square of `size` channels around) ** beta.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.local_response_norm(gc.ones(1, 1, 1), 1, alpha=3.0, beta=0.5)
+        tensor([[[0.5000]]])
+    """
+    return _local_response_norm(input, size=size, alpha=alpha, beta=beta, k=k)
+
+
+def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
+    """The p-norm of a symbolic tensor along an axis; the gradient of a zero vector is 0."""
+    if p == math.inf:
+        return max_(absolute(x), dim, keepdims=keepdims)
+    if p == 0:
+        return sum_((x != 0).astype(x.type.dtype), dim, keepdims=keepdims)
+    if p == 1:
+        return sum_(absolute(x), dim, keepdims=keepdims)
+    if p == 2:
+        return _safe_root(sum_(square(x), dim, keepdims=keepdims), 2)
+    return _safe_root(sum_(power(absolute(x), p), dim, keepdims=keepdims), p)
+
+
+def _safe_root(total: Any, p: float) -> Any:
+    positive = total > 0
+    inside = where(positive, total, 1)
+    root = sqrt(inside) if p == 2 else power(inside, 1.0 / p)
+    return where(positive, root, total * 0)
+
+
+@composite
+@named("DivBackward0")
+def _normalize(x: Any, *, p: float, dim: int, eps: float) -> Any:
+    return x / maximum(norm_of(x, p, dim, keepdims=True), eps)
+
+
+def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+    """input divided by its p-norm along an axis.
+
+    Args:
+        input: floats.
+        p: the norm's exponent.
+        dim: the axis.
+        eps: the least number to divide by.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.normalize(gc.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    return _normalize(input, p=p, dim=dim, eps=eps)
