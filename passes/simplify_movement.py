@@ -11,12 +11,12 @@ from graphc.ops.source import FULL
 from graphc.passes.facts import dtype_of, tensor
 from graphc.passes.rewrite import Rule, any_of, attribute, constant, ops, uniform, var
 
-x, c = var("x"), constant("c")
+x, y, c = var("x"), var("y"), constant("c")
 
 
-def moved(name: str, x: Node, **attrs: Any) -> Node:
+def moved(name: str, *operands: Node, **attrs: Any) -> Node:
     """A movement node."""
-    return OPS[name](x, **attrs)
+    return OPS[name](*operands, **attrs)
 
 
 def shape_of(node: Node) -> tuple[Size, ...]:
@@ -284,6 +284,10 @@ RESHAPES = (
     Rule(
         "stop-gradient", ops.stop_gradient(x), lambda x: x, samples=lambda: [moved(
             "stop_gradient", tensor())],
+    ),
+    Rule(
+        "gradient-as", ops.gradient_as(x, y), lambda x, y: x,
+        samples=lambda: [moved("gradient_as", tensor(), tensor())],
     ),
 )  # fmt: skip
 

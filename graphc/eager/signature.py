@@ -22,7 +22,7 @@ from graphc.eager import promotion
 from graphc.eager.numpy_code import numpy_function
 from graphc.errors import GraphcError
 from graphc.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
-from graphc.ops.control import STOP_GRADIENT
+from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
 from graphc.types import TensorType
@@ -371,8 +371,8 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
     products = sum(n.op.kind is Kind.CONTRACT for n in toposort(outputs))
     plain = moves or (products == 1 and _is_product(outputs))
     if plain or (numpy_cost(outputs) < COMPILE_ABOVE_NS and not _has_bodies(outputs)):
-        # Simplifying drops stop_gradient, which the derivative has to see.
-        if not any(n.op is STOP_GRADIENT for n in toposort(outputs)):
+        # Simplifying drops what the derivative has to see.
+        if not any(n.op in (STOP_GRADIENT, GRADIENT_AS) for n in toposort(outputs)):
             outputs = _simplified(name, inputs, outputs)
         return Call(name, inputs, outputs, single=single)
     inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)

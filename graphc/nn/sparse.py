@@ -67,7 +67,7 @@ def _sizes(name: str, embeddings: Any) -> tuple[int, int]:
             f"{tuple(embeddings.shape)}",
             where=caller(),
         )
-    return tuple(embeddings.shape)  # type: ignore[return-value]
+    return tuple(embeddings.shape)
 
 
 class Embedding(_Table):

@@ -56,6 +56,28 @@ STOP_GRADIENT = declare(
 )  # fmt: skip
 
 
+def _two(name: str) -> tuple[tuple[tuple[int, ...], str, str], ...]:
+    return (((2, 3), name, "real"), ((2, 3), name, "real"))
+
+
+def _gradient_as_infer(x: Type, like: Type) -> Type:
+    if x != like:
+        raise InternalError(f"gradient_as: {x} with the gradient of {like}")
+    return x
+
+
+# Two expressions of one value: the first is quick to compute, the second to differentiate.
+GRADIENT_AS = declare(
+    Op(
+        "gradient_as", Kind.MOVEMENT, _gradient_as_infer, lambda x, like: x,
+        lambda n, ct: (None, ct),
+        IndexMap(lambda n, index, read: [Piece(0, index)], injective=True),
+        samples=lambda: [Sample(_two("float32")), Sample(_two("int8"))],
+        doc="The first operand, with the gradient of the second, which has the same value.",
+    )
+)  # fmt: skip
+
+
 @public
 def stop_gradient(x: Any) -> Any:
     """The tensor itself, through which no gradient flows."""

@@ -16,6 +16,7 @@ from graphc.dims import Size
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
 from graphc.ops.convolution import Ints, out_size, spatial_ints
 from graphc.ops.declare import as_tensor, declare, describe, public
 from graphc.ops.lookup import trusted_along_axis
@@ -202,6 +203,63 @@ def _pooled(
     return w, rank
 
 
+def tiled_max(x: Any, kernel: Ints) -> Any:
+    """The greatest element of each tile of an image, the first of equal ones getting the gradient.
+
+    The elements of a tile are compared one after the other, over the whole image at once. For
+    the gradient the same value is the sum of what a mask leaves of the image, so that it flows
+    back by a copy to every place and a comparison there.
+
+    Args:
+        x: (N, C, *spatial), of fixed spatial sizes.
+        kernel: the tiles' sizes; what is left over at the ends of the image is not looked at.
+
+    Returns:
+        (N, C, *out), out = spatial // kernel.
+    """
+    shape = x.type.shape
+    out = [s // k for s, k in zip(shape[2:], kernel)]
+    x = x[(slice(None), slice(None), *(slice(0, o * k) for o, k in zip(out, kernel)))]
+    split = reshape(x, (*shape[:2], *(n for pair in zip(out, kernel) for n in pair)))
+    best = which = number = None
+    for count, place in enumerate(np.ndindex(*kernel)):
+        cut = [slice(None)] * 2 + [i for p in place for i in (slice(None), p)]
+        each = split[tuple(cut)]
+        if best is None:
+            best, which = each, FUNCTIONS["full"](each.type.shape, 0, dtypes.int32)
+            continue
+        better = each > best
+        better = (better | (each != each)) if x.type.dtype.is_float else better
+        best = FUNCTIONS["where"](better, each, best)
+        which = FUNCTIONS["where"](better, count, which)
+    axes = tuple(range(3, 3 + 2 * len(kernel), 2))
+    for axis, k in zip(axes, kernel):
+        along = FUNCTIONS["iota"](split.type.shape, axis, dtypes.int32)
+        number = along if number is None else number * k + along
+    wide = reshape(which, tuple(1 if a in axes else n for a, n in enumerate(split.type.shape)))
+    chosen = FUNCTIONS["where"](number == wide, split, 0)
+    if not x.type.dtype.is_float:
+        return best
+    return GRADIENT_AS(best, FUNCTIONS["sum"](chosen, axes))
+
+
+# Comparing more elements one by one would make kernels too long.
+MOST_COMPARED = 16
+
+
+def is_tiled(
+    shape: Sequence[Size], kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> bool:
+    """Whether windows are tiles of an image of fixed size, small enough for `tiled_max`."""
+    return (
+        kernel == stride
+        and not any(padding)
+        and all(d == 1 for d in dilation)
+        and all(isinstance(s, int) and s >= k for s, k in zip(shape[2:], kernel))
+        and 1 < int(np.prod(kernel)) <= MOST_COMPARED
+    )
+
+
 def lowest(dtype: dtypes.DType) -> float | int | bool:
     """The least value of a dtype: -inf for floats."""
     if dtype.is_float:
@@ -228,6 +286,12 @@ def max_pool(
         (N, C, *out), `out = (size + 2 padding - dilation (kernel - 1) - 1) // stride + 1`.
     """
     x = as_tensor(x, "max_pool")
+    rank = len(x.type.shape) - 2
+    how = (kernel_size if stride is None else stride, padding, dilation)
+    if all(isinstance(v, int) for v in (kernel_size, *how)) and 1 <= rank <= 3:
+        spread = [(v,) * rank for v in (kernel_size, *how)]
+        if is_tiled(x.type.shape, *spread):
+            return tiled_max(x, spread[0])
     least = lowest(x.type.dtype)
     w, rank = _pooled("max_pool", x, kernel_size, stride, padding, dilation, least)
     place = w.type.shape[: 2 + rank]

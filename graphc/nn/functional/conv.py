@@ -275,7 +275,7 @@ def conv_transpose3d(
     )  # fmt: skip
 
 
-def _pairs(name: str, **given: Any) -> dict[str, tuple[int, int]]:
+def _pairs(name: str, **given: Any) -> dict[str, tuple[int, ...]]:
     return {
         key: convolution.spatial_ints(name, key, value, 2, 0 if key == "padding" else 1)
         for key, value in given.items()

@@ -22,7 +22,7 @@ from graphc.ops.filled import arange
 from graphc.ops.joining import pad
 from graphc.ops.logic import where
 from graphc.ops.lookup import trusted_along_axis
-from graphc.ops.pooling import WINDOWS, lowest
+from graphc.ops.pooling import WINDOWS, is_tiled, lowest, tiled_max
 from graphc.ops.power import power
 from graphc.ops.shaping import reshape, squeeze
 from graphc.ops.statistics import argmax
@@ -128,6 +128,10 @@ def _max_pool(
 ) -> Any:
     x, single = batched(f"max_pool{rank}d", x, rank)
     places = _Places(f"max_pool{rank}d", x, kernel, stride, padding, dilation, ceil)
+    how = (places.kernel, places.stride, places.padding, places.dilation)
+    if not indices and not any(places.extra) and is_tiled(x.type.shape, *how):
+        y = tiled_max(x, places.kernel)
+        return squeeze(y, 0) if single else y
     seen = places.windows(x, lowest(x.type.dtype))
     shape = seen.type.shape[: 2 + rank]
     flat = reshape(seen, (*shape, math.prod(places.kernel)))

@@ -82,7 +82,7 @@ def _max(x: Any, *, rank: int, output_size: Any, indices: bool) -> Any:
     x, single = batched(name, x, rank)
     sizes = _sizes(name, x, output_size, rank)
     inner = x.type.shape[2:]
-    tables = []
+    tables: list[np.ndarray | None] = []
     for a, n in enumerate(sizes):
         if n == 1:
             x = reshape(x, _split(x, 2 + 2 * a, 1))

@@ -166,5 +166,5 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
                 where=caller(),
                 hint="give num_classes",
             )
-        num_classes = int(tensor.max().item()) + 1  # type: ignore[attr-defined]
+        num_classes = int(tensor.max().item()) + 1
     return _one_hot(tensor, num_classes=num_classes)
