@@ -9,7 +9,11 @@ def step(x, y):
     return loss
 """
 
+from graphc.jit.archive import save
+from graphc.jit.archive_program import LoadedFunction, LoadedProgram, load
 from graphc.jit.compiled import Compiled, compile
 from graphc.jit.traced import Traced, trace
 
-__all__ = ["Compiled", "Traced", "compile", "trace"]
+__all__ = [
+    "Compiled", "LoadedFunction", "LoadedProgram", "Traced", "compile", "load", "save", "trace",
+]  # fmt: skip

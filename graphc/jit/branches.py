@@ -134,6 +134,7 @@ class Shared:
         self.inputs: list[Node] | None = None
         self.touched: dict[int, Any] = {}
         self.live: dict[Any, Node] = {}
+        self.names: set[str] = set()
 
     def join(self, trace: Any, inputs: list[Tensor]) -> None:
         """Let a trace use the placeholders of the runs before it."""
@@ -141,6 +142,9 @@ class Shared:
             self.inputs = [t._node for t in inputs]
         for tensor, node in zip(inputs, self.inputs):
             tensor._node = node
+        # One set of names: a merged program has the placeholders of all runs.
+        self.names |= trace.names
+        trace.names = self.names
         trace.shared = self
 
 

@@ -64,7 +64,12 @@ def control(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
 
 
 def _node(trace: Any, value: Any) -> Any:
-    return trace.node_of(value) if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    node = trace.node_of(value)
+    if value._edge is not None:
+        trace.edges[node] = value._edge
+    return node
 
 
 def _nodes(trace: Any, value: Any) -> Any:

@@ -83,7 +83,9 @@ def _choose(condition: Node, true: list[Node], false: list[Node]) -> list[Node]:
     before = toposort((predicate,))
     chosen = FUNCTIONS["cond"](
         predicate,
-        lambda: _again([true[k] for k in places], {n for n in of_false if n in of_true} | {*before}),
+        lambda: _again(
+            [true[k] for k in places], {n for n in of_false if n in of_true} | {*before}
+        ),
         lambda: _again(
             [false[k] for k in places], {n for n in of_true if n in of_false} | {*before}
         ),

@@ -41,17 +41,19 @@ class Reading:
         seen: its fingerprint when it was traced.
     """
 
-    __slots__ = ("find", "origin", "seen", "what")
+    __slots__ = ("find", "origin", "seen", "value", "what")
 
     def __init__(self, what: str, find: Callable[[], Any], value: Any, origin: Origin) -> None:
         self.what = what
         self.find = find
+        self.value = value if isinstance(value, _SCALARS) else _MISSING
         self.seen = fingerprint(value)
         self.origin = origin
 
     def holds(self) -> bool:
         """Whether the value is still what the trace saw."""
-        return fingerprint(self.find()) == self.seen
+        value = self.find()
+        return value is self.value or fingerprint(value) == self.seen
 
     def __str__(self) -> str:
         return f"{self.what} = {shown(self.seen)}"
@@ -130,6 +132,8 @@ class Watch:
         if event == "call":
             if self._is_user(code, frame):
                 self._entered(frame)
+            elif code.co_name == "forward" and "self" in code.co_varnames:
+                self._layer(frame)
         elif event == "c_call" and self._is_user(code, frame):
             self._built_in(frame, arg)
 
@@ -175,6 +179,16 @@ class Watch:
                 (id(function), "defaults"), f"the defaults of {code.co_name}",
                 lambda: function.__defaults__, origin,
             )  # fmt: skip
+
+    def _layer(self, frame: FrameType) -> None:
+        """What one of our own layers reads of its settings: its mode, its probability."""
+        owner = frame.f_locals.get("self")
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("graphc.nn.") and owner is not None:
+            code = frame.f_code
+            origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
+            names = {*code.co_names, "training"}
+            self._attributes(owner, names, type(owner).__name__, origin)
 
     def _attributes(self, owner: Any, names: Any, label: str, origin: Origin) -> None:
         """Plain values among the attributes that the code names."""
