@@ -14,8 +14,18 @@ asked for, so that the import stays quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphc import config, errors, ops
+# Eager tensors take these functions too: the face chooses by what it is given.
+from graphc import autograd, config, cuda, errors, ops
+from graphc.autograd.mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from graphc.dims import dim
+from graphc.dtypes import DType as dtype
 from graphc.dtypes import (
     bool_,
     float16,
@@ -30,6 +40,12 @@ from graphc.dtypes import (
     uint32,
     uint64,
 )
+from graphc.eager.device import device
+from graphc.eager.facade import FACE
+from graphc.eager.printing import get_printoptions, printoptions, set_printoptions
+from graphc.eager.random import Generator, default_generator
+from graphc.eager.size import Size
+from graphc.eager.tensor import Tensor
 from graphc.ir import Graph, Node
 from graphc.operators import FUNCTIONS
 from graphc.ops.activations import (
@@ -278,24 +294,6 @@ from graphc.ops.trigonometric import (
 
 # The function, where the submodule of that name would stand.
 from graphc.reference import interpret
-
-# Eager tensors take these functions too: the face chooses by what it is given.
-from graphc import autograd, cuda
-from graphc.autograd.mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from graphc.dtypes import DType as dtype
-from graphc.eager.device import device
-from graphc.eager.facade import FACE
-from graphc.eager.printing import get_printoptions, printoptions, set_printoptions
-from graphc.eager.random import Generator, default_generator
-from graphc.eager.size import Size
-from graphc.eager.tensor import Tensor
 
 if TYPE_CHECKING:
     from graphc import text, viz

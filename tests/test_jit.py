@@ -73,9 +73,7 @@ def _batches(shape: tuple[int, ...], sizes: Any) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("model", list(MODELS))
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
-def test_a_compiled_training_step_ends_where_the_eager_one_does(
-    model: str, optimizer: str
-) -> None:
+def test_a_compiled_training_step_ends_where_the_eager_one_does(model: str, optimizer: str) -> None:
     sizes = [8, 8, 8, 5, 8, 12, 8, 3]
     net, _, step, shape = _training(model, optimizer)
     gc.manual_seed(7)
@@ -124,6 +122,15 @@ def test_a_changed_learning_rate_is_used() -> None:
     step(gc.ones(3))
     assert w.tolist() == [0.25] * 3
     assert len(step.variants) == 1
+
+
+def test_a_schedule_inside_of_a_step_is_an_error() -> None:
+    net, chosen, step, shape = _training("mlp", "sgd")
+    schedule = optim.lr_scheduler.StepLR(chosen, 1)
+    chosen.step()
+    run = gc.jit.compile(lambda x, y: (step(x, y), schedule.step())[0])
+    with pytest.raises(TraceError, match="the compiled step reads the learning rate at every call"):
+        run(*_batches(shape, [4])[0])
 
 
 def test_evaluation_after_training_is_another_program_with_the_same_state() -> None:

@@ -166,7 +166,7 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]
     """One step on tensors: the derivative as an operation that is recorded itself."""
     fn.check_alive()
     given = tuple(ct is not None for ct in cts)
-    tensors = []
+    tensors: list[Tensor | None] = []
     for saved in fn.inputs or ():
         tensors.append(None if saved is None else _unpacked(fn, saved, saved.edge))
     outputs = [None if s is None else _unpacked(fn, s, (fn, k)) for k, s in enumerate(fn.outputs)]
@@ -177,7 +177,7 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]
             f"{fn.name} did not keep what its second derivative needs", where=caller()
         )
     operands = [t for _, t in places]
-    operands += [outputs[k] for k in function.outputs]
+    operands += [outputs[k] for k in function.outputs]  # type: ignore[misc]
     operands += [cts[k] for k in function.cotangents]
     with enable_grad() if walk.create_graph else no_grad():
         results = invoke(function, (SLOT,) * len(operands), (), operands)
@@ -370,7 +370,7 @@ def grad(
                 hint="set requires_grad=True on it before computing the outputs",
             )
     walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
-    edges = [t._edge for t in targets]
+    edges: list[Any] = [t._edge for t in targets]
     walk.captured = dict.fromkeys(edges)
     beginnings = start(roots, cts)
     only = _leading_to({fn for fn, _ in edges}, [edge[0] for edge, _ in beginnings])

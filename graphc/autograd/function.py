@@ -95,9 +95,9 @@ class CustomBackward(GradFn):
             if saved.node is not None:
                 tensor._node = saved.node
             else:
-                tensor._array = saved.array
+                tensor._array = saved.array  # type: ignore[assignment]
             edge = saved.edge
-            tensor._edge = (self, edge) if isinstance(edge, int) else edge  # type: ignore[assignment]
+            tensor._edge = (self, edge) if isinstance(edge, int) else edge
             tensor._version = saved.version
             found.append(tensor)
         return tuple(found)
@@ -106,7 +106,7 @@ class CustomBackward(GradFn):
         """Call the user's `backward`."""
         if self.context._materialize:
             cts = [
-                zeros.new_zeros(zeros.shape) if ct is None else ct  # type: ignore[attr-defined]
+                zeros.new_zeros(zeros.shape) if ct is None else ct
                 for ct, zeros in zip(cts, self.shapes)
             ]
         with enable_grad() if create_graph else no_grad():
@@ -168,7 +168,7 @@ class Function:
         context.needs_input_grad = needs
         with no_grad():
             if hasattr(cls, "setup_context"):
-                results = cls.forward(*args, **kwargs)  # type: ignore[arg-type]
+                results = cls.forward(*args, **kwargs)
                 cls.setup_context(context, args, results)
             else:
                 results = cls.forward(context, *args, **kwargs)
@@ -202,7 +202,7 @@ def _again(tensor: Tensor) -> Tensor:
 
 def _shape_of(result: Any) -> Any:
     """A result without its values' memory, to make zeros of."""
-    return result.detach() if isinstance(result, Tensor) else None  # type: ignore[attr-defined]
+    return result.detach() if isinstance(result, Tensor) else None
 
 
 def _saved(value: Any, results: Sequence[Any], fn: CustomBackward) -> Any:

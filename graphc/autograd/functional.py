@@ -17,7 +17,7 @@ from graphc.ir import caller
 
 def _leaves(inputs: Any) -> tuple[list[Tensor], bool]:
     listed = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    fresh = [x.detach().requires_grad_() if x._edge is None else x for x in listed]  # type: ignore[attr-defined]
+    fresh = [x.detach().requires_grad_() if x._edge is None else x for x in listed]
     return fresh, isinstance(inputs, tuple | list)
 
 

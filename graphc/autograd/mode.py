@@ -42,7 +42,7 @@ class _Mode:
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)(*self._arguments()):  # type: ignore[call-arg]
+            with type(self)(*self._arguments()):
                 return function(*args, **kwargs)
 
         return wrapped

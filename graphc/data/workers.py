@@ -181,9 +181,10 @@ def _failed(failure: worker.Failure) -> Exception:
     if issubclass(failure.kind, KeyError):
         return WorkerError(text)
     try:
-        return failure.kind(text)
+        error = failure.kind(text)
     except Exception:
         return WorkerError(text)
+    return error if isinstance(error, Exception) else WorkerError(text)
 
 
 def _died(each: _Worker) -> WorkerError:

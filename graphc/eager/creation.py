@@ -42,7 +42,7 @@ def data_array(data: Any, dtype: Any = None) -> np.ndarray:
         ArgumentError: the data is ragged or not numeric.
     """
     if isinstance(data, Tensor):
-        array = data.detach().numpy()  # type: ignore[attr-defined]
+        array = data.detach().numpy()
         return np.array(array, None if dtype is None else _numpy(dtype), copy=True)
     try:
         array = np.array(_plain(data))
@@ -66,7 +66,7 @@ def _plain(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_plain(v) for v in data]
     if isinstance(data, Tensor):
-        return data.detach().numpy()[()]  # type: ignore[attr-defined]
+        return data.detach().numpy()[()]
     # Asked without `copy`, which the __array__ of some libraries does not take.
     return np.asarray(data) if hasattr(data, "__array__") else data
 
@@ -115,7 +115,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(as_dtype(dtype))  # type: ignore[attr-defined]
+        return data if dtype is None else data.to(as_dtype(dtype))
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == _numpy(dtype)):
         return from_numpy(data)
     return tensor(data, dtype=dtype)
@@ -173,7 +173,7 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
                 where=caller(),
             )
         if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
-            size, dtype = (size[0],), size[1]  # NumPy's order: zeros(shape, dtype)
+            size, dtype = (size[0],), size[1]  # type: ignore[misc]  # NumPy's order: zeros(shape, dtype)
         if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
             return tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
         if symbolic is not None and _is_symbolic(size):
@@ -235,7 +235,7 @@ def full(
         tensor([7, 7])
     """
     shape = sizes_of((size,))
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value  # type: ignore[attr-defined]
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
@@ -258,7 +258,7 @@ def arange(
     start, end = (0, start) if end is None else (start, end)
     if any(isinstance(v, Dim) for v in (start, end, step)):
         return FUNCTIONS["arange"](start, end, step, *([] if dtype is None else [dtype]))
-    numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]  # type: ignore[attr-defined]
+    numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     if dtype is None:
         floats = any(isinstance(v, float) for v in numbers)
         dtype = promotion.get_default_dtype() if floats else as_dtype(int)

@@ -22,6 +22,8 @@ class device:
     """
 
     __slots__ = ("index", "type")
+    type: Any
+    index: int | None
 
     def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):

@@ -90,7 +90,8 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
         result._array = found if found.__class__ is ndarray else np.asarray(found)
         if tensor._edge is not None and has_gradient and state.enabled:
             other = number(value, BY_NUMPY[dtype])
-            record_pair(function, *((a, other) if tensor is a else (other, b)), result)
+            first, second = (a, other) if tensor is a else (other, b)
+            record_pair(function, first, second, result)
         return result
 
     def apply(a: Any, b: Any) -> Any:

@@ -129,12 +129,12 @@ def _attach() -> None:
             setattr(Tensor, f"__i{name}__", in_place(function, f"{short or name}_"))
     for name, own in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
         setattr(Tensor, f"__{name}__", EAGER[own])
-    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-    Tensor.__eq__ = _equality(EAGER["eq"])  # type: ignore[method-assign]
-    Tensor.__ne__ = _equality(EAGER["ne"])  # type: ignore[method-assign]
+    setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
+    for name in ("eq", "ne"):
+        setattr(Tensor, f"__{name}__", _equality(EAGER[name]))
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
-    Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
-    Tensor.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
+    for name, function in (("getitem", indexing.getitem), ("setitem", indexing.setitem)):
+        setattr(Tensor, f"__{name}__", function)
 
 
 def _method(name: str, function: Callable[..., Any]) -> None:
@@ -244,7 +244,7 @@ def __str__(self: Tensor) -> str:
 @_special
 def __format__(self: Tensor, spec: str) -> str:
     if self.ndim == 0:
-        return format(self.item(), spec)  # type: ignore[attr-defined]
+        return format(self.item(), spec)
     if spec:
         raise ArgumentError(
             f"the format {spec!r} is for one number, not for a tensor of shape {tuple(self.shape)}",

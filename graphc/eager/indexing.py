@@ -229,7 +229,7 @@ def _axes_of(item: Any) -> int:
 def _raw(item: Any) -> Any:
     if isinstance(item, list | tuple):
         return [_raw(i) for i in item]
-    return item.numpy() if isinstance(item, Tensor) else item  # type: ignore[attr-defined]
+    return item.numpy() if isinstance(item, Tensor) else item
 
 
 def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:

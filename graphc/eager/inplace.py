@@ -89,7 +89,7 @@ def _keep_old(target: Tensor, value: Tensor) -> None:
         return
     for saved in fn.inputs or ():
         if saved is not None and saved.version is target._version:
-            saved.array = saved.array.copy()
+            saved.array = saved.array.copy()  # type: ignore[union-attr]
             saved.version, saved.count = Version(), 0
 
 

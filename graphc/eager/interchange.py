@@ -28,7 +28,7 @@ def special(function: Callable[..., Any]) -> None:
 
 @special
 def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
-    array = self.numpy()  # type: ignore[attr-defined]
+    array = self.numpy()
     if dtype is None or np.dtype(dtype) == array.dtype:
         return array.copy() if copy else array
     if copy is False:
@@ -38,7 +38,7 @@ def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
 
 @special
 def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
-    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})  # type: ignore[attr-defined]
+    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})
 
 
 @special
@@ -63,7 +63,7 @@ def __array_ufunc__(self: Tensor, ufunc: Any, method: str, *inputs: Any, **setti
         return function(*inputs)
     if any(isinstance(out, Tensor) for out in settings.get("out", ())):
         return NotImplemented
-    arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]  # type: ignore[attr-defined]
+    arrays = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
     return getattr(ufunc, method)(*arrays, **settings)
 
 
@@ -85,7 +85,7 @@ def __reduce_ex__(self: Tensor, protocol: int) -> Any:
 @special
 def __copy__(self: Tensor) -> Tensor:
     """Another leaf over the same memory."""
-    result = self.detach()  # type: ignore[attr-defined]
+    result = self.detach()
     result.__class__ = self.__class__
     return result.requires_grad_(self.requires_grad)
 

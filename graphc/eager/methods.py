@@ -143,7 +143,7 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself when its elements are in order in memory, else a copy in order."""
     if self._node is not None or self._array.flags.c_contiguous:
         return self
-    copy = self.clone()  # type: ignore[attr-defined]
+    copy = self.clone()
     copy._array = np.ascontiguousarray(copy._array)
     return copy
 
@@ -221,7 +221,7 @@ def _cast(x: Any, *, dtype: Any) -> Any:
 def converted(self: Tensor, dtype: DType, copy: bool = False) -> Tensor:
     """The tensor in a dtype; the tensor itself when it is of it already."""
     if self.dtype is dtype:
-        return self.clone() if copy else self  # type: ignore[attr-defined]
+        return self.clone() if copy else self
     return call(_cast, self, dtype=dtype)
 
 
@@ -253,7 +253,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         else:
             wanted = value
     if wanted is None:
-        return self.clone() if copy else self  # type: ignore[attr-defined]
+        return self.clone() if copy else self
     return converted(self, as_dtype(wanted), copy)
 
 
@@ -331,7 +331,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     leaf = self._edge is not None and isinstance(self._edge[0], AccumulateGrad)
     recorded = state.enabled and (value._edge is not None or self._edge is not None)
     if recorded or leaf or hot.slow:
-        whole = self if recorded and not leaf else self.detach()  # type: ignore[attr-defined]
+        whole = self if recorded and not leaf else self.detach()
         new_value = call(_copied, whole, value)
         store(self, new_value)
         if state.enabled and not (hot.slow and tracing.trace is not None):
@@ -352,13 +352,13 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one number to every place."""
-    return self.copy_(value)  # type: ignore[attr-defined]
+    return self.copy_(value)
 
 
 @method
 def zero_(self: Tensor) -> Tensor:
     """Write 0 to every place."""
-    return self.copy_(0)  # type: ignore[attr-defined]
+    return self.copy_(0)
 
 
 @method

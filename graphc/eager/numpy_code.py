@@ -71,7 +71,7 @@ class _Writer:
         shape = node.type.shape if not isinstance(node.type, TupleType) else None
         if shape is None or self.shapes[node] == shape:
             return self.names[node]
-        self.put(node, f"filled({self.names[node]}, {shape})", shape)
+        self.put(node, f"filled({self.names[node]}, {shape})", shape)  # type: ignore[arg-type]
         return self.names[node]
 
     def write(self, node: Node) -> None:

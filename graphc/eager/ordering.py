@@ -12,10 +12,10 @@ from graphc.eager.registry import call, eager
 from graphc.eager.tensor import Tensor, wrap
 from graphc.operators import FUNCTIONS
 
-SortPair = namedtuple("sort", ["values", "indices"])
-TopkPair = namedtuple("topk", ["values", "indices"])
-MedianPair = namedtuple("median", ["values", "indices"])
-KthPair = namedtuple("kthvalue", ["values", "indices"])
+SortPair = namedtuple("sort", ["values", "indices"])  # type: ignore[name-match]
+TopkPair = namedtuple("topk", ["values", "indices"])  # type: ignore[name-match]
+MedianPair = namedtuple("median", ["values", "indices"])  # type: ignore[name-match]
+KthPair = namedtuple("kthvalue", ["values", "indices"])  # type: ignore[name-match]
 
 
 def _sorted(x: Any, *, axis: int, descending: bool) -> Any:
@@ -123,7 +123,7 @@ def _unique_parts(
         input.numpy(),
         return_inverse=True,
         return_counts=True,
-        axis=dim,  # type: ignore[attr-defined]
+        axis=dim,
     )
     values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
     shape = input.shape if dim is None else (input.shape[dim],)

@@ -365,7 +365,7 @@ def dropout(
 
 def _inplace_draw(name: str, drawn: Any) -> Any:
     def method(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tensor:
-        return self.copy_(drawn(self, *args, generator=generator, **kw))  # type: ignore[attr-defined]
+        return self.copy_(drawn(self, *args, generator=generator, **kw))
 
     method.__name__ = name
     return method

@@ -14,9 +14,9 @@ from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
 _F = FUNCTIONS
-MaxPair = namedtuple("max", ["values", "indices"])
-MinPair = namedtuple("min", ["values", "indices"])
-AminmaxPair = namedtuple("aminmax", ["min", "max"])
+MaxPair = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
+MinPair = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
+AminmaxPair = namedtuple("aminmax", ["min", "max"])  # type: ignore[name-match]
 
 
 def _settings(dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _reduce(pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: 
 
 
 def _converted(x: Tensor, dtype: Any) -> Tensor:
-    return x if dtype is None else x.to(as_dtype(dtype))  # type: ignore[attr-defined]
+    return x if dtype is None else x.to(as_dtype(dtype))
 
 
 @eager("sum")

@@ -294,7 +294,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: Any = None) -> Any:
     """Each element repeated: a number of times, or its own number along an axis."""
     if isinstance(repeats, Tensor) and repeats.ndim:
         x = input.reshape(-1) if dim is None else input
-        places = np.repeat(np.arange(x.shape[dim or 0]), repeats.numpy())  # type: ignore[attr-defined]
+        places = np.repeat(np.arange(x.shape[dim or 0]), repeats.numpy())
         return index_select(x, dim or 0, wrap(places))
     return call(_repeated, input, repeats=int(repeats), axis=dim)
 

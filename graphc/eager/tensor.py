@@ -180,7 +180,7 @@ class Tensor(Operators):
     @property
     def data(self) -> Tensor:
         """The same memory without history; assigning replaces the memory."""
-        return wrap(self._array) if self._node is None else self.detach()  # type: ignore[attr-defined]
+        return wrap(self._array) if self._node is None else self.detach()
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -257,25 +257,17 @@ class Specialised:
 
     def _path(self, outcomes: tuple[bool, ...], tensors: Sequence[Tensor]) -> Variant:
         function, name, skeleton, requires, types, options, because = self._arguments
-        inputs: list[Any] = []
+        shared = Shared()
 
         def choose(node: Node) -> bool:
-            return bool(self._evaluate(node, inputs, tensors))
+            return bool(self._evaluate(node, shared.inputs or (), tensors))
 
         script = Script(outcomes, choose)
-        shared = Shared()
-        original = shared.join
-
-        def join(trace: Any, given: list[Tensor]) -> None:
-            original(trace, given)
-            inputs.extend(t._node for t in given)
-
-        shared.join = join  # type: ignore[method-assign]
         run = record(function, skeleton, types, requires, script, shared)
         _report(run, name, options)
         for k, node in enumerate(script.predicates):
             prefix = tuple(script.outcomes[:k])
-            self._conditions.setdefault(prefix, self._condition(node, inputs))
+            self._conditions.setdefault(prefix, self._condition(node, shared.inputs or ()))
         self.branches += [
             f"{origin}: {outcome}" for origin, outcome in zip(script.origins, script.outcomes)
         ]

@@ -35,9 +35,9 @@ class TracedSize:
     def _needed(self, *others: Any) -> Any:
         raise SizeNeeded(self.dim, caller())
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _needed  # type: ignore[assignment]
-    __bool__ = __int__ = __float__ = __index__ = _needed  # type: ignore[assignment]
-    __pow__ = __rpow__ = __round__ = __format__ = __str__ = __repr__ = _needed  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _needed
+    __bool__ = __int__ = __float__ = __index__ = _needed
+    __pow__ = __rpow__ = __round__ = __format__ = __str__ = __repr__ = _needed
 
     def __neg__(self) -> Any:
         return wrapped(-self.dim)
@@ -61,7 +61,8 @@ def _divided(self: TracedSize, other: Any) -> Any:
 
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordiv", "mod", "rmod"):
     setattr(TracedSize, f"__{_name}__", _arithmetic(f"__{_name}__"))
-TracedSize.__truediv__ = TracedSize.__rtruediv__ = _divided  # type: ignore[attr-defined]
+setattr(TracedSize, "__truediv__", _divided)  # noqa: B010
+setattr(TracedSize, "__rtruediv__", _divided)  # noqa: B010  # type: ignore[attr-defined]
 
 
 def wrapped(size: Any) -> Any:

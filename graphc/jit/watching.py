@@ -245,8 +245,8 @@ class Watch:
 
 def _numpy_state() -> Any:
     """The state of NumPy's global generator, whose functions no profile hook sees."""
-    _, keys, place, *_ = np.random.get_state()  # type: ignore[misc]
-    return place, keys.tobytes()  # type: ignore[union-attr]
+    _, keys, place, *_ = np.random.get_state()
+    return place, np.asarray(keys).tobytes()
 
 
 def _item(values: dict[str, Any], name: str) -> Callable[[], Any]:

@@ -281,7 +281,7 @@ class RandomCrop:
         if isinstance(self.padding, int):
             return (self.padding,) * 4
         given = tuple(self.padding)
-        return given if len(given) == 4 else (given * 2 if len(given) == 2 else given * 4)  # type: ignore[return-value]
+        return given if len(given) == 4 else (given * 2 if len(given) == 2 else given * 4)
 
     def __call__(self, image: Any) -> Any:
         array, was_tensor = _pixels(image)

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graphc.eager.hot import hot, tracing
 from graphc.eager.tensor import Tensor
-from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
 from graphc.ir import caller
 from graphc.optim.optimizer import Optimizer
 
@@ -95,6 +96,13 @@ class LRScheduler:
         Args:
             epoch: deprecated: go to this step instead of the next.
         """
+        if hot.slow and tracing.trace is not None:
+            raise TraceError(
+                f"{type(self).__name__}.step() in a traced function: the schedule is Python's, and "
+                "would move on once, for the trace",
+                where=caller(),
+                hint="call it outside; the compiled step reads the learning rate at every call",
+            )
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
                 f"{type(self).__name__}.step() was called before optimizer.step(), so the first "
