@@ -31,7 +31,7 @@ RULES = [
     op
     for op in TABLE
     if not isinstance(op.vjp, NoGradient)
-    and op.name != "stop_gradient"
+    and op.name not in ("stop_gradient", "gradient_as")  # not the derivative, by intent
     and op.kind is not Kind.CONTROL
 ]
 

@@ -19,7 +19,7 @@ RANKS = (
     ("graphc.dims",),
     ("graphc.types",),
     ("graphc.ir",),
-    ("graphc.interpret", "graphc.views"),
+    ("graphc.files", "graphc.interpret", "graphc.views"),
     ("graphc.ops",),
     ("graphc.spaces",),
     ("graphc.nesting",),
@@ -49,12 +49,13 @@ RANKS = (
     ("graphc.storage",),
     ("graphc.nn", "graphc.nn.functional", "graphc.optim", "graphc.data"),
     ("graphc.jit",),
+    ("graphc.contrasting",),
     ("graphc.cli",),
     ("graphc", "graphc.__main__"),
 )
 SHARED = ("graphc.ops", "graphc.passes", "graphc.runtime", "graphc.driver", "graphc.eager") + (
     "graphc.autograd", "graphc.nn", "graphc.nn.functional", "graphc.optim", "graphc.data",
-    "graphc.jit",
+    "graphc.jit", "graphc.contrasting",
 )  # fmt: skip
 NETWORKS = {"graphc.nn", "graphc.nn.functional"}
 HEAVY = {"numba", "networkx", "scipy", "sklearn", "torch", "jax", "rich"}

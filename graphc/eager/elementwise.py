@@ -123,6 +123,7 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
             record_pair(function, a, b, result)
         return result
 
+    apply.__doc__ = function.__doc__
     return apply
 
 
@@ -144,6 +145,7 @@ def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Calla
             record_one(function, a, result)
         return result
 
+    apply.__doc__ = function.__doc__
     return apply
 
 

@@ -291,11 +291,17 @@ def _symbols(node: Node) -> set[dims.Symbol]:
     return {s for size in shape for s in dims.symbols(size)}
 
 
+def _has_own_gradients(outputs: Sequence[Node]) -> bool:
+    return any(n.op in (STOP_GRADIENT, GRADIENT_AS) for n in toposort(outputs))
+
+
 def runner(
     name: str, inputs: Sequence[Node], outputs: Sequence[Node], compiled: bool
 ) -> Callable[..., Sequence[np.ndarray]]:
     """A function of arrays that computes the graph: a compiled program, or NumPy code."""
     if not compiled:
+        if _has_own_gradients(outputs):
+            outputs = _simplified(name, inputs, outputs)
         return numpy_function(name, inputs, outputs)
     if _sized_by(inputs, outputs):
         return _by_size(name, inputs, outputs)
@@ -371,8 +377,8 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
     products = sum(n.op.kind is Kind.CONTRACT for n in toposort(outputs))
     plain = moves or (products == 1 and _is_product(outputs))
     if plain or (numpy_cost(outputs) < COMPILE_ABOVE_NS and not _has_bodies(outputs)):
-        # Simplifying drops what the derivative has to see.
-        if not any(n.op in (STOP_GRADIENT, GRADIENT_AS) for n in toposort(outputs)):
+        # Simplifying drops what the derivative has to see: then it waits for the run.
+        if not _has_own_gradients(outputs):
             outputs = _simplified(name, inputs, outputs)
         return Call(name, inputs, outputs, single=single)
     inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)
