@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ from graphc.errors import (
 from graphc.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
 from graphc.ops import random
 from graphc.ops.closures import is_placeholder
+from graphc.ops.declare import as_symbolic
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
@@ -78,17 +80,33 @@ def compile(
         >>> x = input("x", (dims.dim("n"),))
         >>> double = compile([x], x + x)
     """
-    start = time.perf_counter()
-    settings = config.current()
     _check_options(level, threads, target, name)
     layout, results = Layout.of(outputs)
     graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    options: dict[str, Any] = {
+        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
+    }  # fmt: skip
+    return Program(replace(build(graph, layout, **options), options=options))
+
+
+def build(
+    graph: Graph, layout: Layout, *, level: str, threads: int | None, target: str, fast_math: bool
+) -> Build:
+    """What `compile` makes of a graph that is checked already.
+
+    Args:
+        graph: as traced, its parameters and constants among its inputs.
+        layout: the form of the results.
+        level: see `compile`, as the others.
+    """
+    start = time.perf_counter()
+    settings = config.current()
     finite = "finite" in settings.check
     if finite or "reference" in (target, settings.device):
         history = (("traced", graph),)
-        return Program(Build(graph, history, layout, finite=finite, debug=settings.debug))
+        return Build(graph, history, layout, finite=finite, debug=settings.debug)
     final, steps = optimize(graph, level, fast_math)
-    return Program(_native(graph, final, tuple(steps), layout, threads, start))
+    return _native(graph, final, tuple(steps), layout, threads, start)
 
 
 def _native(
@@ -215,6 +233,8 @@ def _traced(
     updates: dict[Any, Any],
 ) -> Graph:
     """The graph as the user wrote it, checked."""
+    results = [as_symbolic(r) for r in results]
+    updates = {p: as_symbolic(value) for p, value in updates.items()}
     for position, result in enumerate(results):
         if not isinstance(result, Node):
             raise ArgumentError(

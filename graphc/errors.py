@@ -100,6 +100,22 @@ class ParseError(GraphcError, ValueError):
     """Text that is not a graph."""
 
 
+class StorageError(GraphcError, OSError):
+    """A file that cannot be read or written."""
+
+
+class MissingFileError(StorageError, FileNotFoundError):
+    """A file, or the folder for one, that is not there."""
+
+
+class FormatError(GraphcError, ValueError):
+    """A file that is cut short, damaged, or of another format."""
+
+
+class ArchiveError(FormatError):
+    """A saved program that is cut short, damaged, or not well formed."""
+
+
 class VerifyError(GraphcError, ValueError):
     """A graph that breaks an invariant of the IR."""
 

@@ -57,6 +57,7 @@ class Build:
         compile_time_s: how long it took.
         compiled: names of the kernels that came from the compiler, not from the cache.
         refusals: gives texts that say what was not fused, and why.
+        options: what `compile` was told: level, threads, target, fast_math.
     """
 
     graph: Graph
@@ -69,6 +70,7 @@ class Build:
     compile_time_s: float = 0.0
     compiled: tuple[str, ...] = ()
     refusals: Callable[[], Sequence[str]] = tuple
+    options: Mapping[str, Any] | None = None
 
 
 class Program:

@@ -17,16 +17,23 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphc import dims
 from graphc.dims import Dim, Symbol
 from graphc.dtypes import BY_SHORT, DType
 from graphc.errors import GraphcError, ParseError
-from graphc.ir import OPS, Graph, Node
+from graphc.ir import OPS, Graph, Node, Op, Origin, at_origin
 from graphc.types import TensorType, TupleType, Type
 
 PLACEHOLDERS = ("input", "parameter", "constant")
+# What a text may hold: axes of a shape, terms of a size, the magnitude of a number.
+MAX_RANK = 64
+MAX_TERMS = 1024
+MAX_INT = (1 << 64) - 1
 
 
 def show(graph: Graph, *, origins: bool = False) -> str:
@@ -41,6 +48,16 @@ def show(graph: Graph, *, origins: bool = False) -> str:
     """
     facts = _declared_facts(graph)
     return facts + "\n".join(_Printer(graph, "", origins).lines()) + "\n"
+
+
+def numbered(graph: Graph) -> tuple[str, dict[int, Node]]:
+    """A graph as text, and the node that each line makes, by the line's number from 1."""
+    facts = _declared_facts(graph)
+    printer = _Printer(graph, "", False)
+    lines = printer.lines()
+    first = 1 + facts.count("\n")
+    made = {first + k: node for k, node in enumerate(printer.made) if node is not None}
+    return facts + "\n".join(lines) + "\n", made
 
 
 def _declared_facts(graph: Graph) -> str:
@@ -92,14 +109,18 @@ class _Printer:
             self.names[node] = _unique(node.name, taken)
         self.taken = taken
         self.counter = 0
+        self.made: list[Node | None] = []  # the node that each line makes
 
     def lines(self) -> list[str]:
         """The lines of the definition."""
         arguments = ", ".join(self._argument(node) for node in self.graph.inputs)
         lines = [f"{self.indent}def {self.graph.name}({arguments}):"]
+        self.made = [None]
         for node in self.graph.nodes:
             if node not in self.names:
                 lines += self._statement(node)
+                self.made.append(node)
+        self.made.append(None)
         return [*lines, f"{self.indent}    return {self._outputs()}"]
 
     def _argument(self, node: Node) -> str:
@@ -117,6 +138,7 @@ class _Printer:
                 name = _unique(value.name, self.taken)
                 inner = _Printer(value, self.indent + "    ", self.origins)
                 inner_lines = inner.lines()
+                self.made += inner.made
                 head = inner_lines[0].replace(f"def {value.name}(", f"def {name}(", 1)
                 lines += [head, *inner_lines[1:]]
                 parts.append(f"{key}={name}")
@@ -171,26 +193,44 @@ def literal(value: Any) -> str:
     raise ParseError(f"an attribute of type {type(value).__name__} has no text form")
 
 
-def parse(text: str) -> Graph:
+def parse(
+    text: str,
+    *,
+    bind: Callable[[str, str, TensorType], Node] | None = None,
+    origins: Mapping[int, Origin] | None = None,
+    guard: Callable[[Op, Sequence[Node], Mapping[str, Any]], None] | None = None,
+) -> Graph:
     """The graph that a text describes; every type is inferred again and compared.
 
     Args:
-        text: what `show` prints. Nothing in it is executed.
+        text: what `show` prints. Nothing in it is executed, and no text, whoever wrote it, takes
+            more time or memory than its length explains.
+        bind: gives the node of each argument, in order, from its op, name and type; placeholders
+            without a value unless given.
+        origins: the user's lines that made nodes, by the text's lines (see `numbered`).
+        guard: called with each op, its operands and attributes before the node is made; it may
+            refuse them with an error.
 
     Returns:
-        The graph; parameters and constants are unbound placeholders.
+        The graph; parameters and constants are unbound placeholders, unless given.
 
     Raises:
         ParseError: the text is no graph; the message has the line.
     """
     try:
-        module = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ParseError(f"the text is not Python: {error}") from None
+        raise ParseError(f"the text is not Python: {error!s:.100}") from None
     if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
         raise ParseError("the text must be one function definition")
     definition = module.body[0]
-    return _Reader(_read_facts(definition)).graph(definition)
+    try:
+        reader = _Reader(_read_facts(definition), origins or {}, guard)
+        return reader.graph(definition, bind)
+    except RecursionError:
+        raise ParseError("the text is nested too deep") from None
 
 
 def _read_facts(definition: ast.FunctionDef) -> dict[str, Symbol]:
@@ -212,49 +252,63 @@ def _fault(tree: ast.AST, what: str) -> ParseError:
     return ParseError(f"line {getattr(tree, 'lineno', '?')}: {what}")
 
 
+def shown(tree: ast.AST) -> str:
+    """The beginning of what a piece of text says."""
+    try:
+        return ast.unparse(tree)[:40]
+    except RecursionError:
+        return "what stands there"
+
+
 def _name(tree: ast.AST) -> str:
     if not isinstance(tree, ast.Name):
-        raise _fault(tree, f"expected a name, found {ast.unparse(tree)[:40]}")
+        raise _fault(tree, f"expected a name, found {shown(tree)}")
     return tree.id
 
 
 class _Reader:
     """Reads one definition; nested ones share the dimension symbols."""
 
-    def __init__(self, symbols: dict[str, Symbol]) -> None:
+    def __init__(self, symbols: dict[str, Symbol], origins: Mapping[int, Origin], guard: Any):
         self.symbols = symbols
+        self.origins = origins
+        self.guard = guard
         self.env: dict[str, Node] = {}
         self.bodies: dict[str, Graph] = {}
 
-    def graph(self, definition: ast.FunctionDef) -> Graph:
-        """The graph of a definition."""
+    def graph(self, definition: ast.FunctionDef, bind: Any = None) -> Graph:
+        """The graph of a definition; `bind` gives its arguments."""
         a = definition.args
         if a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults:
             raise _fault(definition, "a graph has plain arguments only")
-        inputs = [self._placeholder(argument) for argument in a.args]
+        inputs = [self._placeholder(argument, bind) for argument in a.args]
         nodes = list(inputs)
         if not definition.body or not isinstance(definition.body[-1], ast.Return):
             raise _fault(definition, "a graph ends with return")
         for statement in definition.body[:-1]:
             if isinstance(statement, ast.FunctionDef):
-                self.bodies[statement.name] = _Reader(self.symbols).graph(statement)
+                inner = _Reader(self.symbols, self.origins, self.guard)
+                self.bodies[statement.name] = inner.graph(statement)
             else:
                 nodes.append(self._statement(statement))
         outputs, aliases = self._returned(definition.body[-1], inputs)
         return Graph(definition.name, tuple(inputs), tuple(nodes), outputs, aliases)
 
-    def _placeholder(self, argument: ast.arg) -> Node:
+    def _placeholder(self, argument: ast.arg, bind: Any) -> Node:
         tree, op, name = argument.annotation, "input", argument.arg
         if isinstance(tree, ast.Call):
             op = _name(tree.func)
             if op not in PLACEHOLDERS or not 1 <= len(tree.args) <= 2 or tree.keywords:
-                raise _fault(tree, f"{ast.unparse(tree)[:60]} is no placeholder")
+                raise _fault(tree, f"{shown(tree)} is no placeholder")
             if len(tree.args) == 2:
                 name = self._value(tree.args[1])
             tree = tree.args[0]
         if tree is None:
             raise _fault(argument, f"argument {name!r} has no type")
-        node = OPS[op](name=name, type=self._type(tree))
+        if not isinstance(name, str):
+            raise _fault(argument, f"{name!r:.40} is no name")
+        type_ = self._type(tree)
+        node = bind(op, name, type_) if bind else OPS[op](name=name, type=type_)
         self._define(argument, argument.arg, node)
         return node
 
@@ -273,9 +327,18 @@ class _Reader:
         operands = [self._node(argument) for argument in call.args]
         attrs = {k.arg or "": self._value(k.value) for k in call.keywords}
         try:
-            node = Node.build(op, operands, attrs)
-        except (GraphcError, TypeError) as error:
-            raise _fault(statement, str(error)) from None
+            if self.guard is not None:
+                self.guard(op, operands, attrs)
+            with at_origin(self.origins.get(statement.lineno)):
+                node = Node.build(op, operands, attrs)
+        except GraphcError as error:
+            raise ParseError(
+                f"line {statement.lineno}: {error.what}", error.details, hint=error.hint
+            ) from None
+        # What an inference does not expect of its attributes shows in any way.
+        except Exception as error:
+            what = f"{op.name}: {type(error).__name__}: {error!s:.100}"
+            raise _fault(statement, what) from None
         declared = self._any_type(statement.annotation)
         if node.type != declared:
             raise _fault(statement, f"declared {declared}, inferred {node.type}")
@@ -299,7 +362,7 @@ class _Reader:
                 target = self._node(tree.target)
                 places = [k for k, node in enumerate(inputs) if node is target]
                 if not places:
-                    raise _fault(tree, f"{ast.unparse(tree.target)} is not an argument")
+                    raise _fault(tree, f"{shown(tree.target)} is not an argument")
                 aliases.append((position, places[0]))
                 tree = tree.value
             if tree is None:
@@ -314,35 +377,66 @@ class _Reader:
 
     def _type(self, tree: ast.AST) -> TensorType:
         if not isinstance(tree, ast.Subscript) or _name(tree.value) not in BY_SHORT:
-            raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a type such as f32[n, 64]")
+            raise _fault(tree, f"{shown(tree)} is not a type such as f32[n, 64]")
         part = tree.slice
         sizes = part.elts if isinstance(part, ast.Tuple) else [part]
-        return TensorType(BY_SHORT[_name(tree.value)], tuple(self._size(s) for s in sizes))
+        shape = tuple(self._size(s) for s in sizes)
+        if any(isinstance(size, int) and size < 0 for size in shape):
+            raise _fault(tree, f"{shown(tree)} has a negative size")
+        self._check_shape(tree, shape)
+        return TensorType(BY_SHORT[_name(tree.value)], shape)
+
+    def _check_shape(self, tree: ast.AST, sizes: tuple[Any, ...]) -> None:
+        """Refuse shapes that NumPy does not have, or whose number of elements is a long sum."""
+        terms = math.prod(len(s.terms) for s in sizes if isinstance(s, Dim))
+        if len(sizes) > MAX_RANK or terms > MAX_TERMS:
+            raise _fault(tree, f"a shape of {len(sizes)} axes and {terms} terms")
 
     def _size(self, tree: ast.AST) -> Any:
         size = self._value(tree)
         if isinstance(size, bool) or not isinstance(size, int | Dim):
-            raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a size")
+            raise _fault(tree, f"{shown(tree)} is not a size")
         return size
 
     def _value(self, tree: ast.AST) -> Any:
         if isinstance(tree, ast.Constant):
+            if isinstance(tree.value, int) and abs(tree.value) > MAX_INT:
+                raise _fault(tree, "a number of more than 64 bits")
             return tree.value
         if isinstance(tree, ast.Tuple):
-            return tuple(self._value(t) for t in tree.elts)
+            items = tuple(self._value(t) for t in tree.elts)
+            if any(isinstance(item, Dim) for item in items):
+                self._check_shape(tree, items)
+            return items
         if isinstance(tree, ast.Subscript):
             return self._type(tree)
         if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
-            return -self._value(tree.operand)
+            value = self._value(tree.operand)
+            if isinstance(value, bool) or not isinstance(value, int | float | Dim):
+                raise _fault(tree, f"{shown(tree)} is not a number")
+            return -value
         if isinstance(tree, ast.BinOp) and type(tree.op) in BINARY:
-            return BINARY[type(tree.op)](self._size(tree.left), self._size(tree.right))
+            return self._computed(tree, BINARY[type(tree.op)], (tree.left, tree.right))
         if isinstance(tree, ast.Call) and len(tree.args) == 2 and not tree.keywords:
             function = dims.FUNCTIONS.get(_name(tree.func))
             if function is not None:
-                return function(self._size(tree.args[0]), self._size(tree.args[1]))
+                return self._computed(tree, function, tree.args)
         if isinstance(tree, ast.Name):
             return self._named(tree.id)
-        raise _fault(tree, f"{ast.unparse(tree)[:40]} is not a value")
+        raise _fault(tree, f"{shown(tree)} is not a value")
+
+    def _computed(self, tree: ast.AST, function: Any, operands: Sequence[ast.AST]) -> Any:
+        """A size computed from two; sums that grow beyond all reason are refused."""
+        x, y = (self._size(operand) for operand in operands)
+        terms = math.prod(len(s.terms) for s in (x, y) if isinstance(s, Dim))
+        try:
+            size = function(x, y) if terms <= MAX_TERMS else None
+        except (GraphcError, ArithmeticError) as error:
+            raise _fault(tree, f"{shown(tree)}: {error!s:.80}") from None
+        found = size.terms.items() if isinstance(size, Dim) else [((), size)]
+        if size is None or any(abs(c) > MAX_INT or len(m) > MAX_RANK for m, c in found):
+            raise _fault(tree, f"the size {shown(tree)} is too large an expression")
+        return size
 
     def _named(self, name: str) -> Any:
         if name in self.bodies:
@@ -357,9 +451,6 @@ class _Reader:
 
 
 BINARY = {
-    ast.Add: lambda x, y: x + y,
-    ast.Sub: lambda x, y: x - y,
-    ast.Mult: lambda x, y: x * y,
-    ast.FloorDiv: lambda x, y: x // y,
-    ast.Mod: lambda x, y: x % y,
-}
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+}  # fmt: skip

@@ -12,7 +12,8 @@ import ctypes
 import importlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from graphc.errors import InternalError
@@ -23,6 +24,26 @@ _addresses: dict[str, int] = {}
 # Kernels compiled by this process, for tests and for `explain`: names in order.
 compiled: list[str] = []
 _lock = threading.RLock()
+# Objects by key that came with a program, where its user allowed that.
+_offered: dict[str, bytes] = {}
+
+
+@contextmanager
+def offered(objects: Mapping[str, bytes]) -> Iterator[None]:
+    """Inside, kernels that are not in the cache may be taken from these objects, by their keys.
+
+    Args:
+        objects: machine code that the user trusts. Only a key that is computed here, from the
+            source and this machine, finds one.
+    """
+    with _lock:
+        _offered.update(objects)
+    try:
+        yield
+    finally:
+        with _lock:
+            for name in objects:
+                _offered.pop(name, None)
 
 
 def load(kernels: Sequence[Kernel]) -> list[int]:
@@ -52,7 +73,7 @@ def _objects(missing: dict[str, Kernel]) -> Iterable[tuple[Kernel, bytes]]:
     store = cache.current()
     wrote = False
     for name, kernel in missing.items():
-        data = store.read(name)
+        data = store.read(name) or _offered.get(name)
         if data is None or not _linkable(data):
             data = _compile(kernel)
             wrote |= store.write(name, data)

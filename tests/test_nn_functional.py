@@ -1,4 +1,4 @@
-"""`gc.nn.functional`: values and gradients beside PyTorch, formulas, differences; errors; settings."""
+"""`gc.nn.functional`: values and gradients beside PyTorch, formulas, differences; errors."""
 
 from __future__ import annotations
 
@@ -227,7 +227,8 @@ def test_pooling_takes_each_window() -> None:
     mean = F.avg_pool2d(gc.tensor(x), (3, 2), (2, 3), 1)
     np.testing.assert_allclose(mean.numpy(), inside.mean((-1, -2)), 1e-12)
     count = F.avg_pool2d(gc.tensor(x), (3, 2), (2, 3), 1, count_include_pad=False)
-    np.testing.assert_allclose(count.numpy(), inside.sum((-1, -2)) / np.isfinite(seen).sum((-1, -2)))
+    many = np.isfinite(seen).sum((-1, -2))
+    np.testing.assert_allclose(count.numpy(), inside.sum((-1, -2)) / many)
 
 
 def test_normalization_gives_mean_0_and_variance_1() -> None:
@@ -323,9 +324,11 @@ def test_embedding_max_norm_scales_the_rows_used() -> None:
 
 
 ERRORS: list[tuple[str, str]] = [
-    ("F.linear(t.ones(2, 5), t.ones(3, 4))", "linear: the input has 5 features, the weight (out 3, in 4) takes 4"),
+    ("F.linear(t.ones(2, 5), t.ones(3, 4))",
+     "linear: the input has 5 features, the weight (out 3, in 4) takes 4"),
     ("F.linear(t.ones(2, 4), t.ones(3, 4), t.ones(4))", "the bias has shape (4,)"),
-    ("F.conv2d(t.ones(2, 3), t.ones(1, 1, 2, 2))", "conv2d: the input must be (N, C, H, W) or (C, H, W)"),
+    ("F.conv2d(t.ones(2, 3), t.ones(1, 1, 2, 2))",
+     "conv2d: the input must be (N, C, H, W) or (C, H, W)"),
     ("F.conv2d(t.ones(1, 3, 4, 4), t.ones(2, 4, 2, 2))", "x has 3 channels"),
     ("F.conv2d(t.ones(1, 1, 2, 2), t.ones(1, 1, 3, 3))", "does not fit the padded image"),
     ("F.conv1d(t.ones(1, 1, 4), t.ones(1, 1, 2, 2))", "the weight must have 3 axes"),
@@ -333,10 +336,12 @@ ERRORS: list[tuple[str, str]] = [
     ("F.max_pool2d(t.ones(1, 1, 4, 4), 2, padding=2)", "more than half the kernel size"),
     ("F.avg_pool1d(t.ones(4), 2)", "avg_pool1d: the input must be (N, C, L) or (C, L)"),
     ("F.avg_pool2d(t.ones(1, 1, 4, 4), 2, divisor_override=0)", "divisor_override is 0"),
-    ("F.batch_norm(t.ones(2, 3), t.ones(4), t.ones(4))", "the input has 3 channels, running_mean has shape (4,)"),
+    ("F.batch_norm(t.ones(2, 3), t.ones(4), t.ones(4))",
+     "the input has 3 channels, running_mean has shape (4,)"),
     ("F.batch_norm(t.ones(1, 3), None, None, training=True)", "more than 1 value per channel"),
     ("F.batch_norm(t.ones(2, 3), None, None)", "outside training"),
-    ("F.layer_norm(t.ones(2, 3), (4,))", "normalized_shape (4,) is not the end of the input's shape (2, 3)"),
+    ("F.layer_norm(t.ones(2, 3), (4,))",
+     "normalized_shape (4,) is not the end of the input's shape (2, 3)"),
     ("F.group_norm(t.ones(2, 3), 2)", "3 channels do not make 2 groups"),
     ("F.instance_norm(t.ones(2, 3, 1))", "more than 1 place per channel"),
     ("F.glu(t.ones(2, 3))", "must have an even size"),
@@ -345,7 +350,8 @@ ERRORS: list[tuple[str, str]] = [
     ("F.gelu(t.ones(2), 'erf')", "approximate='erf'"),
     ("F.dropout(t.ones(2), 1.5)", "p=1.5 is no probability"),
     ("F.embedding(t.ones(2), t.ones(3, 2))", "indices must be integers, not float32"),
-    ("F.embedding(t.tensor([0]), t.ones(3, 2), padding_idx=3)", "padding_idx 3 is outside the 3 rows"),
+    ("F.embedding(t.tensor([0]), t.ones(3, 2), padding_idx=3)",
+     "padding_idx 3 is outside the 3 rows"),
     ("F.embedding(t.tensor([0]), t.ones(3, 2), sparse=True)", "sparse gradients are not supported"),
     ("F.embedding(t.tensor([3]), t.ones(3, 2))", "3"),
     ("F.embedding(t.tensor([-1]), t.ones(3, 2))", "-1"),

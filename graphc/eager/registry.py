@@ -82,7 +82,9 @@ def eager_form(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(inner, np.ufunc) and arity == inner.nin:
             return (binary if arity == 2 else unary)(function, inner, has_gradient)
     if op is not None:
-        return functools.partial(operands, function)
+        form = functools.partial(operands, function)
+        form.__doc__ = function.__doc__
+        return form
     return _general(name, function)
 
 
@@ -110,6 +112,7 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         static: Static = tuple([(k, static_value(v)) for k, v in kwargs.items()])
         return invoke(function, tuple(template), static, tensors)
 
+    apply.__doc__ = function.__doc__
     return apply
 
 

@@ -12,8 +12,10 @@ def step(x, y):
 from graphc.jit.archive import save
 from graphc.jit.archive_program import LoadedFunction, LoadedProgram, load
 from graphc.jit.compiled import Compiled, compile
+from graphc.jit.numpy_export import export
 from graphc.jit.traced import Traced, trace
 
 __all__ = [
-    "Compiled", "LoadedFunction", "LoadedProgram", "Traced", "compile", "load", "save", "trace",
+    "Compiled", "LoadedFunction", "LoadedProgram", "Traced", "compile", "export", "load", "save",
+    "trace",
 ]  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.errors import TraceError
 from graphc.eager.signature import late
+from graphc.errors import TraceError
 from graphc.ir import Graph, Kind, Node, at_origin, caller, toposort
 from graphc.jit.branches import Script
 from graphc.jit.variant import Plan, Variant

@@ -11,6 +11,7 @@ from graphc.eager.creation import tensor as make_tensor
 from graphc.errors import ShapeError
 from graphc.ir import caller
 from graphc.nn import functional as F
+from graphc.nn.functional.norm import batch_norm_counted
 from graphc.nn.init import ones_, zeros_
 from graphc.nn.module import Module
 from graphc.nn.parameter import Parameter
@@ -108,18 +109,16 @@ class _BatchNorm(_Normalizing):
         """See `functional.batch_norm`; in training the running statistics move."""
         self._check(input)
         mean, var = self.running_mean, self.running_var
-        training = self.training
-        momentum: Any = self.momentum
-        if training and self.track_running_stats and self.num_batches_tracked is not None:
-            with no_grad():
-                self.num_batches_tracked.add_(1)
-            if momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.to(mean.dtype)
-        if training and not self.track_running_stats:
+        if not self.training and mean is not None:
+            return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
+        batches = None
+        if not self.training or not self.track_running_stats:
             mean = var = None
-        batch = training or mean is None
-        momentum = 0.0 if momentum is None else momentum
-        return F.batch_norm(input, mean, var, self.weight, self.bias, batch, momentum, self.eps)
+        else:
+            batches = self.num_batches_tracked
+        return batch_norm_counted(
+            input, mean, var, self.weight, self.bias, batches, self.momentum, self.eps
+        )
 
 
 class BatchNorm1d(_BatchNorm):

@@ -74,6 +74,7 @@ from graphc.nn.functional.gated import (
 from graphc.nn.functional.heads import (
     multi_head_attention_forward,
 )
+from graphc.nn.functional.length import normalize
 from graphc.nn.functional.linear import (
     bilinear,
     linear,
@@ -102,7 +103,6 @@ from graphc.nn.functional.norm import (
     instance_norm,
     layer_norm,
     local_response_norm,
-    normalize,
     rms_norm,
 )
 from graphc.nn.functional.padding import (

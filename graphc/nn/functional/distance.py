@@ -10,7 +10,7 @@ from graphc.eager.registry import named
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.ir import caller
 from graphc.nn.functional.common import averaged, check_reduction, reduction_of, show
-from graphc.nn.functional.norm import norm_of
+from graphc.nn.functional.length import norm_of
 from graphc.ops.arithmetic import square
 from graphc.ops.declare import conform
 from graphc.ops.exponential import softplus

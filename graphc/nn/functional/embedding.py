@@ -12,7 +12,7 @@ from graphc.eager.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ir import caller
 from graphc.nn.functional.common import show
-from graphc.nn.functional.norm import norm_of
+from graphc.nn.functional.length import norm_of
 from graphc.ops.cast import cast
 from graphc.ops.control import stop_gradient
 from graphc.ops.extremes import maximum

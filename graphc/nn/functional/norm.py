@@ -15,17 +15,14 @@ from graphc.eager.tensor import Tensor
 from graphc.errors import ShapeError
 from graphc.ir import caller
 from graphc.nn.functional.common import show
-from graphc.ops.arithmetic import absolute, square
+from graphc.ops.arithmetic import square
+from graphc.ops.cast import cast
 from graphc.ops.control import stop_gradient
-from graphc.ops.extremes import maximum
 from graphc.ops.joining import pad
-from graphc.ops.logic import where
-from graphc.ops.power import power, rsqrt, sqrt
+from graphc.ops.power import power, rsqrt
 from graphc.ops.shaping import reshape
 from graphc.ops.source import size
-from graphc.ops.statistics import max as max_
 from graphc.ops.statistics import mean
-from graphc.ops.statistics import sum as sum_
 
 
 def _whitened(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
@@ -80,8 +77,10 @@ def _batch_norm_of_batch(
     running_var: Any,
     weight: Any,
     bias: Any,
-    momentum: Any,
+    batches: Any,
+    share: Any,
     *,
+    momentum: float | None,
     eps: float,
 ) -> Any:
     wide = _check_channels(
@@ -99,9 +98,14 @@ def _batch_norm_of_batch(
         )
     y, middle, variance = _whitened(x, axes, eps)
     y = _scaled(y, weight, bias, wide)
+    counted = () if batches is None else (batches + 1,)
     if running_mean is None:
-        return y
-    return y, *_moved(running_mean, running_var, middle, variance, momentum, count)
+        return (y, *counted) if counted else y
+    if momentum is not None:
+        share = momentum
+    elif share is None:
+        share = 1 / cast(counted[0], running_mean.type.dtype) if counted else 0.0
+    return y, *counted, *_moved(running_mean, running_var, middle, variance, share, count)
 
 
 def _moved(
@@ -159,23 +163,50 @@ def batch_norm(
                 where=caller(),
             )
         return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    return batch_norm_counted(input, running_mean, running_var, weight, bias, None, momentum, eps)
+
+
+def batch_norm_counted(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    batches: Any,
+    momentum: Any,
+    eps: float,
+) -> Any:
+    """`batch_norm` in training that counts batches, too, all in one operation.
+
+    Args:
+        batches: a 0-d tensor of integers that grows by 1, in place; or None.
+        momentum: None for an average over all batches, whose number `batches` has.
+        input: as for `batch_norm`, as are the rest.
+
+    Example:
+        >>> import graphc as gc
+        >>> from graphc.nn.functional.norm import batch_norm_counted
+        >>> x, mean, var = gc.tensor([[1.0], [3.0]]), gc.zeros(1), gc.ones(1)
+        >>> y = batch_norm_counted(x, mean, var, None, None, gc.tensor(0), None, 1e-5)
+        >>> mean
+        tensor([2.])
+    """
+    fixed = isinstance(momentum, int | float)
     found = _batch_norm_of_batch(
-        input, running_mean, running_var, weight, bias,
-        None if running_mean is None else momentum, eps=eps,
+        input, running_mean, running_var, weight, bias, batches, None if fixed else momentum,
+        momentum=float(momentum) if fixed else None, eps=eps,
     )  # fmt: skip
-    if running_mean is None:
-        return found
-    return _keep(found, running_mean, running_var)
+    states = [t for t in (batches, running_mean, running_var) if t is not None]
+    return _keep(found, states) if states else found
 
 
-def _keep(found: Any, running_mean: Any, running_var: Any) -> Any:
-    """Store new running statistics, and return the result they came with."""
-    y, new_mean, new_var = found
-    if isinstance(running_mean, Tensor):
-        with no_grad():
-            store(running_mean, new_mean)
-            store(running_var, new_var)
-    return y
+def _keep(found: Any, states: Sequence[Any]) -> Any:
+    """Store the new states that came with a result, and return it."""
+    with no_grad():
+        for state, value in zip(states, found[1:], strict=True):
+            if isinstance(state, Tensor):
+                store(state, value)
+    return found[0]
 
 
 @composite
@@ -244,7 +275,7 @@ def instance_norm(
         input, running_mean, running_var, weight, bias,
         None if running_mean is None else momentum, eps=eps,
     )  # fmt: skip
-    return found if running_mean is None else _keep(found, running_mean, running_var)
+    return found if running_mean is None else _keep(found, (running_mean, running_var))
 
 
 def _trailing(name: str, x: Any, shape: tuple[int, ...], **given: Any) -> tuple[int, ...]:
@@ -383,46 +414,3 @@ def local_response_norm(
         tensor([[[0.5000]]])
     """
     return _local_response_norm(input, size=size, alpha=alpha, beta=beta, k=k)
-
-
-def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
-    """The p-norm of a symbolic tensor along an axis; the gradient of a zero vector is 0."""
-    if p == math.inf:
-        return max_(absolute(x), dim, keepdims=keepdims)
-    if p == 0:
-        return sum_((x != 0).astype(x.type.dtype), dim, keepdims=keepdims)
-    if p == 1:
-        return sum_(absolute(x), dim, keepdims=keepdims)
-    if p == 2:
-        return _safe_root(sum_(square(x), dim, keepdims=keepdims), 2)
-    return _safe_root(sum_(power(absolute(x), p), dim, keepdims=keepdims), p)
-
-
-def _safe_root(total: Any, p: float) -> Any:
-    positive = total > 0
-    inside = where(positive, total, 1)
-    root = sqrt(inside) if p == 2 else power(inside, 1.0 / p)
-    return where(positive, root, total * 0)
-
-
-@composite
-@named("DivBackward0")
-def _normalize(x: Any, *, p: float, dim: int, eps: float) -> Any:
-    return x / maximum(norm_of(x, p, dim, keepdims=True), eps)
-
-
-def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
-    """input divided by its p-norm along an axis.
-
-    Args:
-        input: floats.
-        p: the norm's exponent.
-        dim: the axis.
-        eps: the least number to divide by.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.nn.functional.normalize(gc.tensor([[3.0, 4.0]]))
-        tensor([[0.6000, 0.8000]])
-    """
-    return _normalize(input, p=p, dim=dim, eps=eps)

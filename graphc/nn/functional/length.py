@@ -1,0 +1,58 @@
+"""The p-norm of vectors, and `normalize`, which divides by it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from graphc.eager.composite import composite
+from graphc.eager.registry import named
+from graphc.ops.arithmetic import absolute, square
+from graphc.ops.extremes import maximum
+from graphc.ops.logic import where
+from graphc.ops.power import power, sqrt
+from graphc.ops.statistics import max as max_
+from graphc.ops.statistics import sum as sum_
+
+
+def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
+    """The p-norm of a symbolic tensor along an axis; the gradient of a zero vector is 0."""
+    if p == math.inf:
+        return max_(absolute(x), dim, keepdims=keepdims)
+    if p == 0:
+        return sum_((x != 0).astype(x.type.dtype), dim, keepdims=keepdims)
+    if p == 1:
+        return sum_(absolute(x), dim, keepdims=keepdims)
+    if p == 2:
+        return _safe_root(sum_(square(x), dim, keepdims=keepdims), 2)
+    return _safe_root(sum_(power(absolute(x), p), dim, keepdims=keepdims), p)
+
+
+def _safe_root(total: Any, p: float) -> Any:
+    positive = total > 0
+    inside = where(positive, total, 1)
+    root = sqrt(inside) if p == 2 else power(inside, 1.0 / p)
+    return where(positive, root, total * 0)
+
+
+@composite
+@named("DivBackward0")
+def _normalize(x: Any, *, p: float, dim: int, eps: float) -> Any:
+    return x / maximum(norm_of(x, p, dim, keepdims=True), eps)
+
+
+def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+    """input divided by its p-norm along an axis.
+
+    Args:
+        input: floats.
+        p: the norm's exponent.
+        dim: the axis.
+        eps: the least number to divide by.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.functional.normalize(gc.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    return _normalize(input, p=p, dim=dim, eps=eps)
