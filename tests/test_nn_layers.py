@@ -305,6 +305,41 @@ def test_a_network_learns() -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_a_traced_step_is_the_eager_one() -> None:
+    # Running statistics, draws and writes in place are part of the compiled step.
+    x, labels = gc.randn(8, 1, 8, 8), gc.tensor(np.arange(8) % 3)
+    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
+
+    def prepared() -> Any:
+        gc.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True),
+            nn.MaxPool2d(2), nn.Dropout2d(0.2), nn.Flatten(), nn.Linear(64, 10),
+            nn.BatchNorm1d(10, momentum=None), nn.GELU(), nn.Dropout(0.1), nn.Linear(10, 3),
+        )  # fmt: skip
+        optimizer = gc.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x: Any, labels: Any) -> Any:
+            optimizer.zero_grad()
+            loss = criterion(model(x), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return model, step
+
+    losses, states = [], []
+    for compiled in (False, True):
+        model, step = prepared()
+        step = gc.jit.compile(step) if compiled else step
+        gc.manual_seed(5)
+        losses.append([step(x, labels).item() for _ in range(4)])
+        states.append([v.numpy() for v in model.state_dict().values()])
+    np.testing.assert_allclose(losses[0], losses[1], 1e-5)
+    for mine, other in zip(*states):
+        np.testing.assert_allclose(mine, other, 1e-4, 1e-5)
+
+
 ERRORS = [
     ("nn.Linear(4, 3)(t.ones(2, 5))", "the input has 5 features, the weight (out 3, in 4) takes 4"),
     ("nn.Conv2d(3, 4, 3, groups=2)", "groups=2"),

@@ -40,6 +40,8 @@ _ELEMENT_NS = {
 # Where compiled kernels start to pay: below it a program's own call is a good part of the time.
 COMPILE_ABOVE_NS = 40_000.0
 _SLOW = {"conv": 6.0, "philox": 20.0, "windows": 4.0, "pool": 8.0}
+# Ten rounds of arithmetic on 64-bit words, a NumPy call each.
+_PHILOX_NS = 15_000.0
 _KEPT = (Kind.CONTRACT, Kind.LIBRARY, Kind.REDUCE)
 
 Key = tuple[Any, ...]
@@ -341,6 +343,8 @@ def numpy_cost(outputs: Sequence[Node]) -> float:
         size = max((_elements(n) for n in (node, *node.inputs)), default=1)
         each = next((v for k, v in _SLOW.items() if k in node.op.name), None)
         total += _CALL_NS + size * (_ELEMENT_NS.get(node.op.kind, 0.3) if each is None else each)
+        if node.op.name == "philox":
+            total += _PHILOX_NS
         if "conv" in node.op.name:
             total += 4.0 * _elements(node) * max(_elements(i) for i in node.inputs[1:])
     return total
