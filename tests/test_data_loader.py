@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_the_order_is_the_same_for_any_number_of_workers(workers: int) -> None:
     alone = _labels(0)
     assert _labels(workers) == alone
     assert _labels(workers, persistent_workers=True) == alone
-    assert sorted(sum(alone[:7], [])) == [k * k for k in range(50)]
+    assert sorted(chain.from_iterable(alone[:7])) == [k * k for k in range(50)]
     assert alone[:7] != alone[7:]
 
 
@@ -151,15 +152,15 @@ def test_an_epoch_left_early_leaves_no_process_and_a_clean_start() -> None:
 
 def test_streams_are_shared_among_workers() -> None:
     alone = [b.tolist() for b in DataLoader(Stream(), batch_size=4)]
-    assert sum(alone, []) == list(range(20))
+    assert list(chain.from_iterable(alone)) == list(range(20))
     together = [b.tolist() for b in DataLoader(Stream(), batch_size=4, num_workers=3)]
-    assert sorted(sum(together, [])) == list(range(20))
+    assert sorted(chain.from_iterable(together)) == list(range(20))
 
 
 def test_tensor_operations_run_in_workers_after_a_fork() -> None:
     (gc.ones(400, 400).exp() * 2).sum()  # the thread team of this process is up
     found = [b.tolist() for b in DataLoader(Computing(12), batch_size=4, num_workers=2)]
-    np.testing.assert_allclose(sum(found, []), range(12))
+    np.testing.assert_allclose(list(chain.from_iterable(found)), range(12))
 
 
 def test_workers_are_told_apart_and_seeded() -> None:

@@ -12,52 +12,64 @@ import graphc as gc
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-A, B, M, V, I, MASK = "a", "b", "m", "v", "i", "mask"
+A, B, M, V, INDEX, MASK = "a", "b", "m", "v", "i", "mask"
 DATA = {
     A: np.random.RandomState(0).randn(3, 4).astype(np.float32),
     B: np.random.RandomState(1).rand(3, 4).astype(np.float32) + 0.5,
     M: np.random.RandomState(2).randn(4, 5).astype(np.float32),
     V: np.random.RandomState(3).randn(4).astype(np.float32),
-    I: np.array([[0, 2, 1, 0], [1, 1, 2, 2], [2, 0, 0, 1]]),
+    INDEX: np.array([[0, 2, 1, 0], [1, 1, 2, 2], [2, 0, 0, 1]]),
     MASK: np.random.RandomState(4).rand(3, 4) > 0.5,
 }
 
 # One line a case: what is computed, by names that both libraries have.
 CASES = """
-t.add(a, b, alpha=2) | t.sub(a, b, alpha=3) | t.mul(a, 2) | a / b | t.div(a, b, rounding_mode="floor")
-t.div(a, b, rounding_mode="trunc") | a % b | a ** 2 | b ** 0.5 | 2 ** a | b ** a | -a | abs(a)
-1 - a | 1 / b | a @ m | a @ v | v @ m | t.mm(a, m) | v @ v | a.T @ b | t.bmm(a[None], m[None])
-t.exp(a) | t.log(b) | t.sqrt(b) | t.rsqrt(b) | t.sigmoid(a) | t.tanh(a) | t.sin(a) | t.cos(a) | t.tan(a)
-t.erf(a) | t.erfc(a) | t.expm1(a) | t.log1p(b) | t.log2(b) | t.log10(b) | t.square(a) | t.reciprocal(b)
-t.relu(a) | t.floor(a) | t.ceil(a) | t.round(a) | t.trunc(a) | t.frac(a) | t.sign(a) | t.abs(a)
-t.clamp(a, -0.5, 0.5) | t.clamp(a, min=0) | a.clamp(max=b) | t.maximum(a, b) | t.minimum(a, b)
-t.lerp(a, b, 0.3) | t.addcmul(a, a, b, value=2) | t.addcdiv(a, a, b, value=-1) | t.hypot(a, b) | t.atan2(a, b)
-t.logit(t.sigmoid(a)) | t.nan_to_num(a / 0) | t.logaddexp(a, b) | t.fmod(a, b) | t.remainder(a, 0.7)
-a.sum() | a.sum(0) | a.sum((0, 1)) | a.sum(1, keepdim=True) | a.mean() | a.mean(1) | a.prod() | a.prod(1)
-a.max() | a.max(1).values | a.max(1).indices | a.min(0, keepdim=True).values | t.max(a, b) | a.amax(1) | a.amin((0, 1))
-a.var() | a.std() | a.var(1) | a.std(0, keepdim=True) | a.var(1, unbiased=False) | a.std(correction=0) | a.norm() | a.norm(1)
-a.norm(dim=1) | a.argmax() | a.argmax(1) | a.argmin(0) | a.cumsum(1) | a.cumprod(0) | t.logsumexp(a, 1)
-a.sort(1).values | a.sort(1, descending=True).indices | a.argsort(0) | a.topk(2).values | a.topk(2, largest=False).indices
-a.median() | a.median(1).values | a.kthvalue(2, 1).values | (a > 0).any() | (a > 0).all(1) | (a > 0).sum() | a.count_nonzero()
-a.view(4, 3) | a.reshape(2, -1) | a.t() | a.transpose(0, 1) | a.permute(1, 0) | a.unsqueeze(1) | a[None].squeeze(0)
-a.flatten() | a[:, None].expand(-1, 5, -1) | t.cat([a, b], 1) | t.stack([a, b], 2) | t.hstack([a, b]) | t.vstack([a, b])
-t.split(a, 2, 1)[1] | t.split(a, [1, 3], 1)[1] | a.chunk(2, 1)[1] | a.unbind(1)[2] | a.narrow(1, 1, 2) | a.select(1, 2)
-t.tensor_split(a, 3, 1)[0] | a.diagonal() | t.diag(v) | t.diag(a @ b.T) | t.tril(a) | t.triu(a, 1) | t.trace(a @ b.T)
-a.flip(1) | a.roll(1, 0) | a.roll((1, 2), (0, 1)) | a.repeat(2, 1) | a.tile(2, 2) | a.repeat_interleave(2, 1) | a.movedim(0, 1)
-a[0] | a[-1, 2] | a[:, 1:3] | a[1:, ::2] | a[..., 0] | a[None, :, None] | a[t.tensor([0, 2])] | a[:, t.tensor([1, 1, 3])]
-a[mask] | a[t.tensor([0, 1]), t.tensor([2, 3])] | a[i[:, 0]] | a[[0, 2], 1:] | a[a > 0] | a[1, [0, 3]]
-t.where(mask, a, b) | t.where(a > 0, a, 0.0) | a.masked_fill(mask, -1.0) | a.masked_select(mask) | t.gather(a, 1, i)
-t.gather(a, 0, i) | a.index_select(1, t.tensor([3, 0])) | t.take(a, t.tensor([0, 5])) | t.take_along_dim(a, i, 1)
-t.zeros(3, 4).scatter(0, i, a) | t.zeros(3, 4).scatter_add(1, i, a) | a.index_add(0, t.tensor([0, 2]), b[:2]) | a.index_fill(1, t.tensor([1]), 7.0)
-t.einsum("ij,jk->ik", a, m) | t.einsum("ij,ij->i", a, b) | t.outer(v, v) | t.dot(v, v) | t.addmm(t.ones(3, 5), a, m, beta=2, alpha=0.5)
-t.softmax(a, dim=1) | t.log_softmax(a, dim=0) | t.zeros_like(a) | t.ones_like(i) | t.full_like(a, 3) | t.eye(3) | t.arange(5)
-t.arange(1, 2, 0.25) | t.linspace(0, 1, 5) | t.full((2, 2), 1.5) | t.full((2,), 7) | t.tensor([1, 2]) / 2 | t.tensor([1, 2]) * 2.5
-t.tensor([1, 2]) + t.tensor([1.5, 2.5]) | t.tensor(3) * a | t.tensor(2.5, dtype=t.float64) * a | t.tensor([7, -7]) // 2
-t.tensor([7, -7]) % 3 | t.div(t.tensor([7, -7]), 2, rounding_mode="trunc") | t.tensor([True, False]) + 1 | t.exp(t.tensor([1, 2]))
-t.tensor([1, 2]).float().mean() | t.tensor([5, 6]).sum() | a.to(t.float64) | a.long() | (a > 0).float() | a.double().sum()
-a == b | a != b | a < 0 | a >= b | t.isnan(a) | t.isfinite(a) | t.logical_and(mask, a > 0) | ~mask | mask & mask | mask | t.isclose(a, a)
-t.meshgrid(v, v, indexing="ij")[0] | t.meshgrid(v, v, indexing="xy")[1] | t.nonzero(mask) | t.unique(i) | t.bincount(i.flatten())
-a.new_zeros(2) | a.type_as(i) | a.unflatten(1, (2, 2)) | t.searchsorted(v.sort().values, a) | t.std_mean(a)[0] | t.var_mean(a, 1)[1]
+t.add(a, b, alpha=2) | t.sub(a, b, alpha=3) | t.mul(a, 2) | a / b
+t.div(a, b, rounding_mode="floor") | t.div(a, b, rounding_mode="trunc") | a % b | a ** 2
+b ** 0.5 | 2 ** a | b ** a | -a | abs(a) | 1 - a | 1 / b | a @ m | a @ v | v @ m | t.mm(a, m)
+v @ v | a.T @ b | t.bmm(a[None], m[None]) | t.exp(a) | t.log(b) | t.sqrt(b) | t.rsqrt(b)
+t.sigmoid(a) | t.tanh(a) | t.sin(a) | t.cos(a) | t.tan(a) | t.erf(a) | t.erfc(a) | t.expm1(a)
+t.log1p(b) | t.log2(b) | t.log10(b) | t.square(a) | t.reciprocal(b) | t.relu(a) | t.floor(a)
+t.ceil(a) | t.round(a) | t.trunc(a) | t.frac(a) | t.sign(a) | t.abs(a) | t.clamp(a, -0.5, 0.5)
+t.clamp(a, min=0) | a.clamp(max=b) | t.maximum(a, b) | t.minimum(a, b) | t.lerp(a, b, 0.3)
+t.addcmul(a, a, b, value=2) | t.addcdiv(a, a, b, value=-1) | t.hypot(a, b) | t.atan2(a, b)
+t.logit(t.sigmoid(a)) | t.nan_to_num(a / 0) | t.logaddexp(a, b) | t.fmod(a, b)
+t.remainder(a, 0.7) | a.sum() | a.sum(0) | a.sum((0, 1)) | a.sum(1, keepdim=True) | a.mean()
+a.mean(1) | a.prod() | a.prod(1) | a.max() | a.max(1).values | a.max(1).indices
+a.min(0, keepdim=True).values | t.max(a, b) | a.amax(1) | a.amin((0, 1)) | a.var() | a.std()
+a.var(1) | a.std(0, keepdim=True) | a.var(1, unbiased=False) | a.std(correction=0) | a.norm()
+a.norm(1) | a.norm(dim=1) | a.argmax() | a.argmax(1) | a.argmin(0) | a.cumsum(1) | a.cumprod(0)
+t.logsumexp(a, 1) | a.sort(1).values | a.sort(1, descending=True).indices | a.argsort(0)
+a.topk(2).values | a.topk(2, largest=False).indices | a.median() | a.median(1).values
+a.kthvalue(2, 1).values | (a > 0).any() | (a > 0).all(1) | (a > 0).sum() | a.count_nonzero()
+a.view(4, 3) | a.reshape(2, -1) | a.t() | a.transpose(0, 1) | a.permute(1, 0) | a.unsqueeze(1)
+a[None].squeeze(0) | a.flatten() | a[:, None].expand(-1, 5, -1) | t.cat([a, b], 1)
+t.stack([a, b], 2) | t.hstack([a, b]) | t.vstack([a, b]) | t.split(a, 2, 1)[1]
+t.split(a, [1, 3], 1)[1] | a.chunk(2, 1)[1] | a.unbind(1)[2] | a.narrow(1, 1, 2) | a.select(1, 2)
+t.tensor_split(a, 3, 1)[0] | a.diagonal() | t.diag(v) | t.diag(a @ b.T) | t.tril(a) | t.triu(a, 1)
+t.trace(a @ b.T) | a.flip(1) | a.roll(1, 0) | a.roll((1, 2), (0, 1)) | a.repeat(2, 1)
+a.tile(2, 2) | a.repeat_interleave(2, 1) | a.movedim(0, 1) | a[0] | a[-1, 2] | a[:, 1:3]
+a[1:, ::2] | a[..., 0] | a[None, :, None] | a[t.tensor([0, 2])] | a[:, t.tensor([1, 1, 3])]
+a[mask] | a[t.tensor([0, 1]), t.tensor([2, 3])] | a[i[:, 0]] | a[[0, 2], 1:] | a[a > 0]
+a[1, [0, 3]] | t.where(mask, a, b) | t.where(a > 0, a, 0.0) | a.masked_fill(mask, -1.0)
+a.masked_select(mask) | t.gather(a, 1, i) | t.gather(a, 0, i)
+a.index_select(1, t.tensor([3, 0])) | t.take(a, t.tensor([0, 5])) | t.take_along_dim(a, i, 1)
+t.zeros(3, 4).scatter(0, i, a) | t.zeros(3, 4).scatter_add(1, i, a)
+a.index_add(0, t.tensor([0, 2]), b[:2]) | a.index_fill(1, t.tensor([1]), 7.0)
+t.einsum("ij,jk->ik", a, m) | t.einsum("ij,ij->i", a, b) | t.outer(v, v) | t.dot(v, v)
+t.addmm(t.ones(3, 5), a, m, beta=2, alpha=0.5) | t.softmax(a, dim=1) | t.log_softmax(a, dim=0)
+t.zeros_like(a) | t.ones_like(i) | t.full_like(a, 3) | t.eye(3) | t.arange(5)
+t.arange(1, 2, 0.25) | t.linspace(0, 1, 5) | t.full((2, 2), 1.5) | t.full((2,), 7)
+t.tensor([1, 2]) / 2 | t.tensor([1, 2]) * 2.5 | t.tensor([1, 2]) + t.tensor([1.5, 2.5])
+t.tensor(3) * a | t.tensor(2.5, dtype=t.float64) * a | t.tensor([7, -7]) // 2
+t.tensor([7, -7]) % 3 | t.div(t.tensor([7, -7]), 2, rounding_mode="trunc")
+t.tensor([True, False]) + 1 | t.exp(t.tensor([1, 2])) | t.tensor([1, 2]).float().mean()
+t.tensor([5, 6]).sum() | a.to(t.float64) | a.long() | (a > 0).float() | a.double().sum() | a == b
+a != b | a < 0 | a >= b | t.isnan(a) | t.isfinite(a) | t.logical_and(mask, a > 0) | ~mask
+mask & mask | mask | t.isclose(a, a) | t.meshgrid(v, v, indexing="ij")[0]
+t.meshgrid(v, v, indexing="xy")[1] | t.nonzero(mask) | t.unique(i) | t.bincount(i.flatten())
+a.new_zeros(2) | a.type_as(i) | a.unflatten(1, (2, 2)) | t.searchsorted(v.sort().values, a)
+t.std_mean(a)[0] | t.var_mean(a, 1)[1]
 """
 LINES = [part.strip() for line in CASES.strip().splitlines() for part in line.split(" | ")]
 
@@ -97,14 +109,16 @@ def test_values_dtypes_and_gradients_are_pytorchs(source: str) -> None:
 
 
 IN_PLACE = """
-x.add_(y) | x.add_(y, alpha=2) | x.sub_(1) | x.mul_(y) | x.div_(2) | x.pow_(2) | x.neg_() | x.exp_() | x.clamp_(0, 1)
-x.zero_() | x.fill_(3) | x.copy_(y) | x.lerp_(y, 0.5) | x.addcmul_(y, y) | x.addcdiv_(y, y + 2, value=2) | x.relu_()
-x[0].mul_(2) | x[:, 1:3].add_(y[:, 1:3]) | x.view(-1)[2:5].copy_(y.view(-1)[:3]) | x.t().mul_(y.t()) | x[1][2].fill_(5)
-x.masked_fill_(y > 0, 2.0) | x.index_add_(0, t.tensor([0, 1]), y[:2]) | x.scatter_(1, t.tensor([[0], [1], [2]]), y[:, :1])
+x.add_(y) | x.add_(y, alpha=2) | x.sub_(1) | x.mul_(y) | x.div_(2) | x.pow_(2) | x.neg_()
+x.exp_() | x.clamp_(0, 1) | x.zero_() | x.fill_(3) | x.copy_(y) | x.lerp_(y, 0.5)
+x.addcmul_(y, y) | x.addcdiv_(y, y + 2, value=2) | x.relu_() | x[0].mul_(2)
+x[:, 1:3].add_(y[:, 1:3]) | x.view(-1)[2:5].copy_(y.view(-1)[:3]) | x.t().mul_(y.t())
+x[1][2].fill_(5) | x.masked_fill_(y > 0, 2.0) | x.index_add_(0, t.tensor([0, 1]), y[:2])
+x.scatter_(1, t.tensor([[0], [1], [2]]), y[:, :1])
 """
 STATEMENTS = """
-x[0] = 1.0 | x[:, 1] = y[:, 2] | x[x > 0] = 0.0 | x[t.tensor([0, 2])] = y[:2] | x[1, 2] = y[0, 0] | x[..., 0] = 7
-x += y | x *= 2 | x -= y[0] | x /= 3 | x[1:] += y[1:] | x[0, 0] *= y[1, 1]
+x[0] = 1.0 | x[:, 1] = y[:, 2] | x[x > 0] = 0.0 | x[t.tensor([0, 2])] = y[:2] | x[1, 2] = y[0, 0]
+x[..., 0] = 7 | x += y | x *= 2 | x -= y[0] | x /= 3 | x[1:] += y[1:] | x[0, 0] *= y[1, 1]
 """
 
 

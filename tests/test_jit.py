@@ -24,7 +24,7 @@ class ConvNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Without a bias: batch norm takes it off again, and Adam makes steps of its gradient's noise.
+        # No bias: batch norm takes it off again, and Adam makes steps of its gradient's noise.
         self.conv = nn.Conv2d(1, 4, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(4)
         self.drop = nn.Dropout(0.25)

@@ -1,4 +1,4 @@
-"""A PyTorch tutorial with nothing but its import lines changed, beside PyTorch where it is there."""
+"""A PyTorch tutorial with nothing but its import lines changed, beside PyTorch itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ IMPORTS = {
     "from graphc.data import DataLoader, TensorDataset":
         "from torch.utils.data import DataLoader, TensorDataset",
     "from graphc.data import DataLoader": "from torch.utils.data import DataLoader",
-    "from graphc.data.vision import datasets, transforms": "from stand_ins import datasets, transforms",
+    "from graphc.data.vision import datasets, transforms":
+        "from stand_ins import datasets, transforms",
 }  # fmt: skip
 
 

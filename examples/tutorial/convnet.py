@@ -1,4 +1,4 @@
-"""A ConvNet with batch norm on pictures of 28 x 28 in MNIST's files: loader workers, SGD, epochs."""
+"""A ConvNet with batch norm on 28 x 28 pictures in MNIST's files: workers, SGD, epochs."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""Small files of MNIST's and CIFAR's formats, made of scikit-learn's digits, to run without a net."""
+"""Small files of MNIST's and CIFAR's formats, made of scikit-learn's digits."""
 
 import struct
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -205,10 +206,8 @@ def _died(each: _Worker) -> WorkerError:
 def stop(workers: list[_Worker]) -> None:
     """Ask processes to stop; make those that do not."""
     for each in workers:
-        try:
+        with contextlib.suppress(BrokenPipeError, OSError, ValueError):
             each.connection.send(worker.STOP)
-        except (BrokenPipeError, OSError, ValueError):
-            pass
         each.connection.close()
     for each in workers:
         each.process.join(0.5)

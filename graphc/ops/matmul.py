@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import Kind, Library, Op, Sample, caller
 from graphc.operators import FUNCTIONS
