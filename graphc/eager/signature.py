@@ -21,7 +21,7 @@ from graphc import dims, dtypes
 from graphc.eager import promotion
 from graphc.eager.numpy_code import numpy_function
 from graphc.errors import GraphcError
-from graphc.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
+from graphc.ir import Graph, Kind, Node, Reduction, map_sizes, tensor_type, toposort
 from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
@@ -42,6 +42,7 @@ COMPILE_ABOVE_NS = 40_000.0
 _SLOW = {"conv": 6.0, "philox": 20.0, "windows": 4.0, "pool": 8.0}
 # Ten rounds of arithmetic on 64-bit words, a NumPy call each.
 _PHILOX_NS = 15_000.0
+_FEW = 12
 _KEPT = (Kind.CONTRACT, Kind.LIBRARY, Kind.REDUCE)
 
 Key = tuple[Any, ...]
@@ -379,7 +380,7 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
     inputs, outputs, single = trace(function, types, build, False)
     moves = all(n.op.kind in (Kind.MOVEMENT, Kind.SOURCE) for n in toposort(outputs))
     products = sum(n.op.kind is Kind.CONTRACT for n in toposort(outputs))
-    plain = moves or (products == 1 and _is_product(outputs))
+    plain = moves or (products == 1 and _is_product(outputs)) or _finds_places(outputs)
     if plain or (numpy_cost(outputs) < COMPILE_ABOVE_NS and not _has_bodies(outputs)):
         # Simplifying drops what the derivative has to see: then it waits for the run.
         if not _has_own_gradients(outputs):
@@ -387,6 +388,13 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
         return Call(name, inputs, outputs, single=single)
     inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)
     return Call(name, inputs, outputs, single=single, compiled=True)
+
+
+def _finds_places(outputs: Sequence[Node]) -> bool:
+    """Whether a graph is about the places of extremes, for which NumPy has the faster loops."""
+    nodes = list(toposort(outputs))
+    found = any(isinstance(n.op.lowering, Reduction) and n.op.lowering.arg for n in nodes)
+    return found and len(nodes) < _FEW
 
 
 def _has_bodies(outputs: Sequence[Node]) -> bool:
