@@ -165,11 +165,15 @@ class _Pass:
 def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]:
     """One step on tensors: the derivative as an operation that is recorded itself."""
     fn.check_alive()
+    flags = fn.call.differentiable
     given = tuple(ct is not None for ct in cts)
     tensors: list[Tensor | None] = []
     for saved in fn.inputs or ():
         tensors.append(None if saved is None else _unpacked(fn, saved, saved.edge))
-    outputs = [None if s is None else _unpacked(fn, s, (fn, k)) for k, s in enumerate(fn.outputs)]
+    outputs = [
+        None if s is None else _unpacked(fn, s, (fn, k) if flags[k] else None)
+        for k, s in enumerate(fn.outputs)
+    ]
     function = fn.call.exact_derivative(fn.wanted, given)
     places = [(k, t) for k, t in enumerate(tensors) if t is not None and k in function.inputs]
     if {k for k, _ in places} != set(function.inputs):

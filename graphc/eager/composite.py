@@ -107,12 +107,29 @@ def store(target: Tensor, value: Tensor) -> None:
         tracing.trace.assign(target, value)
         return
     if target._array is not value._array:
-        if not target._array.flags.writeable:
-            raise read_only()
+        check_writable(target)
         np.copyto(target._array, value._array, casting="unsafe")
     if target._version is None:
         target.version()
     target._version.count += 1  # type: ignore[union-attr]
+
+
+def check_writable(target: Tensor) -> None:
+    """Refuse to write memory that is read-only, or where elements share a place.
+
+    Raises:
+        ArgumentError: either is so.
+    """
+    array = target._array
+    if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+        raise ArgumentError(
+            f"a tensor of shape {array.shape} that was expanded cannot be changed in place: "
+            "several of its elements are one place in memory",
+            where=caller(),
+            hint="work on x.clone()",
+        )
+    if not array.flags.writeable:
+        raise read_only()
 
 
 def read_only() -> ArgumentError:

@@ -21,6 +21,8 @@ from graphc.eager.hot import hot, made, tracing
 from graphc.eager.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke
 from graphc.eager.signature import needs_of
 from graphc.eager.tensor import Tensor, ndarray, new, wrap
+from graphc.errors import ArgumentError
+from graphc.ir import caller
 from graphc.ops.declare import is_tensor
 
 # Elements up to which a ufunc takes less time than a kernel's launch.
@@ -116,7 +118,10 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
             or hot.slow
         ):
             return operands(function, a, b)
-        array = local.run(ufunc, x, y)
+        try:
+            array = local.run(ufunc, x, y)
+        except ValueError:
+            return operands(function, a, b)  # shapes that do not broadcast: it says which
         result = new(Tensor)
         result._array = array if array.__class__ is ndarray else np.asarray(array)
         if (a._edge is not None or b._edge is not None) and has_gradient and state.enabled:
@@ -177,8 +182,14 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
             found.append(made(wrap(np.asarray(value))))
         elif hot.slow and tracing.trace is not None and tracing.trace.is_size(value):
             found.append(tracing.trace.size_tensor(value, dtype))
+        elif hasattr(value, "__radd__"):
+            return NotImplemented  # its class may know what to do with a tensor
         else:
-            return NotImplemented
+            raise ArgumentError(
+                f"{function.__name__}: {type(value).__name__} {value!r:.40} is not a tensor, an "
+                "array or a number",
+                where=caller(),
+            )
     return invoke(function, (SLOT,) * len(found), (), found)
 
 

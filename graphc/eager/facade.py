@@ -19,6 +19,7 @@ from graphc.eager import (
     hooks,
     indexing,
     interchange,
+    joining,
     methods,
     ordering,
     promotion,
@@ -37,7 +38,17 @@ from graphc.ir import caller
 from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
 
 # These declare eager functions when they are imported.
-DECLARING = (arithmetic, control, creation, ordering, random, reductions, selecting, shapes)
+DECLARING = (
+    arithmetic,
+    control,
+    creation,
+    joining,
+    ordering,
+    random,
+    reductions,
+    selecting,
+    shapes,
+)
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
 EAGER["from_numpy"] = creation.from_numpy

@@ -16,7 +16,7 @@ import numpy as np
 from graphc import dtypes
 from graphc.autograd.graph import AccumulateGrad, CallBackward, Version
 from graphc.autograd.mode import state
-from graphc.eager.composite import leaf_written, store
+from graphc.eager.composite import check_writable, leaf_written, store
 from graphc.eager.hot import hot, tracing
 from graphc.eager.invoke import SLOT, backward_name, call_of, fill, invoke
 from graphc.eager.tensor import Tensor, View
@@ -196,6 +196,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 def zero_cost_copy(target: Tensor, array: Any) -> None:
     """Fill the memory of a tensor that has no history, broadcasting an array or number."""
+    check_writable(target)
     np.copyto(target._array, array, casting="unsafe")
     target.version().count += 1
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from graphc.eager.hot import hot
 from graphc.eager.invoke import viewed
-from graphc.eager.registry import call, call_list, eager, named
+from graphc.eager.registry import call, eager, named
 from graphc.eager.tensor import Tensor
-from graphc.errors import AttributeValueError, ShapeError
+from graphc.errors import ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
@@ -242,13 +242,25 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
 @eager()
 def expand(input: Any, *sizes: Any) -> Any:
     """A view with axes of size 1 repeated; -1 keeps a size."""
-    return call(_expanded, input, view=True, shape=sizes_of(sizes))
+    return _spread(input, sizes_of(sizes))
+
+
+def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
+    if hot.slow:
+        return call(_expanded, input, view=True, shape=shape)
+    array = input._array
+    own = (1,) * (len(shape) - array.ndim) + array.shape
+    try:
+        spread = np.broadcast_to(array, [o if s == -1 else s for s, o in zip(shape, own)])
+    except (ValueError, TypeError):
+        return call(_expanded, input, view=True, shape=shape)  # it says what is wrong
+    return viewed(input, spread, _expanded, (("shape", shape),))
 
 
 @eager()
 def broadcast_to(input: Any, shape: Any) -> Any:
     """A view broadcast to a shape."""
-    return call(_expanded, input, view=True, shape=tuple(shape))
+    return _spread(input, tuple(shape))
 
 
 @eager()
@@ -310,69 +322,6 @@ def tril(input: Any, diagonal: int = 0) -> Any:
 def triu(input: Any, diagonal: int = 0) -> Any:
     """A matrix with zeros below a diagonal."""
     return call(_TRIU, input, k=diagonal)
-
-
-@named("CatBackward0")
-def _cat(xs: Any, *, axis: int) -> Any:
-    shapes = [x.type.shape for x in xs]
-    # PyTorch lets an empty vector stand among tensors of any shape.
-    kept = [x for x, s in zip(xs, shapes) if s != (0,)] if len(set(map(len, shapes))) > 1 else xs
-    return FUNCTIONS["concat"](kept, axis)
-
-
-@named("StackBackward0")
-def _stack(xs: Any, *, axis: int) -> Any:
-    return FUNCTIONS["stack"](xs, axis)
-
-
-def _listed(tensors: Any, name: str) -> list[Tensor]:
-    found = list(tensors)
-    if not found:
-        raise AttributeValueError(f"{name}: an empty list of tensors", where=caller())
-    return found
-
-
-@eager("cat", "concat", "concatenate")
-def cat(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
-    """Tensors one after the other along an axis.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.cat([gc.zeros(2), gc.ones(1)])
-        tensor([0., 0., 1.])
-    """
-    return call_list(_cat, _listed(tensors, "cat"), axis=int(dim if axis is None else axis))
-
-
-@eager("stack")
-def stack(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
-    """Tensors of one shape along a new axis.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.stack([gc.zeros(2), gc.ones(2)])
-        tensor([[0., 0.],
-                [1., 1.]])
-    """
-    return call_list(_stack, _listed(tensors, "stack"), axis=int(dim if axis is None else axis))
-
-
-def _at_least(tensors: Any, rank: int) -> list[Tensor]:
-    return [x if x.ndim >= rank else reshape(x, (1,) * (rank - x.ndim) + tuple(x.shape))
-            for x in tensors]  # fmt: skip
-
-
-@eager("hstack")
-def hstack(tensors: Any) -> Any:
-    """Tensors side by side: along axis 1, vectors along axis 0."""
-    lifted = _at_least(tensors, 1)
-    return cat(lifted, 0 if lifted[0].ndim == 1 else 1)
-
-
-@eager("vstack", "row_stack")
-def vstack(tensors: Any) -> Any:
-    """Tensors one below the other: along axis 0, vectors as rows."""
-    return cat(_at_least(tensors, 2), 0)
 
 
 @named("SliceBackward0")

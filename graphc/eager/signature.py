@@ -394,7 +394,7 @@ def _finds_places(outputs: Sequence[Node]) -> bool:
     """Whether a graph is about the places of extremes, for which NumPy has the faster loops."""
     nodes = list(toposort(outputs))
     found = any(isinstance(n.op.lowering, Reduction) and n.op.lowering.arg for n in nodes)
-    return found and len(nodes) < _FEW
+    return found and len(nodes) < _FEW and all(n.op.name != "windows" for n in nodes)
 
 
 def _has_bodies(outputs: Sequence[Node]) -> bool:
