@@ -141,7 +141,7 @@ class _Packer:
             kind = "ordered" if isinstance(value, OrderedDict) else "dict"
             return [kind, [self._item(k, v, path, depth) for k, v in value.items()]]
         if type(value) in (list, tuple, Size):
-            kind = {list: "list", tuple: "tuple", Size: "size"}[type(value)]
+            kind = {list: "list", tuple: "tuple", Size: "size"}[type(value)]  # type: ignore[index]
             parts = [self.pack(v, _joined(path, k), depth + 1) for k, v in enumerate(value)]
             return [kind, parts]
         raise ArgumentError(
@@ -244,7 +244,7 @@ class _Unpacker:
             return array if kind == "array" else array.reshape(-1)[0]
         if kind == "float":
             return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[content]
-        return {"dtype": dtypes.as_dtype, "device": device}[kind](content)
+        return {"dtype": dtypes.as_dtype, "device": device}[kind](content)  # type: ignore[operator]
 
     def _fault(self, value: Any) -> FormatError:
         return FormatError(

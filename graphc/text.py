@@ -9,8 +9,7 @@
         v1: f32[64, 10] = add(w, w)
         return v0, (w := v1)                         # w's new value
 
-A fused node's body is a nested `def`. Arrays are never part of the text: parameters and constants
-are bound inputs.
+A fused node's body is a nested `def`. Arrays are no part of it: parameters are bound inputs.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ from graphc.types import TensorType, TupleType, Type
 
 PLACEHOLDERS = ("input", "parameter", "constant")
 # What a text may hold: axes of a shape, terms of a size, the magnitude of a number.
-MAX_RANK = 64
-MAX_TERMS = 1024
-MAX_INT = (1 << 64) - 1
+MAX_RANK, MAX_TERMS, MAX_INT = 64, 1024, (1 << 64) - 1
 
 
 def show(graph: Graph, *, origins: bool = False) -> str:
@@ -394,9 +391,9 @@ class _Reader:
 
     def _size(self, tree: ast.AST) -> Any:
         size = self._value(tree)
-        if isinstance(size, bool) or not isinstance(size, int | Dim):
-            raise _fault(tree, f"{shown(tree)} is not a size")
-        return size
+        if not isinstance(size, bool) and isinstance(size, int | Dim):
+            return size
+        raise _fault(tree, f"{shown(tree)} is not a size")
 
     def _value(self, tree: ast.AST) -> Any:
         if isinstance(tree, ast.Constant):
@@ -434,17 +431,14 @@ class _Reader:
         except (GraphcError, ArithmeticError) as error:
             raise _fault(tree, f"{shown(tree)}: {error!s:.80}") from None
         found = size.terms.items() if isinstance(size, Dim) else [((), size)]
-        if size is None or any(abs(c) > MAX_INT or len(m) > MAX_RANK for m, c in found):
+        if size is None or any(abs(c) > MAX_INT or len(m) > MAX_RANK for m, c in found):  # type: ignore[arg-type]
             raise _fault(tree, f"the size {shown(tree)} is too large an expression")
         return size
 
     def _named(self, name: str) -> Any:
-        if name in self.bodies:
-            return self.bodies[name]
-        if name in ("inf", "nan"):
-            return float(name)
-        if name in BY_SHORT:
-            return BY_SHORT[name]
+        known = {**BY_SHORT, **self.bodies, "inf": math.inf, "nan": math.nan}
+        if name in known:
+            return known[name]
         if name not in self.symbols:
             self.symbols[name] = Symbol(name)
         return dims.symbol(self.symbols[name])

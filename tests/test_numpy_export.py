@@ -296,7 +296,7 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
     program = gc.compile([x], x + x)
     with pytest.raises(ArgumentError, match="'onnx' is not a format"):
         gc.jit.export(program, tmp_path, format="onnx")
-    with pytest.raises(ArgumentError, match="function .* is no program"):
+    with pytest.raises(ArgumentError, match=r"function .* is no program"):
         gc.jit.export(lambda x: x, tmp_path)
     with pytest.raises(ArgumentError, match="is not a path"):
         gc.jit.export(program, 3)

@@ -288,7 +288,7 @@ def test_a_truncated_file_is_said_to_be_so(tmp_path: Path, cut: int) -> None:
 
 def test_files_of_other_formats_are_named(tmp_path: Path) -> None:
     (tmp_path / "zip").write_bytes(b"PK\x03\x04" + bytes(100))
-    with pytest.raises(FormatError, match="it is a zip file: read one of gc.jit.save"):
+    with pytest.raises(FormatError, match="it is a zip file: read one of"):
         load(tmp_path / "zip")
     (tmp_path / "pickle").write_bytes(b"\x80\x02" + bytes(100))
     with pytest.raises(FormatError, match="it is a pickle, which can run code"):
@@ -321,7 +321,7 @@ BAD_HEADERS: list[tuple[Any, str]] = [
     ({"__metadata__": {"graphc.structure": '["exec", "x"]'}, "x": ENTRY}, "not well formed"),
     ({"__metadata__": {"graphc.structure": "[" * 5000}, "x": ENTRY}, "no JSON"),
     (
-        {"__metadata__": {"graphc.structure": '["list", [' * 500 + "1" + "]]" * 500}, "x": ENTRY},
+        {"__metadata__": {"graphc.structure": '["list", [' * 200 + "1" + "]]" * 200}, "x": ENTRY},
         "nested too deep",
     ),
     ({"__metadata__": {"graphc.structure": '["dict", [[["list", []], 1]]]'}, "x": ENTRY}, "formed"),

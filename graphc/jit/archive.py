@@ -1,15 +1,13 @@
 """Programs as files: `save` and `load`. A `.gcz` file runs where the Python that made it is gone.
 
-    gc.jit.save(step, "step.gcz")
-    step = gc.jit.load("step.gcz")
+    gc.jit.save(step, "step.gcz");  step = gc.jit.load("step.gcz")
 
 An archive is a zip of text and numbers: the graph as `text.show` prints it, its parameters and
 constants as safetensors, a JSON manifest, and those lines of the user's source that messages
 quote. There is no pickle in it and nothing in it is run: kernels are generated anew from the
 graph. Whatever a file says is checked before it is used: places, sizes, checksums, every node.
 
-The parts are in `archive_zip`, `manifest`, `archive_checks`; what `load` returns in
-`archive_program`.
+Parts: `archive_zip`, `manifest`, `archive_checks`; what `load` returns: `archive_program`.
 """
 
 from __future__ import annotations
@@ -365,7 +363,7 @@ class _Reader:
             origins = tuple(_origins(record, files))
             lines = {line: origins[k] for line, k in record.lines}
             bind = _Binder(record, states, origins)
-            graph = text.parse(content, bind=bind, origins=lines, guard=guard)
+            graph = text.parse(content, bind=bind, origins=lines, guard=guard)  # type: ignore[arg-type]
             if bind.count != len(record.inputs):
                 raise ArchiveError(f"it has {bind.count} inputs, not {len(record.inputs)}")
             check_graph(graph)

@@ -125,7 +125,7 @@ def guard(op: Op, operands: Sequence[Node], attrs: dict[str, Any]) -> None:
         if axis >= len(sizes):
             raise ArchiveError(f"{op.name}: axis {axis} of {len(sizes)}")
     if attrs.get("trusted"):
-        attrs["trusted"] = follows(operands[1], tensor_type(operands[0]).shape[axis])
+        attrs["trusted"] = follows(operands[1], tensor_type(operands[0]).shape[axis])  # type: ignore[index]
 
 
 @functools.cache

@@ -106,7 +106,8 @@ def _of_variant(name: str, variant: Any, certificate: Any, form: str, places: An
         raise ArgumentError("save: the function computes nothing", where=caller())
     for group, key, index, node in variant.live:
         value = group[key] if index is None else group[key][index]
-        node.state.array[...] = value._array if isinstance(value, Tensor) else value
+        new = value._array if isinstance(value, Tensor) else value
+        node.state.array[...] = new  # type: ignore[attr-defined]
 
     def call(named: Callable[[Any], str]) -> CallRecord:
         results = [_result(variant, how, what, named) for how, what in variant.places]

@@ -1,15 +1,13 @@
 """Programs as folders of plain Python: a readable `model.py` that needs NumPy alone.
 
     gc.jit.export(step, "exported")
-
     exported/model.py      one statement a node, the user's lines as comments, helpers it needs
     exported/weights.npz   parameters, buffers and other state
 
 `model.py` gives what `gc.interpret` gives, bit for bit with one version of NumPy; `erf` and `erfc`,
 which NumPy lacks, within 4 ulp. Compiled programs differ from both by what their kernels' other
 order of sums and their own exp, tanh ... make: these are within 2 ulp of the true value.
-
-How each op is written is in `numpy_ops`, the functions that are copied in `numpy_helpers`.
+How each op is written: `numpy_ops`; the functions that are copied: `numpy_helpers`.
 """
 
 from __future__ import annotations
@@ -330,7 +328,7 @@ class _Module:
             returned = _laid_out(self.program._build.layout, found)
         else:
             ways = {"out": found.__getitem__, "state": "state[{!r}]".format, "value": repr}
-            leaves = [ways[how](what) for how, what in self.call.results]
+            leaves = [ways[how](what) for how, what in self.call.results]  # type: ignore[operator]
             returned = _restored(self.call.tree, leaves)
         if not aliased:
             scope.add(f"return {returned}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphc.eager import shapes
+from graphc.eager import joining
 from graphc.eager.tensor import Tensor
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
@@ -31,7 +31,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Tensor:
     parts = [param.reshape(-1) for param in parameters]
     if not parts:
         raise ArgumentError("parameters_to_vector: there are no parameters", where=caller())
-    return shapes.cat(parts)
+    return joining.cat(parts)
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Any]) -> None:
