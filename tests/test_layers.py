@@ -33,7 +33,7 @@ RANKS = (
     ("graphc.driver",),
     ("graphc.autograd.mode", "graphc.eager.size", "graphc.cuda"),
     ("graphc.eager.hot",),
-    ("graphc.eager.device", "graphc.eager.numpy_code", "graphc.eager.printing")
+    ("graphc.eager.cost", "graphc.eager.device", "graphc.eager.numpy_code", "graphc.eager.printing")
     + ("graphc.eager.promotion", "graphc.eager.quiet"),
     ("graphc.eager.signature",),
     ("graphc.autograd.graph",),

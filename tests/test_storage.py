@@ -181,7 +181,7 @@ def test_torch_reads_and_writes_it(tmp_path: Path) -> None:
     for name, value in theirs.state_dict().items():
         assert torch.equal(again[name], value)
     values = torch.tensor([1.0, -2.5, 3.140625, float("inf"), 1e-40]).bfloat16()
-    package.save_file({"x": values, "s": values[0]}, tmp_path / "bf16")
+    package.save_file({"x": values, "s": values[0].clone()}, tmp_path / "bf16")
     found = load(tmp_path / "bf16")
     assert found["x"].tolist() == values.float().tolist() and found["s"].item() == 1.0
     package.save_file({"x": values.to(torch.float8_e4m3fn)}, tmp_path / "f8")

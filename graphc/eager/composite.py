@@ -121,7 +121,11 @@ def check_writable(target: Tensor) -> None:
         ArgumentError: either is so.
     """
     array = target._array
-    if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+    if (
+        array.size
+        and 0 in array.strides
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+    ):
         raise ArgumentError(
             f"a tensor of shape {array.shape} that was expanded cannot be changed in place: "
             "several of its elements are one place in memory",

@@ -19,30 +19,15 @@ import numpy as np
 
 from graphc import dims, dtypes
 from graphc.eager import promotion
+from graphc.eager.cost import pays_to_compile
 from graphc.eager.numpy_code import numpy_function
 from graphc.errors import GraphcError
-from graphc.ir import Graph, Kind, Node, Reduction, map_sizes, tensor_type, toposort
+from graphc.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
 from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
 from graphc.types import TensorType
 
-# NumPy's cost of a node in nanoseconds: a call, and each element by the kind of op.
-_CALL_NS = 400.0
-_ELEMENT_NS = {
-    Kind.ELEMENTWISE: 0.35,
-    Kind.REDUCE: 0.3,
-    Kind.MOVEMENT: 0.0,
-    Kind.SOURCE: 0.1,
-    Kind.CONTRACT: 0.3,
-    Kind.LIBRARY: 3.0,
-}
-# Where compiled kernels start to pay: below it a program's own call is a good part of the time.
-COMPILE_ABOVE_NS = 40_000.0
-_SLOW = {"conv": 6.0, "philox": 20.0, "windows": 4.0, "pool": 8.0}
-# Ten rounds of arithmetic on 64-bit words, a NumPy call each.
-_PHILOX_NS = 15_000.0
-_FEW = 12
 _KEPT = (Kind.CONTRACT, Kind.LIBRARY, Kind.REDUCE)
 
 Key = tuple[Any, ...]
@@ -335,27 +320,6 @@ def _with_copies(
     return together
 
 
-def numpy_cost(outputs: Sequence[Node]) -> float:
-    """NumPy's time for a graph of known shapes, roughly, in nanoseconds."""
-    total = 0.0
-    for node in toposort(outputs):
-        if node.op is INPUT_OP:
-            continue
-        size = max((_elements(n) for n in (node, *node.inputs)), default=1)
-        each = next((v for k, v in _SLOW.items() if k in node.op.name), None)
-        total += _CALL_NS + size * (_ELEMENT_NS.get(node.op.kind, 0.3) if each is None else each)
-        if node.op.name == "philox":
-            total += _PHILOX_NS
-        if "conv" in node.op.name:
-            total += 4.0 * _elements(node) * max(_elements(i) for i in node.inputs[1:])
-    return total
-
-
-def _elements(node: Node) -> int:
-    size = tensor_type(node).size if isinstance(node.type, TensorType) else 1
-    return size if isinstance(size, int) else 1
-
-
 def trace(
     function: Callable[..., Any], types: Types, build: Callable[..., Any], compiled: bool
 ) -> tuple[list[Node], list[Node], bool]:
@@ -378,36 +342,13 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
     """
     name = function_name(function)
     inputs, outputs, single = trace(function, types, build, False)
-    moves = all(n.op.kind in (Kind.MOVEMENT, Kind.SOURCE) for n in toposort(outputs))
-    products = sum(n.op.kind is Kind.CONTRACT for n in toposort(outputs))
-    plain = moves or (products == 1 and _is_product(outputs)) or _finds_places(outputs)
-    if plain or (numpy_cost(outputs) < COMPILE_ABOVE_NS and not _has_bodies(outputs)):
+    if not pays_to_compile(outputs):
         # Simplifying drops what the derivative has to see: then it waits for the run.
         if not _has_own_gradients(outputs):
             outputs = _simplified(name, inputs, outputs)
         return Call(name, inputs, outputs, single=single)
     inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)
     return Call(name, inputs, outputs, single=single, compiled=True)
-
-
-def _finds_places(outputs: Sequence[Node]) -> bool:
-    """Whether a graph is about the places of extremes, for which NumPy has the faster loops."""
-    nodes = list(toposort(outputs))
-    found = any(isinstance(n.op.lowering, Reduction) and n.op.lowering.arg for n in nodes)
-    return found and len(nodes) < _FEW and all(n.op.name != "windows" for n in nodes)
-
-
-def _has_bodies(outputs: Sequence[Node]) -> bool:
-    """Whether a graph has loops or branches, which NumPy code would run a Python step at a time."""
-    return any(isinstance(v, Graph) for n in toposort(outputs) for _, v in n.attrs)
-
-
-def _is_product(outputs: Sequence[Node]) -> bool:
-    """Whether a graph is one matrix product, which NumPy gives to its BLAS."""
-    return all(
-        n.op.name == "matmul" or n.op.kind in (Kind.MOVEMENT, Kind.SOURCE)
-        for n in toposort(outputs)
-    )
 
 
 def _with_any_batch(

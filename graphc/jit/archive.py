@@ -342,8 +342,9 @@ class _Reader:
 
     def excerpts(self) -> list[tuple[str, dict[int, str]]]:
         """The source files' names, and lines of them by number."""
+        content = self.member(SOURCES)
         try:
-            found = json.loads(self.member(SOURCES))
+            found = json.loads(content)
             return [
                 (_line(entry["name"]), {int(k): _line(v) for k, v in entry["lines"].items()})
                 for entry in found["files"]
