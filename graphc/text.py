@@ -436,14 +436,12 @@ class _Reader:
         return size
 
     def _named(self, name: str) -> Any:
-        known = {**BY_SHORT, **self.bodies, "inf": math.inf, "nan": math.nan}
-        if name in known:
-            return known[name]
-        if name not in self.symbols:
-            self.symbols[name] = Symbol(name)
-        return dims.symbol(self.symbols[name])
+        # A body belongs to one node: two at each level would make 2**depth of the innermost.
+        found = self.bodies.pop(name, None) or CONSTANTS.get(name)
+        return found or dims.symbol(self.symbols.setdefault(name, Symbol(name)))
 
 
+CONSTANTS = {**BY_SHORT, "inf": math.inf, "nan": math.nan}
 BINARY = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,

@@ -543,6 +543,21 @@ def test_graphs_that_no_program_has(tmp_path: Path, message: str) -> None:
     assert len(str(found.value)) < 1000
 
 
+def test_bodies_within_bodies_stay_as_many_as_they_are(tmp_path: Path) -> None:
+    """Each body is one node's: 40 levels that use the one below twice would be 2**40 nodes."""
+    lines = ["def program(p: b1[()], x: f32[()]):"]
+    for level in range(40):
+        lines.append("    " * (level + 1) + f"def b{level}(p: b1[()], x: f32[()]):")
+    lines.append("    " * 41 + "v0: f32[()] = exp(x)\n" + "    " * 41 + "return v0")
+    for level in reversed(range(40)):
+        tab = "    " * (level + 1)
+        for k in range(2):
+            lines.append(f"{tab}v{k}: (f32[()],) = cond(p, p, x, true=b{level}, false=b{level})")
+        lines += [f"{tab}v2: f32[()] = item(v1, index=0)", f"{tab}return v2"]
+    with pytest.raises(GraphcError, match="false=b39 is not what"):
+        gc.text.parse("\n".join(lines), guard=archive_checks.guard)
+
+
 def test_a_trusted_index_must_come_from_a_sort(tmp_path: Path) -> None:
     """The promise is dropped, so that the index is checked when the program runs."""
     x, i = gc.input("x", (gc.dim("n"),)), gc.input("i", (2,), gc.int64)

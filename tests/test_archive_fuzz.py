@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def test_damaged_archives(part: int) -> None:
     refused = seen["ArchiveError"] + seen["FormatError"] + seen["ParseError"]
     assert refused + seen["read"] == EACH
     assert refused > 0.8 * EACH and seen["read"] > 10
+
+
+def test_memory_follows_the_size_of_the_file() -> None:
+    """Reading allocates some multiple of what is there, whatever sizes a file claims."""
+    data = mutations.GOLDEN.read_bytes()
+    mutations.attempt(data)
+    for seed in range(150):
+        damaged = mutations.mutation(data, seed)
+        tracemalloc.start()
+        mutations.attempt(damaged)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 200 * len(data), seed
 
 
 def test_survivors_are_compiled_and_run() -> None:

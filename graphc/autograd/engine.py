@@ -30,6 +30,8 @@ class _Pass:
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
         # Tensors where the pass itself is recorded; plain arrays, which cost less, where not.
         self.recorded = create_graph or (hot.slow > 0 and tracing.trace is not None)
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.differentiated = True
         self.create_graph = create_graph
         self.retain = retain_graph
         self.queue: list[tuple[int, int, GradFn]] = []

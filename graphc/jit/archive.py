@@ -1,7 +1,6 @@
 """Programs as files: `save` and `load`. A `.gcz` file runs where the Python that made it is gone.
 
     gc.jit.save(step, "step.gcz");  step = gc.jit.load("step.gcz")
-
 An archive is a zip of text and numbers: the graph as `text.show` prints it, its parameters and
 constants as safetensors, a JSON manifest, and those lines of the user's source that messages
 quote. There is no pickle in it and nothing in it is run: kernels are generated anew from the

@@ -83,6 +83,7 @@ class Trace:
         self.born: dict[int, Any] = {}  # weak references, by identity
         self.generators: dict[int, tuple[Any, Node]] = {}
         self.edges: dict[Node, Any] = {}  # of nodes whose cotangents are recorded
+        self.differentiated = False  # whether the traced code ran a backward pass
         self.shared: Any = None  # placeholders that other runs of the function use too
 
     # --- nodes

@@ -175,6 +175,8 @@ class Variant:
         self.grad_enabled = state.enabled
         # Where nothing that was touched requires a gradient, recording is as good as off.
         self.grad_matters = bool(run.trace.edges)
+        # A traced forward pass alone computes the same when nothing is recorded.
+        self.needs_mode = not self.grad_enabled or run.trace.differentiated
         self.requires = tuple(t._edge is not None for t in run.inputs)
         self.readings: list[Reading] = run.watch.readings
         self.reads = run.trace.reads
@@ -258,7 +260,7 @@ class Variant:
 
     def mismatch(self, tensors: Sequence[Tensor]) -> str:
         """Why this variant does not fit a call of these tensors; "" when it does."""
-        if self.grad_matters and state.enabled is not self.grad_enabled:
+        if self.grad_matters and state.enabled is not self.grad_enabled and self.needs_mode:
             return f"gradient recording is {'on' if state.enabled else 'off'}"
         arrays = [t._array for t in tensors]
         shapes = tuple([a.shape for a in arrays])
@@ -267,7 +269,7 @@ class Variant:
             if reason:
                 return reason
             self.known_shapes.add(shapes)
-        if self.from_outside or any(self.requires):
+        if state.enabled and (self.from_outside or any(self.requires)):
             for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
                 if (tensor._edge is not None) is not wanted:
                     return f"input {k} {'does not require' if wanted else 'requires'} a gradient"
@@ -307,12 +309,12 @@ class Variant:
             if isinstance(value, Tensor):
                 value = value._array
             node.state.array[...] = value  # type: ignore[attr-defined]
-        if self.from_outside:
+        if self.from_outside and state.enabled:
             results = self._recorded_call(tensors)
         elif self.is_empty:
             results = []
         else:
-            found = self._program(*[tensors[k]._array for k in self.positions])
+            found = self.program(*[tensors[k]._array for k in self.positions])
             results = [_tensor(found[k]) for k in self.order]
             for tensor in self.written:
                 tensor.version().count += 1
