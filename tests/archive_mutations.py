@@ -21,7 +21,7 @@ from typing import Any
 
 import graphc as gc
 from graphc.errors import GraphcError
-from graphc.jit import archive, archive_program
+from graphc.jit import archive_program, archive_reader
 from graphc.jit.manifest import MANIFEST
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "program_v1.gcz"
@@ -257,14 +257,14 @@ def attempt(data: bytes) -> tuple[str, Any]:
         AssertionError: an error that is none of graphc, or that is too long.
     """
     try:
-        return "read", archive.read_bytes(data)
+        return "read", archive_reader.read_bytes(data)
     except GraphcError as error:
         assert len(str(error).splitlines()) <= 12, str(error)
         assert len(str(error)) < 4000, len(str(error))
         return type(error).__name__, None
 
 
-def exercise(found: archive.Archive, target: str) -> str:
+def exercise(found: archive_reader.Archive, target: str) -> str:
     """Run what was read on small inputs."""
     try:
         for saved in found.programs:

@@ -31,7 +31,7 @@ from graphc.errors import (
     ShapeError,
 )
 from graphc.ir import OPS
-from graphc.jit import archive, archive_checks, archive_program
+from graphc.jit import archive_checks, archive_program, archive_reader
 from graphc.jit.archive_zip import pieces, read_directory, read_member
 from graphc.runtime import loader
 
@@ -413,7 +413,7 @@ BAD_ZIPS = {
 @pytest.mark.parametrize("message", BAD_ZIPS)
 def test_zip_files_that_archives_are_not(message: str) -> None:
     with pytest.raises(ArchiveError, match=re.escape(message)):
-        archive.read_bytes(BAD_ZIPS[message])
+        archive_reader.read_bytes(BAD_ZIPS[message])
 
 
 def changed(data: bytes, at: int, value: int, size: int = 2) -> bytes:
@@ -497,7 +497,7 @@ def test_manifests_that_lie(tmp_path: Path, message: str) -> None:
     gc.jit.save(small(), tmp_path / "a")
     damaged = with_manifest((tmp_path / "a").read_bytes(), BAD_MANIFESTS[message])
     with pytest.raises(GraphcError, match=message) as found:
-        archive.read_bytes(damaged)
+        archive_reader.read_bytes(damaged)
     assert isinstance(found.value, ArchiveError) and len(str(found.value).splitlines()) <= 12
 
 
@@ -539,7 +539,7 @@ def test_graphs_that_no_program_has(tmp_path: Path, message: str) -> None:
     members["programs/0/graph.txt"] = text.encode()
     pattern = "|".join(map(re.escape, message.split("|")))
     with pytest.raises(ArchiveError, match=pattern) as found:
-        archive.read_bytes(mutations.sealed(members))
+        archive_reader.read_bytes(mutations.sealed(members))
     assert len(str(found.value)) < 1000
 
 
@@ -613,7 +613,7 @@ def test_states_must_be_of_their_types(tmp_path: Path) -> None:
         state = members["state.safetensors"].replace(old, new)
         assert state != members["state.safetensors"]
         with pytest.raises(ArchiveError, match=message):
-            archive.read_bytes(mutations.sealed({**members, "state.safetensors": state}))
+            archive_reader.read_bytes(mutations.sealed({**members, "state.safetensors": state}))
 
 
 def test_a_changed_state_is_noticed(tmp_path: Path) -> None:
@@ -622,7 +622,7 @@ def test_a_changed_state_is_noticed(tmp_path: Path) -> None:
     place = data.index(np.arange(6, dtype=np.float32).tobytes())
     data[place + 4] ^= 1
     with pytest.raises(ArchiveError, match="damaged: its checksum is another"):
-        archive.read_bytes(bytes(data))
+        archive_reader.read_bytes(bytes(data))
 
 
 def test_equal_programs_are_equal_files(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def reference(case: Case, nodes: list[Node]) -> Any:
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """The largest difference of two float arrays in ulp; infinite where nan or sign differ."""
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    ulp = np.spacing(np.maximum(np.abs(a), np.abs(b)))
     with np.errstate(all="ignore"):
+        ulp = np.spacing(np.maximum(np.abs(a), np.abs(b)))
         return float(np.max(np.where(same, 0, np.abs(a - b) / ulp), initial=0))
 
 

@@ -20,8 +20,8 @@ from graphc.eager.signature import late
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArchiveError, ArgumentError, GraphcError, GraphcWarning, ParseError
 from graphc.ir import Graph, caller
-from graphc.jit.archive import Saved, read, target_name
 from graphc.jit.archive_checks import bounds, check_bounds
+from graphc.jit.archive_reader import Saved, read, target_name
 from graphc.jit.archive_source import Source
 from graphc.jit.manifest import CallRecord
 from graphc.passes.plan import plan

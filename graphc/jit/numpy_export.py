@@ -12,14 +12,9 @@ How each op is written: `numpy_ops`; the functions that are copied: `numpy_helpe
 
 from __future__ import annotations
 
-import ast
-import builtins
-import functools
 import io
-import keyword
 import os
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +26,14 @@ from graphc.atoms import Symbol
 from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.files import write_file
 from graphc.ir import Graph, Node, bodies, caller, tensor_type
-from graphc.jit import numpy_helpers
-from graphc.jit.archive import SavedOrigin, quoted
 from graphc.jit.archive_source import Source, source_of
 from graphc.jit.archive_zip import pieces
-from graphc.jit.numpy_ops import expression, number, takes_number
-from graphc.ops.source import FULL, Bound
+from graphc.jit.manifest import written_by
+from graphc.jit.numpy_scope import TAB, Scope, helpers, sources
+from graphc.ops.source import Bound
 from graphc.trees import Tree
 
 FORMATS = ("numpy",)
-TAB = "    "
 # Names that statements must not take: of the module, and what the helpers' callers use.
 MODULE = frozenset(
     ("np", "math", "itertools", "Path", "STATE", "state", "load_state", "save_state")
@@ -105,95 +98,6 @@ def _npz(states: Mapping[str, Any]) -> Any:
     return pieces(members)
 
 
-class Scope:
-    """One function of the exported module: its names and statements.
-
-    Attributes:
-        lines: its statements.
-        helpers: functions of `numpy_helpers` that they call.
-    """
-
-    def __init__(self, taken: set[str], helpers: set[str], depth: int) -> None:
-        self.taken, self.helpers, self.depth = taken, helpers, depth
-        self.names: dict[Node, str] = {}
-        self.lines: list[str] = []
-        self._said: Any = None
-        self._count = 0
-
-    def add(self, line: str) -> None:
-        """A statement."""
-        self.lines.append(f"{TAB * self.depth}{line}" if line else "")
-
-    def unique(self, wanted: str) -> str:
-        """A name that nothing else has."""
-        name, count = wanted, 1
-        while name in self.taken or keyword.iskeyword(name) or hasattr(builtins, name):
-            count += 1
-            name = f"{wanted}_{count}"
-        self.taken.add(name)
-        return name
-
-    def use(self, helper: str) -> str:
-        """The name of a helper, which is copied into the module."""
-        self.helpers.add(helper)
-        return helper
-
-    def body(self, graph: Graph, name: str) -> str:
-        """A nested graph as a function inside this one; its name."""
-        name = self.unique(name)
-        inner = Scope(self.taken, self.helpers, self.depth + 1)
-        arguments = []
-        for node in graph.inputs:
-            inner.names[node] = inner.unique(node.name)
-            arguments.append(inner.names[node])
-        inner.statements(graph)
-        found = ", ".join(inner.names[o] for o in graph.outputs)
-        inner.add(f"return ({found},)")
-        self.add(f"def {name}({', '.join(arguments)}):")
-        self.lines += inner.lines
-        return name
-
-    def statements(self, graph: Graph) -> None:
-        """A statement for each node that the outputs need; plain numbers stand where they are
-        used."""
-        needed = set(graph.outputs)
-        for node in reversed(graph.nodes):
-            if node in needed:
-                needed.update(node.inputs)
-        nodes = [n for n in graph.nodes if n in needed and n not in self.names]
-        whole = {i for n in nodes for i in n.inputs if not takes_number(n)} | set(graph.outputs)
-        for node in nodes:
-            if node.op is FULL and node not in whole:
-                self.names[node] = number(node)
-            else:
-                self._statement(node)
-
-    def _statement(self, node: Node) -> None:
-        self._remark(node)
-        functions = {key: self.body(value, value.name) for key, value in bodies(node).items()}
-        text = expression(node, [self.names[i] for i in node.inputs], functions, self.use)
-        if text.isidentifier():
-            self.names[node] = text
-            return
-        name = f"v{self._count}"
-        while name in self.taken:
-            self._count += 1
-            name = f"v{self._count}"
-        self.names[node] = self.unique(name)
-        self.add(f"{self.names[node]} = {text}")
-
-    def _remark(self, node: Node) -> None:
-        """The user's line, where it is another than that of the statement before."""
-        origin = node.origin
-        if origin is None or origin == self._said:
-            return
-        self._said = origin
-        line = str(origin)
-        if not isinstance(origin, SavedOrigin) and (found := quoted(origin)):
-            line = f"{line}: {found}"
-        self.add(f"# {line}"[: 99 - 4 * self.depth])
-
-
 class _Module:
     """The text of `model.py`."""
 
@@ -203,7 +107,7 @@ class _Module:
         self.states: dict[str, Any] = {}
         self.call = source.call(self._state_name) if source.call else None
         self.helpers: set[str] = {"argument", "expect", "result"}
-        taken = {*MODULE, *_sources()}
+        taken = {*MODULE, *sources()}
         taken |= {s.name for node in self.graph.nodes for s in _symbols(node)}
         self.name = self.graph.name if self.graph.name not in taken else f"{self.graph.name}_"
         self.scope = Scope({*taken, self.name}, self.helpers, 1)
@@ -252,11 +156,10 @@ class _Module:
         return "\n".join([*self._preamble(arguments), *head, *scope.lines, ""])
 
     def _preamble(self, arguments: str) -> list[str]:
-        functions = _helpers(self.helpers)
+        functions = helpers(self.helpers)
         imports = [m for m in ("itertools", "math") if any(f"{m}." in f for f in functions)]
-        by = f"graphc {metadata.version('graphc')}"
         lines = [
-            f'"""{self.name}: exported by {by}; it needs NumPy alone.',
+            f'"""{self.name}: exported by {written_by()}; it needs NumPy alone.',
             "",
             "    import model",
             f"    model.{self.name}({arguments})",
@@ -403,33 +306,6 @@ def _restored(tree: Tree, leaves: list[str]) -> str:
     if issubclass(tree.form, dict):
         return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(tree.keys, parts)) + "}"
     return f"[{', '.join(parts)}]" if issubclass(tree.form, list) else _tuple(parts)
-
-
-@functools.cache
-def _sources() -> dict[str, tuple[str, frozenset[str]]]:
-    """Each function of `numpy_helpers`: its text, and the names that it uses."""
-    content = Path(numpy_helpers.__file__).read_text()
-    lines = content.splitlines()
-    found = {}
-    for node in ast.parse(content).body:
-        if isinstance(node, ast.FunctionDef):
-            text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-            used = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-            found[node.name] = text, used
-    return found
-
-
-def _helpers(wanted: set[str]) -> list[str]:
-    """The text of functions and of those that they call, in the order of the file."""
-    sources = _sources()
-    needed: set[str] = set()
-    waiting = list(wanted)
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += [n for n in sources[name][1] if n in sources]
-    return [text for name, (text, _) in sources.items() if name in needed]
 
 
 _LOAD = '''

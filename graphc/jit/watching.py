@@ -10,6 +10,7 @@ printing.
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -41,19 +42,29 @@ class Reading:
         seen: its fingerprint when it was traced.
     """
 
-    __slots__ = ("find", "origin", "seen", "value", "what")
+    __slots__ = ("find", "origin", "parts", "seen", "value", "what")
 
     def __init__(self, what: str, find: Callable[[], Any], value: Any, origin: Origin) -> None:
         self.what = what
         self.find = find
-        self.value = value if isinstance(value, _SCALARS) else _MISSING
         self.seen = fingerprint(value)
+        # What cannot change without being another object is compared by identity, at once.
+        fixed = isinstance(value, _SCALARS) or self.seen[0] == "object"
+        self.value = value if fixed else _MISSING
+        # A dict of such objects, as a module's submodules are, by theirs.
+        self.parts: tuple[Any, ...] = ()
+        if type(value) is dict and value and all(p[1][0] == "object" for p in self.seen[1]):
+            self.parts = tuple(value.values())
         self.origin = origin
 
     def holds(self) -> bool:
         """Whether the value is still what the trace saw."""
         value = self.find()
-        return value is self.value or fingerprint(value) == self.seen
+        if value is self.value:
+            return True
+        if self.parts and type(value) is dict and len(value) == len(self.parts):
+            return all(map(operator.is_, value.values(), self.parts))
+        return fingerprint(value) == self.seen
 
     def __str__(self) -> str:
         return f"{self.what} = {shown(self.seen)}"
