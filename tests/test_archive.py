@@ -196,7 +196,11 @@ def test_a_compiled_training_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
     loaded = gc.jit.load(tmp_path / "a")
     for k in range(3, 6):
         assert equal(loaded(*batch(k)), step(*batch(k)))
-    assert "generator" in loaded.state()
+    assert equal(loaded.state(), step.program.state())
+    assert set(loaded.state()) >= {
+        "s0_weight", "s1_running_mean", "s4_bias", "s0_weight_momentum_buffer",
+        "generator", "lr",
+    }  # fmt: skip
 
 
 def test_a_step_is_saved_once_it_ran(tmp_path: Path) -> None:
@@ -586,9 +590,33 @@ def test_slices_of_symbolic_sizes_stay_inside(tmp_path: Path) -> None:
     for target in (None, "reference"):
         loaded = gc.jit.load(tmp_path / "a", target=target)
         assert loaded(np.arange(9, dtype=np.float32)).tolist() == [4, 6, 8, 10, 12, 14]
-        for count in (7, 1, 0):
+        for count in (7, 7, 1, 0, 7):
             with pytest.raises(ArchiveError, match=f"slice leaves its axis with n = {count}"):
                 loaded(np.zeros(count, np.float32))
+
+
+def test_sizes_beyond_memory_are_refused(tmp_path: Path) -> None:
+    huge = 1 << 45
+    for sizes, shape, message in (
+        ("n", f"({huge}, 1000, n)", "more than memory can hold|do not fit"),
+        ("n", f"({huge}, n, n)", "do not fit|more than 64 bits"),
+        ("7", f"({huge}, 7)", "is not what the op takes|more than memory can hold"),
+        ("7", f"({huge >> 6}, 7)", "more than memory can hold"),
+    ):
+        rank = shape.count(",") + 1
+        x = gc.input("x", (gc.dim("n") if sizes == "n" else 7,))
+        y = gc.broadcast_to(x, (*(3,) * (rank - 1), x.type.shape[0]))
+        gc.jit.save(gc.compile([x], y), tmp_path / "a")
+        members = mutations.contents((tmp_path / "a").read_bytes())
+        name = "programs/0/graph.txt"
+        plain = f"({', '.join(['3'] * (rank - 1))}, {sizes})"
+        assert plain.encode() in members[name]
+        for left, right in ("()", "[]"):
+            old, new = (f"{left}{t[1:-1]}{right}".encode() for t in (plain, shape))
+            members[name] = members[name].replace(old, new)
+        (tmp_path / "a").write_bytes(mutations.sealed(members))
+        with pytest.raises(GraphcError, match=message):
+            gc.jit.load(tmp_path / "a")(np.zeros(7, np.float32))
 
 
 def test_every_attribute_of_every_op_is_known() -> None:

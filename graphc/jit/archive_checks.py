@@ -27,6 +27,8 @@ from graphc.ops.movement import SLICE
 from graphc.types import TensorType
 
 MAX_ITEMS = 64
+# Of one tensor of fixed sizes; processors address no more.
+MOST_BYTES = 1 << 47
 MAX_LANE = 3
 # Positions of results are numbers below what a node has; so are numbers of carries.
 _MANY = 1 << 20
@@ -223,6 +225,10 @@ def check_graph(graph: Graph) -> None:
     first = len(graph.outputs) - len(aliased)
     if aliased != list(range(first, len(graph.outputs))):
         raise ArchiveError("results stand behind updates")
+    for node in all_nodes(graph):
+        for type_ in (node.type,) if isinstance(node.type, TensorType) else node.type.items:
+            if type_.is_static and type_.nbytes > MOST_BYTES:  # type: ignore[operator]
+                raise ArchiveError(f"{node.op.name} is {type_}, more than memory can hold")
     _check_symbols(graph)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,16 @@ from graphc import config, text, trees
 from graphc.arguments import bind_sizes
 from graphc.eager.signature import late
 from graphc.eager.tensor import Tensor, wrap
-from graphc.errors import ArchiveError, ArgumentError, GraphcError, GraphcWarning, ParseError
+from graphc.errors import (
+    ArchiveError,
+    ArgumentError,
+    GraphcError,
+    GraphcWarning,
+    OutOfMemoryError,
+    ParseError,
+)
 from graphc.ir import Graph, caller
-from graphc.jit.archive_checks import bounds, check_bounds
+from graphc.jit.archive_checks import MOST_BYTES, bounds, check_bounds
 from graphc.jit.archive_reader import Saved, read, target_name
 from graphc.jit.archive_source import Source
 from graphc.jit.manifest import CallRecord
@@ -48,9 +56,19 @@ class LoadedProgram(Program):
         self.code = saved.text
 
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
-        call = super()._bound(arrays)
-        if self._bounds:
-            check_bounds(self._bounds, call.sizes)
+        executable: Any = self._executable
+        # Before anything is kept for these shapes: calls that find it are not checked again.
+        if self._bounds and executable.find(tuple([a.shape for a in arrays])) is None:
+            check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
+        try:
+            call = super()._bound(arrays)
+        except OverflowError:
+            raise OutOfMemoryError(
+                f"{self.name}: sizes of more than 64 bits follow from these arguments",
+                where=caller(),
+            ) from None
+        if any(math.prod(shape) * dtype.itemsize > MOST_BYTES for shape, dtype in call.outputs):
+            raise self._out_of_memory(call)
         return call
 
     def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:

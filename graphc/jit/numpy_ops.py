@@ -105,6 +105,11 @@ def _elementwise(node: Node, operands: Sequence[str], use: Use) -> str:
     return f"{function}({', '.join(operands)})"
 
 
+def read(node: Node) -> tuple[Node, ...]:
+    """The operands that a node's expression names: not what is there for its gradient alone."""
+    return node.inputs[:1] if node.op.name == "gradient_as" else node.inputs
+
+
 def takes_number(node: Node) -> bool:
     """Whether a Python number may stand for an operand of one number: NumPy then takes the dtype
     of the others."""

@@ -17,7 +17,7 @@ from typing import Any
 from graphc.ir import Graph, Node, bodies
 from graphc.jit import numpy_helpers
 from graphc.jit.archive_reader import SavedOrigin, quoted
-from graphc.jit.numpy_ops import expression, number, takes_number
+from graphc.jit.numpy_ops import expression, number, read, takes_number
 from graphc.ops.source import FULL
 
 TAB = "    "
@@ -78,9 +78,9 @@ class Scope:
         needed = set(graph.outputs)
         for node in reversed(graph.nodes):
             if node in needed:
-                needed.update(node.inputs)
+                needed.update(read(node))
         nodes = [n for n in graph.nodes if n in needed and n not in self.names]
-        whole = {i for n in nodes for i in n.inputs if not takes_number(n)} | set(graph.outputs)
+        whole = {i for n in nodes for i in read(n) if not takes_number(n)} | set(graph.outputs)
         for node in nodes:
             if node.op is FULL and node not in whole:
                 self.names[node] = number(node)
@@ -90,7 +90,7 @@ class Scope:
     def _statement(self, node: Node) -> None:
         self._remark(node)
         functions = {key: self.body(value, value.name) for key, value in bodies(node).items()}
-        text = expression(node, [self.names[i] for i in node.inputs], functions, self.use)
+        text = expression(node, [self.names[i] for i in read(node)], functions, self.use)
         if text.isidentifier():
             self.names[node] = text
             return

@@ -70,11 +70,13 @@ class Trace:
             or raises.
         live_values: (mapping, key, index, node) of numbers that calls read anew.
         reads: concrete values that Python saw: (tensor, its value, where).
+        known: the name by which modules and optimizers know a tensor, or "".
     """
 
     def __init__(self, decide: Callable[[Trace, Tensor, str], Any]) -> None:
         self.touched: dict[int, Touched] = {}
         self.names: set[str] = set()
+        self.known: Callable[[Tensor], str] = lambda tensor: ""
         self.decide = decide
         self.live_values: list[tuple[Any, Any, Any, Node]] = []
         self.reads: list[tuple[Tensor, np.ndarray, Any]] = []
@@ -139,7 +141,7 @@ class Trace:
         if not (array.flags.c_contiguous and array.flags.aligned):
             array = tensor._array = np.ascontiguousarray(array)
         type_ = TensorType(dtypes.as_dtype(array.dtype), array.shape)
-        name = self._name(tensor.name or "state")
+        name = self._name(self.known(tensor) or tensor.name or "state")
         attrs = (("name", name), ("type", type_))
         node = Parameter(PARAMETER_OP, (), attrs, type_, caller(), state_of(array))
         if self.shared is not None and not self.is_born(tensor):

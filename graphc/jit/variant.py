@@ -22,6 +22,7 @@ from graphc.eager.signature import Call, late, replayed
 from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import TraceError
 from graphc.ir import Node, caller, toposort
+from graphc.jit.naming import Names
 from graphc.jit.tracing import Touched, Trace, uniform_node
 from graphc.jit.watching import Reading, Watch
 from graphc.ops.source import INPUT_OP, Parameter
@@ -70,6 +71,7 @@ def record(
 ) -> Recorded:
     """Run a function on traced tensors of the given types."""
     trace = Trace(decide)
+    trace.known = Names(function).of
     inputs = [trace.input(f"x{k}", t) for k, t in enumerate(types)]
     if shared is not None:
         shared.join(trace, inputs)
