@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -361,6 +362,10 @@ class Program:
             The folder.
         """
         return report.dump(self._build, self._sizes(), Path(folder))
+
+    def save(self, path: Any, *, native: bool = False, certificate: Any = None) -> None:
+        """Write the program with its parameters to an archive: see `gc.jit.save`."""
+        import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
 
     def _sizes(self) -> dict[str, int]:
         return {**report.example_sizes(self.graph), **self._last_sizes}

@@ -64,7 +64,7 @@ def equal(a: Any, b: Any) -> bool:
 
 def test_a_program_comes_back(tmp_path: Path) -> None:
     program = small()
-    gc.jit.save(program, tmp_path / "a.gcz", certificate={"by": "hand"})
+    program.save(tmp_path / "a.gcz", certificate={"by": "hand"})
     loaded = gc.jit.load(tmp_path / "a.gcz")
     assert isinstance(loaded, gc.Program) and repr(loaded) == repr(program)
     assert loaded.certificate == {"by": "hand"} and loaded.name == "small"
@@ -596,12 +596,12 @@ def test_slices_of_symbolic_sizes_stay_inside(tmp_path: Path) -> None:
 
 
 def test_sizes_beyond_memory_are_refused(tmp_path: Path) -> None:
-    huge = 1 << 45
+    huge = 1 << 40
     for sizes, shape, message in (
-        ("n", f"({huge}, 1000, n)", "more than memory can hold|do not fit"),
-        ("n", f"({huge}, n, n)", "do not fit|more than 64 bits"),
-        ("7", f"({huge}, 7)", "is not what the op takes|more than memory can hold"),
-        ("7", f"({huge >> 6}, 7)", "more than memory can hold"),
+        ("n", f"({huge}, 1000, n)", "do not fit"),
+        ("n", f"({huge}, n*{huge}, n)", "more than 64 bits"),
+        ("7", f"({huge}, 1000, 7)", "more than memory can hold"),
+        ("7", f"({32 * huge}, 7)", "is not what the op takes"),
     ):
         rank = shape.count(",") + 1
         x = gc.input("x", (gc.dim("n") if sizes == "n" else 7,))

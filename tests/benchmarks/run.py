@@ -89,9 +89,16 @@ def start_up() -> list[str]:
             environment = environment_with(GRAPHC_CACHE_DIR=f"{folder}/cache{k}")
             cold.append(seconds(script, environment, 1)[0])
         warm, printed = seconds(script, environment, 7)
+        load = [sys.executable, str(HERE / "first_load.py"), f"{folder}/convnet.gcz"]
+        environment = environment_with(GRAPHC_CACHE_DIR=f"{folder}/cache0")
+        seconds([*load, "save"], environment, 1)
+        seconds(load, environment, 1)
+        loaded, told = seconds(load, environment, 7)
+        printed += told
     assert all(line.startswith("False") for line in printed), "a warm process imported Numba"
     lines.append(f"| cold process to the first MLP step | {statistics.median(cold):.2f} s |")
     lines.append(f"| warm process to the first MLP step | {warm:.2f} s |")
+    lines.append(f"| warm process that loads a saved ConvNet and runs it once | {loaded:.2f} s |")
     return lines
 
 
