@@ -16,6 +16,7 @@ from graphc.dims import Size
 from graphc.ir import Node
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
+from graphc.runtime.names import checked
 from graphc.runtime.step import Argument, Number, Site, Sized, StatusBlock, Step, evaluate
 
 # Additions that a thread's slice should hold at least.
@@ -37,7 +38,7 @@ class Arguments:
 
     def buffer(self, name: str, argument: Argument, dtype: str) -> str:
         """A buffer's variable."""
-        self.lines.append(f"{name} = buffer(args, {len(self.args)}, {dtype})")
+        self.lines.append(f"{checked(name)} = buffer(args, {len(self.args)}, {dtype})")
         self.args.append(argument)
         return name
 
@@ -45,13 +46,13 @@ class Arguments:
         """An integer's variable; one for each key."""
         if key not in self._known:
             self._known[key] = name
-            self.lines.append(f"{name} = args[{len(self.args)}]")
+            self.lines.append(f"{checked(name)} = args[{len(self.args)}]")
             self.args.append(argument)
         return self._known[key]
 
     def local(self, name: str, count: int, dtype: str) -> str:
         """Scratch memory of a kernel's own."""
-        self.lines.append(f"{name} = local({count}, {dtype})")
+        self.lines.append(f"{checked(name)} = local({count}, {dtype})")
         return name
 
     def site(self, node: Node) -> str:

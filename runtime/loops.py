@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from graphc import dims
 from graphc.atoms import Call, Symbol
 from graphc.dims import Dim, Size
+from graphc.runtime.names import checked, numbered
 
 Part = str | int | Dim
 TAB = "    "
@@ -74,25 +75,25 @@ class Symbols:
 
     def __init__(self) -> None:
         self._count = itertools.count()
-        self._variables = itertools.count()
-        self._loops = itertools.count()
+        self._variables = numbered("v")
+        self._loops = numbered("i")
         self.names: dict[Symbol, str] = {}
 
     def loop(self, extent: Size) -> Symbol:
         """A loop variable in 0 .. extent - 1."""
         symbol = Symbol(f"@{next(self._count)}", 0, extent - 1)
-        self.names[symbol] = f"i{next(self._loops)}"
+        self.names[symbol] = next(self._loops)
         return symbol
 
     def value(self, name: str, extent: Size) -> Symbol:
         """The symbol of an integer variable known to lie in 0 .. extent - 1."""
         symbol = Symbol(f"@{next(self._count)}", 0, extent - 1)
-        self.names[symbol] = name
+        self.names[symbol] = checked(name)
         return symbol
 
     def variable(self) -> str:
         """A fresh variable name."""
-        return f"v{next(self._variables)}"
+        return next(self._variables)
 
 
 def expressions(block: Block) -> Iterator[Dim]:
@@ -176,6 +177,7 @@ class Text:
 
     def __init__(self, symbols: Symbols) -> None:
         self.names = symbols.names
+        self._size_names = numbered("n")
         self.sizes: list[Symbol] = []
 
     def size(self, x: Size) -> str:
@@ -195,7 +197,7 @@ class Text:
     def _atom(self, atom: Symbol | Call) -> str:
         if isinstance(atom, Symbol):
             if atom not in self.names:
-                self.names[atom] = f"n{len(self.sizes)}"
+                self.names[atom] = next(self._size_names)
                 self.sizes.append(atom)
             return self.names[atom]
         x, y = self.size(atom.x), self.size(atom.y)
