@@ -60,6 +60,7 @@ class _Fusion(Clustering):
         # What the last successful planning found.
         self.planned: Planned | None = None
         self.commits = {graph.outputs[k] for k, _ in graph.aliases}
+        self.late = self._serving_updates()
         for node in graph.nodes:
             self._place(node)
         for node in graph.nodes:
@@ -189,8 +190,10 @@ class _Fusion(Clustering):
         self.planned = None
         if len(clusters) == 1 and self._runs_along(clusters[0], node):
             return ""
-        if node in self.commits and any(c.shape is None for c in clusters):
+        if node in self.late and any(c.shape is None for c in clusters):
             return "updates run together at the end, where their parameters are read no more"
+        if node.op.kind is Kind.REDUCE and any(m in self.late for c in clusters for m in c.members):
+            return "updates run together at the end, after what others read"
         for cluster in clusters:
             if cluster.shape is not None and not _leads(cluster.shape, self._domain(node)):
                 return f"it would compute {_show(cluster.shape)} again for each row"
@@ -205,7 +208,7 @@ class _Fusion(Clustering):
 
     def _runs_along(self, cluster: Cluster, node: Node) -> bool:
         """Whether an elementwise node only adds a result to loops that a cluster has already."""
-        if node.op.kind is not Kind.ELEMENTWISE or node in self.commits:
+        if node.op.kind is not Kind.ELEMENTWISE or node in self.late:
             return False
         read = [x for x in node.inputs if self.of.get(self._base(x)[0]) is cluster]
         places = {cluster.axes.get(x) for x in read}
@@ -322,6 +325,18 @@ class _Fusion(Clustering):
             not any(user in group for group in inside) and views.read_in_place(view, user) is None
             for user in self.users[view]
         )
+
+    def _serving_updates(self) -> set[Node]:
+        """New values of parameters, and elementwise nodes that only these need."""
+        aliased = dict(self.graph.aliases)
+        shown = {o for k, o in enumerate(self.graph.outputs) if k not in aliased}
+        late = set(self.commits)
+        for node in reversed(self.graph.nodes):
+            users = self.users[node]
+            movable = node.op.kind is Kind.ELEMENTWISE or node in self.views
+            if movable and node not in shown and users and all(user in late for user in users):
+                late.add(node)
+        return late
 
     def _join_updates(self) -> None:
         """All clusters that only compute new parameter values become one."""

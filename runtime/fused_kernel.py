@@ -1,6 +1,7 @@
 """The kernels of a fused node: one for all nests, two more for each nest that collects over rows.
 
-Not here: which nests a body has (`graphc.nesting`), their statements (`rows`, `columns`).
+Not here: parts of a body that are computed alike, which share a kernel and a table (`many`), which
+nests the others have (`graphc.nesting`), their statements (`rows`, `columns`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from graphc.runtime.assemble import Assembly
 from graphc.runtime.columns import column_steps
 from graphc.runtime.emit import Emitter
 from graphc.runtime.loops import Symbols
+from graphc.runtime.many import many_steps
 from graphc.runtime.rows import Body, nest_block
 from graphc.runtime.step import Step, Value
 from graphc.spaces import Spaces
@@ -34,16 +36,31 @@ def lower_body(
     if all(tensor_type(o).size == 0 for o in graph.outputs):
         return []
     body = Body(node, graph, operands, dict(inplace))
+    steps, left = many_steps(body)
+    if not left:
+        return steps
     try:
-        spaces, nests = plan(graph)
+        spaces, nests = _planned(graph, left)
     except Unfit:
-        return [_by_shape(body)]
+        return [*steps, _by_shape(body, left)]
     plain = [nest for nest in nests if not nest.columns]
-    steps = [_plain(body, spaces, plain)] if plain else []
+    steps += [_plain(body, spaces, plain)] if plain else []
     for number, nest in enumerate(nests):
         if nest.columns:
             steps += column_steps(body, spaces, nest, number)
     return steps
+
+
+def _planned(graph: Graph, wanted: Sequence[int]) -> tuple[Spaces, list[Nesting]]:
+    """The nests of some results of a body."""
+    if len(wanted) == len(graph.outputs):
+        return plan(graph)
+    part = Graph.of(graph.name, graph.inputs, [graph.outputs[k] for k in wanted])
+    spaces, nests = plan(part)
+    for nest in nests:
+        nest.outputs = [wanted[k] for k in nest.outputs]
+        nest.after = [wanted[k] for k in nest.after]
+    return spaces, nests
 
 
 def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> Step:
@@ -57,7 +74,7 @@ def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> Step:
     return assembly.step(body.node, body.label, extent, grain)
 
 
-def _by_shape(body: Body) -> Step:
+def _by_shape(body: Body, wanted: Sequence[int]) -> Step:
     """One kernel with a nest for each shape among the results, each element pulled alone.
 
     Always right, and as fast as any where a body is one op; results of one shape share loops, so
@@ -65,10 +82,10 @@ def _by_shape(body: Body) -> Step:
     """
     outputs = body.graph.outputs
     shapes: dict[Shape, list[int]] = {}
-    for k, output in enumerate(outputs):
-        if tensor_type(output).size != 0:
-            shapes.setdefault(tensor_type(output).shape, []).append(k)
-    arguments, buffers = body.reading(body.graph, outputs)
+    for k in wanted:
+        if tensor_type(outputs[k]).size != 0:
+            shapes.setdefault(tensor_type(outputs[k]).shape, []).append(k)
+    arguments, buffers = body.reading(body.graph, [outputs[k] for k in wanted])
     assembly = Assembly(arguments, Symbols())
     blocks = []
     for shape, positions in shapes.items():

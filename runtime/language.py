@@ -55,6 +55,17 @@ def buffer(args: list[Any], index: int, dtype: Any) -> Buffer:
     return Buffer(args[index].view(STORAGE[dtype]))
 
 
+def buffer_at(args: list[Any], index: int, dtype: Any, scope: int) -> Buffer:
+    """`buffer` at an index that is computed; buffers of other `scope`s are other memory."""
+    return buffer(args, index, dtype)
+
+
+def number_at(args: list[Any], index: int, dtype: Any) -> Scalar:
+    """The float32 or float64 whose bits stand in `args[index]`."""
+    word = np.array(args[index], np.int64)
+    return word.view(np.float64)[()] if dtype is f64 else word.astype(np.int32).view(np.float32)[()]
+
+
 def local(count: int, dtype: Any) -> Buffer:
     """Scratch memory of `count` elements (a literal), private to the call of the kernel."""
     return Buffer(np.zeros(count, STORAGE[dtype]))
@@ -124,6 +135,8 @@ def fail(status: Buffer, site: int, value: Scalar, limit: Scalar) -> None:
 
 NAMES: dict[str, Any] = {
     "buffer": buffer,
+    "buffer_at": buffer_at,
+    "number_at": number_at,
     "local": local,
     "b1": b1, "i8": i8, "i16": i16, "i32": i32, "i64": i64,
     "u8": u8, "u16": u16, "u32": u32, "u64": u64, "f16": f16, "f32": f32, "f64": f64,

@@ -219,6 +219,35 @@ def buffer(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
+def buffer_at(typingctx: Any, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
+    """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
+    if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+        return None
+    number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address = builder.load(builder.gep(values[0], [values[1]]))
+        return builder.inttoptr(address, STORAGE[dtype.dtype].as_pointer())
+
+    return BufferType(dtype.dtype, number)(args, types.int64, dtype, scope), codegen
+
+
+@intrinsic
+def number_at(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+    """The float32 or float64 whose bits stand in `args[index]`."""
+    if not isinstance(dtype, DTypeName) or dtype.dtype not in ("f32", "f64"):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        word = builder.load(builder.gep(values[0], [values[1]]))
+        if dtype.dtype == "f32":
+            word = builder.trunc(word, ir.IntType(32))
+        return builder.bitcast(word, STORAGE[dtype.dtype])
+
+    return SCALAR[dtype.dtype](args, types.int64, dtype), codegen
+
+
+@intrinsic(prefer_literal=True)
 def local(typingctx: Any, count: Any, dtype: Any) -> Any:
     """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
     if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
@@ -347,6 +376,8 @@ i64 = DTYPES["i64"]
 NAMES: dict[str, Any] = {
     **DTYPES,
     "buffer": buffer,
+    "buffer_at": buffer_at,
+    "number_at": number_at,
     "local": local,
     "inf": float("inf"),
     "nan": float("nan"),

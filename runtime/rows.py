@@ -46,10 +46,7 @@ class Body:
         """What the kernels are called: the first and last ops."""
         nodes = [n for n in self.graph.nodes if n.op.kind is not Kind.SOURCE]
         names = [n.op.name for n in nodes if n.op.kind is not Kind.MOVEMENT]
-        names = list(dict.fromkeys(names or [n.op.name for n in nodes]))
-        if len(names) > MOST_NAMED:
-            names = [*names[:2], *names[-2:]]
-        return "_".join(names) or "fill"
+        return named(names or [n.op.name for n in nodes])
 
     def reading(self, graph: Graph, wanted: Iterable[Node]) -> tuple[Arguments, dict[Node, str]]:
         """Arguments with the buffers of the inputs that some nodes of a graph need."""
@@ -79,6 +76,14 @@ class Body:
             return self.input(arguments, buffers, self.inplace[position])
         dtype = tensor_type(self.graph.outputs[position]).dtype.short
         return arguments.buffer(f"r{position}", Value(self.node, position), dtype)
+
+
+def named(ops: Iterable[str]) -> str:
+    """Some ops in a few words: the first and last of them."""
+    names = list(dict.fromkeys(ops))
+    if len(names) > MOST_NAMED:
+        names = [*names[:2], *names[-2:]]
+    return "_".join(names) or "fill"
 
 
 def nest_block(
