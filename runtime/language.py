@@ -15,7 +15,7 @@ Rules of the language: every scalar has a fixed dtype; constants and results of 
 arithmetic are cast (`i8(a + b)`), since Numba widens them; a float16 buffer loads and stores
 float32 scalars, and `f16(v)` rounds a float32 to the nearest float16 and keeps it as float32;
 a bool is stored as one byte. Indices are non-negative: `quotient` and `remainder` divide them
-without sign checks.
+without sign checks; `floor_quotient` and `floor_remainder` take negative ones. Divisors are positive.
 """
 
 from __future__ import annotations
@@ -145,6 +145,8 @@ NAMES: dict[str, Any] = {
     "select": select,
     "quotient": operator.floordiv,
     "remainder": operator.mod,
+    "floor_quotient": operator.floordiv,
+    "floor_remainder": operator.mod,
     "add_any_order": add_any_order,
     "multiply_any_order": multiply_any_order,
     "larger_number": larger_number,

@@ -203,9 +203,8 @@ class Text:
         x, y = self.size(atom.x), self.size(atom.y)
         if atom.function in ("min", "max"):
             return f"{atom.function}({x}, {y})"
-        if dims.at_least(atom.x, 0):
-            return f"{'quotient' if atom.function == '//' else 'remainder'}({x}, {y})"
-        return f"(({x}) {atom.function} ({y}))"
+        name = "quotient" if atom.function == "//" else "remainder"
+        return f"{'' if dims.at_least(atom.x, 0) else 'floor_'}{name}({x}, {y})"
 
     def lines(self, block: Block, depth: int) -> list[str]:
         """The source of a block."""

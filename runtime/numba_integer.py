@@ -45,7 +45,8 @@ def _divide(x: Term, y: Term, signed: bool) -> tuple[Term, Term]:
     if x.type.width == 64:
         # The one quotient that overflows is x / -1 for the least x: x / 1 has the bits it wraps to.
         unsafe = zero | (x.equals(-(1 << 63)) & y.equals(-1)) if signed else zero
-        safe = unsafe.where(1, y)
+        # Opaque: LLVM vectorises a guarded division that is the same in all lanes wrongly.
+        safe = unsafe.where(1, y).opaque()
         quotient = x.make((x.builder.sdiv if signed else x.builder.udiv)(x.value, safe.value))
     else:
         kind, wide = (F64, ir.IntType(64)) if x.type.width == 32 else (F32, ir.IntType(32))
@@ -99,7 +100,7 @@ def gcd(x: Term, y: Term, signed: bool) -> Term:
 def lcm(x: Term, y: Term, signed: bool) -> Term:
     """The least common multiple of |x| and |y|; 0 when both are."""
     common = gcd(x, y, signed)
-    safe = common.equals(0).where(1, common)
+    safe = common.equals(0).where(1, common).opaque()
     a = absolute(x, signed)
     return a.make(a.builder.udiv(a.value, safe.value)) * absolute(y, signed)
 

@@ -25,7 +25,7 @@ from numba.extending import (
     typeof_impl,
 )
 
-from graphc.runtime import numba_math, numba_simd
+from graphc.runtime import numba_division, numba_math, numba_simd
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
 MAX_SCOPES = 24
@@ -305,18 +305,6 @@ def _store(context: Any, builder: Any, signature: Any, values: Any) -> Any:
 
 
 @intrinsic
-def quotient(typingctx: Any, x: Any, y: Any) -> Any:
-    """`x // y` of non-negative integers."""
-    return types.int64(types.int64, types.int64), lambda c, b, s, v: b.udiv(*v)
-
-
-@intrinsic
-def remainder(typingctx: Any, x: Any, y: Any) -> Any:
-    """`x % y` of non-negative integers."""
-    return types.int64(types.int64, types.int64), lambda c, b, s, v: b.urem(*v)
-
-
-@intrinsic
 def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
     """`x` where `condition` holds, else `y`: both are evaluated, no branch."""
     if types.unliteral(x) != types.unliteral(y):
@@ -382,8 +370,7 @@ NAMES: dict[str, Any] = {
     "inf": float("inf"),
     "nan": float("nan"),
     "select": select,
-    "quotient": quotient,
-    "remainder": remainder,
+    **numba_division.NAMES,
     "add_any_order": add_any_order,
     "multiply_any_order": multiply_any_order,
     "larger_number": larger_number,

@@ -205,6 +205,13 @@ class Term:
             return self.make(value)
         return self.make((self.builder.sext if signed else self.builder.zext)(self.value, kind))
 
+    def opaque(self) -> Term:
+        """The same integer, of which LLVM knows nothing; a loop around it is not vectorised."""
+        if isinstance(self.value, ir.Constant):
+            return self
+        kind = ir.FunctionType(self.type, [self.type])
+        return self.make(self.builder.asm(kind, "", "=r,0", [self.value], False))
+
     def abs(self) -> Term:
         """The absolute value; the least integer stays as it is."""
         return self.call("fabs") if self.is_float else (self < 0).where(-self, self)

@@ -1,0 +1,75 @@
+"""Divisions inside branches of loops that LLVM vectorises: the same in every lane or not.
+
+A division that is the same in all lanes and guarded by a branch once gave lanes an address that
+was never computed. So each way to divide stands here in a guarded load, at guards of each phase.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphc.runtime import language, loader
+from graphc.runtime.kernel import Kernel
+from tests.kernels import SIGNATURE
+
+SOURCE = """def guarded(args, lo, hi):
+    x = buffer(args, 0, i64)
+    y = buffer(args, 1, i64)
+    a = args[2]
+    b = args[3]
+    for p in range(lo, hi):
+        for i in range(96):
+            t = i64(0)
+            if {guard}:
+                t = x[{place}]
+            y[p * 96 + i] = t
+"""
+GUARDS = ("remainder(i, 4) == 1", "i >= 3 and i < 90", "i >= a - 30", "remainder(i, a) == 2")
+PLACES = (
+    "quotient(p, a) + i", "remainder(p, a) + i", "quotient(p + i, a)", "remainder(p * i, a)",
+    "floor_quotient(p - 50, a) + i + 8", "floor_remainder(p - 50, a) + i",
+    "floor_remainder(i - 50, a)", "quotient(i, 4) + quotient(p, 7)", "floor_divide(b, a) + i",
+    "floor_mod(b, a) + i", "floor_divide(b + i, a)", "gcd(b, a) + i", "lcm(b, a) + i",
+)  # fmt: skip
+
+
+def _run(kernel: Kernel, compiled: bool) -> np.ndarray:
+    x, y = np.arange(1000, 2000), np.zeros(6 * 96, np.int64)
+    args: list[Any] = [x, y, 7, 58]
+    if not compiled:
+        names = language.namespace()
+        exec(kernel.source, names)
+        names[kernel.name](args, 0, 6)
+        return y
+    (address,) = loader.load([kernel])
+    words = np.array([x.ctypes.data, y.ctypes.data, 7, 58], np.int64)
+    SIGNATURE(address)(ctypes.c_void_p(words.ctypes.data), 0, 6)
+    return y
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_guarded_division_reads_the_right_place(guard: str, place: str) -> None:
+    kernel = Kernel("guarded", SOURCE.format(guard=guard, place=place))
+    np.testing.assert_array_equal(_run(kernel, True), _run(kernel, False))
+
+
+@pytest.mark.parametrize("x", [0, 1, 6, 7, 48, 49, 2**31, 2**52 + 1, 2**53 - 1])
+@pytest.mark.parametrize("divisor", [1, 2, 3, 7, 10**9 + 7, 2**52 + 1, 2**53 - 1])
+def test_division_by_a_size_is_exact(x: int, divisor: int) -> None:
+    names = ("quotient", "remainder", "floor_quotient", "floor_remainder")
+    signs = ("", "", "-", "-")
+    body = "".join(
+        f"    y[{k}] = {name}({sign}args[1], args[2])\n"
+        for k, (name, sign) in enumerate(zip(names, signs))
+    )
+    source = f"def divisions(args, lo, hi):\n    y = buffer(args, 0, i64)\n{body}"
+    (address,) = loader.load([Kernel("divisions", source)])
+    y = np.zeros(4, np.int64)
+    words = np.array([y.ctypes.data, x, divisor], np.int64)
+    SIGNATURE(address)(ctypes.c_void_p(words.ctypes.data), 0, 1)
+    assert y.tolist() == [x // divisor, x % divisor, -x // divisor, -x % divisor]
