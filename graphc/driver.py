@@ -34,6 +34,7 @@ from graphc.program import Build, Program
 from graphc.runtime import loader
 from graphc.runtime.executable import Executable
 from graphc.runtime.lower import lower
+from graphc.runtime.verify_steps import verify_lowering
 from graphc.types import shape_symbols
 
 TARGETS = ("cpu", "reference")
@@ -120,7 +121,10 @@ def _native(
     """Lower the final graph, load its kernels, plan its memory."""
     debug = config.current().debug
     before = len(loader.compiled)
-    executable = Executable(final, lower(final), threads)
+    steps = lower(final)
+    if config.current().check & {"1", "2"}:
+        verify_lowering(final, steps)
+    executable = Executable(final, steps, threads)
     memory = _planned(executable)
     if debug >= 3:
         sys.stderr.write(text.show(final))
