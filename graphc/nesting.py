@@ -26,9 +26,10 @@ STRIDED_ROW = 2048
 # And this many when it does: 512 KiB of float32.
 ROW = 1 << 17
 
-
 # One row of all elements runs on one thread.
 LONE_ROW = 1 << 14
+# A reduction of so few elements is computed again where several rows need the same one.
+AGAIN = 256
 
 
 class Unfit(Exception):
@@ -59,6 +60,8 @@ def plan(body: Graph) -> tuple[Spaces, list[Nesting]]:
 
     Args:
         body: elementwise, movement, reduce and source nodes.
+
+    A reduction that is no stage and no column is computed by whatever needs it, where it does.
 
     Raises:
         Unfit: its results do not share loops, with the reason.
@@ -251,16 +254,20 @@ def is_arg(r: Node) -> bool:
 
 def _place(found: Spaces, nest: Nesting, r: Node, waits: dict[Node, frozenset[Node]]) -> None:
     """Run a reduction in the rows, after those it waits for, or as a column over them."""
-    rows = set(nest.rows)
-    columns = set(nest.columns)
-    late = not columns.isdisjoint(waits[r])
-    if rows <= found.space(r) or (rows.isdisjoint(found.reduced(r)) and not late):
+    rows, reduced = set(nest.rows), found.reduced(r)
+    late = not set(nest.columns).isdisjoint(waits[r])
+    if rows <= found.space(r):
         if late:
             raise Unfit("a reduction follows from a reduction over rows")
         if found.space(r) <= rows:
             _stage(found, nest, r, waits)
         return
-    if late or is_arg(r) or not rows <= set(found.reduced(r)):
+    if rows.isdisjoint(reduced) and not late:
+        count = extent(found, reduced)
+        if not isinstance(count, int) or count > AGAIN:
+            raise Unfit(f"several rows would compute a reduction of {count} elements again")
+        return
+    if late or is_arg(r) or not rows <= set(reduced):
         raise Unfit("reductions over different axes do not share rows")
     nest.columns.append(r)
 

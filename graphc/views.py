@@ -119,6 +119,13 @@ def read_in_place(node: Node, user: Node) -> tuple[Node, tuple[Size, ...]] | Non
     return found
 
 
+def in_memory(user: Node) -> list[Node]:
+    """The nodes whose memory `user` reads: its operands, or what stands behind views that it looks
+    through (see `read_in_place`); for each operand one."""
+    found = [(operand, read_in_place(operand, user)) for operand in user.inputs]
+    return [operand if place is None else place[0] for operand, place in found]
+
+
 def strides(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
     """The node in memory behind views, and the elements between neighbours along each axis.
 

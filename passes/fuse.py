@@ -63,8 +63,9 @@ class _Fusion(Clustering):
         self.late = self._serving_updates()
         for node in graph.nodes:
             self._place(node)
+        needed = self._read_from_memory()
         for node in graph.nodes:
-            if (node in self.views or node in self.literals) and self._is_needed(node):
+            if (node in self.views or node in self.literals) and node in needed:
                 self._keep(node)
         self._join_updates()
 
@@ -316,15 +317,14 @@ class _Fusion(Clustering):
         self._join(node, cluster)
         self._note_axes(cluster, node, self.planned)
 
-    def _is_needed(self, view: Node) -> bool:
-        """Whether something reads a view from memory."""
-        if view in self.outputs:
-            return True
-        inside = (self.of, self.views, self.literals)
-        return any(
-            not any(user in group for group in inside) and views.read_in_place(view, user) is None
-            for user in self.users[view]
-        )
+    def _read_from_memory(self) -> set[Node]:
+        """What the program gives back, and what nodes read that are in no cluster: these compute
+        nothing for themselves, neither numbers nor views that they don't look through."""
+        found = set(self.outputs)
+        for node in self.graph.nodes:
+            if node not in self.of and node not in self.views and node not in self.literals:
+                found.update(views.in_memory(node))
+        return found
 
     def _serving_updates(self) -> set[Node]:
         """New values of parameters, and elementwise nodes that only these need."""

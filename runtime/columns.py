@@ -16,14 +16,14 @@ Chunks depend on sizes alone, so results do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc import dims, dtypes
 from graphc.atoms import Symbol
 from graphc.dims import Size
 from graphc.ir import Graph, Node, tensor_type
-from graphc.nesting import Nesting, extent, plan, row_atoms
+from graphc.nesting import Nesting, Unfit, extent, plan, row_atoms
 from graphc.ops.cast import CAST
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.assemble import Arguments, Assembly, Outer, chunking
@@ -80,16 +80,32 @@ class Group:
         return {*self.kept, *self.dropped}
 
 
-def column_steps(body: Body, spaces: Spaces, nest: Nesting, number: int) -> list[Step]:
-    """The steps of a nest with reductions over its rows."""
+def column_steps(
+    body: Body,
+    spaces: Spaces,
+    nest: Nesting,
+    number: int,
+    steps_of: Callable[[Body], list[Step]],
+) -> list[Step]:
+    """The steps of a nest with reductions over its rows.
+
+    Args:
+        body: that the nest is one of.
+        spaces: the atoms of its graph.
+        nest: with columns.
+        number: of the nest among those of its body.
+        steps_of: lowers a body: what follows from the columns may collect over rows itself.
+    """
     rows = set(nest.rows)
     columns = []
-    for k, r in enumerate(nest.columns):
+    # A body that follows from columns has their partial results among its operands: w0, w1, ...
+    taken = sum(isinstance(operand, Workspace) for operand in body.operands)
+    for k, r in enumerate(nest.columns, taken):
         kept = tuple(a for axis in spaces.of(r) for a in axis)
         dropped = tuple(a for a in spaces.reduced(r) if a not in rows)
         columns.append(Column(r, f"w{k}", kept, dropped, extent(spaces, kept)))
     collector = Collector(body, spaces, nest, number, columns)
-    return [collector.step(), *collector.finish()]
+    return [collector.step(), *collector.finish(steps_of)]
 
 
 class Collector:
@@ -99,7 +115,7 @@ class Collector:
         self, body: Body, spaces: Spaces, nest: Nesting, number: int, columns: Sequence[Column]
     ) -> None:
         self.body, self.spaces, self.nest, self.columns = body, spaces, nest, columns
-        self.number = number
+        self.key = f"{body.key}{number}"
         self.rows_each: Sized = 1
         self.chunks: Sized = 1
 
@@ -134,7 +150,7 @@ class Collector:
 
         static = isinstance(count, int) and isinstance(chunks, int)
         return Workspace(
-            self.body.node, f"{self.number}{column.name}", nbytes({}) if static else nbytes
+            self.body.node, f"{self.key}{column.name}", nbytes({}) if static else nbytes
         )
 
     def _block(
@@ -194,10 +210,9 @@ class Collector:
     ) -> None:
         graph, spaces = self.body.graph, self.spaces
         with emitter.run(group.kept):
+            # What keeps all atoms of the loops adds up element by element beside them.
             own = {
-                c.node: Accumulator(emitter, c.node)
-                for c in group.columns
-                if c.kept and group.dropped
+                c.node: Accumulator(emitter, c.node) for c in group.columns if c.kept and c.dropped
             }
             with emitter.run(group.dropped):
                 elements = [self._element(emitter, c) for c in group.columns]
@@ -232,24 +247,27 @@ class Collector:
 
     # The second step ---------------------------------------------------------------------------
 
-    def finish(self) -> list[Step]:
+    def finish(self, steps_of: Callable[[Body], list[Step]]) -> list[Step]:
         """The chunks' partial results in order, and what follows from them."""
-        few = all(isinstance(c.count, int) and c.count <= FEW_COLUMNS for c in self.columns)
-        if few:
-            return [self._finish_alone()]
-        return [*map(self._combine_step, self.columns), self._finish_parallel()]
-
-    def _finish_alone(self) -> Step:
-        arguments, assembly, blocks = self._after()
-        arguments.number("chunks", "chunks", Number(self.chunks))
-        combined = [_combined(column, "0", column.count) for column in self.columns]
-        assembly.serial([*combined, *blocks])
-        return assembly.step(self.body.node, f"{self.body.label}_finish", 1, 1)
-
-    def _finish_parallel(self) -> Step:
-        _, assembly, blocks = self._after()
+        body = self._after()
+        combine = [self._combine_step(column) for column in self.columns]
+        try:
+            spaces, nests = plan(body.graph)
+        except Unfit:
+            return [*combine, *steps_of(body)]
+        if any(nest.columns for nest in nests):
+            return [*combine, *steps_of(body)]
+        arguments, buffers = body.reading(body.graph, body.graph.outputs)
+        results = {k: body.result(arguments, buffers, k) for k in range(len(body.positions))}
+        assembly = Assembly(arguments, Symbols())
+        blocks = [nest_block(body.graph, spaces, n, assembly, buffers, results) for n in nests]
+        label = f"{self.body.label}_finish"
+        if all(isinstance(c.count, int) and c.count <= FEW_COLUMNS for c in self.columns):
+            arguments.number("chunks", "chunks", Number(self.chunks))
+            assembly.serial([*(_combined(c, "0", c.count) for c in self.columns), *blocks])
+            return [assembly.step(body.node, label, 1, 1)]
         extents, grain = assembly.parallel(blocks)
-        return assembly.step(self.body.node, f"{self.body.label}_finish", extents, grain)
+        return [*combine, assembly.step(body.node, label, extents, grain)]
 
     def _combine_step(self, column: Column) -> Step:
         arguments = Arguments()
@@ -260,15 +278,15 @@ class Collector:
         label = f"combine_{column.node.op.name}"
         return assembly.step(self.body.node, label, column.count, 4096)
 
-    def _after(self) -> tuple[Arguments, Assembly, list[Block]]:
-        """The nests of what follows from the columns, with partial results as inputs."""
+    def _after(self) -> Body:
+        """What follows from the columns, with their combined results as inputs."""
         body = self.body
-        new: dict[Node, Node] = {}
-        partial: dict[Node, Column] = {}
+        new: dict[Node, Node] = {node: node for node in body.graph.inputs}
+        partial: dict[Node, Workspace] = {}
         for column in self.columns:
             type_ = TensorType(column.dtype, tensor_type(column.node).shape)
             given = INPUT_OP(name=column.name, type=type_)
-            partial[given] = column
+            partial[given] = self._workspace(column)
             narrow = tensor_type(column.node).dtype
             new[column.node] = (
                 given if narrow is column.dtype else CAST(given, dtype=narrow, overflow="error")
@@ -276,18 +294,18 @@ class Collector:
         for node in body.graph.nodes:
             if node not in new:
                 new[node] = node.with_inputs([new[x] for x in node.inputs])
-        outputs = [new[body.graph.outputs[k]] for k in self.nest.after]
-        graph = Graph.of("after", [*body.graph.inputs, *partial], outputs)
-        arguments, buffers = body.reading(graph, outputs)
-        for given, column in partial.items():
-            buffers[given] = arguments.buffer(
-                column.name, self._workspace(column), column.dtype.short
-            )
-        results = {j: body.result(arguments, buffers, k) for j, k in enumerate(self.nest.after)}
-        assembly = Assembly(arguments, Symbols())
-        spaces, nests = plan(graph)
-        blocks = [nest_block(graph, spaces, n, assembly, buffers, results) for n in nests]
-        return arguments, assembly, blocks
+        after = self.nest.after
+        graph = Graph.of(
+            "after", [*body.graph.inputs, *partial], [new[body.graph.outputs[k]] for k in after]
+        )
+        return Body(
+            node=body.node,
+            graph=graph,
+            operands=[*body.operands, *partial.values()],
+            inplace={j: body.inplace[k] for j, k in enumerate(after) if k in body.inplace},
+            positions=[body.positions[k] for k in after],
+            key=f"{self.key}after ",
+        )
 
 
 def _combined(column: Column, low: str, high: Size | str) -> Block:

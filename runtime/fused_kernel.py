@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.errors import InternalError
 from graphc.ir import Graph, Node, tensor_type
 from graphc.nesting import Nesting, Unfit, plan
 from graphc.runtime.assemble import Assembly
@@ -33,21 +34,29 @@ def lower_body(
         operands: where the body's inputs come from.
         inplace: pairs (output, input) that are one buffer.
     """
+    return _steps(Body(node, graph, operands, dict(inplace), range(len(graph.outputs))))
+
+
+def _steps(body: Body) -> list[Step]:
+    """The steps of a body; together they write all of its results that have elements."""
+    graph = body.graph
     if all(tensor_type(o).size == 0 for o in graph.outputs):
         return []
-    body = Body(node, graph, operands, dict(inplace))
     steps, left = many_steps(body)
+    left = [k for k in left if tensor_type(graph.outputs[k]).size != 0]
     if not left:
         return steps
     try:
         spaces, nests = _planned(graph, left)
     except Unfit:
         return [*steps, _by_shape(body, left)]
+    if sorted(k for nest in nests for k in (*nest.outputs, *nest.after)) != left:
+        raise InternalError(f"the loop nests of {graph.name} don't write each result once")
     plain = [nest for nest in nests if not nest.columns]
     steps += [_plain(body, spaces, plain)] if plain else []
     for number, nest in enumerate(nests):
         if nest.columns:
-            steps += column_steps(body, spaces, nest, number)
+            steps += column_steps(body, spaces, nest, number, _steps)
     return steps
 
 

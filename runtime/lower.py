@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from graphc import views
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Library, Node, bodies, is_item, tensor_type
+from graphc.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.control import lower_control
 from graphc.runtime.fused_kernel import lower_body
@@ -33,34 +33,28 @@ def lower(graph: Graph) -> list[Step]:
     Raises:
         InternalError: a node has no lowering.
     """
-    inputs = set(graph.inputs)
-    read = set(graph.outputs)
-    for node in graph.nodes:
-        if node.op.kind not in GENERATED:
-            read.update(node.inputs)
-        else:
-            read.update(i for i in node.inputs if not _is_inline(i))
-    unread = _looked_through(graph)
     steps: list[Step] = []
-    for node in graph.nodes:
-        if node in inputs or node in unread:
-            continue
-        if node in read or not _is_inline(node):
-            steps += lower_node(node)
+    for node in _with_memory(graph):
+        steps += lower_node(node)
     return steps
 
 
-def _looked_through(graph: Graph) -> set[Node]:
-    """Views that only contractions read, which read the memory behind them."""
-    found: set[Node] = set()
-    users = graph.users()
-    outputs = set(graph.outputs)
+def _with_memory(graph: Graph) -> list[Node]:
+    """The nodes that need steps, in order: all but those that every reader computes for itself,
+    which are numbers in generated kernels and views that contractions look through."""
+    given = set(graph.inputs)
+    read = set(graph.outputs)
+    found = []
     for node in reversed(graph.nodes):
-        if views.is_view(node) and node not in outputs and users[node]:
-            read = [u in found or views.read_in_place(node, u) is not None for u in users[node]]
-            if all(read):
-                found.add(node)
-    return found
+        by_readers = _is_inline(node) or (views.is_view(node) and not is_checked(node))
+        if node in given or (by_readers and node not in read):
+            continue
+        found.append(node)
+        if node.op.kind in GENERATED:
+            read.update(i for i in node.inputs if not _is_inline(i))
+        else:
+            read.update(views.in_memory(node))
+    return found[::-1]
 
 
 def _is_inline(node: Node) -> bool:

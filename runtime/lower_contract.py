@@ -29,7 +29,7 @@ def lower_contract(node: Node, value_of: Callable[[Node], Value]) -> list[Step]:
         return []
     name = node.op.lowering.name
     plan = lower_matmul(_product(node)) if name == "matmul" else lower_conv(_convolution(node))
-    x, y = (_behind(i, node)[0] for i in node.inputs)
+    x, y = views.in_memory(node)
     operands = {"x": value_of(x), "y": value_of(y), "out": Value(node)}
     return plan.steps(node, operands)
 

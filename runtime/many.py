@@ -207,7 +207,7 @@ class _Writer:
             else:
                 dtype = tensor_type(body.graph.outputs[k]).dtype.short
                 name = self._entry("r", f"buffer_at(args, {{at}}, {dtype}, {{place}})")
-                row.arguments.append(Value(body.node, k))
+                row.arguments.append(Value(body.node, body.positions[k]))
             row.statements.append(f"{name}[i] = {value}")
             row.cost += 1
 

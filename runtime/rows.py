@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Node, tensor_type
 from graphc.nesting import Nesting, extent, row_atoms
 from graphc.runtime.assemble import Arguments, Assembly
 from graphc.runtime.emit import Emitter
 from graphc.runtime.loops import Block
 from graphc.runtime.scalars import node_cost
-from graphc.runtime.step import Value
+from graphc.runtime.step import Argument, Value
 from graphc.spaces import Spaces
 from graphc.views import offset
 
@@ -34,12 +35,16 @@ class Body:
         graph: elementwise, movement, reduce and source nodes.
         operands: where the graph's inputs come from.
         inplace: for outputs that are written over an input, that input's position.
+        positions: for each output, which of the node's results it is.
+        key: what its scratch memory is called by, different for each body of a node.
     """
 
     node: Node
     graph: Graph
-    operands: Sequence[Value]
+    operands: Sequence[Argument]
     inplace: dict[int, int]
+    positions: Sequence[int]
+    key: str = ""
 
     @property
     def label(self) -> str:
@@ -65,9 +70,9 @@ class Body:
         """The buffer of an input."""
         given = self.graph.inputs[position]
         if given not in buffers:
-            dtype = tensor_type(given).dtype.short
-            name = arguments.buffer(f"p{position}", self.operands[position], dtype)
-            buffers[given] = name
+            operand, dtype = self.operands[position], tensor_type(given).dtype.short
+            name = f"p{position}" if isinstance(operand, Value) else given.attr("name")
+            buffers[given] = arguments.buffer(name, operand, dtype)
         return buffers[given]
 
     def result(self, arguments: Arguments, buffers: dict[Node, str], position: int) -> str:
@@ -75,7 +80,8 @@ class Body:
         if position in self.inplace:
             return self.input(arguments, buffers, self.inplace[position])
         dtype = tensor_type(self.graph.outputs[position]).dtype.short
-        return arguments.buffer(f"r{position}", Value(self.node, position), dtype)
+        place = self.positions[position]
+        return arguments.buffer(f"r{place}", Value(self.node, place), dtype)
 
 
 def named(ops: Iterable[str]) -> str:
@@ -95,6 +101,8 @@ def nest_block(
     results: dict[int, str],
 ) -> Block:
     """The statements of a nest without columns."""
+    if nest.columns or nest.after:
+        raise InternalError("a nest that collects over its rows takes steps of its own")
     emitter = Emitter(buffers, assembly.symbols, assembly.arguments.site, spaces)
     prepare(emitter, graph, nest, assembly.arguments)
     with emitter.run(nest.rows, outer=True):
