@@ -6,7 +6,8 @@
         for i in range(lo, hi):
             y[i] = x[i] * f32(2.0)          # reads 0, writes 1
 
-What a branch may touch counts as touched. Not here: which elements (`coverage`).
+What a branch may touch counts as touched. A kernel that works through a table in its arguments
+(`many`) touches the same words of each row. Not here: which elements (`coverage`).
 """
 
 from __future__ import annotations
@@ -23,10 +24,24 @@ WRITES = {"tile_store": 1, "tile_store_part": 1, "tile_store_at": 2, "tile_updat
 
 @dataclass(slots=True)
 class Touched:
-    """Positions of a kernel's arguments that are buffers it reads, and that it writes."""
+    """Positions of a kernel's arguments that are buffers it reads, and that it writes.
+
+    Attributes:
+        reads, writes: of arguments; negative where they are words of each row of a table, -1 the
+            row's first.
+        width: words of a row.
+    """
 
     reads: set[int] = field(default_factory=set)
     writes: set[int] = field(default_factory=set)
+    width: int = 0
+
+    def arguments(self, positions: set[int], rows: int) -> list[int]:
+        """The arguments that some of `reads` or `writes` are, of a table of so many rows."""
+        found = {p for p in positions if p >= 0}
+        for row in range(rows):
+            found.update(row * self.width - p for p in positions if p < 0)
+        return sorted(found)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -59,6 +74,10 @@ class _Visitor(ast.NodeVisitor):
             return frozenset()
         if node.func.id == "buffer" and isinstance(node.args[1], ast.Constant):
             return frozenset([node.args[1].value])  # type: ignore[list-item]
+        if node.func.id == "buffer_at":
+            match node.args[1]:
+                case ast.BinOp(ast.Name("row"), ast.Add(), ast.Constant(int(place))):
+                    return frozenset([-1 - place])
         if node.func.id == "either":
             return self._of(node.args[1]) | self._of(node.args[2])
         return frozenset()
@@ -71,6 +90,9 @@ class _Visitor(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        match node:
+            case ast.AugAssign(ast.Name("row"), ast.Add(), ast.Constant(int(width))):
+                self.found.width = width
         if isinstance(node.target, ast.Subscript):
             self.found.reads |= self._of(node.target.value)
         self.generic_visit(node)
@@ -82,7 +104,7 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name not in ("either", "buffer", "fail"):
+        if name not in ("either", "buffer", "buffer_at", "fail"):
             for position, argument in enumerate(node.args):
                 is_store = WRITES.get(name) == position
                 (self.found.writes if is_store else self.found.reads).update(self._of(argument))

@@ -19,7 +19,7 @@ from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Node
 from graphc.runtime import homes as places
 from graphc.runtime.homes import Copy, Homes
-from graphc.runtime.step import Child, Step, Value, Workspace
+from graphc.runtime.step import Child, Step, Value, Workspace, evaluate
 from graphc.runtime.touched import touched
 from graphc.types import TensorType, TupleType
 
@@ -100,8 +100,9 @@ def _touched(step: Step) -> tuple[list[Memory], list[Memory]]:
         own = [a for a in step.args if isinstance(a, Value) and a.node is step.node]
         return [a for a in step.args if isinstance(a, Value) and a.node is not step.node], [*own]
     found = touched(step.kernel)
-    reads = list(_memory(step, sorted(found.reads)))
-    return reads, list(_memory(step, sorted(found.writes)))
+    rows = evaluate(step.args[0].size, {}) if found.width else 0  # type: ignore[union-attr]
+    reads, writes = (found.arguments(p, rows) for p in (found.reads, found.writes))
+    return list(_memory(step, reads)), list(_memory(step, writes))
 
 
 def _memory(step: Step, positions: Sequence[int]) -> Iterator[Memory]:
