@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from graphc import dims
 from graphc.dims import Dim, Size
 from graphc.dtypes import DType
-from graphc.errors import ShapeError
+from graphc.errors import InternalError, ShapeError
 
 Shape = tuple[Size, ...]
 
@@ -106,6 +106,43 @@ def solve(size: Size, value: int, sizes: dict[str, int]) -> bool:
         return False
     sizes[unknown[0].name] = max(0, (value - offset) // slope)
     return True
+
+
+def determined(size: Size) -> dims.Symbol | None:
+    """The symbol that is known once `size` is: `size` is linear in it and depends on no other."""
+    symbols = dims.symbols(size)
+    if len(symbols) != 1 or not isinstance(size, Dim):
+        return None
+    (symbol,) = symbols
+    offset = dims.substitute(size, {symbol: 0})
+    slope = dims.substitute(size, {symbol: 1}) - offset
+    linear = isinstance(slope, int) and slope and size == slope * dims.symbol(symbol) + offset
+    return symbol if linear else None
+
+
+def match(pairs: Sequence[tuple[Size, Size]]) -> dict[dims.Symbol, Size]:
+    """What each symbol becomes where sizes become others.
+
+    Args:
+        pairs: a size and what takes its place.
+
+    Raises:
+        InternalError: a symbol that no pair determines.
+    """
+    found: dict[dims.Symbol, Size] = {}
+    # Plain symbols first: what they become is said outright.
+    for size, new in sorted(pairs, key=lambda pair: str(pair[0]).isidentifier(), reverse=True):
+        symbol = determined(size)
+        if symbol is not None and symbol not in found:
+            offset = dims.substitute(size, {symbol: 0})
+            slope = dims.substitute(size, {symbol: 1}) - offset
+            found[symbol] = (new - offset) // slope
+    for size, new in pairs:
+        for symbol in dims.symbols(size) - set(found):
+            if size != new:
+                raise InternalError(f"{size} becomes {new}: what {symbol.name} becomes is not said")
+            found[symbol] = dims.symbol(symbol)
+    return found
 
 
 def bind(

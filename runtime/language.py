@@ -15,7 +15,8 @@ Rules of the language: every scalar has a fixed dtype; constants and results of 
 arithmetic are cast (`i8(a + b)`), since Numba widens them; a float16 buffer loads and stores
 float32 scalars, and `f16(v)` rounds a float32 to the nearest float16 and keeps it as float32;
 a bool is stored as one byte. Indices are non-negative: `quotient` and `remainder` divide them
-without sign checks; `floor_quotient` and `floor_remainder` take negative ones. Divisors are positive.
+without sign checks; `floor_quotient` and `floor_remainder` take negative ones. Divisors are
+positive.
 """
 
 from __future__ import annotations

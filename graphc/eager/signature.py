@@ -26,7 +26,7 @@ from graphc.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
 from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
-from graphc.types import TensorType
+from graphc.types import TensorType, determined, match
 
 _KEPT = (Kind.CONTRACT, Kind.LIBRARY, Kind.REDUCE)
 
@@ -175,11 +175,13 @@ class ExactDerivative:
         self.__name__ = found.call.name
 
     def __call__(self, *nodes: Any) -> tuple[Any, ...]:
-        sizes: dict[dims.Symbol, Any] = {}
-        for old, node in zip(self.call.inputs, nodes, strict=True):
-            for axis, size in enumerate(tensor_type(old).shape):
-                for symbol in dims.symbols(size):
-                    sizes[symbol] = node.type.shape[axis]
+        sizes = match(
+            [
+                pair
+                for old, node in zip(self.call.inputs, nodes, strict=True)
+                for pair in zip(tensor_type(old).shape, node.type.shape, strict=True)
+            ]
+        )
         return tuple(replayed(self.call.outputs, dict(zip(self.call.inputs, nodes)), sizes))
 
 
@@ -195,13 +197,11 @@ def replayed(
         if node in new:
             continue
         inputs = [new[i] for i in node.inputs]
-        if all(a is b for a, b in zip(inputs, node.inputs)) and not sizes:
-            new[node] = node
-        elif not sizes:
-            new[node] = node.with_inputs(inputs)
-        else:
-            attrs = {key: map_sizes(value, size_of) for key, value in node.attrs}
+        attrs = {key: map_sizes(value, size_of) for key, value in node.attrs} if sizes else {}
+        if attrs and not all(value == attrs[key] for key, value in node.attrs):
             new[node] = Node.build(node.op, inputs, attrs)
+        else:
+            new[node] = node.with_inputs(inputs)  # a constant is itself, with its array
     return [new[r] for r in roots]
 
 
@@ -243,11 +243,15 @@ def _simplified(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> l
 def _sized_by(
     inputs: Sequence[Node], outputs: Sequence[Node], others: Sequence[Node] = ()
 ) -> list[Node]:
-    """Inputs of which a graph uses no value, but a symbolic size that nothing else it uses has."""
+    """Inputs of which a graph uses no value, but a symbolic size that nothing else it uses tells.
+
+    In a trace an input's size may be an expression that tells none: then it stays as it is.
+    """
     used = toposort(outputs)
-    known = {s for x in (*inputs, *others) if x in used for s in _symbols(x)}
+    known = {s for x in (*inputs, *others) if x in used for s in _determined(x)}
     unknown = {s for node in used for s in _symbols(node)} - known
-    return [next(x for x in inputs if s in _symbols(x)) for s in unknown]
+    found = [next((x for x in inputs if s in _determined(x)), None) for s in unknown]
+    return [x for x in found if x is not None]
 
 
 def _by_size(
@@ -260,13 +264,13 @@ def _by_size(
         key = tuple([a.shape for a in arrays])
         found = made.get(key)
         if found is None:
-            sizes: dict[dims.Symbol, Any] = {}
+            pairs: list[tuple[Any, Any]] = []
             new = {}
             for node, array in zip(inputs, arrays, strict=True):
                 type_ = tensor_type(node)
                 new[node] = INPUT_OP(name=node.name, type=type_.with_shape(array.shape))
-                for size, real in zip(type_.shape, array.shape):
-                    sizes |= dict.fromkeys(dims.symbols(size), real)
+                pairs += zip(type_.shape, array.shape)
+            sizes = match(pairs)
             ends = list(new.values())
             found = made[key] = runner(name, ends, replayed(outputs, new, sizes), True)
         return found(*arrays)
@@ -277,6 +281,12 @@ def _by_size(
 def _symbols(node: Node) -> set[dims.Symbol]:
     shape = node.type.shape if isinstance(node.type, TensorType) else ()
     return {s for size in shape for s in dims.symbols(size)}
+
+
+def _determined(node: Node) -> set[dims.Symbol]:
+    """The symbols that are known once a value's shape is."""
+    shape = node.type.shape if isinstance(node.type, TensorType) else ()
+    return {s for size in shape if (s := determined(size)) is not None}
 
 
 def _has_own_gradients(outputs: Sequence[Node]) -> bool:

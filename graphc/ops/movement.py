@@ -250,7 +250,11 @@ def _pad_infer(
 ) -> TensorType:
     if not len(low) == len(high) == len(interior) == x.rank:
         raise ShapeError(f"pad: low {low}, high {high}, interior {interior} do not fit {x}")
-    if any(isinstance(w, int) and w < 0 for w in (*low, *high, *interior)):
+    # Around nothing at all only the sum of both widths counts.
+    widths = [
+        w for a, b, size in zip(low, high, x.shape) for w in ((a + b,) if size == 0 else (a, b))
+    ]
+    if any(isinstance(w, int) and w < 0 for w in (*widths, *interior)):
         raise ShapeError(f"pad: negative width in low {low}, high {high}, interior {interior}")
     return x.with_shape(
         [a + spread(size, gap) + b for size, a, b, gap in zip(x.shape, low, high, interior)]
