@@ -76,13 +76,15 @@ class Reduction:
     `combine` is a kernel-language expression in `{acc}` and `{0}`; `identity` gives its neutral
     element for a dtype as kernel-language text. With `arg` set, the op yields the index of the
     first element for which `combine`, a condition, held last (argmax). `of_numbers` is a step that
-    may stand for `combine` where no element is nan, if the result is nan where one is.
+    may stand for `combine` where no element is nan, if the result is nan where one is. With `adds`
+    set, floats are added up: each step rounds the total, so loops over many elements run in blocks.
     """
 
     combine: str | Callable[..., str]
     identity: Callable[[Any], str]
     arg: bool = False
     of_numbers: str = ""
+    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

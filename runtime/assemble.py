@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from graphc import dims
 from graphc.dims import Size
 from graphc.ir import Node
+from graphc.runtime.blocked import RowBlocks, cut
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
 from graphc.runtime.names import checked
@@ -144,12 +145,14 @@ class Assembly:
         self.body.append("for once in range(lo, hi):")
         for block in blocks:
             collapse(block, self.symbols)
+            cut(block, self.symbols)
             self.body += self.text.lines(block, 1) if block.items else []
 
     def parallel(self, blocks: Sequence[Block]) -> tuple[Size, int]:
         """Nests one after another; the length of their range, and its grain."""
         for block in blocks:
             collapse(block, self.symbols)
+            cut(block, self.symbols)
         start: Size = 0
         grains = []
         for block in blocks:
@@ -178,7 +181,7 @@ class Assembly:
             f"select(hi - {begin} < {length}, hi - {begin}, {length})",
         )
 
-    def chunked(self, outer: Outer, first: str) -> None:
+    def chunked(self, outer: Outer, first: str, blocks: RowBlocks) -> None:
         """A nest that is collapsed, its range chunks of rows: as many as the variable `first`."""
         total = self.text.size(outer.extent)
         self.body += [
@@ -186,9 +189,21 @@ class Assembly:
             f"{TAB}first = chunk * {first}",
             f"{TAB}last = select(first + {first} < {total}, first + {first}, {total})",
         ]
-        self.body += self.text.lines(Block(None, outer.before), 1) if outer.before else []
-        self.body += outer.lines(self.text, "first", "last", 1)
-        self.body += self.text.lines(Block(None, outer.after), 1) if outer.after else []
+        self._statements([*outer.before, *blocks.begin], 1)
+        if blocks.size:
+            self.body += [
+                f"{TAB}for start in range(first, last, {blocks.size}):",
+                f"{TAB}{TAB}stop = min(start + {blocks.size}, last)",
+            ]
+            self._statements(blocks.before, 2)
+            self.body += outer.lines(self.text, "start", "stop", 2)
+            self._statements(blocks.after, 2)
+        else:
+            self.body += outer.lines(self.text, "first", "last", 1)
+        self._statements([*blocks.end, *outer.after], 1)
+
+    def _statements(self, items: Sequence[Item], depth: int) -> None:
+        self.body += self.text.lines(Block(None, list(items)), depth) if items else []
 
     def step(self, node: Node, label: str, extent: Sized, grain: int) -> Step:
         """The kernel and its step; sizes become its last arguments."""

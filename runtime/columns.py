@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from graphc import dims, dtypes
 from graphc.atoms import Symbol
 from graphc.dims import Size
-from graphc.ir import Graph, Node, tensor_type
+from graphc.ir import Graph, Node, Reduction, tensor_type
 from graphc.nesting import Nesting, Unfit, extent, plan, row_atoms
 from graphc.ops.cast import CAST
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.assemble import Arguments, Assembly, Outer, chunking
+from graphc.runtime.blocked import ROWS, ArraySum, cut, row_blocks
 from graphc.runtime.emit import Accumulator, Emitter
-from graphc.runtime.loops import Block, Line, Symbols, collapse
+from graphc.runtime.loops import Block, Line, Loop, Symbols, collapse
 from graphc.runtime.rows import Body, nest_block, prepare, run_stages
 from graphc.runtime.scalars import combine, identity
 from graphc.runtime.step import Number, Sized, Step, Workspace, evaluate
@@ -57,6 +58,12 @@ class Column:
     kept: tuple[int, ...]
     dropped: tuple[int, ...]
     count: Size
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds floats up."""
+        fact = self.node.op.lowering
+        return isinstance(fact, Reduction) and fact.adds and self.dtype.is_float
 
     @property
     def dtype(self) -> dtypes.DType:
@@ -133,25 +140,51 @@ class Collector:
         assembly = Assembly(arguments, Symbols())
         block = self._block(assembly, buffers, results)
         collapse(block, assembly.symbols)
+        sums = cut(block, assembly.symbols)
         outer = Outer.of(block)
         widest: Size = max((c.count for c in self.columns if c.kept), key=str, default=1)
         self.rows_each, self.chunks = chunking(outer.extent, outer.each, widest)
         for place, column in zip(places, self.columns):
             arguments.args[place] = self._workspace(column)
         arguments.args[places[-1]] = Number(self.rows_each)
-        assembly.chunked(outer, each)
+        rows = self._most_rows(outer)
+        arrays = [] if rows is not None and rows <= ROWS else self._array_sums(arguments)
+        flat = not any(isinstance(item, Loop) for item in outer.loops[-1].body.items)
+        assembly.chunked(outer, each, row_blocks(sums, arrays, rows, flat, assembly.symbols))
         return assembly.step(body.node, body.label, self.chunks, 1)
 
-    def _workspace(self, column: Column) -> Workspace:
+    def _most_rows(self, outer: Outer) -> int | None:
+        """The most rows of a chunk, None where that depends on sizes."""
+        if not isinstance(self.rows_each, int) or not isinstance(outer.extent, int):
+            return None
+        return min(self.rows_each, outer.extent)
+
+    def _array_sums(self, arguments: Arguments) -> list[ArraySum]:
+        """The columns that add floats up in buffers, with buffers for totals and losses."""
+        found = []
+        for column in self.columns:
+            if column.kept and column.adds:
+                short, number = column.dtype.short, column.name[1:]
+                names = [
+                    arguments.buffer(f"{kind}{number}", self._workspace(column, kind), short)
+                    for kind in ("totals", "losses")
+                ]
+                found.append(ArraySum(column.name, *names, short, column.count))
+        return found
+
+    def _workspace(self, column: Column, kind: str = "") -> Workspace:
+        """A number for each element of a column and chunk; of a `kind`, only with many rows."""
         itemsize, count, chunks = column.dtype.itemsize, column.count, self.chunks
+        least = ROWS + 1 if kind else 0
 
         def nbytes(sizes: Mapping[str, int]) -> int:
+            if evaluate(self.rows_each, sizes) < least:
+                return 0
             return itemsize * evaluate(count, sizes) * evaluate(chunks, sizes)
 
         static = isinstance(count, int) and isinstance(chunks, int)
-        return Workspace(
-            self.body.node, f"{self.key}{column.name}", nbytes({}) if static else nbytes
-        )
+        key = f"{self.key}{column.name}{kind}"
+        return Workspace(self.body.node, key, nbytes({}) if static else nbytes)
 
     def _block(
         self, assembly: Assembly, buffers: dict[Node, str], results: dict[int, str]
@@ -309,14 +342,18 @@ class Collector:
 
 
 def _combined(column: Column, low: str, high: Size | str) -> Block:
-    """Loops that add the partial results of all chunks to the first's."""
+    """Loops that combine the partial results of all chunks in pairs, until the first's has all."""
     name = column.name
-    step = combine(column.node, f"{name}[k]", f"{name}[at + k]")
+    step = combine(column.node, f"{name}[at + k]", f"{name}[at + apart + k]")
     block = Block()
     block.items += [
-        Line(("for c in range(1, chunks):",)),
-        Line(("    at = c * (", column.count, ")")),
-        Line((f"    for k in range({low}, ", high, "):")),
-        Line((f"        {name}[k] = {step}",)),
+        Line(("distance = 1",)),
+        Line(("while distance < chunks:",)),
+        Line(("    for c in range(0, chunks - distance, 2 * distance):",)),
+        Line(("        at = c * (", column.count, ")")),
+        Line(("        apart = distance * (", column.count, ")")),
+        Line((f"        for k in range({low}, ", high, "):")),
+        Line((f"            {name}[at + k] = {step}",)),
+        Line(("    distance = 2 * distance",)),
     ]
     return block

@@ -20,7 +20,7 @@ from graphc.dims import Size
 from graphc.dtypes import DType
 from graphc.errors import InternalError
 from graphc.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked, tensor_type
-from graphc.runtime.loops import Block, Branch, Line, Loop, Part, Symbols
+from graphc.runtime.loops import Addend, Block, Branch, Line, Loop, Part, Symbols
 from graphc.runtime.scalars import cast, combine, identity, literal, scalar_cost, template, wide
 from graphc.spaces import Axes, Spaces
 from graphc.views import offset
@@ -346,6 +346,7 @@ class Accumulator:
             raise InternalError(f"{node.op.name} has no combining step")
         self.emitter, self.fact, self.node = emitter, fact, node
         self.dtype = tensor_type(node.inputs[0]).dtype
+        self.home = emitter.block
         self.name = emitter.define(identity(node))
         self.place = emitter.define("i64(0)") if fact.arg else ""
         # Where one is nan the vectorised step says nothing, so nans are noted beside it.
@@ -360,6 +361,12 @@ class Accumulator:
             line(f"{self.nan} = {self.nan} | ({value} != {value})", cost=1)
             return
         step = combine(self.node, self.name, value)
+        if self.fact.adds and self.dtype.is_float:
+            self.emitter.block.items.append(
+                Addend((f"{self.name} = {step}",), scalar_cost(step), self.name, value,
+                       wide(self.dtype), self.home)
+            )  # fmt: skip
+            return
         if not self.fact.arg:
             line(f"{self.name} = {step}", cost=scalar_cost(step))
             return

@@ -113,6 +113,15 @@ def add_any_order(accumulator: Scalar, value: Scalar) -> Scalar:
     return accumulator + value
 
 
+def lost(total: Scalar, value: Scalar) -> Scalar:
+    """What rounding takes from `total + value`, exactly; 0 where the sum is not finite."""
+    with np.errstate(all="ignore"):
+        rounded = total + value
+        part = rounded - total
+        error = (total - (rounded - part)) + (value - part)
+        return error if error == error else type(error)(0)
+
+
 def multiply_any_order(accumulator: Scalar, value: Scalar) -> Scalar:
     """A float product's step that the vectoriser may reorder."""
     return accumulator * value
@@ -149,6 +158,7 @@ NAMES: dict[str, Any] = {
     "floor_quotient": operator.floordiv,
     "floor_remainder": operator.mod,
     "add_any_order": add_any_order,
+    "lost": lost,
     "multiply_any_order": multiply_any_order,
     "larger_number": larger_number,
     "smaller_number": smaller_number,

@@ -34,6 +34,19 @@ class Line:
 
 
 @dataclass(slots=True)
+class Addend(Line):
+    """The step of a float sum: adds the variable `value` to `total`, which `home` defines.
+
+    `dtype` is the short name of what is added up in.
+    """
+
+    total: str = ""
+    value: str = ""
+    dtype: str = ""
+    home: Block | None = None
+
+
+@dataclass(slots=True)
 class Block:
     """Statements in order; `parent` is the block around, `known` what has a variable here."""
 
@@ -59,6 +72,19 @@ class Loop:
 
 
 @dataclass(slots=True)
+class Blocks(Loop):
+    """A loop that runs in blocks of `size` turns, each between the lines `before` and `after`.
+
+    The variable `start` holds a block's first turn.
+    """
+
+    size: int = 1
+    start: str = ""
+    before: list[Line] = field(default_factory=list)
+    after: list[Line] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Branch:
     """`then` where every guard (x, low, high) has low <= x < high, else `otherwise`."""
 
@@ -77,6 +103,7 @@ class Symbols:
         self._count = itertools.count()
         self._variables = numbered("v")
         self._loops = numbered("i")
+        self._sums = itertools.count()
         self.names: dict[Symbol, str] = {}
 
     def loop(self, extent: Size) -> Symbol:
@@ -90,6 +117,10 @@ class Symbols:
         symbol = Symbol(f"@{next(self._count)}", 0, extent - 1)
         self.names[symbol] = checked(name)
         return symbol
+
+    def sum(self) -> int:
+        """A fresh number for the variables of a sum in blocks."""
+        return next(self._sums)
 
     def variable(self) -> str:
         """A fresh variable name."""
@@ -214,6 +245,8 @@ class Text:
             if isinstance(item, Line):
                 text = "".join(p if isinstance(p, str) else self.size(p) for p in item.parts)
                 found.append(tab + text)
+            elif isinstance(item, Blocks):
+                found += self._blocks(item, depth)
             elif isinstance(item, Loop):
                 head = f"for {self.names[item.symbol]} in range({self.size(item.extent)}):"
                 found += [tab + head, *self.lines(item.body, depth + 1)]
@@ -223,6 +256,17 @@ class Text:
                 if item.otherwise.items:
                     found += [f"{tab}else:", *self.lines(item.otherwise, depth + 1)]
         return found or [tab + "pass"]
+
+    def _blocks(self, loop: Blocks, depth: int) -> list[str]:
+        extent, start = self.size(loop.extent), loop.start
+        stop = f"min({start} + {loop.size}, {extent})"
+        return [
+            f"{TAB * depth}for {start} in range(0, {extent}, {loop.size}):",
+            *self.lines(Block(None, list(loop.before)), depth + 1),
+            f"{TAB * (depth + 1)}for {self.names[loop.symbol]} in range({start}, {stop}):",
+            *self.lines(loop.body, depth + 2),
+            *self.lines(Block(None, list(loop.after)), depth + 1),
+        ]
 
     def _guard(self, guard: tuple[Size, Size, Size]) -> str:
         x, low, high = guard

@@ -10,7 +10,8 @@ from graphc.runtime import nest
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import Number, Step, Value
 
-# For each nest the first value and the step from {total} and the operands {0}, {1}.
+# For each nest the first value and the step from {total} and the operands {0}, {1}. Small floats
+# are carried in float64.
 RULES = {
     "cumsum": ("0", "{total} + {0}"),
     "cumprod": ("1", "{total} * {0}"),
@@ -23,10 +24,12 @@ ROWS = """def {name}(args, lo, hi):
     for p in range(lo, hi):
         base = p * n
         total = {wide}({first})
+        rest = {wide}(0)
         for k in range(n):
             at = base + {place}
+            rest = rest + lost(total, {first_term})
             total = {wide}({step})
-            y[at] = total
+            y[at] = {result}
 """
 COLUMNS = """def {name}(args, lo, hi):
 {buffers}
@@ -34,20 +37,25 @@ COLUMNS = """def {name}(args, lo, hi):
     inner = args[{count} + 1]
     chunks = args[{count} + 2]
     totals = local({chunk}, {wide})
+    rests = local({chunk}, {wide})
     for p in range(lo, hi):
         left = remainder(p, chunks) * {chunk}
         base = quotient(p, chunks) * n * inner + left
         width = min({chunk}, inner - left)
         for j in range(width):
             totals[j] = {wide}({first})
+            rests[j] = {wide}(0)
         for k in range(n):
             row = base + {place} * inner
             for j in range(width):
                 at = row + j
                 total = totals[j]
+                rest = rests[j]
+                rest = rest + lost(total, {first_term})
                 total = {wide}({step})
                 totals[j] = total
-                y[at] = total
+                rests[j] = rest
+                y[at] = {result}
 """
 
 
@@ -78,15 +86,25 @@ def scan_kernel(rule: str, dtype: DType, reverse: bool, rows: bool) -> Kernel:
     buffers = [
         f"    {b} = buffer(args, {k}, {dtype.short})" for k, b in enumerate([*operands, "y"])
     ]
+    # A kernel's float16 scalars are float32.
+    terms = [f"f64({b}[at])" if dtype.is_float else f"{b}[at]" for b in operands]
     name = f"{rule}_{dtype.short}{'_reverse' if reverse else ''}{'' if rows else '_columns'}"
-    source = (ROWS if rows else COLUMNS).format(
+    # Sums of float64 keep what they lose beside them; others need no `rest`.
+    exact = rule == "cumsum" and dtype.short == "f64"
+    template = ROWS if rows else COLUMNS
+    if not exact:
+        lines = template.splitlines(keepends=True)
+        template = "".join(line for line in lines if "rest" not in line)
+    source = template.format(
         name=name,
         buffers="\n".join(buffers),
         count=len(buffers),
         chunk=nest.CHUNK,
-        wide=nest.wide(dtype),
+        wide="f64" if dtype.is_float else dtype.short,
         first=first,
         place="(n - 1 - k)" if reverse else "k",
-        step=step.format(*(f"{b}[at]" for b in operands), total="total"),
+        step=step.format(*terms, total="total"),
+        first_term=terms[0],
+        result="total + rest" if exact else "total",
     )
     return Kernel(name, source)

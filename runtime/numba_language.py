@@ -344,6 +344,25 @@ def _chosen(comparison: str) -> Any:
     return step
 
 
+@intrinsic
+def lost(typingctx: Any, total: Any, value: Any) -> Any:
+    """What rounding takes from `total + value`, exactly (Knuth); 0 where the sum is not finite."""
+    ty = types.unliteral(total)
+    if not isinstance(ty, types.Float) or types.unliteral(value) != ty:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        old, new = values
+        rounded = builder.fadd(old, new)
+        part = builder.fsub(rounded, old)
+        kept = builder.fsub(old, builder.fsub(rounded, part))
+        error = builder.fadd(kept, builder.fsub(new, part))
+        known = builder.fcmp_ordered("ord", error, error)
+        return builder.select(known, error, ir.Constant(error.type, 0.0))
+
+    return ty(ty, ty), codegen
+
+
 add_any_order = _any_order("add")
 multiply_any_order = _any_order("mul")
 larger_number = _chosen(">")
@@ -372,6 +391,7 @@ NAMES: dict[str, Any] = {
     "select": select,
     **numba_division.NAMES,
     "add_any_order": add_any_order,
+    "lost": lost,
     "multiply_any_order": multiply_any_order,
     "larger_number": larger_number,
     "smaller_number": smaller_number,

@@ -46,6 +46,8 @@ def test_an_op_gives_its_definitions_value(name: str) -> None:
         assert own._array.dtype == wanted.dtype and own._array.shape == wanted.shape
         if case.op.kind is Kind.CONTRACT:  # a kernel, which sums in another order
             np.testing.assert_allclose(own._array, wanted, rtol=2e-5, atol=2e-5)
+        elif case.op.name == "sum":  # NumPy's own for few elements; the definition rounds once
+            np.testing.assert_allclose(own._array, wanted, rtol=2e-6, atol=2e-6)
         else:
             np.testing.assert_array_equal(own._array, wanted)
         for array, kept in zip(case.arrays, before):

@@ -172,7 +172,15 @@ def test_searchsorted_is_numpys(side: Any) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "uint8", "bool"])
 def test_scans_are_numpys(name: str, axis: int | None, dtype: str) -> None:
     x = np.abs(X * 3).astype(dtype)
-    agree(lambda t: gc(name)(t, axis), lambda t: getattr(np, name)(t, axis), x)
+    if x.dtype.kind != "f":
+        agree(lambda t: gc(name)(t, axis), lambda t: getattr(np, name)(t, axis), x)
+        return
+    found = evaluate(lambda t: gc(name)(t, axis), x)
+    exact = getattr(np, name)(x.astype(np.longdouble), axis)
+    assert found.dtype == x.dtype
+    # Each product of float64 rounds once more; sums keep what they lose.
+    roundings = x.size if name == "cumprod" else 1
+    np.testing.assert_allclose(found, exact, rtol=roundings * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

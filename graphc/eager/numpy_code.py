@@ -11,6 +11,7 @@ returns it. Broadcasts are left to NumPy wherever the op that follows does them 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from graphc.reference import located
 from graphc.types import TupleType
 
 Shape = tuple[int, ...]
+# Elements that NumPy may add up in any order.
+FEW = 128
 
 
 def filled(value: Any, shape: Shape) -> np.ndarray:
@@ -34,7 +37,13 @@ def filled(value: Any, shape: Shape) -> np.ndarray:
 
 
 def _add_reduce(x: Any, axes: tuple[int, ...]) -> Any:
+    """A sum of few elements, for which any order will do."""
     return np.add.reduce(x, axes, x.dtype)
+
+
+def _add_all(x: Any) -> Any:
+    """A sum of all elements, which NumPy adds in pairs where they lie in one piece."""
+    return np.add.reduce(x.reshape(-1), None, x.dtype)
 
 
 class _Writer:
@@ -126,14 +135,24 @@ class _Writer:
         operands = ", ".join(self.whole(i) for i in node.inputs)
         shape = () if isinstance(node.type, TupleType) else node.type.shape
         dtype = None if isinstance(node.type, TupleType) else node.type.dtype
+        function = _located(node) if node.op.checked else node.op.numpy
         if node.op.name == "sum" and dtype is not None and dtype.itemsize != 2:
-            text = f"{self.constant(_add_reduce)}({operands}, {node.attr('axes')})"
+            text = self._sum(node, operands)
         elif node.op.name == "transpose":
             text = f"{operands}.transpose({node.attr('axes')})"
         else:
-            function = _located(node) if node.op.checked else node.op.numpy
             text = f"{self.constant(function)}({operands}{self._attributes(node, bool(operands))})"
         self.put(node, text, shape)  # type: ignore[arg-type]
+
+    def _sum(self, node: Node, operand: str) -> str:
+        """NumPy's own sum is short to call, but adds long axes but the last one by one."""
+        shape: Shape = node.inputs[0].type.shape  # type: ignore[union-attr, assignment]
+        axes = node.attr("axes")
+        if math.prod(shape[a] for a in axes) <= FEW:
+            return f"{self.constant(_add_reduce)}({operand}, {axes})"
+        if len(axes) == len(shape):
+            return f"{self.constant(_add_all)}({operand})"
+        return f"{self.constant(node.op.numpy)}({operand}, axes={axes})"
 
     def _attributes(self, node: Node, comma: bool = True) -> str:
         if not node.attrs:

@@ -63,8 +63,13 @@ def cut(start, size, step):
 
 
 def total(ufunc, x, axes):
-    """A sum or product over axes; of float16 in float32, rounded once."""
-    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    """A sum or product over axes; small floats are added in float64, and float64 in pairs."""
+    adds = ufunc is np.add and x.dtype.kind == "f" and len(axes) > 0
+    if adds and x.dtype == np.float64:
+        x = np.ascontiguousarray(np.moveaxis(x, axes, range(-len(axes), 0)))
+        count = math.prod(x.shape[x.ndim - len(axes) :])
+        return ufunc.reduce(x.reshape((*x.shape[: x.ndim - len(axes)], count)), axis=-1)
+    wide = np.float64 if adds else np.float32 if x.dtype == np.float16 else x.dtype
     return np.asarray(ufunc.reduce(x, axis=axes, dtype=wide)).astype(x.dtype)
 
 
@@ -226,15 +231,22 @@ def argsort(x, axis, descending):
 
 def accumulate(ufunc, x, axis, reverse):
     """Sums or products of the elements up to each one."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    wide = x.astype(np.float64) if x.dtype.kind == "f" else x
     ordered = np.flip(wide, axis) if reverse else wide
     found = ufunc.accumulate(ordered, axis, dtype=wide.dtype)
+    if ufunc is np.add and x.dtype == np.float64:
+        # What rounding took from the sums on the way to each of them.
+        before = np.zeros_like(found)
+        np.moveaxis(before, axis, 0)[1:] = np.moveaxis(found, axis, 0)[:-1]
+        part = found - before
+        lost = (before - (found - part)) + (ordered - part)
+        found = found + np.add.accumulate(np.where(np.isfinite(found), lost, 0), axis)
     return (np.flip(found, axis) if reverse else found).astype(x.dtype)
 
 
 def recurrence(a, b, axis, reverse):
     """y[i] = a[i] * y[i - 1] + b[i] along an axis."""
-    wide = np.float32 if a.dtype == np.float16 else a.dtype
+    wide = np.float64 if a.dtype.kind == "f" else a.dtype
     factors, terms = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
     found = np.empty(terms.shape, a.dtype)
     last = np.zeros(terms.shape[1:], wide)

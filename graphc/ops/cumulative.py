@@ -4,8 +4,9 @@
     cumprod(x; axis, reverse)          y[i] = y[i - 1] * x[i]
     recurrence(a, b; axis, reverse)    y[i] = a[i] * y[i - 1] + b[i],  y[-1] = 0
 
-With `reverse` they run from the last element to the first. float16 is carried in float32 and each
-element rounded once.
+With `reverse` they run from the last element to the first. float16 and float32 are carried in
+float64 and each element rounded once, as in PyTorch; sums of float64 keep what they lose beside
+them.
 """
 
 from __future__ import annotations
@@ -37,18 +38,33 @@ def _infer(name: str) -> Callable[..., TensorType]:
     return infer
 
 
+def _carried(dtype: Any) -> Any:
+    return np.float64 if np.dtype(dtype).kind == "f" else dtype
+
+
 def _accumulate(ufunc: Any) -> Callable[..., np.ndarray]:
     def run(x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
-        wide = x.astype(np.float32) if x.dtype == np.float16 else x
+        wide = x.astype(_carried(x.dtype), copy=False)
         ordered = np.flip(wide, axis) if reverse else wide
         total = ufunc.accumulate(ordered, axis, dtype=wide.dtype)
+        if ufunc is np.add and x.dtype == np.float64:
+            total = total + _losses(ordered, total, axis)
         return (np.flip(total, axis) if reverse else total).astype(x.dtype)
 
     return run
 
 
+def _losses(terms: np.ndarray, totals: np.ndarray, axis: int) -> np.ndarray:
+    """What rounding took from sums on the way to each of them."""
+    before = np.zeros_like(totals)
+    np.moveaxis(before, axis, 0)[1:] = np.moveaxis(totals, axis, 0)[:-1]
+    part = totals - before
+    lost = (before - (totals - part)) + (terms - part)
+    return np.add.accumulate(np.where(np.isfinite(totals), lost, 0), axis)
+
+
 def _recurrence_numpy(a: np.ndarray, b: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
-    wide = np.float32 if a.dtype == np.float16 else a.dtype
+    wide = _carried(a.dtype)
     factors, terms = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
     result = np.empty(terms.shape, a.dtype)
     last = np.zeros(terms.shape[1:], wide)

@@ -57,12 +57,21 @@ def _infer(name: str, kinds: tuple[str, ...], result: DType | None = None) -> An
     return infer
 
 
-def _total(ufunc: Any) -> Callable[..., Any]:
-    def run(x: np.ndarray, *, axes: Axes) -> Any:
-        wide = np.float32 if x.dtype == np.float16 else x.dtype
-        return np.asarray(ufunc.reduce(x, axis=axes, dtype=wide)).astype(x.dtype)
+def _sum(x: np.ndarray, *, axes: Axes) -> Any:
+    """Small floats in float64; float64 in one row, since NumPy adds in pairs only along rows."""
+    if x.dtype in (np.float16, np.float32):
+        return np.asarray(np.add.reduce(x, axis=axes, dtype=np.float64)).astype(x.dtype)
+    if x.dtype != np.float64 or not axes:
+        return np.add.reduce(x, axis=axes, dtype=x.dtype)
+    kept = [a for a in range(x.ndim) if a not in axes]
+    moved = np.ascontiguousarray(x.transpose((*kept, *axes)))
+    count = math.prod(x.shape[a] for a in axes)
+    return np.add.reduce(moved.reshape((*(x.shape[a] for a in kept), count)), axis=-1)
 
-    return run
+
+def _product(x: np.ndarray, *, axes: Axes) -> Any:
+    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    return np.asarray(np.multiply.reduce(x, axis=axes, dtype=wide)).astype(x.dtype)
 
 
 def _extreme(ufunc: Any, identity: Callable[[DType], Any]) -> Callable[..., Any]:
@@ -173,13 +182,15 @@ def _beats(symbol: str) -> Callable[[DType], str]:
 
 
 SUM = _reduction(
-    "sum", NUMBER, _total(np.add),
+    "sum", NUMBER, _sum,
     lambda n, ct: (spread_back(ct, n),),
-    Reduction(_by_kind("add_any_order({acc}, {0})", "{acc} + {0}"), lambda dtype: "0"),
+    Reduction(
+        _by_kind("add_any_order({acc}, {0})", "{acc} + {0}"), lambda dtype: "0", adds=True
+    ),
     "The sum over axes; integers wrap around.",
 )  # fmt: skip
 PROD = _reduction(
-    "prod", NUMBER, _total(np.multiply), _prod_vjp,
+    "prod", NUMBER, _product, _prod_vjp,
     Reduction(_by_kind("multiply_any_order({acc}, {0})", "{acc} * {0}"), lambda dtype: "1"),
     "The product over axes; integers wrap around. Its gradient is exact where elements are 0.",
 )  # fmt: skip
