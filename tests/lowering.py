@@ -73,7 +73,8 @@ def _reserve(node: Node, memory: dict[Any, np.ndarray], sizes: Mapping[str, int]
 
 def _argument(argument: Any, memory: dict[Any, np.ndarray], status: Any, sizes: Any) -> Any:
     if isinstance(argument, Value):
-        return memory[(argument.node, argument.index)]
+        named = value_of(argument.node)  # an operand may be a result of another node
+        return memory[(named.node, named.index + argument.index)]
     if isinstance(argument, Number):
         return evaluate(argument.size, sizes)
     if isinstance(argument, Workspace):

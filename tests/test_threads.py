@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.access import access
+from graphc.access import Access, access, enter, leave
 
 
 def run_all(*functions: Callable[[], None]) -> None:
@@ -122,7 +122,9 @@ def test_python_runs_while_a_program_does() -> None:
 def test_accesses_that_conflict_take_turns_in_order() -> None:
     state, other = object(), object()
     order: list[str] = []
-    entered, released = threading.Event(), threading.Event()
+    entered = threading.Event()
+    first = Access(reads=[state])
+    enter(first)
 
     def writer() -> None:
         entered.set()
@@ -140,19 +142,9 @@ def test_accesses_that_conflict_take_turns_in_order() -> None:
             order.append("stranger")
         time.sleep(0.2)
         order.append("released")
-        released.set()
+        leave(first)
 
-    def first() -> None:
-        with access(reads=[state]):
-            started.set()
-            released.wait()
-
-    started = threading.Event()
-    holder = threading.Thread(target=first)
-    holder.start()
-    started.wait()
     run_all(writer, late_reader, stranger)
-    holder.join()
     assert order == ["stranger", "released", "writer", "reader"]
 
 
@@ -172,16 +164,16 @@ import os, sys, threading
 import numpy as np
 import pytest
 import graphc as gc
-from graphc.access import access
+from graphc.access import Access, enter
 
 w = gc.parameter("w", np.ones(100_000, np.float32))
 step = gc.compile([], gc.sum(w), updates={w: w + 1.0}, threads=2)
 assert step() == 100_000
 held = threading.Event()
 def hold():
-    with access(writes=[w.state]):
-        held.set()
-        threading.Event().wait()
+    enter(Access(writes=[w.state]))
+    held.set()
+    threading.Event().wait()
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 child = os.fork()
