@@ -299,6 +299,42 @@ def test_20_a_list_appended_to_and_a_global_written_are_reported() -> None:
     assert "global COUNTER was changed" in str(caught[0].message)
 
 
+def test_locals_that_inner_functions_read_are_no_outside_state() -> None:
+    layers = [gc.nn.Linear(3, 2), gc.nn.Linear(3, 2)]
+
+    def forward(x: Any) -> Any:
+        x = x * 1.0
+        parts = [layer(x) for layer in layers]
+        x = sum(p * k for k, p in enumerate(parts))
+
+        def halved() -> Any:
+            return x / 2
+
+        return halved()
+
+    run = _compiled(forward)
+    for _ in range(3):
+        _equal(run(gc.ones(4, 3)), forward(gc.ones(4, 3)))
+    assert len(run.variants) == 1
+    assert not any("closure x" in str(line) for line in run.assumes())
+
+
+def test_a_closure_of_the_same_name_as_a_local_is_outside_state() -> None:
+    k = 2.0
+
+    def outside(x: Any) -> Any:
+        return x * k
+
+    def forward(x: Any) -> Any:
+        k = outside(x)
+        return (lambda: k + 1)()
+
+    run = _compiled(forward)
+    _equal(run(gc.ones(2)), gc.full((2,), 3.0))
+    k = 5.0
+    _equal(run(gc.ones(2)), gc.full((2,), 6.0))
+
+
 def test_a_tensor_that_escapes_its_trace_says_so() -> None:
     kept: list[Any] = []
 

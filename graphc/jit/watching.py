@@ -53,12 +53,7 @@ class Reading:
         self.value = value if fixed else _MISSING
         # A dict of such objects, as a module's submodules are, by theirs.
         self.parts: tuple[Any, ...] = ()
-        if (
-            self.seen[0] == "dict"
-            and value
-            and type(self.seen[1]) is tuple
-            and all(p[1][0] == "object" for p in self.seen[1])
-        ):
+        if type(value) is dict and value and all(p[1][0] == "object" for p in self.seen[1]):
             self.parts = tuple(value.values())
         self.origin = origin
 
@@ -75,32 +70,6 @@ class Reading:
         return f"{self.what} = {shown(self.seen)}"
 
 
-class _Items:
-    """The items of a container with too many to look into, compared by identity."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, container: Any) -> None:
-        # Kept, so that nothing else gets their identities.
-        keys, values = (), container
-        if isinstance(container, dict):
-            keys, values = tuple(container), container.values()
-        self.items = (*keys, *values)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Items)
-            and len(other.items) == len(self.items)
-            and all(map(operator.is_, self.items, other.items))
-        )
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self.items)))
-
-
 def fingerprint(value: Any, depth: int = 3) -> Any:
     """What of a value a program may depend on: scalars by value, containers by their items,
     everything else by identity."""
@@ -115,8 +84,6 @@ def fingerprint(value: Any, depth: int = 3) -> Any:
             "dict",
             tuple((fingerprint(k, 0), fingerprint(v, depth - 1)) for k, v in value.items()),
         )
-    if isinstance(value, list | tuple | dict) and depth:
-        return (type(value).__name__, _Items(value))
     if isinstance(value, np.random.Generator):
         return ("generator", str(value.bit_generator.state))
     if isinstance(value, MethodType):
@@ -157,6 +124,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._drawn = _numpy_state()
+        self._outside = sys._getframe(1)
         self._before = sys.getprofile()
         sys.setprofile(self._event)
         return self
@@ -254,9 +222,20 @@ class Watch:
         if function is None or function.__closure__ is None:
             return
         for name, cell in zip(code.co_freevars, function.__closure__):
+            if self._is_local(frame, name):
+                continue
             self._note((id(cell), name), f"closure {name}", _content(cell), origin)
             owner = _content(cell)()
             self._attributes(owner, code.co_names, name, origin)
+
+    def _is_local(self, frame: FrameType, name: str) -> bool:
+        """Whether a free name is a local of traced code that is running: `[f(x) for f in fs]`."""
+        owner = frame.f_back
+        while owner is not None and owner is not self._outside:
+            if name in owner.f_code.co_cellvars and _holds(owner.f_code, frame.f_code):
+                return True
+            owner = owner.f_back
+        return False
 
     def _built_in(self, frame: FrameType, function: Any) -> None:
         name = getattr(function, "__name__", "")
@@ -285,6 +264,12 @@ class Watch:
             return
         if line not in self.impure:
             self.impure.append(line)
+
+
+def _holds(outer: CodeType, inner: CodeType) -> bool:
+    """Whether a function's code is written inside another's."""
+    nested = [c for c in outer.co_consts if isinstance(c, CodeType)]
+    return inner in nested or any(_holds(c, inner) for c in nested)
 
 
 def _numpy_state() -> Any:

@@ -10,7 +10,6 @@ call site folding in a number of its own. `manual_seed` sets it.
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -71,12 +70,14 @@ class _Draws:
     """How many draws were made from the default generator since it was seeded."""
 
     def __init__(self) -> None:
-        self.restart()
+        self.lock = threading.Lock()
+        self.count = 0
 
-    def restart(self) -> None:
-        """Begin at 1 again."""
-        # Counted by one C function, so that threads and signal handlers get different numbers.
-        self.next = itertools.count(1).__next__
+    def next(self) -> int:
+        """The number of one more draw."""
+        with self.lock:
+            self.count += 1
+            return self.count
 
 
 def hashed(seed: int) -> np.uint64:
@@ -112,7 +113,8 @@ def manual_seed(seed: int) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
-    _DRAWS.restart()
+    with _DRAWS.lock:
+        _DRAWS.count = 0
     GENERATOR.value = np.array(hashed(int(seed)))
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from graphc.autograd.mode import enable_grad
-from graphc.autograd.mode import state as mode
+from graphc.autograd.mode import enable_grad, no_grad
 from graphc.eager.live import live_scalar
 from graphc.eager.tensor import Tensor
 from graphc.optim.fresh import entry
@@ -68,13 +67,9 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        was_recording = mode.enabled
-        try:
-            mode.enabled = False
+        with no_grad():
             for group in self.param_groups:
                 self._update(group)
-        finally:
-            mode.enabled = was_recording
         return loss
 
     def _update(self, group: dict[str, Any]) -> None:
