@@ -36,6 +36,11 @@ class Touched:
     writes: set[int] = field(default_factory=set)
     width: int = 0
 
+    @property
+    def table(self) -> bool:
+        """Whether some of the buffers are words of a table's rows."""
+        return min(self.reads | self.writes, default=0) < 0
+
     def arguments(self, positions: set[int], rows: int) -> list[int]:
         """The arguments that some of `reads` or `writes` are, of a table of so many rows."""
         found = {p for p in positions if p >= 0}

@@ -100,7 +100,7 @@ def _touched(step: Step) -> tuple[list[Memory], list[Memory]]:
         own = [a for a in step.args if isinstance(a, Value) and a.node is step.node]
         return [a for a in step.args if isinstance(a, Value) and a.node is not step.node], [*own]
     found = touched(step.kernel)
-    rows = evaluate(step.args[0].size, {}) if found.width else 0  # type: ignore[union-attr]
+    rows = evaluate(step.args[0].size, {}) if found.table else 0  # type: ignore[union-attr]
     reads, writes = (found.arguments(p, rows) for p in (found.reads, found.writes))
     return list(_memory(step, reads)), list(_memory(step, writes))
 

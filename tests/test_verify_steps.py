@@ -132,3 +132,10 @@ def test_what_a_kernel_touches_is_read_off_its_source() -> None:
 def test_values_are_as_before() -> None:
     x = gc.input("x", (3,))
     np.testing.assert_array_equal(gc.compile([x], x + x)(np.ones(3, np.float32)), 2)
+
+
+def test_a_variable_called_row_makes_no_table() -> None:
+    x, w = gc.input("x", (2, 4, 6)), gc.input("w", (3, 4, 2))
+    result = gc.conv(x, w, padding=1)
+    program = gc.compile([x, w], gc.grad(gc.sum(result * result), w))
+    assert program.kernels
