@@ -81,6 +81,27 @@ def as_dtype(value: Any) -> DType:
         ) from None
 
 
+@lru_cache(maxsize=None)
+def holds(dtype: DType, source: DType) -> bool:
+    """Whether every value of `source` is exactly one of `dtype`.
+
+    NumPy's `can_cast` says so of int64 and float64 too, which has 53 bits for 63.
+
+    Example:
+        >>> holds(float64, int32), holds(float64, int64)
+        (True, False)
+    """
+    if dtype is source or source.kind == "bool":
+        return True
+    if source.is_float or dtype.kind == "bool":
+        return source.is_float and dtype.is_float and dtype.itemsize > source.itemsize
+    info = np.iinfo(source.numpy)
+    if dtype.is_float:
+        return int(info.max).bit_length() <= np.finfo(dtype.numpy).nmant + 1
+    own = np.iinfo(dtype.numpy)
+    return bool(own.min <= info.min and info.max <= own.max)
+
+
 @lru_cache(maxsize=4096)
 def promote(*dtypes: DType | type) -> DType:
     """The dtype that NumPy 2 gives to a result of these operands.

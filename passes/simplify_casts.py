@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
+from graphc import dtypes
 from graphc.ir import OPS, Node
 from graphc.passes.facts import dtype_of, tensor
 from graphc.passes.rewrite import Rule, ops, var
@@ -13,13 +10,9 @@ from graphc.passes.rewrite import Rule, ops, var
 x = var("x")
 
 
-def _is_lossless(source: Any, target: Any) -> bool:
-    return bool(np.can_cast(source.numpy, target.numpy, "safe"))
-
-
 def _unless_lossless(node: Node, x: Node) -> str:
     middle = dtype_of(node.inputs[0])
-    if _is_lossless(dtype_of(x), middle):
+    if dtypes.holds(middle, dtype_of(x)):
         return ""
     return f"{middle.name} does not hold every {dtype_of(x).name}"
 
@@ -50,6 +43,7 @@ CASTS = (
             _casts("uint8", "int64", "int8"),
             _casts("bool", "int32", "float32"),
             _casts("int32", "float64", "float32"),
+            _casts("int16", "float32", "uint8"),
         ],
     ),
 )  # fmt: skip
