@@ -22,6 +22,7 @@ from graphc.errors import (
     GraphError,
     ShapeError,
 )
+from graphc.garbage import uncollected
 from graphc.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
 from graphc.ops import random
 from graphc.ops.closures import is_placeholder
@@ -106,8 +107,9 @@ def build(
     if finite or "reference" in (target, settings.device):
         history = (("traced", graph),)
         return Build(graph, history, layout, finite=finite, debug=settings.debug)
-    final, steps = optimize(graph, level, fast_math)
-    return _native(graph, final, tuple(steps), layout, threads, start)
+    with uncollected():
+        final, steps = optimize(graph, level, fast_math)
+        return _native(graph, final, tuple(steps), layout, threads, start)
 
 
 def _native(

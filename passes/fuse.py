@@ -293,14 +293,22 @@ class _Fusion(Clustering):
         self.of[node] = cluster
 
     def _merge(self, first: Cluster, second: Cluster) -> Cluster:
-        for member in second.members:
-            self.of[member] = first
-        first.members = sorted([*first.members, *second.members], key=self.position.__getitem__)
-        first.operands |= second.operands
-        first.bits |= second.bits
-        first.before = (first.before | second.before) & ~first.bits
-        first.shape = first.shape if first.shape == second.shape else None
-        self.clusters[second.number] = first
+        return self._merge_all([first, second])
+
+    def _merge_all(self, clusters: Sequence[Cluster]) -> Cluster:
+        """Make the first of some clusters all of them."""
+        first = clusters[0]
+        for other in clusters[1:]:
+            for member in other.members:
+                self.of[member] = first
+            first.operands |= other.operands
+            first.bits |= other.bits
+            first.before |= other.before
+            first.shape = first.shape if first.shape == other.shape else None
+            self.clusters[other.number] = first
+        members = [m for cluster in clusters for m in cluster.members]
+        first.members = sorted(members, key=self.position.__getitem__)
+        first.before &= ~first.bits
         return first
 
     def _keep(self, node: Node) -> None:
@@ -354,8 +362,8 @@ class _Fusion(Clustering):
                 )
             ):
                 updates.append(cluster)
-        for cluster in updates[1:]:
-            self._merge(updates[0], cluster)
+        if len(updates) > 1:
+            self._merge_all(updates)
 
 
 def _is_fusable(node: Node) -> bool:

@@ -21,7 +21,7 @@ changed no state. Where a parameter cannot be updated in place, its new value is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from graphc import dims
 from graphc.ir import (
@@ -60,13 +60,16 @@ def inplace(graph: Graph) -> Graph:
 
 
 class Body:
-    """The nested graph of a fused node and who uses what in it."""
+    """The nested graph of a fused node, who uses what in it, and which outputs a node is."""
 
-    __slots__ = ("graph", "users")
+    __slots__ = ("graph", "outputs", "users")
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.users = graph.users()
+        self.outputs: dict[Node, list[int]] = {}
+        for position, output in enumerate(graph.outputs):
+            self.outputs.setdefault(output, []).append(position)
 
 
 def _body(node: Node) -> Graph | None:
@@ -125,7 +128,7 @@ def reached(body: Body, operand: int) -> list[int] | None:
                 return None
             seen.add(node)
             stack.append(node)
-    outputs = [k for k, output in enumerate(body.graph.outputs) if output in seen]
+    outputs = sorted(k for node in seen for k in body.outputs.get(node, ()))
     if len(outputs) > 1 and len({_awaited(body.graph.outputs[k]) for k in outputs}) > 1:
         return None
     return outputs
@@ -161,27 +164,38 @@ def _updates(graph: Graph, bodies: dict[Node, Body]) -> dict[Node, list[Pair]]:
     """Pairs that write a parameter's new value into its memory."""
     uses, seen = readers(graph), seen_through(graph)
     shown = Counter(value_of(output) for output in graph.outputs)
+    places: dict[Node, dict[Value, list[int]] | None] = {}
     found: dict[Node, list[Pair]] = {}
     for position, place in graph.aliases:
         node, output = value_of(graph.outputs[position])
         target = graph.inputs[place]
-        if node not in bodies or target.op is not PARAMETER_OP or is_checked(node):
+        if node not in bodies or target.op is not PARAMETER_OP:
             continue
-        body = bodies[node]
-        is_read = any((node, k) in uses for k in range(len(body.graph.outputs)))
-        operand = _once(operands_of(node), target, seen)
-        if is_read or operand is None or shown[(node, output)] > 1:
+        if node not in places:
+            is_read = any((node, k) in uses for k in range(len(bodies[node].graph.outputs)))
+            places[node] = None if is_read or is_checked(node) else _leading(node, seen)
+        leading = places[node]
+        operand = None if leading is None else _once(node, leading, target)
+        if operand is None or shown[(node, output)] > 1:
             continue
-        if output in _fitting(body, operand):
+        if output in _fitting(bodies[node], operand):
             found.setdefault(node, []).append((output, operand))
     return found
 
 
-def _once(operands: Sequence[Node], wanted: Node, seen: Seen) -> int | None:
+def _leading(node: Node, seen: Seen) -> dict[Value, list[int]]:
+    """For each value, the positions of a node's operands that lead to its memory."""
+    found: dict[Value, list[int]] = {}
+    for position, operand in enumerate(operands_of(node)):
+        for value in seen[operand]:
+            found.setdefault(value, []).append(position)
+    return found
+
+
+def _once(node: Node, leading: Mapping[Value, list[int]], wanted: Node) -> int | None:
     """Where a node stands among operands, if no other operand leads to its memory."""
-    value = value_of(wanted)
-    places = [k for k, operand in enumerate(operands) if value in seen[operand]]
-    return places[0] if len(places) == 1 and operands[places[0]] is wanted else None
+    places = leading.get(value_of(wanted), [])
+    return places[0] if len(places) == 1 and operands_of(node)[places[0]] is wanted else None
 
 
 def _fitting(body: Body, operand: int) -> list[int]:
@@ -194,35 +208,31 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
     """Move the writers of parameters to the end, each after the others that read what it writes;
     where that goes in circles, pairs are dropped from `updates`."""
     seen = seen_through(graph)
-    waiting = {node: None for node in graph.nodes if node in updates}
+    waiting = [node for node in graph.nodes if node in updates]
+    reading: dict[Value, set[Node]] = {}
+    for node in waiting:
+        for operand in node.inputs:
+            for value in seen[operand]:
+                reading.setdefault(value, set()).add(node)
+    written = {n: [value_of(operands_of(n)[k]) for _, k in updates[n]] for n in waiting}
     late: dict[Node, None] = {}
     while waiting:
-        free = next((n for n in waiting if not _is_read_by_others(n, waiting, updates, seen)), None)
-        if free is None:
+        free = [n for n in waiting if all(reading[v] <= {n} for v in written[n])]
+        if not free:
             # The first of the circle keeps its place; its new values are copied at the end.
-            free = next(iter(waiting))
-            del updates[free]
+            free = waiting[:1]
+            del updates[free[0]]
         else:
-            late[free] = None
-        del waiting[free]
+            late.update(dict.fromkeys(free))
+        gone = set(free)
+        waiting = [n for n in waiting if n not in gone]
+        for readers_left in reading.values():
+            readers_left -= gone
     for node in graph.nodes:
         if any(i in late for i in node.inputs):
             late[node] = None
     nodes = [n for n in graph.nodes if n not in late] + list(late)
     return Graph(graph.name, graph.inputs, tuple(nodes), graph.outputs, graph.aliases)
-
-
-def _is_read_by_others(
-    node: Node, waiting: dict[Node, None], updates: dict[Node, list[Pair]], seen: Seen
-) -> bool:
-    operands = operands_of(node)
-    written = {value_of(operands[operand]) for _, operand in updates[node]}
-    return any(
-        not written.isdisjoint(seen[operand])
-        for other in waiting
-        if other is not node
-        for operand in other.inputs
-    )
 
 
 def _dying(
@@ -236,15 +246,17 @@ def _dying(
     for node in graph.nodes:
         if node not in bodies:
             continue
-        values = Counter(value for operand in operands_of(node) for value in seen[operand])
-        for operand, source in enumerate(operands_of(node)):
+        operands = operands_of(node)
+        values = Counter(value for operand in operands for value in seen[operand])
+        taken = {output for output, _ in found.get(node, ())}
+        for operand, source in enumerate(operands):
             value = value_of(source)
             # Sources have no memory of their own, nor has movement that a kernel looks through.
             not_ours = value[0].op.kind in (Kind.SOURCE, Kind.MOVEMENT) or value in kept
             if not_ours or last[value] is not node or values[value] > 1:
                 continue
-            taken = {output for output, _ in found.get(node, ())}
             free = [k for k in _fitting(bodies[node], operand) if k not in taken]
             if free:
+                taken.add(free[0])
                 found.setdefault(node, []).append((free[0], operand))
     return found

@@ -9,9 +9,6 @@ isn't in the cache. Nothing here loads code.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -39,6 +36,7 @@ from numba.core.untyped_passes import (
 )
 
 from graphc.errors import InternalError
+from graphc.garbage import uncollected
 from graphc.runtime import machine_language, numba_language, symbols, target
 from graphc.runtime.kernel import Kernel, symbol
 
@@ -119,18 +117,6 @@ def _flags() -> Flags:
     return flags
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Type inference makes many short-lived cycles; collecting them meanwhile is a tenth of it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def compile_object(kernel: Kernel) -> bytes:
     """Compile a kernel for this CPU.
 
@@ -144,7 +130,7 @@ def compile_object(kernel: Kernel) -> bytes:
     Raises:
         CompileError: the source doesn't type, or the object needs a forbidden symbol.
     """
-    with global_compiler_lock, _no_collection():
+    with global_compiler_lock, uncollected():
         try:
             module = _lower(kernel)
         except (NumbaError, SyntaxError) as error:

@@ -164,7 +164,7 @@ def _roots(graph: Graph) -> dict[Key, Key]:
 
 def _commits(graph: Graph, homes: Homes, early: list[Copy]) -> list[Copy]:
     """The copies that give parameters their new values; adds to `early` what these need."""
-    written = {position for _, position in graph.aliases}
+    written = {graph.inputs[position] for _, position in graph.aliases}
     found = []
     for output, position in graph.aliases:
         target = homes.of[(graph.inputs[position], 0)]
@@ -173,7 +173,7 @@ def _commits(graph: Graph, homes: Homes, early: list[Copy]) -> list[Copy]:
         if source is target:
             continue
         # The new value is the old one of a parameter that may be written before it is read.
-        if any(node is graph.inputs[k] for k in written):
+        if node in written:
             staged = Staged(node)
             early.append(Copy(source, staged, node, index))
             source = staged

@@ -102,8 +102,9 @@ def many_steps(body: Body) -> tuple[list[Step], list[int]]:
     if len(outputs) < 2:
         return [], every
     rules: dict[tuple[str, ...], list[Row]] = {}
+    position = {node: k for k, node in enumerate(body.graph.inputs)}
     for part in _parts(body):
-        row = _row(body, part)
+        row = _row(body, part, position)
         if row is not None:
             rules.setdefault(row.rule, []).append(row)
     tables = [rows for rows in rules.values() if len(rows) > 1]
@@ -147,13 +148,13 @@ def _is_array(node: Node, given: set[Node]) -> bool:
     return node in given and tensor_type(node).size != 1
 
 
-def _row(body: Body, outputs: list[int]) -> Row | None:
+def _row(body: Body, outputs: list[int], position: dict[Node, int]) -> Row | None:
     """The row of some results; None where they are not computed element by element."""
     results = [body.graph.outputs[k] for k in outputs]
     size = tensor_type(results[0]).size
     if not isinstance(size, int) or size == 0:
         return None
-    writer = _Writer(body, Row(outputs, size))
+    writer = _Writer(body, Row(outputs, size), position)
     for node in toposort(results):
         if not writer.add(node):
             return None
@@ -166,14 +167,13 @@ class _Writer:
 
     Attributes:
         names: the variable, or the text, of each node's element.
-        buffers: the variable of each input's memory.
+        buffers: the variable of each input's memory; `position`: its place among the inputs.
     """
 
-    def __init__(self, body: Body, row: Row) -> None:
-        self.body, self.row = body, row
+    def __init__(self, body: Body, row: Row, position: dict[Node, int]) -> None:
+        self.body, self.row, self.position = body, row, position
         self.names: dict[Node, str] = {}
         self.buffers: dict[Node, str] = {}
-        self.position = {node: k for k, node in enumerate(body.graph.inputs)}
 
     def add(self, node: Node) -> bool:
         """Write what computes a node's element; False where that is not one of each operand."""

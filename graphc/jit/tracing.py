@@ -84,6 +84,7 @@ class Trace:
         self.grads_before: dict[int, tuple[Tensor, Any]] = {}
         self.born: dict[int, Any] = {}  # weak references, by identity
         self.generators: dict[int, tuple[Any, Node]] = {}
+        self.calls: dict[Any, Call] = {}
         self.edges: dict[Node, Any] = {}  # of nodes whose cotangents are recorded
         self.differentiated = False  # whether the traced code ran a backward pass
         self.shared: Any = None  # placeholders that other runs of the function use too
@@ -197,7 +198,7 @@ class Trace:
         if not any(floats):
             return
         types = tuple(n.type for n in nodes)
-        signature = (_symbolic_call, function, template, static, types)
+        signature = (_symbolic_call, self.calls, function, template, static, types)
         saved = [Saved(t, t._edge, n) for t, n in zip(tensors, nodes)]
         fn = CallBackward(backward_name(function), signature, edges, saved)
         fn.outputs = tuple(Saved(r, None, r._node) for r in results)
@@ -396,15 +397,43 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-def _symbolic_call(function: Any, template: Any, static: Any, types: Any) -> Call:
-    """The call of an operation on types that may have symbolic sizes."""
+def _symbolic_call(
+    calls: dict[Any, Call], function: Any, template: Any, static: Any, types: Any
+) -> Call:
+    """The call of an operation on types that may have symbolic sizes.
+
+    Args:
+        calls: those of the trace; operations that are alike share one, and its derivatives.
+    """
+    key = None
+    if str(getattr(function, "__module__", "")).startswith("graphc."):
+        key = _exactly((template, static))
+    found = None if key is None else calls.get((function, key, types))
+    if found is not None:
+        return found
 
     def build(f: Callable[..., Any], nodes: Sequence[Any]) -> Any:
         return f(*fill(template, nodes), **dict(static))
 
     inputs, outputs, single = trace_call(function, types, build, False)
     name = getattr(function, "__name__", "op")
-    return Call(name if name.isidentifier() else "op", inputs, outputs, single=single)
+    call = Call(name if name.isidentifier() else "op", inputs, outputs, single=single)
+    if key is not None:
+        calls[function, key, types] = call
+    return call
+
+
+def _exactly(value: Any) -> Any:
+    """A key that only the very same arguments have (1, 1.0 and True are equal); None where some
+    may change or are no plain values."""
+    if isinstance(value, tuple):
+        items = tuple(map(_exactly, value))
+        return None if any(item is None for item in items) else items
+    if isinstance(value, float):
+        return ("float", value.hex())
+    if value is SLOT or value is None or isinstance(value, bool | int | str | dtypes.DType):
+        return (type(value).__name__, value)
+    return None
 
 
 def uniform_node(array: np.ndarray, origin: Any) -> Node:

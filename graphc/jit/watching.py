@@ -31,6 +31,8 @@ _PLACES = tuple(
 # Modules and types whose functions give other values at every call.
 _IMPURE_MODULES = ("time", "random", "_random")
 _MOST_ITEMS = 256
+# What a frame's code may be.
+_USER, _LAYER = "user", "layer"
 
 
 class Reading:
@@ -116,7 +118,7 @@ class Watch:
         self.effects: list[str] = []
         self.impure: list[str] = []
         self._seen: set[Any] = set()
-        self._codes: dict[CodeType, bool] = {}
+        self._codes: dict[int, str] = {}
         self._keep: list[Any] = [function]
         self._functions: dict[CodeType, FunctionType] = {}
         for each in _functions_of(function):
@@ -140,25 +142,32 @@ class Watch:
                 )
 
     def _event(self, frame: FrameType, event: str, arg: Any) -> None:
-        code = frame.f_code
+        # Seen at every call of the trace. By identity: the hash of a code object takes its time.
+        what = self._codes.get(id(frame.f_code))
+        if what is None:
+            what = self._look(frame)
+        if not what:
+            return
         if event == "call":
-            if self._is_user(code, frame):
-                self._entered(frame)
-            elif code.co_name == "forward" and "self" in code.co_varnames:
-                self._layer(frame)
-        elif event == "c_call" and self._is_user(code, frame):
+            self._entered(frame) if what == _USER else self._layer(frame)
+        elif event == "c_call" and what == _USER:
             self._built_in(frame, arg)
 
-    def _is_user(self, code: CodeType, frame: FrameType) -> bool:
-        known = self._codes.get(code)
-        if known is None:
-            file = code.co_filename
-            module = str(frame.f_globals.get("__name__", ""))
-            foreign = _is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
-            foreign = foreign or (file == "<string>" and module != "__main__")
-            ours = module == "graphc" or module.startswith("graphc.") or "numpy code of" in file
-            known = self._codes[code] = not (foreign or ours or file.startswith("<frozen"))
-        return known
+    def _look(self, frame: FrameType) -> str:
+        """What a frame's code is: the user's, a layer's forward pass, or of no interest."""
+        code = frame.f_code
+        file = code.co_filename
+        module = str(frame.f_globals.get("__name__", ""))
+        foreign = _is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
+        foreign = foreign or (file == "<string>" and module != "__main__")
+        ours = module == "graphc" or module.startswith("graphc.") or "numpy code of" in file
+        if not (foreign or ours or file.startswith("<frozen")):
+            what = _USER
+        else:
+            what = _LAYER if code.co_name == "forward" and "self" in code.co_varnames else ""
+        self._keep.append(code)
+        self._codes[id(code)] = what
+        return what
 
     def _note(self, key: Any, what: str, find: Callable[[], Any], origin: Origin) -> None:
         if key in self._seen:
