@@ -116,6 +116,10 @@ class ArchiveError(FormatError):
     """A saved program that is cut short, damaged, or not well formed."""
 
 
+class ReentryError(GraphcError, RuntimeError):
+    """State that a signal handler wants while the code that it interrupted is changing it."""
+
+
 class VerifyError(GraphcError, ValueError):
     """A graph that breaks an invariant of the IR."""
 

@@ -17,7 +17,6 @@ import stat
 import struct
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -267,16 +266,13 @@ def _unlink(path: Path) -> bool:
 
 
 _open: dict[tuple[Path, int], Cache] = {}
-_lock = threading.Lock()
 
 
 def current() -> Cache:
     """The cache of the settings in force; one object a folder, so that it warns once."""
     place = (folder(), config.current().cache_size)
-    with _lock:
-        if place not in _open:
-            _open[place] = Cache(*place)
-        return _open[place]
+    found = _open.get(place)
+    return _open.setdefault(place, Cache(*place)) if found is None else found
 
 
 def info() -> Info:
@@ -287,13 +283,3 @@ def info() -> Info:
 def clear() -> int:
     """Empty the cache in force (`python -m graphc cache clear`); returns how many entries went."""
     return current().clear()
-
-
-def _forget_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    # A thread that the child doesn't have may hold it.
-    os.register_at_fork(after_in_child=_forget_lock)

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from graphc.access import Access, enter, leave
+from graphc.access import Access, access, enter, leave
 from graphc.dims import Dim
 from graphc.errors import InternalError
 from graphc.ir import Graph, Node, tensor_type
@@ -87,12 +86,11 @@ class Call:
 
 
 class _Slot:
-    """What one call under way needs: an arena, frames filled for it, a place in the line."""
+    """What one call under way needs: an arena, frames filled for it."""
 
-    __slots__ = ("access", "arena", "arena_address", "frames")
+    __slots__ = ("arena", "arena_address", "frames")
 
-    def __init__(self, access: Access | None) -> None:
-        self.access = access
+    def __init__(self) -> None:
         self.arena = np.zeros(0, np.uint8)
         self.arena_address = 0
         self.frames: dict[Call, tuple[int, machine.Frame, Any]] = {}
@@ -147,11 +145,13 @@ class Executable:
         self.sites = list(self._numbers)
         self._calls: dict[Any, Call] = {}
         self._slots: list[_Slot] = []
-        self._lock = threading.Lock()
         bound = [n for n in graph.inputs if isinstance(n, Bound)]
         # Constants never change, so nobody waits for them.
         self._reads = [n.state for n in bound if isinstance(n, Parameter)]
         self._writes = [graph.inputs[k].state for _, k in graph.aliases]  # type: ignore[attr-defined]
+        # None for a program without state. The machine's run is one call of a C function.
+        touches = self._reads or self._writes
+        self._claim = Access(self._reads, self._writes, whole=True) if touches else None
         aliased = dict(graph.aliases)
         self.results = [o for k, o in enumerate(graph.outputs) if k not in aliased]
         self._nexternals = len(graph.inputs) - len(bound) + len(self.results)
@@ -317,14 +317,16 @@ class Executable:
 
     def keep(self, key: Any, call: Call) -> None:
         """Keep a call under `key`; the one unused for longest makes room."""
-        with self._lock:
-            while len(self._calls) >= MAX_CALLS:
-                oldest = next(iter(self._calls))
-                candidate = self._calls.pop(oldest)
-                if candidate.used:
-                    candidate.used = False
-                    self._calls[oldest] = candidate
-            self._calls[key] = call
+        calls = self._calls
+        # Other threads do the same: each change of the dict is one operation of it.
+        while len(calls) >= MAX_CALLS:
+            for oldest in list(calls):
+                candidate = calls.pop(oldest, None)
+                if candidate is None or not candidate.used:
+                    break
+                candidate.used = False
+                calls[oldest] = candidate
+        calls[key] = call
 
     def run(
         self, call: Call, arrays: Sequence[np.ndarray], times: list[int] | None = None
@@ -340,66 +342,62 @@ class Executable:
             None, or what the first check that failed recorded: its site, value and limit. Then
             no state was written.
         """
+        turn = object()
         try:
             slot = self._slots.pop()
         except IndexError:
-            slot = self._new_slot()
-        try:
-            found = slot.frames.get(call)
-            if found is None or found[0] != slot.arena_address:
-                found = self._frame(slot, call)
-            _, frame, externals = found
-            if _DATA:
-                self._pack(externals, 0, *[_word_at(id(a) + _DATA).value for a in arrays])
-            else:
-                self._pack(externals, 0, *[a.ctypes.data for a in arrays])
-            call.used = True
-            if times is not None:
-                frame.measure()
-            if slot.access is None:
+            slot = _Slot()
+        found = slot.frames.get(call)
+        if found is None or found[0] != slot.arena_address:
+            found = self._frame(slot, call)
+        _, frame, externals = found
+        if _DATA:
+            self._pack(externals, 0, *[_word_at(id(a) + _DATA).value for a in arrays])
+        else:
+            self._pack(externals, 0, *[a.ctypes.data for a in arrays])
+        call.used = True
+        if times is not None or frame.measured:
+            frame.measure(times is not None)
+        if self._claim is None:
+            status = frame.run()
+        else:
+            try:
+                enter(turn, self._claim)
                 status = frame.run()
-            else:
-                try:
-                    enter(slot.access)
-                    status = frame.run()
-                finally:
-                    leave(slot.access)
-            if times is not None:
-                times[:] = frame.times.tolist()
-                frame.measure(False)
-            if not status:
-                return None
+            finally:
+                leave(turn)
+        if times is not None:
+            times[:] = frame.times.tolist()
+        failure = None
+        if status:
             site, value, limit = frame.status[:3].tolist()
-            return site, value, limit
-        finally:
-            self._slots.append(slot)
+            failure = site, value, limit
+        # Only here: a slot whose call was interrupted is dropped, with whatever state it was in.
+        self._slots.append(slot)
+        return failure
 
     def profile(self, call: Call, arrays: Sequence[np.ndarray], repeat: int) -> list[int]:
         """The nanoseconds that each of `launches` takes: the least of `repeat` runs.
 
         State that the program updates is put back.
         """
-        slot = self._new_slot()
+        slot = _Slot()
         _, frame, externals = self._frame(slot, call)
         self._pack(externals, 0, *[a.ctypes.data for a in arrays])
         best: np.ndarray | None = None
-        access = Access(self._reads, self._writes)
-        try:
-            enter(access)
+        with access(self._reads, self._writes):
             before = [state.array.copy() for state in self._writes]
-            for _ in range(repeat + 1):
-                frame.measure()
-                frame.run()
-                best = frame.times if best is None else np.minimum(best, frame.times)
+            try:
+                for _ in range(repeat + 1):
+                    frame.measure()
+                    frame.run()
+                    best = frame.times if best is None else np.minimum(best, frame.times)
+                    for state, array in zip(self._writes, before):
+                        state.array[...] = array
+            finally:
                 for state, array in zip(self._writes, before):
                     state.array[...] = array
-        finally:
-            leave(access)
         return [] if best is None else best.tolist()
-
-    def _new_slot(self) -> _Slot:
-        has_state = self._reads or self._writes
-        return _Slot(Access(self._reads, self._writes) if has_state else None)
 
     def _frame(self, slot: _Slot, call: Call) -> tuple[int, machine.Frame, Any]:
         """A frame for this call whose args point into the slot's arena."""

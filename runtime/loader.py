@@ -11,11 +11,12 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
-import threading
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from graphc.access import Access, access, hold, leave
 from graphc.errors import InternalError
 from graphc.runtime import cache, symbols, target
 from graphc.runtime.kernel import Kernel, key, symbol
@@ -23,7 +24,8 @@ from graphc.runtime.kernel import Kernel, key, symbol
 _addresses: dict[str, int] = {}
 # Kernels compiled by this process, for tests and for `explain`: names in order.
 compiled: list[str] = []
-_lock = threading.RLock()
+# What those that load take turns at. A signal handler may load inside another load.
+_loading = object()
 # Objects by key that came with a program, where its user allowed that.
 _offered: dict[str, bytes] = {}
 
@@ -36,14 +38,12 @@ def offered(objects: Mapping[str, bytes]) -> Iterator[None]:
         objects: machine code that the user trusts. Only a key that is computed here, from the
             source and this machine, finds one.
     """
-    with _lock:
-        _offered.update(objects)
     try:
+        _offered.update(objects)
         yield
     finally:
-        with _lock:
-            for name in objects:
-                _offered.pop(name, None)
+        for name in objects:
+            _offered.pop(name, None)
 
 
 def load(kernels: Sequence[Kernel]) -> list[int]:
@@ -60,7 +60,7 @@ def load(kernels: Sequence[Kernel]) -> list[int]:
         CompileError: a kernel's source doesn't compile.
     """
     keys = [key(kernel) for kernel in kernels]
-    with _lock:
+    with access(writes=(_loading,), whole=True):
         missing = {name: k for name, k in zip(keys, kernels) if name not in _addresses}
         if missing:
             objects = [(symbol(k), data) for k, data in _objects(missing)]
@@ -139,12 +139,19 @@ def _c_function(name: str) -> int:
     return 0
 
 
+_forking: list[object] = []
+
+
+def _before_fork() -> None:
+    _forking.append(hold(Access(writes=(_loading,), whole=True), sys._getframe(1)))
+
+
 def _after_fork() -> None:
-    _lock.release()
+    leave(_forking.pop())
 
 
 if hasattr(os, "register_at_fork"):
     # Held over a fork, so that no thread is inside LLVM, whose own lock the child would inherit.
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_after_fork, after_in_child=_after_fork
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )

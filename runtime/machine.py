@@ -25,10 +25,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +45,6 @@ from graphc.runtime.machine_source import (
 )
 
 STATUS_WORDS = 8
-# Seconds that freeing a frame waits for a helper; beyond that its memory is kept for good.
-_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +142,7 @@ class Frame:
         externals: int64 array of `nexternals`, to be set before each run.
         status: int64 array of 8; kernels write to it, word 0 is the code of the first error.
         status_address: its address, for kernels' args.
+        address: the frame's own, for steps of other frames that run it: see `adopt`.
     """
 
     def __init__(
@@ -162,7 +161,8 @@ class Frame:
         self._inner: list[Frame] = []
         self._words = team.aligned(FRAME_WORDS)
         # Made once: ctypes takes them as they are, where it would convert ints at every call.
-        address = ctypes.c_int64(self._words.ctypes.data)
+        self.address: int = self._words.ctypes.data
+        address = ctypes.c_int64(self.address)
         self._ask = (address, ctypes.c_int64(1), ctypes.c_int64(0))
         self._tell = (address, ctypes.c_int64(0), ctypes.c_int64(0))
         self._entry = _entry()
@@ -204,11 +204,6 @@ class Frame:
             status = self._entry(*self._tell)
         return status
 
-    @property
-    def address(self) -> int:
-        """Its address, for steps of other frames that run it: see `adopt`."""
-        return self._words.ctypes.data
-
     def adopt(self, frames: Sequence[Frame]) -> None:
         """Keep the frames that this one's steps run, and make them ready for that.
 
@@ -234,9 +229,18 @@ class Frame:
     def _share(self) -> None:
         """Make ready for parallel steps: the functions they need, and workers."""
         native = team.functions_shared()
+        _free_orphans()
+        # Before anybody can be asked, so that an interrupt at any moment frees nothing.
+        memory = (self._words, self.args, self.status, self._claims, self.table)
+        _lent[self.address] = memory
         for name in ("wait", "ask", "recall", "share"):
             self._words[FRAME[name.upper()]] = native[name]
         team.current().ensure(self.threads - 1)
+
+    @property
+    def measured(self) -> bool:
+        """Whether each step's time is added up."""
+        return self._times is not None
 
     def measure(self, on: bool = True) -> None:
         """Start (or stop) adding up each step's time; see `times`."""
@@ -255,21 +259,33 @@ class Frame:
         self._words[FRAME["JOINED"]] = self._words[FRAME["LEFT"]] = 0
 
     def __del__(self) -> None:
-        words = getattr(self, "_words", None)
+        address = getattr(self, "address", None)
         # At the interpreter's end module names are gone, and the helpers with the process.
-        if words is None or FRAME is None or not words[FRAME["JOINED"]]:
+        if address is None or _lent is None or address not in _lent:
             return
-        deadline = time.monotonic() + _PATIENCE
-        while words[FRAME["LEFT"]] < words[FRAME["JOINED"]]:
-            if time.monotonic() > deadline:
-                _kept.append((words, self.args, self._claims, self.table))
-                return
-            time.sleep(0)
+        _orphans.append(address)
+        _free_orphans()
 
 
-# Frames alive, for the child of a fork; memory that a helper may still look at.
+# Frames alive, for the child of a fork; the memory of those that helpers may look at, by address,
+# and which of them have no frame any more.
 _frames: weakref.WeakSet[Frame] = weakref.WeakSet()
-_kept: list[object] = []
+_lent: dict[int, tuple[Any, ...]] = {}
+_orphans: list[int] = []
+
+
+def _free_orphans() -> None:
+    """Free the memory of frames that are gone once no helper looks at it any more."""
+    for address in list(_orphans):
+        memory = _lent.get(address)
+        if memory is not None and memory[0][FRAME["LEFT"]] < memory[0][FRAME["JOINED"]]:
+            continue
+        try:
+            # In this order: an address that is lent again is no orphan.
+            _orphans.remove(address)
+        except ValueError:
+            continue  # another thread did it
+        _lent.pop(address, None)
 
 
 def _threads(threads: int | None) -> int:

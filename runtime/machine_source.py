@@ -67,9 +67,19 @@ STEP_WORDS = 5
 FLAGS = {"PARALLEL": 1, "COMMIT": 2, "EXTENT_IN_ARGS": 4, "CONTROL": 8}
 
 # A team: a header and one box a worker, in int64 words.
-TEAM = {"WORKERS": 0, "LOCK": 1, "UNLOCK": 2, "SLEEP": 3, "SIGNAL": 4, "SCHED_YIELD": 5}
+TEAM = {
+    "WORKERS": 0,
+    "LOCK": 1,  # addresses of functions of pthreads and of the C library
+    "UNLOCK": 2,
+    "SLEEP": 3,
+    "SIGNAL": 4,
+    "SCHED_YIELD": 5,
+    "MAKE_MUTEX": 6,
+    "MAKE_CONDITION": 7,
+}
 TEAM_WORDS = 8
-BOX = {"JOB": 0, "ASLEEP": 8, "QUIT": 9, "MUTEX": 16, "CONDITION": 32}
+# SERVED: 0, 1 once a thread has come for the box, 2 from when its mutex can be used.
+BOX = {"JOB": 0, "ASLEEP": 8, "QUIT": 9, "SERVED": 10, "MUTEX": 16, "CONDITION": 32}
 BOX_WORDS = 48
 
 # A claim word has a bit a slice, so this is the most threads that share one call.
@@ -287,6 +297,12 @@ def serve(team, worker, unused):
     """Help with one frame after another; spin a little between them, then sleep; until QUIT."""
     box = address_of(team) + 8 * (TEAM_WORDS + worker * BOX_WORDS)
     mutex = box + 8 * MUTEX
+    # Two come where the start of the first was interrupted.
+    if exchange(box + 8 * SERVED, 1) != 0:
+        return
+    call_c(team[MAKE_MUTEX], mutex, 0)
+    call_c(team[MAKE_CONDITION], box + 8 * CONDITION, 0)
+    store(box + 8 * SERVED, 2)
     idle = 0
     while load(box + 8 * QUIT) == 0:
         job = 0

@@ -19,6 +19,7 @@ import warnings
 import numpy as np
 
 from graphc import config
+from graphc.access import access
 from graphc.errors import GraphcWarning
 from graphc.runtime import loader, machine_source
 from graphc.runtime.kernel import Kernel
@@ -91,24 +92,19 @@ class Team:
         self.cell[0] = 0
         self.closed = False
         self.threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
         self._memory = aligned(_WORDS)
 
     def ensure(self, workers: int) -> None:
         """Start workers until there are that many; fewer if the system refuses, or at the end."""
-        with self._lock:
+        # An interrupt may leave a worker started and not counted: a second one ends at once.
+        with access(writes=(self,), whole=True):
             while len(self.threads) < min(workers, MAX_THREADS) and not self.closed and SUPPORTED:
                 if not self._start():
                     return
 
     def _start(self) -> bool:
         number = len(self.threads)
-        if number == 0:
-            self._fill_header()
-        box = self._box(number)
-        libc = ctypes.CDLL(None)
-        libc.pthread_mutex_init(ctypes.c_void_p(box + 8 * BOX["MUTEX"]), None)
-        libc.pthread_cond_init(ctypes.c_void_p(box + 8 * BOX["CONDITION"]), None)
+        self._fill_header()
         serve = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(functions_shared()["serve"])
         arguments = (self._memory.ctypes.data, number, 0)
         thread = threading.Thread(
@@ -133,6 +129,8 @@ class Team:
             ("SLEEP", "pthread_cond_wait"),
             ("SIGNAL", "pthread_cond_signal"),
             ("SCHED_YIELD", "sched_yield"),
+            ("MAKE_MUTEX", "pthread_mutex_init"),
+            ("MAKE_CONDITION", "pthread_cond_init"),
         ):
             self._memory[TEAM[word]] = c_address(name)
 
@@ -141,23 +139,24 @@ class Team:
 
     def close(self) -> None:
         """Let the workers end: the rest of this process runs programs on the caller alone."""
-        with self._lock:
-            self.closed = True
-            self._memory[TEAM["WORKERS"]] = 0
-            threads, self.threads = self.threads, []
+        self.closed = True
+        self._memory[TEAM["WORKERS"]] = 0
+        threads, self.threads = self.threads, []
         for number in range(len(threads)):
-            self._memory[TEAM_WORDS + number * BOX_WORDS + BOX["QUIT"]] = 1
-            _signal(self._box(number))
+            self._end(self._box(number))
         for thread in threads:
             thread.join(_PATIENCE)
 
-
-def _signal(box: int) -> None:
-    libc = ctypes.CDLL(None)
-    mutex = ctypes.c_void_p(box + 8 * BOX["MUTEX"])
-    libc.pthread_mutex_lock(mutex)
-    libc.pthread_cond_signal(ctypes.c_void_p(box + 8 * BOX["CONDITION"]))
-    libc.pthread_mutex_unlock(mutex)
+    def _end(self, box: int) -> None:
+        words = self._memory[(box - self._memory.ctypes.data) // 8 :]
+        words[BOX["QUIT"]] = 1
+        # One that has not come so far looks before it sleeps.
+        if words[BOX["SERVED"]] != 2:
+            return
+        mutex = ctypes.c_void_p(box + 8 * BOX["MUTEX"])
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)
+        ctypes.CDLL(None).pthread_cond_signal(ctypes.c_void_p(box + 8 * BOX["CONDITION"]))
+        ctypes.CDLL(None).pthread_mutex_unlock(mutex)
 
 
 _teams = [Team(cell)]

@@ -272,3 +272,19 @@ def test_control_flow_is_differentiated_in_a_step(name: str, function: Any) -> N
         np.testing.assert_allclose(
             gc.jit.compile(slope)(x).numpy(), slope(x).numpy(), rtol=1e-4, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("count", [256, 257, 1000])
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_items_of_long_containers_are_assumptions_too(count: int, kind: str) -> None:
+    settings: Any = [float(k) for k in range(count)]
+    settings = dict(enumerate(settings)) if kind == "dict" else settings
+
+    @gc.jit.compile
+    def f(x: Any) -> Any:
+        return x * settings[3]
+
+    assert f(gc.ones(1)).item() == 3
+    assert f(gc.ones(1)).item() == 3 and len(f.variants) == 1
+    settings[3] = 7.0
+    assert f(gc.ones(1)).item() == 7

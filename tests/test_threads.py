@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.access import Access, access, enter, leave
+from graphc.access import access
 
 
 def run_all(*functions: Callable[[], None]) -> None:
@@ -122,9 +122,7 @@ def test_python_runs_while_a_program_does() -> None:
 def test_accesses_that_conflict_take_turns_in_order() -> None:
     state, other = object(), object()
     order: list[str] = []
-    entered = threading.Event()
-    first = Access(reads=[state])
-    enter(first)
+    entered, released = threading.Event(), threading.Event()
 
     def writer() -> None:
         entered.set()
@@ -142,9 +140,19 @@ def test_accesses_that_conflict_take_turns_in_order() -> None:
             order.append("stranger")
         time.sleep(0.2)
         order.append("released")
-        leave(first)
+        released.set()
 
+    def first() -> None:
+        with access(reads=[state]):
+            started.set()
+            released.wait()
+
+    started = threading.Event()
+    holder = threading.Thread(target=first)
+    holder.start()
+    started.wait()
     run_all(writer, late_reader, stranger)
+    holder.join()
     assert order == ["stranger", "released", "writer", "reader"]
 
 
@@ -164,16 +172,16 @@ import os, sys, threading
 import numpy as np
 import pytest
 import graphc as gc
-from graphc.access import Access, enter
+from graphc.access import access
 
 w = gc.parameter("w", np.ones(100_000, np.float32))
 step = gc.compile([], gc.sum(w), updates={w: w + 1.0}, threads=2)
 assert step() == 100_000
 held = threading.Event()
 def hold():
-    enter(Access(writes=[w.state]))
-    held.set()
-    threading.Event().wait()
+    with access(writes=[w.state]):
+        held.set()
+        threading.Event().wait()
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 child = os.fork()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.graph import AccumulateGrad, CallBackward, GradFn
-from graphc.autograd.mode import enable_grad, no_grad
+from graphc.autograd.mode import state as mode
 from graphc.eager import quiet
 from graphc.eager.hot import hot, tracing
 from graphc.eager.invoke import SLOT, invoke
@@ -147,11 +147,15 @@ class _Pass:
             tensor.grad = ct if grad is None else grad + ct
             return
         if self.recorded:
-            with no_grad():
+            was_recording = mode.enabled
+            try:
+                mode.enabled = False
                 if grad is None:
                     tensor.grad = ct.clone()
                 else:
                     grad.add_(ct)
+            finally:
+                mode.enabled = was_recording
             return
         if grad is None:
             kept = new(Tensor)
@@ -185,8 +189,12 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]
     operands = [t for _, t in places]
     operands += [outputs[k] for k in function.outputs]  # type: ignore[misc]
     operands += [cts[k] for k in function.cotangents]
-    with enable_grad() if walk.create_graph else no_grad():
+    was_recording = mode.enabled
+    try:
+        mode.enabled = walk.create_graph
         results = invoke(function, (SLOT,) * len(operands), (), operands)
+    finally:
+        mode.enabled = was_recording
     found: list[Any] = [None] * len(fn.edges)
     for place, result in zip(function.targets, results, strict=True):
         found[place] = result

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.autograd.graph import GradFn, Saved
-from graphc.autograd.mode import enable_grad, no_grad, state
+from graphc.autograd.mode import state
 from graphc.eager.hot import hot, tracing
 from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError
@@ -109,8 +109,12 @@ class CustomBackward(GradFn):
                 zeros.new_zeros(zeros.shape) if ct is None else ct
                 for ct, zeros in zip(cts, self.shapes)
             ]
-        with enable_grad() if create_graph else no_grad():
+        was_recording = state.enabled
+        try:
+            state.enabled = create_graph
             given = self.kind.backward(self.context, *cts)  # type: ignore[attr-defined]
+        finally:
+            state.enabled = was_recording
         given = given if isinstance(given, tuple | list) else (given,)
         if len(given) < len(self.edges):
             raise GradientError(
@@ -166,12 +170,16 @@ class Function:
         needs = tuple(isinstance(a, Tensor) and a._edge is not None for a in args)
         recorded = state.enabled and any(needs)
         context.needs_input_grad = needs
-        with no_grad():
+        was_recording = state.enabled
+        try:
+            state.enabled = False
             if hasattr(cls, "setup_context"):
                 results = cls.forward(*args, **kwargs)
                 cls.setup_context(context, args, results)
             else:
                 results = cls.forward(context, *args, **kwargs)
+        finally:
+            state.enabled = was_recording
         if not recorded:
             return results
         listed = list(results) if isinstance(results, tuple | list) else [results]

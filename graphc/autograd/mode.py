@@ -2,6 +2,9 @@
 
 with no_grad():        # nothing inside is recorded
     w -= 0.1 * w.grad
+
+An interrupt may come where Python enters `__exit__`, and recording then stays as it was inside. So
+graphc's own code sets `state` in a `try` and restores it in its `finally`.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ class _Mode:
             state.inference = inference
 
     def __exit__(self, *exception: object) -> None:
-        state.enabled, state.inference = self._before.pop()
+        # In this order: an interrupt may come after any call.
+        state.enabled, state.inference = self._before[-1]
+        self._before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

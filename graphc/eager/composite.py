@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.graph import AccumulateGrad
-from graphc.autograd.mode import no_grad, state
+from graphc.autograd.mode import state
 from graphc.eager import promotion
 from graphc.eager.elementwise import number
 from graphc.eager.hot import hot, tracing
@@ -166,11 +166,15 @@ def apply_in_place(
         args: the composite's tensors and numbers.
         static: its keyword arguments.
     """
-    with no_grad():
+    was_recording = state.enabled
+    try:
+        state.enabled = False
         results = update(*args, **static)
         results = results if isinstance(results, tuple) else (results,)
         for target, result in zip(targets, results, strict=True):
             store(target, result)
+    finally:
+        state.enabled = was_recording
 
 
 def apply_in_place_many(
@@ -185,12 +189,16 @@ def apply_in_place_many(
         items: pairs (targets, args).
         static: its keyword arguments, the same for all.
     """
-    with no_grad():
+    was_recording = state.enabled
+    try:
+        state.enabled = False
         for targets, args in items:
             results = update(*args, **static)
             results = results if isinstance(results, tuple) else (results,)
             for target, result in zip(targets, results, strict=True):
                 store(target, result)
+    finally:
+        state.enabled = was_recording
 
 
 __all__ = ["apply_in_place", "apply_in_place_many", "composite", "store"]

@@ -7,12 +7,12 @@ The default generator is the one that programs use; `gc.manual_seed` sets it.
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 
 from graphc import dtypes
+from graphc.access import Access, enter, interruptions, leave
 from graphc.dtypes import as_dtype
 from graphc.eager import promotion
 from graphc.eager.hot import hot, tracing
@@ -24,8 +24,6 @@ from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 from graphc.ops import random
 from graphc.ops.source import Parameter
-
-_lock = threading.Lock()
 
 
 class Generator:
@@ -43,12 +41,14 @@ class Generator:
     def __init__(self, device: Any = "cpu", *, parameter: Parameter | None = None) -> None:
         self._seed = 0
         self.device = "cpu"
-        self.parameter: Parameter
-        if parameter is not None:
-            self.parameter = parameter
-            return
-        self.parameter = FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
-        self.manual_seed(67280421310721)
+        self.parameter: Parameter = (
+            FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
+            if parameter is None
+            else parameter
+        )
+        self._claim = Access(writes=(self.parameter.state,), whole=True)
+        if parameter is None:
+            self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream that belongs to a seed, any int; returns the generator."""
@@ -84,10 +84,19 @@ class Generator:
         """The key of the next draw: a 0-d uint64 tensor. Moves the state on."""
         if hot.slow and tracing.trace is not None:
             return tracing.trace.draw_key(self)
-        with _lock:
-            array = self.parameter.state.array
-            key = int(array)
-            array[...] = (key + random.STEP) & 0xFFFFFFFFFFFFFFFF
+        turn = object()
+        array = self.parameter.state.array
+        drawn = False
+        try:
+            enter(turn, self._claim)
+            while not drawn:
+                before = interruptions()
+                key = int(array)
+                array[...] = (key + random.STEP) & 0xFFFFFFFFFFFFFFFF
+                # A signal handler that came in between may have drawn with this very key.
+                drawn = interruptions() == before
+        finally:
+            leave(turn)
         return wrap(np.array(key, np.uint64))
 
 

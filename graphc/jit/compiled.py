@@ -19,8 +19,9 @@ from graphc.ir import Node, caller, toposort
 from graphc.jit import branches
 from graphc.jit.branches import Script, Shared
 from graphc.jit.merge import merged
+from graphc.jit.record import record
 from graphc.jit.sizes import SizeNeeded
-from graphc.jit.variant import Plan, Variant, fixed_types, free_types, record
+from graphc.jit.variant import Plan, Variant, fixed_types, free_types
 from graphc.jit.watching import fingerprint
 
 _IMPURE = ("error", "bake")

@@ -18,7 +18,7 @@ from graphc import dtypes
 from graphc.autograd.graph import AccumulateGrad, CallBackward, Saved
 from graphc.autograd.mode import state
 from graphc.eager import promotion
-from graphc.eager.hot import hot, tracing
+from graphc.eager.hot import tracing
 from graphc.eager.inplace import PutBack
 from graphc.eager.invoke import SLOT, backward_name, fill
 from graphc.eager.signature import Call
@@ -91,20 +91,14 @@ class Trace:
 
     # --- nodes
 
-    def __enter__(self) -> Trace:
+    def check_alone(self) -> None:
+        """Raise if another trace is under way in this thread."""
         if tracing.trace is not None:
             raise TraceError(
                 "a trace inside a trace",
                 where=caller(),
                 hint="call the function itself: it becomes part of the trace around it",
             )
-        tracing.trace = self
-        hot.slow += 1
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        tracing.trace = None
-        hot.slow -= 1
 
     def shape_of(self, shape: tuple[Any, ...]) -> Any:
         """A traced tensor's shape as Python code gets it."""

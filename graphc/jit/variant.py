@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc import dims, trees
-from graphc.autograd.mode import no_grad, state
+from graphc.autograd.mode import state
 from graphc.dtypes import as_dtype
 from graphc.eager.invoke import run_call
 from graphc.eager.signature import Call, late, replayed
 from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import TraceError
 from graphc.ir import Node, caller, toposort
-from graphc.jit.naming import Names
+from graphc.jit.record import Recorded
 from graphc.jit.tracing import Touched, Trace, uniform_node
-from graphc.jit.watching import Reading, Watch
+from graphc.jit.watching import Reading
 from graphc.ops.source import INPUT_OP, Parameter
 from graphc.types import TensorType
 
@@ -45,49 +45,6 @@ class LostGradient(Tensor):
 
     def __repr__(self) -> str:
         return "<gradient used inside a compiled step; compile with keep_grads=True to keep it>"
-
-
-class Recorded:
-    """What one run of the function under a trace left."""
-
-    def __init__(
-        self, trace: Trace, watch: Watch, inputs: list[Tensor], placeholders: list[Node],
-        result: Any,
-    ) -> None:  # fmt: skip
-        self.trace = trace
-        self.watch = watch
-        self.inputs = inputs
-        self.placeholders = placeholders
-        self.result = result
-
-
-def record(
-    function: Callable[..., Any],
-    skeleton: Any,
-    types: Sequence[TensorType],
-    requires: Sequence[bool],
-    decide: Callable[..., Any],
-    shared: Any = None,
-) -> Recorded:
-    """Run a function on traced tensors of the given types."""
-    trace = Trace(decide)
-    trace.known = Names(function).of
-    inputs = [trace.input(f"x{k}", t) for k, t in enumerate(types)]
-    if shared is not None:
-        shared.join(trace, inputs)
-    for tensor, wanted in zip(inputs, requires):
-        if wanted:
-            tensor.requires_grad_()
-    placeholders = [t._node for t in inputs]
-    args, kwargs = skeleton(inputs)
-    with trace, Watch(function) as watch:
-        result = function(*args, **kwargs)
-        # What the result holds that is concrete, while the trace is still there to ask.
-        leaves, _ = trees.flatten(result)
-        for leaf in leaves:
-            if isinstance(leaf, Tensor):
-                trace.node_of(leaf)
-    return Recorded(trace, watch, inputs, placeholders, result)
 
 
 class Plan:
@@ -340,12 +297,16 @@ class Variant:
             operands.append(owner if isinstance(owner, Tensor) else wrap(owner.state.array))
         found = run_call(self.call, operands, f"{self.name.title()}Backward")
         count = self.count
-        with no_grad():
+        was_recording = state.enabled
+        try:
+            state.enabled = False
             for target, value in zip(self.stored, found[count:]):
                 np.copyto(target._array, value._array)
                 target.version().count += 1
             for node, value in zip(self.generator_nodes, found[count + len(self.stored) :]):
                 node.state.array[...] = value._array
+        finally:
+            state.enabled = was_recording
         return list(found[:count])
 
     def assumes(self) -> list[str]:
@@ -442,4 +403,4 @@ def free_types(tensors: Sequence[Tensor]) -> list[TensorType] | None:
     ]  # fmt: skip
 
 
-__all__ = ["Plan", "Recorded", "Variant", "fixed_types", "free_types", "record"]
+__all__ = ["Plan", "Variant", "fixed_types", "free_types"]

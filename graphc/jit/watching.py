@@ -55,7 +55,12 @@ class Reading:
         self.value = value if fixed else _MISSING
         # A dict of such objects, as a module's submodules are, by theirs.
         self.parts: tuple[Any, ...] = ()
-        if type(value) is dict and value and all(p[1][0] == "object" for p in self.seen[1]):
+        if (
+            self.seen[0] == "dict"
+            and value
+            and type(self.seen[1]) is tuple
+            and all(p[1][0] == "object" for p in self.seen[1])
+        ):
             self.parts = tuple(value.values())
         self.origin = origin
 
@@ -72,6 +77,32 @@ class Reading:
         return f"{self.what} = {shown(self.seen)}"
 
 
+class _Items:
+    """The items of a container with too many to look into, compared by identity."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, container: Any) -> None:
+        # Kept, so that nothing else gets their identities.
+        keys, values = (), container
+        if isinstance(container, dict):
+            keys, values = tuple(container), container.values()
+        self.items = (*keys, *values)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Items)
+            and len(other.items) == len(self.items)
+            and all(map(operator.is_, self.items, other.items))
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.items)))
+
+
 def fingerprint(value: Any, depth: int = 3) -> Any:
     """What of a value a program may depend on: scalars by value, containers by their items,
     everything else by identity."""
@@ -86,6 +117,8 @@ def fingerprint(value: Any, depth: int = 3) -> Any:
             "dict",
             tuple((fingerprint(k, 0), fingerprint(v, depth - 1)) for k, v in value.items()),
         )
+    if isinstance(value, list | tuple | dict) and depth:
+        return (type(value).__name__, _Items(value))
     if isinstance(value, np.random.Generator):
         return ("generator", str(value.bit_generator.state))
     if isinstance(value, MethodType):

@@ -10,6 +10,7 @@ call site folding in a number of its own. `manual_seed` sets it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -70,14 +71,12 @@ class _Draws:
     """How many draws were made from the default generator since it was seeded."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.count = 0
+        self.restart()
 
-    def next(self) -> int:
-        """The number of one more draw."""
-        with self.lock:
-            self.count += 1
-            return self.count
+    def restart(self) -> None:
+        """Begin at 1 again."""
+        # Counted by one C function, so that threads and signal handlers get different numbers.
+        self.next = itertools.count(1).__next__
 
 
 def hashed(seed: int) -> np.uint64:
@@ -113,8 +112,7 @@ def manual_seed(seed: int) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
-    with _DRAWS.lock:
-        _DRAWS.count = 0
+    _DRAWS.restart()
     GENERATOR.value = np.array(hashed(int(seed)))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from graphc.autograd.mode import enable_grad, no_grad
+from graphc.autograd.mode import enable_grad
+from graphc.autograd.mode import state as mode
 from graphc.eager.live import live_scalar
 from graphc.eager.tensor import Tensor
 from graphc.optim.fresh import entry
@@ -67,9 +68,13 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
+        was_recording = mode.enabled
+        try:
+            mode.enabled = False
             for group in self.param_groups:
                 self._update(group)
+        finally:
+            mode.enabled = was_recording
         return loss
 
     def _update(self, group: dict[str, Any]) -> None:
