@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,7 @@ from graphc.data import (
     WorkerError,
     get_worker_info,
     random_split,
+    starting,
 )
 
 
@@ -264,3 +268,154 @@ def test_samplers_draw_what_they_say() -> None:
     weighted = list(WeightedRandomSampler([0.0, 1.0, 3.0], 4000, generator=g))
     assert 0 not in weighted and abs(weighted.count(2) / 4000 - 0.75) < 0.05
     assert set(WeightedRandomSampler([0.0, 1.0, 3.0], 2, False, g)) == {1, 2}
+
+
+class Stuck(Squares):
+    """Item 2 never comes."""
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 2:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            threading.Event().wait()
+        return index
+
+
+def test_leaving_an_epoch_does_not_wait_for_a_stuck_worker() -> None:
+    for persistent in (False, True):
+        loader = DataLoader(Stuck(), num_workers=2, persistent_workers=persistent)
+        running = iter(loader)
+        workers = running.pool.workers
+        assert next(running).tolist() == [0]
+        del running  # what `break` does
+        if persistent:
+            loader._pool.close()
+        assert not any(w.process.is_alive() for w in workers)
+
+
+def test_an_interrupt_while_a_batch_is_waited_for_ends_the_workers() -> None:
+    running = iter(DataLoader(Stuck(), num_workers=1))
+    assert [next(running).item(), next(running).item()] == [0, 1]
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(running)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert running.pool.is_closed and list(running) == []
+    assert not any(w.process.is_alive() for w in running.pool.workers)
+
+
+def test_epochs_that_share_persistent_workers_do_not_mix() -> None:
+    data = TensorDataset(gc.arange(40))
+    loader = DataLoader(data, batch_size=4, num_workers=2, persistent_workers=True, shuffle=True)
+    first = iter(loader)
+    begun = next(first)[0].tolist()
+    assert sorted(v for (b,) in loader for v in b.tolist()) == list(range(40))
+    second = iter(loader)
+    pairs = list(zip(first, second))
+    assert len(pairs) == 9
+    rest = [v for (b,), _ in pairs for v in b.tolist()]
+    assert sorted(begun + rest) == list(range(40))
+    stream = DataLoader(Stream(), batch_size=4, num_workers=2, persistent_workers=True)
+    left = iter(stream)
+    taken = next(left).tolist()
+    assert sorted(chain.from_iterable(b.tolist() for b in stream)) == list(range(20))
+    assert sorted([*taken, *chain.from_iterable(b.tolist() for b in left)]) == list(range(20))
+
+
+def test_a_workers_exception_of_a_local_class_keeps_its_text() -> None:
+    class Trouble(ValueError):
+        pass
+
+    class Troubled(Squares):
+        def __getitem__(self, index: int) -> Any:
+            raise Trouble("about item 3") if index == 3 else LookupError(lambda: 0)
+
+    with pytest.raises(LookupError, match="lambda"):
+        list(DataLoader(Troubled(), num_workers=1))
+    with pytest.raises(ValueError, match=r"Trouble: about item 3") as caught:
+        list(DataLoader(Subset(Troubled(), [3]), num_workers=1))
+    assert type(caught.value) is ValueError
+
+
+def test_a_batch_that_does_not_pickle_is_an_error_with_a_text() -> None:
+    class Functions(Squares):
+        def __getitem__(self, index: int) -> Any:
+            return lambda: index
+
+    loader = DataLoader(Functions(), batch_size=None, num_workers=1)
+    with pytest.raises(Exception, match="in a DataLoader worker"):
+        list(loader)
+
+
+AT_EXIT = """
+import graphc as gc
+loader = gc.data.DataLoader(
+    gc.data.TensorDataset(gc.rand(100, 3)), batch_size=2, num_workers=2, persistent_workers=%s
+)
+running = iter(loader)
+next(running)
+"""
+
+THREADED = """
+import threading, sys
+import numpy as np
+import graphc as gc
+stop = threading.Event()
+def draw():
+    while not stop.is_set():
+        gc.rand(2)
+        np.random.rand(2)
+threads = [threading.Thread(target=draw) for _ in range(2)]
+for thread in threads: thread.start()
+sys.setswitchinterval(1e-5)
+class Local(gc.data.Dataset):
+    def __len__(self): return 8
+    def __getitem__(self, index): return float(gc.rand(1)) + index + np.random.rand()
+try:
+    for _ in range(6):
+        assert len(list(gc.data.DataLoader(Local(), num_workers=2, batch_size=4))) == 2
+    data = gc.data.TensorDataset(gc.arange(8))
+    loader = gc.data.DataLoader(data, num_workers=2, batch_size=4)
+    running = iter(loader)
+    kind = type(running.pool.workers[0].process).__name__
+    assert [b.tolist() for (b,) in running] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+finally:
+    stop.set()
+print(kind)
+"""
+
+
+def run_script(text: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", text]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_script_that_ends_within_an_epoch_ends_silently(persistent: bool) -> None:
+    done = run_script(AT_EXIT % persistent)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="where fork is the default")
+def test_workers_of_a_process_with_threads_that_draw() -> None:
+    """What can be sent is served by processes from a server; what cannot is forked."""
+    done = run_script(THREADED)
+    assert done.stdout.split() == ["ForkServerProcess"], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text, guarded",
+    [("import graphc\n", False), ('if __name__ == "__main__":\n    main()\n', True)],
+)
+def test_a_main_module_without_a_guard_is_not_imported_again(
+    tmp_path: Path, text: str, guarded: bool
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(text)
+    assert starting._is_guarded(str(path)) is guarded

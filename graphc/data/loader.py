@@ -193,18 +193,10 @@ class DataLoader:
 
     def _from_workers(self, seed: int) -> Iterator[Any]:
         pool = self._pool
-        if pool is None:
+        if pool is None or pool.is_closed:
             pool = Pool(self)
-            if self.persistent_workers:
-                self._pool = pool
-        try:
-            yield from pool.epoch(self, self._tasks(), seed)
-        except BaseException:
-            self._pool = None
-            pool.close()
-            raise
-        if pool is not self._pool:
-            pool.close()
+            self._pool = pool if self.persistent_workers else None
+        return pool.epoch(self._tasks(), seed, self.prefetch_factor)
 
 
 def _rows(tensor: Tensor, index: Any) -> Tensor:

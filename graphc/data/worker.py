@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 import signal
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,8 @@ from graphc.data import transfer
 from graphc.data.dataset import IterableDataset
 from graphc.eager.random import manual_seed
 
-STOP = "stop"
+# What a message to a worker is: with it come the epoch's number, a task's key, and an argument.
+BEGIN, TASK, END = "begin", "task", "end"
 
 
 @dataclass
@@ -54,11 +58,19 @@ def get_worker_info() -> WorkerInfo | None:
 
 
 class Failure:
-    """An exception of a worker, as text and as itself where it pickles."""
+    """An exception of a worker: its text, and its class, or the nearest base that pickles."""
 
     def __init__(self, error: BaseException) -> None:
-        self.kind = type(error)
+        self.kind = next(kind for kind in type(error).__mro__ if _pickles(kind))
         self.text = "".join(traceback.format_exception(error))
+
+
+def _pickles(kind: type) -> bool:
+    """Whether the loader's process finds a class by its name."""
+    try:
+        return pickle.loads(ForkingPickler.dumps(kind)) is kind and kind.__module__ != "__mp_main__"
+    except Exception:
+        return False
 
 
 class End:
@@ -117,22 +129,34 @@ def run(
     for other in others:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler of the parent's would keep this process from being stopped.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     failure: Failure | None = None
+    fetchers: dict[int, Fetcher] = {}
     try:
         while True:
-            message = connection.recv()
-            if message == STOP:
-                break
-            key, index, seed = message
-            if index is None:
-                failure = _begin(fetcher, number, count, seed, init)
-                continue
-            result = failure if failure is not None else _fetched(fetcher, index)
-            transfer.send(connection, key, result, parent)
+            what, epoch, key, argument = connection.recv()
+            if what == BEGIN:
+                fetchers[epoch] = copy.copy(fetcher)
+                failure = _begin(fetcher, number, count, argument, init) or failure
+            elif what == END:
+                fetchers.pop(epoch, None)
+            else:
+                result = failure or _fetched(fetchers[epoch], argument)
+                _send(connection, (epoch, key), result, parent)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         pass
     finally:
         connection.close()
+
+
+def _send(connection: Connection, key: Any, result: Any, parent: int) -> None:
+    try:
+        transfer.send(connection, key, result, parent)
+    except OSError:
+        raise
+    except Exception as error:  # a batch that does not pickle: nothing of it was sent
+        transfer.send(connection, key, Failure(error), parent)
 
 
 def _begin(fetcher: Fetcher, number: int, count: int, seed: int, init: Any) -> Failure | None:
@@ -140,10 +164,11 @@ def _begin(fetcher: Fetcher, number: int, count: int, seed: int, init: Any) -> F
     own = seed + number
     random.seed(own)
     manual_seed(own)
+    # A new generator: the old one's lock may be held by a thread that this process doesn't have.
+    np.random.set_bit_generator(np.random.MT19937())
     np.random.seed(own % (1 << 32))
     first = _Own.info is None
     _Own.info = WorkerInfo(number, count, own, fetcher.dataset)
-    fetcher.stream = None
     try:
         if init is not None and first:
             init(number)
