@@ -74,7 +74,8 @@ def _reserve(node: Node, memory: dict[Any, np.ndarray], sizes: Mapping[str, int]
 def _argument(argument: Any, memory: dict[Any, np.ndarray], status: Any, sizes: Any) -> Any:
     if isinstance(argument, Value):
         named = value_of(argument.node)  # an operand may be a result of another node
-        return memory[(named.node, named.index + argument.index)]
+        # What is empty has no step that made it.
+        return memory.get((named.node, named.index + argument.index), np.zeros(0))
     if isinstance(argument, Number):
         return evaluate(argument.size, sizes)
     if isinstance(argument, Workspace):

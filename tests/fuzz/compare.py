@@ -1,0 +1,269 @@
+"""One recipe run in every way, each against what it means.
+
+    built -> meant (NumPy), wide (float64, exact and with roundings drawn), slopes by differences,
+    interpreted, optimised and lowered at its level, then simulated (kernels as plain Python over
+    memory full of garbage) or compiled and called
+
+`check` returns None or the first difference as a `Finding`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lowering import run_lowered
+
+import graphc as gc
+from graphc.interpret import run_sized
+from graphc.ir import Kind, all_nodes
+from graphc.passes.pipeline import optimize
+from graphc.runtime.lower import lower
+from graphc.runtime.verify_steps import verify_lowering
+
+from .recipe import Built, Recipe, build, mean, split, used
+from .wide import Wide
+
+RUNS = 3
+SAFETY = 8.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference: where it showed, what it was; `kind` is what reduction keeps."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An exact value and how far from it a correct one may be; integers are compared exactly."""
+
+    value: Any
+    slack: Any  # per element; for integers, whether the element is determined
+
+    def off(self, found: Any) -> str:
+        """What is wrong with a value, or nothing."""
+        value = np.asarray(self.value)
+        found = np.asarray(found)
+        if found.shape != value.shape:
+            return f"shape {found.shape} for {value.shape}"
+        if value.dtype.kind != "f":
+            bad = (found != value) & self.slack
+            return _first(bad, found, value)
+        with np.errstate(all="ignore"):
+            wide = found.astype(np.float64)
+            near = np.abs(wide - value) <= self.slack
+            # nan in the slack: an element that is not determined.
+            bad = ~(near | (wide == value) | (np.isnan(wide) & np.isnan(value)))
+        return _first(bad & ~np.isnan(self.slack), found, value)
+
+
+def _first(bad: Any, found: Any, wanted: Any) -> str:
+    if not np.any(bad):
+        return ""
+    place = tuple(int(k) for k in np.argwhere(bad)[0])
+    return f"{found[place]} for {wanted[place]} at {list(place)}, {int(np.sum(bad))} elements"
+
+
+def expected(recipe: Recipe, built: Built, run: int) -> tuple[list[Expected], Finding | None]:
+    """What the outputs and updates should be."""
+    meant = mean(recipe, run, built)
+    names = [*recipe.outputs, *recipe.updates.values()]
+    given = built.given(recipe.arrays(run))
+    sizes = recipe.sizes[run]
+    exact = Wide(sizes).run(built.graph, given)
+    moved = [Wide(sizes, np.random.default_rng(k)).run(built.graph, given) for k in range(RUNS)]
+    found = []
+    for place, (name, node) in enumerate(zip(names, built.graph.outputs, strict=True)):
+        others = [each[place] for each in moved]
+        found.append(_bounded(meant[name], exact[place], others, node.type.dtype))
+        if text := found[-1].off(exact[place]):
+            slack = _fine(built, given, sizes, place, exact[place])
+            if text := Expected(meant[name], slack).off(exact[place]):
+                return found, Finding("meaning", f"{name}: the graph's exact value {text}")
+    return found, None
+
+
+def _bounded(value: Any, exact: Any, moved: Sequence[Any], dtype: Any) -> Expected:
+    if np.asarray(exact).dtype.kind != "f":
+        return Expected(value, np.all([m == exact for m in moved], axis=0))
+    with np.errstate(all="ignore"):
+        spread = np.max([np.abs(m - exact) for m in moved], axis=0)
+        same = np.all([np.isnan(m) == np.isnan(exact) for m in moved], axis=0)
+        spread = np.where(same & ~np.isfinite(exact), 0.0, spread)
+        info = np.finfo(dtype.numpy)
+        slack = SAFETY * spread + 4 * float(info.eps) * np.abs(exact) + float(info.tiny)
+        # Beyond the dtype's range, what is finite here may be infinite there.
+        slack = np.where(np.abs(exact) + slack > 0.9 * float(info.max), np.nan, slack)
+        slack = np.where(np.isinf(exact) & same, 0.0, slack)
+    return Expected(value, slack)
+
+
+def _fine(built: Built, given: Any, sizes: Any, place: int, exact: Any) -> Any:
+    """The spread that float64 alone explains, much magnified."""
+    moved = [
+        Wide(sizes, np.random.default_rng(k), fine=True).run(built.graph, given)[place]
+        for k in range(RUNS)
+    ]
+    if np.asarray(exact).dtype.kind != "f":
+        return np.all([m == exact for m in moved], axis=0)
+    with np.errstate(all="ignore"):
+        spread = np.max([np.abs(m - exact) for m in moved], axis=0)
+        # A literal such as 0.1 is rounded to its dtype in the graph.
+        return 1e4 * spread + 1e-6 * np.abs(exact) + 1e-9
+
+
+def check(recipe: Recipe, compiled: bool = False, differences: bool = True) -> Finding | None:
+    """Run a recipe in every way.
+
+    Args:
+        recipe: what to run, with its level, threads and sizes.
+        compiled: compile its kernels; otherwise they run as plain Python.
+        differences: compare gradients with central differences.
+    """
+    try:
+        built = build(recipe)
+    except Exception as error:
+        return _raised("build", error)
+    wanted = []
+    for run in range(len(recipe.sizes)):
+        found, finding = expected(recipe, built, run)
+        if finding is not None:
+            return finding
+        wanted.append(found)
+    if differences and (finding := check_slopes(recipe, built)):
+        return finding
+    steps = (_interpreted, _compiled if compiled else _simulated)
+    for step in steps:
+        try:
+            if finding := step(recipe, built, wanted):
+                return finding
+        except Exception as error:
+            return _raised(step.__name__.strip("_"), error)
+    return None
+
+
+def _raised(stage: str, error: Exception) -> Finding:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = frame.filename.rsplit("/", 1)[-1]
+    return Finding(
+        f"{stage} {type(error).__name__} {where}:{frame.name}",
+        "".join(traceback.format_exception(error, limit=-4)),
+    )
+
+
+def _compared(
+    stage: str, recipe: Recipe, found: Sequence[Any], wanted: Sequence[Expected]
+) -> Finding | None:
+    names = [*recipe.outputs, *recipe.updates.values()]
+    for name, value, each in zip(names, found, wanted, strict=True):
+        if text := each.off(value):
+            return Finding(f"{stage} value", f"{name}: {stage} at {recipe.level} gave {text}")
+    return None
+
+
+def _interpreted(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+    given = built.given(recipe.arrays())
+    found = run_sized(built.graph, given, recipe.sizes[0])
+    return _compared("interpreted", recipe, found, wanted[0])
+
+
+def _simulated(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+    final, _ = optimize(built.graph, recipe.level)
+    for sizes in recipe.sizes:
+        verify_lowering(final, lower(final), sizes=sizes)
+    if any(n.op.kind is Kind.CONTROL and n.op.name != "item" for n in all_nodes(final)):
+        return None
+    for run, sizes in enumerate(recipe.sizes):
+        given = built.given(recipe.arrays(run))
+        found, _ = run_lowered(final, given, sizes, parts=recipe.threads)
+        for place, name in enumerate(recipe.outputs):
+            if name in recipe.updates:  # the executable copies such a result before it commits
+                found[place] = wanted[run][place].value
+        if finding := _compared("simulated", recipe, found, wanted[run]):
+            return finding
+    return None
+
+
+def _compiled(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+    inputs = [n for n, k in zip(built.inputs, built.names) if not recipe.inputs[k].state]
+    program = gc.compile(
+        inputs, built.outputs, built.updates, level=recipe.level, threads=recipe.threads
+    )
+    for run in range(len(recipe.sizes)):
+        for parameter, name in zip(built.updates, recipe.updates):
+            parameter.value = recipe.inputs[name].value
+        arrays = recipe.arrays(run)
+        given = [arrays[n.name].copy() for n in inputs]
+        out = None
+        if recipe.into:
+            out = [_garbage(e.value, o.type.dtype) for e, o in zip(wanted[run], built.outputs)]
+        found = list(program(*given, out=out))
+        if any(not np.array_equal(a, arrays[n.name], equal_nan=a.dtype.kind == "f")
+               for a, n in zip(given, inputs)):  # fmt: skip
+            return Finding("compiled wrote an input", f"at {recipe.level}")
+        found += [p.value for p in built.updates]
+        if finding := _compared("compiled", recipe, found, wanted[run]):
+            return finding
+    return None
+
+
+def _garbage(value: Any, dtype: Any) -> np.ndarray:
+    array = np.empty(np.shape(value), dtype.numpy)
+    array.reshape(-1).view(np.uint8)[...] = 1 if dtype.name == "bool" else 0xA5
+    return array
+
+
+def check_slopes(recipe: Recipe, built: Built) -> Finding | None:
+    """Gradients along a random direction against differences of what the loss means."""
+    for name, text in recipe.lines:
+        if text.startswith("gc.grad("):
+            loss, names = text[len("gc.grad(") :].split("]")[0].split(", [")
+            slopes = dict(zip(names.split(", "), split(name)))
+            if finding := _along(recipe, built, loss, slopes):
+                return finding
+    return None
+
+
+def _along(recipe: Recipe, built: Built, loss: str, slopes: dict[str, str]) -> Finding | None:
+    part = used(recipe.with_(outputs=(loss,), updates={}))
+    if any("gradient" in text or text.startswith("gc.grad(") for _, text in part.lines):
+        return None
+    values = mean(recipe, 0, built)
+    rng = np.random.default_rng(0)
+    ways = {k: rng.standard_normal(np.shape(values[k])) for k in slopes if k in part.inputs}
+    exact = sum(float(np.sum(values[slopes[k]] * way)) for k, way in ways.items())
+    # Constants of gradient rules are rounded to their dtype in the graph.
+    rounding = sum(
+        8
+        * float(np.finfo(part.inputs[k].dtype).eps)
+        * float(np.sum(np.abs(values[slopes[k]] * way)))
+        for k, way in ways.items()
+    )
+
+    def at(step: float) -> float:
+        inputs = dict(part.inputs)
+        for k, way in ways.items():
+            moved = inputs[k].value.astype(np.float64) + step * way
+            inputs[k] = type(inputs[k])(inputs[k].dtype, inputs[k].shape, moved)
+        return float(mean(part.with_(inputs=inputs))[loss])
+
+    middle = at(0.0)
+    found = []
+    for step in (1e-4, 1e-5, 1e-6):
+        left, right = middle - at(-step), at(step) - middle
+        if abs(left - right) > 1e-3 * (abs(left) + abs(right)) + 1e-9:
+            return None  # a kink nearby
+        found.append((left + right) / (2 * step))
+    low, high = min(found), max(found)
+    if not np.isfinite([low, high, exact]).all():
+        return None
+    slack = 10 * (high - low) + 1e-4 * abs(exact) + 1e-7 * abs(middle) + 1e-6 + rounding
+    if low - slack <= exact <= high + slack:
+        return None
+    return Finding("slope", f"grad of {loss} along a direction: {exact}, differences: {found}")

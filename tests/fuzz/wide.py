@@ -1,0 +1,127 @@
+"""A graph evaluated node by node in float64, exactly or with every rounding drawn at random.
+
+The spread of a few evaluations, each result of a rounding op (and each operand of a sum or product
+of many) moved by a few units in the last place of its *declared* dtype, says how far a correct
+program may be from the exact value: cancellation, conditioning and discontinuities included. An
+element whose integer or boolean value changes between evaluations isn't determined by its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc import dims, dtypes
+from graphc.ir import Graph, Kind, Node, bodies, map_sizes
+from graphc.types import TupleType
+
+EXACT = frozenset(
+    """absolute argmax argmin ceil clip copysign equal floor fmax fmin greater greater_equal
+    isfinite isinf isnan less less_equal logical_and logical_not logical_or logical_xor max maximum
+    min minimum negative not_equal rint sign signbit trunc where all any argsort index_update
+    bitwise_and bitwise_or bitwise_xor invert philox""".split()  # noqa: SIM905
+)
+CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
+GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
+ULPS = {"float16": 1.0, "float32": 4.0, "float64": 4.0}
+
+
+class Wide:
+    """One evaluation.
+
+    Args:
+        sizes: of symbolic dimensions, by name.
+        rng: draws the roundings; None for none.
+        fine: roundings as small as those of float64 for every dtype.
+    """
+
+    def __init__(
+        self, sizes: Mapping[str, int], rng: np.random.Generator | None = None, fine: bool = False
+    ) -> None:
+        self.sizes, self.rng, self.fine = sizes, rng, fine
+
+    def run(self, graph: Graph, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs of a graph, floats as float64."""
+        values: dict[Node, Any] = {n: widened(a) for n, a in zip(graph.inputs, arrays, strict=True)}
+        for node in graph.nodes:
+            if node not in values:
+                values[node] = self._node(node, [values[i] for i in node.inputs])
+        return [values[o] for o in graph.outputs]
+
+    def _node(self, node: Node, operands: list[Any]) -> Any:
+        if bodies(node):
+            return self._nested(node, operands)
+        attrs = {k: self._attribute(v) for k, v in node.attrs}
+        gathers = node.op.kind in GATHERING or node.op.name in CANCELLING
+        if self.rng is not None and gathers and node.op.name not in EXACT:
+            operands = [self._moved(x, i.type.dtype) for x, i in zip(operands, node.inputs)]
+        with np.errstate(all="ignore"):
+            result = node.op.numpy(*operands, **attrs)
+        if isinstance(node.type, TupleType):
+            return result
+        if node.op.kind is Kind.SOURCE:
+            return widened(np.asarray(result).astype(node.type.dtype.numpy))
+        result = widened(result)
+        exact = node.op.kind is Kind.MOVEMENT or node.op.name in EXACT
+        return result if exact or self.rng is None else self._moved(result, node.type.dtype)
+
+    def _attribute(self, value: Any) -> Any:
+        if isinstance(value, dtypes.DType):
+            return dtypes.float64 if value.is_float else value
+        return map_sizes(value, lambda size: dims.evaluate(size, self.sizes))
+
+    def _moved(self, x: Any, dtype: dtypes.DType) -> Any:
+        if x.dtype.kind != "f":
+            return x
+        name = "float64" if self.fine else dtype.name
+        info = np.finfo(name)
+        step = ULPS[name] * float(info.eps)
+        moved = x * (1 + step * self.rng.uniform(-1, 1, x.shape))  # type: ignore[union-attr]
+        small = np.abs(x) < info.tiny
+        return np.where(small & (x != 0), x + info.tiny * self.rng.uniform(-1, 1, x.shape), moved)  # type: ignore[union-attr]
+
+    def _nested(self, node: Node, operands: list[Any]) -> Any:
+        graphs = bodies(node)
+        if node.op.name == "cond":
+            return self.run(graphs["true" if operands[0] else "false"], operands[1:])
+        if node.op.kind is Kind.FUSED:
+            found = self.run(graphs["body"], operands)
+            return found if isinstance(node.type, TupleType) else found[0]
+        count = node.attr("carries")
+        state, rest = operands[:count], operands[count:]
+        if node.op.name == "while_loop":
+            most, turns = node.attr("max_steps"), 0
+            while (most is None or turns < most) and self.run(graphs["cond"], [*state, *rest])[0]:
+                state, turns = self.run(graphs["body"], [*state, *rest]), turns + 1
+            return state
+        return self._scan(node, state, rest)
+
+    def _scan(self, node: Node, state: list[Any], rest: list[Any]) -> list[Any]:
+        sequences, length = node.attr("sequences"), dims.evaluate(node.attr("length"), self.sizes)
+        slices, fixed = rest[:sequences], rest[sequences:]
+        stacks: list[dict[int, Any]] = [{} for _ in node.type.items[len(state) :]]  # type: ignore[union-attr]
+        order = range(length)
+        for t in reversed(order) if node.attr("reverse") else order:
+            found = self.run(node.attr("body"), [*state, *(x[t] for x in slices), *fixed])
+            for stack, result in zip(stacks, found[len(state) :]):
+                stack[t] = result
+            state = found[: len(state)]
+        stacked = []
+        for stack, type_ in zip(stacks, node.type.items[len(state) :]):  # type: ignore[union-attr]
+            shape = [dims.evaluate(d, self.sizes) for d in type_.shape]
+            rows = [stack[t] for t in order]
+            stacked.append(np.stack(rows) if rows else np.zeros(shape, widest(type_.dtype)))
+        return [*state, *stacked]
+
+
+def widened(value: Any) -> Any:
+    """An array, floats as float64."""
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def widest(dtype: dtypes.DType) -> Any:
+    """The dtype in which values of `dtype` are kept here."""
+    return np.float64 if dtype.is_float else dtype.numpy
