@@ -212,11 +212,32 @@ def _averaged(name: str, x: Any) -> tuple[Any, dtypes.DType]:
     return FUNCTIONS["cast"](x, wide), x.type.dtype
 
 
-def _mean(x: Any, axes: tuple[int, ...], correction: int = 0) -> Any:
-    """The sum over axes, which stay with size 1, by the number of elements less `correction`."""
+def _number(x: Any, axes: tuple[int, ...], correction: int = 0) -> Any:
+    """How many elements of x axes hold, less `correction`."""
     count = dims.maximum(dims.product(x.type.shape[a] for a in axes) - correction, 0)
-    number = count if isinstance(count, int) else FUNCTIONS["size"](count, x.type.dtype)
-    return _reduced(SUM, x, axes, True) / number
+    return count if isinstance(count, int) else FUNCTIONS["size"](count, x.type.dtype)
+
+
+def _mean(x: Any, axes: tuple[int, ...]) -> Any:
+    """The mean over axes, which stay with size 1."""
+    return _reduced(SUM, x, axes, True) / _number(x, axes)
+
+
+def variance(distance: Any, axes: tuple[int, ...], correction: int = 0) -> Any:
+    """The mean square of distances from a mean, over axes that stay with size 1.
+
+    The mean of large numbers is rounded, so distances from it have a mean of their own, whose
+    square is taken off. It is no function of them (exact distances have none), hence no gradient.
+
+    Args:
+        distance: floats, less their mean over the axes.
+        axes: positive ones.
+        correction: taken off the number of elements.
+    """
+    total = _reduced(SUM, distance * distance, axes, True)
+    rest = _reduced(SUM, distance, axes, True) * _mean(distance, axes)
+    total = total - FUNCTIONS["stop_gradient"](FUNCTIONS["minimum"](rest, total))
+    return total / _number(distance, axes, correction)
 
 
 def _finish(y: Any, axes: tuple[int, ...], keepdims: bool, dtype: dtypes.DType) -> Any:
@@ -255,7 +276,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0
     if isinstance(correction, bool) or not isinstance(correction, int):
         raise DTypeError(f"var: correction must be an int, not {correction!r}", where=caller())
     distance = x - _mean(x, axes)
-    return _finish(_mean(distance * distance, axes, correction), axes, keepdims, dtype)
+    return _finish(variance(distance, axes, correction), axes, keepdims, dtype)
 
 
 @public

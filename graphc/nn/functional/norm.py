@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.mode import no_grad
+from graphc.dtypes import float16, float32
 from graphc.eager.composite import composite, store
 from graphc.eager.registry import named
 from graphc.eager.tensor import Tensor
@@ -22,15 +23,22 @@ from graphc.ops.joining import pad
 from graphc.ops.power import power, rsqrt
 from graphc.ops.shaping import reshape
 from graphc.ops.source import size
-from graphc.ops.statistics import mean
+from graphc.ops.statistics import mean, variance
 
 
-def _whitened(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+def _whitened(
+    x: Any, axes: tuple[int, ...], eps: float, kept: bool = False
+) -> tuple[Any, Any, Any]:
     """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept."""
+    dtype = x.type.dtype
+    # Squares of float16 overflow from 256 on.
+    x = cast(x, float32) if dtype is float16 else x
     middle = mean(x, axes, keepdims=True)
     centred = x - middle
-    variance = mean(square(centred), axes, keepdims=True)
-    return centred * rsqrt(variance + eps), middle, variance
+    # How the mean was rounded shows less in the variance than in y, but the variance is kept.
+    spread = variance(centred, axes) if kept else mean(square(centred), axes, keepdims=True)
+    y = centred * rsqrt(spread + eps)
+    return cast(y, dtype), cast(middle, dtype), cast(spread, dtype)
 
 
 def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any]) -> Any:
@@ -96,7 +104,7 @@ def _batch_norm_of_batch(
             where=caller(),
             hint="use a larger batch, or module.eval()",
         )
-    y, middle, variance = _whitened(x, axes, eps)
+    y, middle, spread = _whitened(x, axes, eps, kept=running_var is not None)
     y = _scaled(y, weight, bias, wide)
     counted = () if batches is None else (batches + 1,)
     if running_mean is None:
@@ -105,19 +113,19 @@ def _batch_norm_of_batch(
         share = momentum
     elif share is None:
         share = 1 / cast(counted[0], running_mean.type.dtype) if counted else 0.0
-    return y, *counted, *_moved(running_mean, running_var, middle, variance, share, count)
+    return y, *counted, *_moved(running_mean, running_var, middle, spread, share, count)
 
 
 def _moved(
-    running_mean: Any, running_var: Any, middle: Any, variance: Any, momentum: Any, count: Any
+    running_mean: Any, running_var: Any, middle: Any, spread: Any, momentum: Any, count: Any
 ) -> tuple[Any, Any]:
     """Running statistics a step towards those of a batch; the variance is the unbiased one."""
     flat = running_mean.type.shape
-    middle, variance = (stop_gradient(reshape(t, flat)) for t in (middle, variance))
-    ratio = count / (count - 1) if isinstance(count, int) else _ratio(count, variance.type.dtype)
+    middle, spread = (stop_gradient(reshape(t, flat)) for t in (middle, spread))
+    ratio = count / (count - 1) if isinstance(count, int) else _ratio(count, spread.type.dtype)
     return (
         running_mean * (1 - momentum) + middle * momentum,
-        running_var * (1 - momentum) + variance * ratio * momentum,
+        running_var * (1 - momentum) + spread * ratio * momentum,
     )
 
 
@@ -234,12 +242,12 @@ def _instance_norm(
             f"the input has shape {show(shape)}",
             where=caller(),
         )
-    y, middle, variance = _whitened(x, axes, eps)
+    y, middle, spread = _whitened(x, axes, eps, kept=running_var is not None)
     y = _scaled(y, weight, bias, wide)
     if running_mean is None:
         return y
-    middle, variance = (mean(t, 0) for t in (middle, variance))
-    return y, *_moved(running_mean, running_var, middle, variance, momentum, count)
+    middle, spread = (mean(t, 0) for t in (middle, spread))
+    return y, *_moved(running_mean, running_var, middle, spread, momentum, count)
 
 
 def instance_norm(
@@ -329,7 +337,9 @@ def layer_norm(
 def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
     axes = _trailing("rms_norm", x, shape, weight=weight)
     least = float(np.finfo(x.type.dtype.numpy).eps) if eps is None else eps
-    y = x * rsqrt(mean(square(x), axes, keepdims=True) + least)
+    wide = cast(x, float32) if x.type.dtype is float16 else x
+    y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)
+    y = cast(y, x.type.dtype)
     return _scaled(y, weight, None, shape)
 
 
