@@ -109,12 +109,14 @@ class IndexMap:
     guards. `read(operand, index)` returns, as a `Size`, the run-time value of an integer operand
     (checked to lie in `0..limit-1` after the wrap of negatives: see `ops/indexing`).
     `injective`: no input element is read by two output elements. `flat`: the elements of the one
-    input in their row-major order, so that the result's memory could be the operand's.
+    input in their row-major order, so that the result's memory could be the operand's. `joins`: the
+    inputs one after the other along the attribute `axis`.
     """
 
     pieces: Callable[..., Sequence[Piece]]
     injective: bool = False
     flat: bool = False
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from graphc.ir import IndexMap, Kind, Library, Node, tensor_type
 
 Index = tuple[Size, ...]
 
+# Tensors joined along an axis up to which their readers choose the one that an element is of.
+MOST_PIECES = 24
+
 
 class _DataDependent(Exception):
     """An index map that reads its index from memory."""
@@ -101,16 +104,26 @@ def contiguous(shape: Sequence[Size]) -> tuple[Size, ...]:
     )
 
 
+def joins_many(node: Node) -> bool:
+    """Whether a node joins more tensors than a kernel that reads it would choose from."""
+    fact = node.op.lowering
+    return isinstance(fact, IndexMap) and fact.joins and len(node.inputs) > MOST_PIECES
+
+
 def read_in_place(node: Node, user: Node) -> tuple[Node, tuple[Size, ...]] | None:
     """The node whose memory `user` reads for its operand `node`, and the strides in it.
 
     A contraction looks through views that leave elements evenly spaced, if its kernel takes
-    strides; through those that leave memory as it is in any case.
+    strides; through those that leave memory as it is in any case, and so does what joins many.
 
     Returns:
         None when the operand must be in memory itself.
     """
     fact = user.op.lowering
+    if joins_many(user):
+        found = strides(node)
+        plain = found is not None and found[1] == contiguous(tensor_type(node).shape)
+        return found if plain else None
     if user.op.kind is not Kind.CONTRACT or not isinstance(fact, Library):
         return None
     found = strides(node)

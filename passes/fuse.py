@@ -369,7 +369,8 @@ class _Fusion(Clustering):
 def _is_fusable(node: Node) -> bool:
     if node.op.kind is Kind.REDUCE or node.op.kind is Kind.ELEMENTWISE:
         return True
-    return node.op.kind is Kind.MOVEMENT and isinstance(node.op.lowering, IndexMap)
+    joins = views.joins_many(node)
+    return node.op.kind is Kind.MOVEMENT and isinstance(node.op.lowering, IndexMap) and not joins
 
 
 def _reads_less(found: Spaces, node: Node, apart: set[int], own: set[int]) -> bool:

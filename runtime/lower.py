@@ -14,6 +14,7 @@ from graphc.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, t
 from graphc.ops.source import INPUT_OP
 from graphc.runtime.control import lower_control
 from graphc.runtime.fused_kernel import lower_body
+from graphc.runtime.joined import joined
 from graphc.runtime.lower_contract import lower_contract
 from graphc.runtime.nests import NESTS
 from graphc.runtime.step import Step, Value
@@ -50,7 +51,7 @@ def _with_memory(graph: Graph) -> list[Node]:
         if node in given or (by_readers and node not in read):
             continue
         found.append(node)
-        if node.op.kind in GENERATED:
+        if node.op.kind in GENERATED and not views.joins_many(node):
             read.update(i for i in node.inputs if not _is_inline(i))
         else:
             read.update(views.in_memory(node))
@@ -70,6 +71,8 @@ def lower_node(node: Node) -> list[Step]:
     if kind is Kind.FUSED:
         inplace = dict(node.attrs).get("inplace", ())
         return lower_body(node, node.attr("body"), [value_of(i) for i in node.inputs], inplace)
+    if views.joins_many(node):
+        return joined(node, value_of)
     if kind in GENERATED or kind is Kind.SOURCE:
         operands = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
         return lower_body(node, alone(node), [value_of(i) for i in operands])

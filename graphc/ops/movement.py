@@ -358,7 +358,7 @@ CONCAT = declare(
         "concat", Kind.MOVEMENT, _concat_infer,
         lambda *xs, axis: np.concatenate(xs, axis),
         _concat_vjp,
-        IndexMap(_concat_pieces, injective=True),
+        IndexMap(_concat_pieces, injective=True, joins=True),
         samples=lambda: [
             _case((2, 3), (4, 3), axis=0),
             _case((2, 1), (2, 0), (2, 3), axis=1),
