@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ def as_dtype(value: Any) -> DType:
         ) from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def holds(dtype: DType, source: DType) -> bool:
     """Whether every value of `source` is exactly one of `dtype`.
 

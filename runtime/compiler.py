@@ -198,7 +198,9 @@ def _emit(module: Any, name: str) -> bytes:
     module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = True
-    options.slp_vectorization = True
+    # Off: LLVM 22 turns around some conditions when it makes vectors of straight-line code, so
+    # `x % 5` beside `x % 7` and more was wrong. Loops are vectorised all the same.
+    options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     # What was linked in and isn't used goes first, or LLVM would optimise it for nothing.
     first = llvm.create_new_module_pass_manager()

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphc as gc
+from graphc import dtypes
+from graphc.ops.source import FULL
 from graphc.runtime import language, loader
 from graphc.runtime.kernel import Kernel
 from tests.kernels import SIGNATURE
@@ -73,3 +76,39 @@ def test_division_by_a_size_is_exact(x: int, divisor: int) -> None:
     words = np.array([y.ctypes.data, x, divisor], np.int64)
     SIGNATURE(address)(ctypes.c_void_p(words.ctypes.data), 0, 1)
     assert y.tolist() == [x // divisor, x % divisor, -x // divisor, -x % divisor]
+
+
+UFUNCS = {
+    "remainder": np.remainder, "floor_divide": np.floor_divide, "fmod": np.fmod,
+    "left_shift": np.left_shift, "right_shift": np.right_shift, "gcd": np.gcd, "lcm": np.lcm,
+}  # fmt: skip
+
+
+def _many_constants(name: str, dtype: str) -> None:
+    """One kernel with an op of x and each edge of the dtype, in both orders."""
+    info = np.iinfo(dtype)
+    near = (-100, -7, -3, -2, -1, 0, 1, 2, 3, 5, 7, 31, 32, 63, 64, 65, 100)
+    edges = sorted({v for v in (*near, info.min, info.min + 1, info.max) if v >= info.min})
+    values = np.resize(np.array(edges, dtype), 200)
+    x = gc.input("x", (200,), dtype)
+    outputs, wanted = [], []
+    for edge in edges:
+        constant = FULL(value=edge, shape=(200,), dtype=dtypes.as_dtype(dtype))
+        each = np.array(edge, dtype)
+        outputs += [getattr(gc, name)(x, constant), getattr(gc, name)(constant, x)]
+        with np.errstate(all="ignore"):
+            wanted += [UFUNCS[name](values, each), UFUNCS[name](each, values)]
+    for found, right in zip(gc.compile([x], outputs)(values), wanted, strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
+@pytest.mark.parametrize("name", ["remainder", "floor_divide"])
+def test_many_divisions_by_constants_in_one_kernel_are_numpys(name: str) -> None:
+    _many_constants(name, "int32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("name", UFUNCS)
+def test_integer_ops_of_constants_in_one_kernel_are_numpys(name: str, dtype: str) -> None:
+    _many_constants(name, dtype)
