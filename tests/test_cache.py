@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from interrupting import instructions, interrupt
 
 from graphc.config import override
 from graphc.errors import GraphcWarning
-from graphc.runtime import cache, loader
+from graphc.runtime import cache, loader, trust
 from graphc.runtime.cache import Cache
 from graphc.runtime.kernel import Kernel, key
 from graphc.runtime.symbols import forbidden, undefined
@@ -216,6 +219,7 @@ def test_a_writer_killed_midway_leaves_no_entry(tmp_path):
     store.evict()
     assert left.exists(), "a young temporary may be another writer's"
     os.utime(left, (0, 0))
+    (tmp_path / "listed.json").unlink()
     store.evict()
     assert not left.exists()
     assert store.write(KEY, b"now") and store.read(KEY) == b"now"
@@ -243,7 +247,7 @@ def test_eight_processes_compile_the_same_kernel_at_once(tmp_path):
     for process in processes:
         out, errors = process.communicate(timeout=120)
         assert (out, errors) == ("[0.0, 2.5, 5.0, 7.5, 10.0]\n", "")
-    assert [path.suffix for path in folder.iterdir()] == [cache.SUFFIX]
+    assert sorted(path.suffix for path in folder.iterdir()) == [cache.SUFFIX, ".json"]
 
 
 def test_a_warm_start_imports_no_numba_and_compiles_nothing(tmp_path):
@@ -336,7 +340,7 @@ def test_a_refused_folder_still_runs_kernels(tmp_path, empty_process):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_full_or_read_only_disk_costs_one_warning(tmp_path, empty_process, monkeypatch, code):
-    def fail(*args):
+    def fail(*args, **places):
         raise OSError(code, os.strerror(code))
 
     with override(cache_dir=str(tmp_path)):
@@ -451,3 +455,139 @@ def test_a_source_that_does_not_compile_names_the_kernel(folder, empty_process):
         loader.load([Kernel("shout", source)])
     (address,) = loader.load([scale(7.5)])
     assert scales_by(address, 7.5)
+
+
+def test_a_large_folder_is_not_listed_at_every_store(tmp_path, monkeypatch):
+    listings = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listings.append(path) or real(path))
+    keys = [f"{number:064x}" for number in range(40)]
+    for name in keys[:10]:
+        store = Cache(tmp_path, 20_000)  # as another process would
+        store.write(name, bytes(912))
+        assert store.evict() == 0
+    assert len(listings) == 1
+    for name in keys[10:]:
+        store.write(name, bytes(912))
+        store.evict()
+        assert sum(path.stat().st_size for path in tmp_path.glob("*.gco")) <= 30_000
+    assert len(listings) < 20, "what was written since tells when the cap may be passed"
+    long_ago = time.time() - 2 * cache.MINUTE
+    os.utime(tmp_path / "listed.json", (long_ago, long_ago))
+    before = len(listings)
+    store.evict()
+    store.evict()
+    assert len(listings) == before + 1
+    for text in ("", "[]", '{"nbytes": "x", "took_s": 1}', '{"nbytes": 1}', "null"):
+        (tmp_path / "listed.json").write_text(text)
+        before = len(listings)
+        store.evict()
+        assert len(listings) == before + 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+class TestOtherUsers:
+    """Root's cache where user 12345 can do something about it."""
+
+    def test_a_parent_of_another_users_is_refused(self, tmp_path):
+        (tmp_path / "theirs" / "deep").mkdir(parents=True)
+        os.chown(tmp_path / "theirs", 12345, 12345)
+        with pytest.warns(GraphcWarning, match="theirs belongs to another user"):
+            store = Cache(tmp_path / "theirs" / "deep" / "cache", CAP)
+        assert not store.write(KEY, b"code") and store.read(KEY) is None
+
+    def test_a_link_of_another_users_is_refused(self, tmp_path):
+        (tmp_path / "ours").mkdir(mode=0o700)
+        os.symlink(tmp_path / "ours", tmp_path / "link")
+        assert trust.refusal(tmp_path / "link") == ""
+        os.lchown(tmp_path / "link", 12345, 12345)
+        assert "link" in trust.refusal(tmp_path / "link")
+        (tmp_path / "theirs").mkdir()
+        os.symlink("../ours", tmp_path / "theirs" / "link")
+        os.chown(tmp_path / "theirs", 12345, 12345)
+        assert "theirs belongs to another user" in trust.refusal(tmp_path / "theirs" / "link")
+
+    def test_entries_of_others_are_not_read(self, tmp_path):
+        store = Cache(tmp_path, CAP)
+        for spoil in (
+            lambda path: os.chown(path, 12345, 12345),
+            lambda path: os.chmod(path, 0o666),
+            lambda path: (os.rename(path, tmp_path / "x"), os.symlink(tmp_path / "x", path)),
+            lambda path: (os.unlink(path), os.mkdir(path)),
+            lambda path: (os.rmdir(path), os.mkfifo(path)),
+        ):
+            if not (tmp_path / (KEY + cache.SUFFIX)).is_dir():
+                store.write(KEY, b"code")
+                assert store.read(KEY) == b"code"
+            spoil(tmp_path / (KEY + cache.SUFFIX))
+            assert store.read(KEY) is None
+
+    def test_a_folder_that_is_swapped_after_the_check_is_not_used(self, tmp_path):
+        path = tmp_path / "cache"
+        store = Cache(path, CAP)
+        store.write(KEY, b"ours")
+        path.rename(tmp_path / "away")
+        path.mkdir()
+        Cache(path, CAP).write(KEY, b"planted")
+        os.chown(path, 12345, 12345)
+        assert store.read(KEY) is None
+        with pytest.warns(GraphcWarning, match="another user"):
+            assert not store.write(OTHER, b"code")
+        assert sorted(p.name for p in path.iterdir()) == [KEY + cache.SUFFIX]
+
+    def test_a_folder_that_the_user_makes_anew_is_used(self, tmp_path):
+        store = Cache(tmp_path / "cache", CAP)
+        store.write(KEY, b"old")
+        shutil.rmtree(tmp_path / "cache")
+        assert store.read(KEY) is None
+        (tmp_path / "cache").mkdir(mode=0o700)
+        assert store.write(KEY, b"new") and store.read(KEY) == b"new"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_parent_that_a_group_may_write_to_must_be_the_users_own_group(tmp_path, monkeypatch):
+    (tmp_path / "shared" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "shared").chmod(0o775)
+    monkeypatch.setattr(trust, "_is_own_group", lambda group: False)
+    assert "a group may write to its parent" in trust.refusal(tmp_path / "shared" / "cache")
+    monkeypatch.setattr(trust, "_is_own_group", lambda group: True)
+    assert trust.refusal(tmp_path / "shared" / "cache") == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes are POSIX's")
+@pytest.mark.parametrize("given", ["", "~/kernels"])
+def test_a_user_without_a_home_compiles(tmp_path, given):
+    code = """
+        import os, pwd
+        def missing(uid):
+            raise KeyError(uid)
+        pwd.getpwuid = missing
+        import numpy as np
+        import graphc as gc
+        from graphc.runtime import cache
+        x = gc.input("x", (3,))
+        assert gc.compile([x], x * 3.0)(np.ones(3, np.float32)).tolist() == [3, 3, 3]
+        print(cache.info().usable, cache.info().folder)
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
+    environment |= {"GRAPHC_CACHE_DIR": given, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    name = "~/kernels" if given else f"graphc-{os.geteuid()}"
+    assert done.stdout.split() == ["True", str(tmp_path / name)], done.stderr
+
+
+def test_an_interrupt_while_an_entry_is_written_leaves_no_temporary(tmp_path):
+    store = Cache(tmp_path, CAP)
+
+    def write():
+        store.write(KEY, bytes(1000))
+
+    for at in range(instructions(write)):
+        interrupt(write, at)
+        assert store.read(KEY) in (None, bytes(1000))
+    left = [path for path in tmp_path.iterdir() if path.name.startswith("tmp-")]
+    # An interrupt between the file's making and the `try` that removes it is the one loss.
+    assert len(left) < 12 and len(os.listdir("/proc/self/fd")) < 60

@@ -61,7 +61,7 @@ class Failure:
     """An exception of a worker: its text, and its class, or the nearest base that pickles."""
 
     def __init__(self, error: BaseException) -> None:
-        self.kind = next(kind for kind in type(error).__mro__ if _pickles(kind))
+        self.kind: Any = next(kind for kind in type(error).__mro__ if _pickles(kind))
         self.text = "".join(traceback.format_exception(error))
 
 
@@ -165,7 +165,7 @@ def _begin(fetcher: Fetcher, number: int, count: int, seed: int, init: Any) -> F
     random.seed(own)
     manual_seed(own)
     # A new generator: the old one's lock may be held by a thread that this process doesn't have.
-    np.random.set_bit_generator(np.random.MT19937())
+    np.random.set_bit_generator(np.random.MT19937())  # type: ignore[attr-defined]
     np.random.seed(own % (1 << 32))
     first = _Own.info is None
     _Own.info = WorkerInfo(number, count, own, fetcher.dataset)
