@@ -25,10 +25,9 @@ from graphc.runtime.lower import lower
 from graphc.runtime.verify_steps import verify_lowering
 
 from .recipe import Built, Recipe, build, mean, split, used
-from .wide import Wide
+from .wide import WAYS, Wide
 
-RUNS = 3
-SAFETY = 8.0
+SAFETY = 12.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def expected(recipe: Recipe, built: Built, run: int) -> tuple[list[Expected], Fi
     given = built.given(recipe.arrays(run))
     sizes = recipe.sizes[run]
     exact = Wide(sizes).run(built.graph, given)
-    moved = [Wide(sizes, np.random.default_rng(k)).run(built.graph, given) for k in range(RUNS)]
+    moved = [Wide(sizes, way).run(built.graph, given) for way in WAYS]
     found = []
     for place, (name, node) in enumerate(zip(names, built.graph.outputs, strict=True)):
         others = [each[place] for each in moved]
@@ -106,10 +105,7 @@ def _bounded(value: Any, exact: Any, moved: Sequence[Any], dtype: Any) -> Expect
 
 def _fine(built: Built, given: Any, sizes: Any, place: int, exact: Any) -> Any:
     """The spread that float64 alone explains, much magnified."""
-    moved = [
-        Wide(sizes, np.random.default_rng(k), fine=True).run(built.graph, given)[place]
-        for k in range(RUNS)
-    ]
+    moved = [Wide(sizes, way, fine=True).run(built.graph, given)[place] for way in WAYS]
     if np.asarray(exact).dtype.kind != "f":
         return np.all([m == exact for m in moved], axis=0)
     with np.errstate(all="ignore"):
@@ -182,8 +178,9 @@ def _simulated(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
     for run, sizes in enumerate(recipe.sizes):
         given = built.given(recipe.arrays(run))
         found, _ = run_lowered(final, given, sizes, parts=recipe.threads)
-        for place, name in enumerate(recipe.outputs):
-            if name in recipe.updates:  # the executable copies such a result before it commits
+        written = {final.inputs[place] for _, place in final.aliases}
+        for place, node in enumerate(final.outputs):
+            if node in written:  # the executable copies such a result before it commits
                 found[place] = wanted[run][place].value
         if finding := _compared("simulated", recipe, found, wanted[run]):
             return finding

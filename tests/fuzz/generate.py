@@ -42,6 +42,9 @@ class Growing:
         self.dtype = rng.choices([*FLOATS, "int"], [10, 60, 15, 15])[0]
         if self.dtype == "int":
             self.dtype = rng.choice([*INTEGERS, "bool"])
+        self.wild = (
+            self.dtype in FLOATS and rng.random() < 0.06
+        )  # nan, infinities, zeros of both signs
         self.extents = [rng.choice(SIZES) for _ in range(rng.choice((1, 2, 2, 3)))]
         if rng.random() < 0.04:
             self.extents.append(0)
@@ -97,7 +100,11 @@ class Growing:
         if kind == "b":
             return self.draw.integers(0, 2, shape).astype(bool)
         if kind == "f":
-            return np.asarray(self.draw.standard_normal(shape)).astype(dtype)
+            values = np.asarray(self.draw.standard_normal(shape))
+            if self.wild:
+                odd = self.draw.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], values.shape)
+                values = np.where(self.draw.random(values.shape) < 0.25, odd, values)
+            return values.astype(dtype)
         low = 0 if kind == "u" else -9
         return np.asarray(self.draw.integers(low, 10, shape)).astype(dtype)
 
@@ -180,15 +187,14 @@ class Growing:
                 arrays[each] = np.asarray(row[k])
         return name
 
-    @staticmethod
-    def _fits(node: Any, value: Any) -> bool:
+    def _fits(self, node: Any, value: Any) -> bool:
         value = np.asarray(value)
         if value.size > 4 * ELEMENTS:
             return False
         if value.dtype.kind != "f" or not node.dtype.is_float:
             return True  # where the kinds differ, `compare` finds it
-        largest = LARGEST[node.dtype.name]
-        return bool(np.all(np.abs(value) <= largest))
+        fits = np.abs(value) <= LARGEST[node.dtype.name]
+        return bool(np.all(fits | ~np.isfinite(value) if self.wild else fits))
 
     # The whole
 
@@ -215,12 +221,17 @@ class Growing:
             tuple(self.sizes), rng.choice(("O0", "O1", "O2", "O2", "O2", "O3")),
             rng.choice((1, 1, 2, 3)), rng.random() < 0.5,
         )  # fmt: skip
-        return recipes.used(found)
+        found = recipes.used(found)
+        if len(self.sizes) > 1 and not self.broken:
+            built = recipes.build(found)
+            if not any("n" in found.inputs[k].shape for k in built.names):
+                return recipes.fixed(found)  # no input that is needed says what n is
+        return found
 
 
 def generate(seed: int) -> Recipe:
     """The recipe of a seed."""
-    from .table import MAKERS
+    from .table import CONTRACTING, MAKERS, REDUCING, WILD
 
     growing = Growing(seed)
     rng = growing.rng
@@ -231,8 +242,9 @@ def generate(seed: int) -> Recipe:
         growing.add_input(
             growing.shape(), dtype=rng.choice(("int64", "uint8", "bool", "bool", "float32"))
         )
-    makers, weights = zip(*MAKERS)
-    target, tries = rng.choice((1, 2, 3, 4, 6, 8, 10, 12, 15)), 0
+    focus = rng.choice((MAKERS, MAKERS, MAKERS, REDUCING, CONTRACTING))
+    makers, weights = zip(*(WILD if growing.wild else focus))
+    target, tries = rng.choice((1, 2, 3, 4, 6, 8, 10, 12, 15, 20)), 0
     while len(growing.lines) < target and tries < 60 and not growing.broken:
         tries += 1
         maker = rng.choices(makers, weights)[0]
@@ -240,8 +252,10 @@ def generate(seed: int) -> Recipe:
             maker(growing)
         except LookupError:
             continue
-    if not growing.broken and growing.dtype in FLOATS and rng.random() < 0.4:
-        add_gradient(growing)
+    while growing.dtype in FLOATS and not growing.broken and not growing.wild:
+        if rng.random() > 0.4:
+            break
+        add_gradient(growing)  # and perhaps the gradient of that
     return growing.finish()
 
 

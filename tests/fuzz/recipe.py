@@ -170,6 +170,15 @@ def used(recipe: Recipe) -> Recipe:
     return recipe.with_(lines=tuple(reversed(lines)), inputs=inputs)
 
 
+def fixed(recipe: Recipe, run: int = 0) -> Recipe:
+    """A recipe with the symbolic sizes of one of its runs as numbers."""
+    inputs = {}
+    for name, given in recipe.inputs.items():
+        value = (given.value, *given.others)[run]
+        inputs[name] = Input(given.dtype, value.shape, value, given.state)
+    return recipe.with_(inputs=inputs, sizes=({},))
+
+
 def source(recipe: Recipe, title: str = "", name: str = "found") -> str:
     """A recipe as a test that can be copied into a file: it needs only the public API."""
     lines = [f"def test_{name}() -> None:"]

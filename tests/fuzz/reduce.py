@@ -60,19 +60,10 @@ def _settings(recipe: Recipe) -> Iterator[Recipe]:
         yield recipe.with_(into=False)
     if len(recipe.sizes) > 1:
         for run in range(len(recipe.sizes)):
-            yield _at(recipe, run)
+            yield recipes.fixed(recipe, run)
     for level in ("O0", "O1", "O2"):
         if level < recipe.level:
             yield recipe.with_(level=level)
-
-
-def _at(recipe: Recipe, run: int) -> Recipe:
-    """The recipe with its symbolic sizes fixed."""
-    inputs = {}
-    for name, given in recipe.inputs.items():
-        value = (given.value, *given.others)[run]
-        inputs[name] = Input(given.dtype, value.shape, value, given.state)
-    return recipe.with_(inputs=inputs, sizes=({},))
 
 
 def _cut(recipe: Recipe) -> Iterator[Recipe]:

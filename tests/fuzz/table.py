@@ -6,7 +6,6 @@ import functools
 import string
 from typing import Any
 
-import numpy as np
 from samples import PLAIN, RANGES, accepted, arity, domains
 
 from graphc import dtypes
@@ -201,11 +200,13 @@ def reduction(g: Growing) -> str | None:
         return g.add(f"gc.{name}({x}, axis={g.axis(x)}{keep})")
     if kind == "b":
         name = g.rng.choice(("any", "all", "sum"))
-    if kind == "f" and g.rng.random() < 0.25:
+    if kind == "f" and not g.wild and g.rng.random() < 0.25:
         name = g.rng.choice(FLOATING)
         if name != "logsumexp":
             return g.add(f"gc.{name}({x}, axis={g.axis(x)})")
-    if kind in "iu" and name in ("var", "std", "mean"):
+    if g.wild and kind == "f":
+        name = g.rng.choice(("sum", "max", "min", "prod"))
+    elif kind in "iu" and name in ("var", "std", "mean"):
         name = "sum"
     return g.add(f"gc.{name}({x}, axis={_some_axes(g, x)}{keep})")
 
@@ -425,4 +426,15 @@ MAKERS: list[tuple[Any, int]] = [
     (literal, 2), (reduction, 14), (joined, 7), (scalars, 5), (matmul, 8), (einsum, 3), (conv, 3),
     (ordered, 3), (indexed, 4), (control, 2), (drawn, 1),
 ]  # fmt: skip
-__all__ = ["MAKERS", "np"]
+# Much fusion, and little else; contractions of views.
+REDUCING: list[tuple[Any, int]] = [
+    (arithmetic, 12), (function, 6), (view, 10), (reduction, 14), (joined, 12), (scalars, 8),
+]  # fmt: skip
+CONTRACTING: list[tuple[Any, int]] = [
+    (arithmetic, 4), (function, 3), (view, 12), (literal, 3), (matmul, 14), (einsum, 8), (conv, 8),
+    (reduction, 3), (joined, 2),
+]  # fmt: skip
+# What is as definite for nan and infinities.
+WILD: list[tuple[Any, int]] = [
+    (arithmetic, 10), (choice, 4), (view, 12), (reduction, 8), (matmul, 4), (literal, 1),
+]  # fmt: skip

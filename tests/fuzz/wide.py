@@ -4,6 +4,8 @@ The spread of a few evaluations, each result of a rounding op (and each operand 
 of many) moved by a few units in the last place of its *declared* dtype, says how far a correct
 program may be from the exact value: cancellation, conditioning and discontinuities included. An
 element whose integer or boolean value changes between evaluations isn't determined by its inputs.
+Evaluations come in pairs that move everything by the same amounts, forth and back, so that a value
+that is 0 but for roundings has both signs; and once all elements of a result are moved alike.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ EXACT = frozenset(
 )
 CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
 GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
-ULPS = {"float16": 1.0, "float32": 4.0, "float64": 4.0}
+ULPS = {"float16": 2.0, "float32": 4.0, "float64": 4.0}
+# The seed of the roundings, their direction, whether all elements of a result are moved alike.
+WAYS = ((0, 1, False), (0, -1, False), (1, 1, False), (1, -1, False), (2, 1, True))
 
 
 class Wide:
@@ -33,14 +37,16 @@ class Wide:
 
     Args:
         sizes: of symbolic dimensions, by name.
-        rng: draws the roundings; None for none.
+        way: of `WAYS`: which roundings; None for none.
         fine: roundings as small as those of float64 for every dtype.
     """
 
     def __init__(
-        self, sizes: Mapping[str, int], rng: np.random.Generator | None = None, fine: bool = False
+        self, sizes: Mapping[str, int], way: tuple[int, int, bool] | None = None, fine: bool = False
     ) -> None:
-        self.sizes, self.rng, self.fine = sizes, rng, fine
+        self.sizes, self.fine = sizes, fine
+        seed, self.direction, self.alike = way or (0, 0, False)
+        self.rng = None if way is None else np.random.default_rng(seed)
 
     def run(self, graph: Graph, arrays: Sequence[Any]) -> list[Any]:
         """The outputs of a graph, floats as float64."""
@@ -65,22 +71,27 @@ class Wide:
             return widened(np.asarray(result).astype(node.type.dtype.numpy))
         result = widened(result)
         exact = node.op.kind is Kind.MOVEMENT or node.op.name in EXACT
-        return result if exact or self.rng is None else self._moved(result, node.type.dtype)
+        if exact or self.rng is None:
+            return result
+        # What many terms lose: about the square root of their number, and more of equal ones.
+        many = operands[0].size / max(1, result.size) if gathers and operands else 1.0
+        return self._moved(result, node.type.dtype, max(1.0, many**0.5 / 4))
 
     def _attribute(self, value: Any) -> Any:
         if isinstance(value, dtypes.DType):
             return dtypes.float64 if value.is_float else value
         return map_sizes(value, lambda size: dims.evaluate(size, self.sizes))
 
-    def _moved(self, x: Any, dtype: dtypes.DType) -> Any:
+    def _moved(self, x: Any, dtype: dtypes.DType, times: float = 1.0) -> Any:
         if x.dtype.kind != "f":
             return x
         name = "float64" if self.fine else dtype.name
         info = np.finfo(name)
-        step = ULPS[name] * float(info.eps)
-        moved = x * (1 + step * self.rng.uniform(-1, 1, x.shape))  # type: ignore[union-attr]
-        small = np.abs(x) < info.tiny
-        return np.where(small & (x != 0), x + info.tiny * self.rng.uniform(-1, 1, x.shape), moved)  # type: ignore[union-attr]
+        assert self.rng is not None
+        drawn = self.direction * self.rng.uniform(-1, 1, () if self.alike else x.shape)
+        moved = x * (1 + times * ULPS[name] * float(info.eps) * drawn)
+        small = (np.abs(x) < info.tiny) & (x != 0)
+        return np.where(small, x + float(info.tiny) * drawn, moved)
 
     def _nested(self, node: Node, operands: list[Any]) -> Any:
         graphs = bodies(node)
