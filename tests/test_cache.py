@@ -470,7 +470,7 @@ def test_a_large_folder_is_not_listed_at_every_store(tmp_path, monkeypatch):
     for name in keys[10:]:
         store.write(name, bytes(912))
         store.evict()
-        assert sum(path.stat().st_size for path in tmp_path.glob("*.gco")) <= 30_000
+        assert len(os.listdir(tmp_path)) <= 30
     assert len(listings) < 20, "what was written since tells when the cap may be passed"
     long_ago = time.time() - 2 * cache.MINUTE
     os.utime(tmp_path / "listed.json", (long_ago, long_ago))
