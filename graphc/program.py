@@ -31,11 +31,11 @@ from graphc.errors import (
     ArgumentError,
     DTypeError,
     GraphcError,
-    IndexRangeError,
     OutOfMemoryError,
     ShapeError,
 )
 from graphc.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
+from graphc.ops.indexing import out_of_range
 from graphc.ops.source import Bound, Parameter
 from graphc.report import Profile, Stats
 from graphc.runtime.executable import Call, Executable
@@ -248,9 +248,7 @@ class Program:
         fact = node.op.lowering
         if isinstance(fact, Scalar) and fact.failure is not None:
             return reference.located(fact.failure(node, value), node)
-        return reference.located(
-            IndexRangeError(f"index {value} is out of range for an axis of size {limit}"), node
-        )
+        return reference.located(out_of_range(value, limit), node)
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
         outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)

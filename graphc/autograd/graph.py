@@ -166,6 +166,14 @@ def type_text(array: Any, node: Any = None) -> str:
     return f"{array.dtype.name}{list(array.shape)}"
 
 
+def _alone(arrays: Sequence[np.ndarray]) -> list[bool]:
+    """For each array whether no other one has its memory, as two equal cotangents may."""
+    if len(arrays) == 1:
+        return [True]
+    owners = [id(a if a.base is None else a.base) for a in arrays]
+    return [owners.count(owner) == 1 for owner in owners]
+
+
 class CallBackward(GradFn):
     """The backward step of an op of graphc: the derivative of its call."""
 
@@ -237,10 +245,11 @@ class CallBackward(GradFn):
         arrays += [cts[k] for k in derivative.cotangents]
         results = quiet.run(derivative.call.run, *arrays)
         found: list[tuple[Any, bool] | None] = [None] * len(self.edges)
-        for place, result, alias in zip(
-            derivative.targets, results, derivative.call.may_alias, strict=True
+        alone = _alone(results)
+        for place, result, alias, own in zip(
+            derivative.targets, results, derivative.call.may_alias, alone, strict=True
         ):
-            found[place] = (result, not alias)
+            found[place] = (result, own and not alias)
         return found
 
     def _values(self, derivative: Any) -> list[np.ndarray] | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc import dtypes
+from graphc.dtypes import DType, as_dtype
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
@@ -35,12 +37,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return wrap(_stacked([x._array for x in batch]))
     if isinstance(first, np.ndarray):
         return wrap(_stacked(batch))
-    if isinstance(first, np.generic):
-        return wrap(np.array(batch, first.dtype))
-    if isinstance(first, bool | int):
-        return wrap(np.array(batch, np.bool_ if isinstance(first, bool) else np.int64))
-    if isinstance(first, float):
-        return wrap(np.array(batch, np.float64))
+    if isinstance(first, np.generic | bool | int | float):
+        return wrap(_numbers(batch))
     if isinstance(first, str | bytes):
         return list(batch)
     if isinstance(first, Mapping):
@@ -72,10 +70,34 @@ def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
             where=caller(),
             hint="resize or pad them, or give the loader a collate_fn",
         )
-    result = np.empty((len(arrays), *shape), arrays[0].dtype)
+    # As eager code would promote them: no sample loses what it holds to the first one's dtype.
+    result = np.empty((len(arrays), *shape), _common([as_dtype(a.dtype) for a in arrays]))
     for place, array in enumerate(arrays):
         result[place] = array
     return result
+
+
+def _numbers(batch: Sequence[Any]) -> np.ndarray:
+    """Numbers of Python and of NumPy as a vector of the dtype that holds them all."""
+    found = []
+    for value in batch:
+        if isinstance(value, np.generic):
+            found.append(as_dtype(value.dtype))
+        elif isinstance(value, bool):
+            found.append(dtypes.bool_)
+        elif isinstance(value, int | float):
+            found.append(dtypes.int64 if isinstance(value, int) else dtypes.float64)
+        else:
+            raise ArgumentError(
+                f"a sample of {type(value).__name__} among numbers cannot be in one batch",
+                where=caller(),
+            )
+    return np.array(batch, _common(found))
+
+
+def _common(found: Sequence[DType]) -> np.dtype:
+    floats = [d for d in found if d.is_float]
+    return dtypes.promote(*(floats or found)).numpy
 
 
 def _same_kind(like: Mapping[Any, Any], values: dict[Any, Any]) -> Any:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from graphc.dtypes import bool_
 from graphc.eager.registry import EAGER, as_eager, call, eager, eager_form, named
 from graphc.eager.tensor import Tensor
-from graphc.errors import AttributeValueError
+from graphc.errors import ArgumentError, AttributeValueError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
@@ -28,9 +27,28 @@ for _name, _backward in NAMES.items():
     FUNCTIONS[_name].backward_name = _backward  # type: ignore[attr-defined]
 
 ADD, SUB, MUL = (eager_form(n, _F[n]) for n in ("add", "subtract", "multiply"))
-DIV, REMAINDER = eager_form("divide", _F["divide"]), eager_form("remainder", _F["remainder"])
-FLOOR_DIVIDE = eager_form("floor_divide", _F["floor_divide"])
+DIV = eager_form("divide", _F["divide"])
 TRUNC, FLOOR = eager_form("trunc", _F["trunc"]), eager_form("floor", _F["floor"])
+
+
+def _times(value: Any, alpha: Any, beside: Any) -> Any:
+    """A term of a sum by its factor, which may not make floats of integers."""
+    if isinstance(alpha, int | float) and alpha == 1:
+        return value
+    if isinstance(alpha, float) and not (_is_float(value) or _is_float(beside)):
+        raise ArgumentError(
+            f"alpha={alpha!r} is a float, and both terms are of integers",
+            where=caller(),
+            hint="convert one of them: x.float()",
+        )
+    scaled = value * alpha if _is_number(value) and _is_number(alpha) else MUL(value, alpha)
+    if not all(isinstance(v, bool) or getattr(v, "dtype", None) is bool_ for v in (value, beside)):
+        return scaled
+    return scaled.bool() if isinstance(scaled, Tensor) else bool(scaled)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 @eager("add")
@@ -42,7 +60,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
         >>> gc.add(gc.ones(2), gc.ones(2), alpha=3)
         tensor([4., 4.])
     """
-    return ADD(input, other if alpha == 1 else MUL(other, alpha))
+    return ADD(input, _times(other, alpha, input))
 
 
 @eager("sub", "subtract")
@@ -54,7 +72,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
         >>> gc.sub(gc.ones(2), 3)
         tensor([-2., -2.])
     """
-    return SUB(input, other if alpha == 1 else MUL(other, alpha))
+    return SUB(input, _times(other, alpha, input))
 
 
 @eager("rsub")
@@ -66,7 +84,36 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
         >>> gc.rsub(gc.ones(2), 3)
         tensor([2., 2.])
     """
-    return SUB(other, input if alpha == 1 else MUL(input, alpha))
+    return SUB(other, _times(input, alpha, other))
+
+
+def _by_integers(name: str, *others: str) -> Any:
+    """A quotient that integers do not have by 0; of floats it is inf or nan."""
+    form = eager_form(name, _F[name])
+
+    def apply(input: Any, other: Any) -> Any:
+        _check_divisor(name, input, other)
+        return form(input, other)
+
+    apply.__doc__ = _F[name].__doc__
+    return eager(name, *others)(apply)
+
+
+def _check_divisor(name: str, input: Any, other: Any) -> None:
+    """Refuse whole numbers divided by 0, where the numbers are known."""
+    if _is_float(input) or _is_float(other):
+        return
+    if isinstance(other, Tensor):
+        zero = other._node is None and not other._array.all()
+    else:
+        zero = isinstance(other, int) and other == 0
+    if zero and not (isinstance(input, Tensor) and 0 in input.type.shape):
+        raise ArgumentError(f"{name}: an integer divided by 0", where=caller())
+
+
+FLOOR_DIVIDE = _by_integers("floor_divide")
+REMAINDER = _by_integers("remainder", "mod")
+_by_integers("fmod")
 
 
 @eager("mul", "multiply")
@@ -105,7 +152,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
             where=caller(),
             hint='one of None, "floor" and "trunc"',
         )
-    if isinstance(input, Tensor) and input.dtype.is_integer and not _is_float(other):
+    if not _is_float(input) and not _is_float(other):
+        _check_divisor("div", input, other)
         quotient = FLOOR_DIVIDE(input, other)
         return ADD(quotient, _wants_one_more(input, other, quotient))
     return TRUNC(DIV(input, other))
@@ -139,8 +187,25 @@ def pow(input: Any, exponent: Any) -> Any:
         tensor([1., 4., 9.])
     """
     if isinstance(input, Tensor) and isinstance(exponent, bool | int | float):
+        if input.dtype is bool_ and not isinstance(exponent, bool | float):
+            input = input.long()
         return call(_power, input, exponent=exponent)
+    if isinstance(exponent, Tensor) and exponent.dtype is bool_ and isinstance(input, int):
+        exponent = exponent if isinstance(input, bool) else exponent.long()
+    if isinstance(exponent, Tensor) and exponent.dtype.kind == "int" and not _is_float(input):
+        return call(_integer_power, as_eager(input, exponent), exponent)
     return _POWER(input, exponent)
+
+
+def _integer_power(x: Any, exponent: Any) -> Any:
+    """Integers to powers that may be negative, where only 1 and -1 leave integers other than 0."""
+    where, equal = _F["where"], _F["equal"]
+    negative = _F["less"](exponent, 0)
+    whole = _F["power"](x, where(negative, 0, exponent))
+    odd = equal(_F["remainder"](exponent, 2), 1)
+    minus = where(equal(x, -1), where(odd, -1, 1), 0) if x.type.dtype.kind == "int" else 0
+    inverse = where(equal(x, 1), 1, minus)
+    return where(negative, _F["cast"](inverse, whole.type.dtype), whole)
 
 
 @named("RoundBackward0")
@@ -176,6 +241,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
         tensor([-1.0000,  0.5000,  1.0000])
     """
     given = [as_eager(b, input) for b in (min, max) if b is not None]
+    if not given:
+        raise ArgumentError("clamp: neither min nor max is given", where=caller())
     return call(_clamped, input, *given, low=min is not None, high=max is not None)
 
 
@@ -227,6 +294,8 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         >>> gc.addcmul(gc.ones(2), gc.ones(2), gc.ones(2), value=2)
         tensor([3., 3.])
     """
+    if isinstance(value, float) and not any(map(_is_float, (input, tensor1, tensor2))):
+        value = int(value)  # PyTorch takes the whole part
     return call(_addcmul, input, tensor1, tensor2, as_eager(value, input))
 
 
@@ -242,78 +311,11 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     return call(_addcdiv, input, tensor1, tensor2, as_eager(value, input))
 
 
-@named("FracBackward0")
-def _frac(x: Any) -> Any:
-    return x - FUNCTIONS["trunc"](x)
-
-
-@eager()
-def frac(input: Any) -> Any:
-    """The part of input after the point, with its sign.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.frac(gc.tensor([1.5, -2.25]))
-        tensor([ 0.5000, -0.2500])
-    """
-    return call(_frac, input)
-
-
-@named("LogitBackward0")
-def _logit(x: Any, *, eps: float | None) -> Any:
-    x = x if eps is None else FUNCTIONS["clip"](x, eps, 1 - eps)
-    return FUNCTIONS["log"](x / (1 - x))
-
-
-@eager()
-def logit(input: Any, eps: float | None = None) -> Any:
-    """log(x / (1 - x)), the inverse of the sigmoid.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.logit(gc.tensor([0.5]))
-        tensor([0.])
-    """
-    return call(_logit, input, eps=eps)
-
-
-@named("NanToNumBackward0")
-def _nan_to_num(x: Any, *, nan: float, posinf: float, neginf: float) -> Any:
-    where = FUNCTIONS["where"]
-    x = where(FUNCTIONS["isnan"](x), nan, x)
-    x = where(x == float("inf"), posinf, x)
-    return where(x == float("-inf"), neginf, x)
-
-
-@eager()
-def nan_to_num(
-    input: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Any:
-    """input with nan and the infinities replaced (by 0 and the dtype's extremes unless given).
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.nan_to_num(gc.tensor([float("nan"), 1.0]))
-        tensor([0., 1.])
-    """
-    if not input.dtype.is_float:
-        return input.clone()
-    most = float(_greatest(input.dtype))
-    return call(
-        _nan_to_num, input, nan=nan, posinf=most if posinf is None else posinf,
-        neginf=-most if neginf is None else neginf,
-    )  # fmt: skip
-
-
-def _greatest(dtype: Any) -> float:
-    return float(np.finfo(dtype.numpy).max)
-
-
 for _torch, _own in {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
     "ge": "greater_equal", "not_equal": "not_equal", "less": "less", "less_equal": "less_equal",
     "greater": "greater", "greater_equal": "greater_equal", "neg": "negative",
-    "logical_and": "logical_and", "sgn": "sign", "concatenate": "concat", "fix": "trunc",
+    "logical_and": "logical_and", "concatenate": "concat", "fix": "trunc",
     "special_erf": "erf",
 }.items():  # fmt: skip
     EAGER.setdefault(_torch, eager_form(_own, FUNCTIONS[_own]))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.dims import Dim
-from graphc.dtypes import as_dtype
+from graphc.dtypes import DType, as_dtype
 from graphc.eager import promotion
 from graphc.eager.device import check_device
 from graphc.eager.hot import hot, made, tracing
@@ -54,11 +54,34 @@ def data_array(data: Any, dtype: Any = None) -> np.ndarray:
             hint="every row must have the same length, every element be a number",
         ) from None
     if dtype is not None:
+        if not hasattr(data, "__array__"):
+            check_fits(array, as_dtype(dtype))
         return np.ascontiguousarray(array.astype(_numpy(dtype))).reshape(array.shape)
     typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
     if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
         array = array.astype(promotion.get_default_dtype().numpy)
     return np.ascontiguousarray(array).reshape(array.shape)
+
+
+def check_fits(array: np.ndarray, dtype: DType) -> None:
+    """Refuse Python numbers that an integer dtype cannot hold.
+
+    Raises:
+        ArgumentError: one is beyond it, or not finite.
+    """
+    if not dtype.is_integer or array.dtype.kind not in "iuf" or not array.size:
+        return
+    limits = np.iinfo(dtype.numpy)
+    whole = np.trunc(array)
+    # PyTorch lets a negative number wrap around in an unsigned dtype.
+    least = -limits.max if dtype.kind == "uint" else limits.min
+    bad = array[~((whole >= least) & (whole <= limits.max))]
+    if bad.size:
+        raise ArgumentError(
+            f"{bad.flat[0]} is not a value of {dtype.name}, which holds {limits.min} to "
+            f"{limits.max}",
+            where=caller(),
+        )
 
 
 def _plain(data: Any) -> Any:
@@ -166,7 +189,7 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
             size = (kw.pop("size"),)
         if "shape" in kw:
             size = (kw.pop("shape"),)
-        if kw.keys() - {"out", "layout", "pin_memory"}:
+        if kw.keys() - {"layout", "pin_memory"}:
             raise ArgumentError(
                 f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
                 ["they are *size, dtype, device, requires_grad"],
@@ -239,6 +262,7 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
+    check_fits(np.asarray(value), kind)
     return finish(np.full(_checked_sizes("full", shape), value, kind.numpy), device, requires_grad)
 
 
@@ -263,12 +287,36 @@ def arange(
         floats = any(isinstance(v, float) for v in numbers)
         dtype = promotion.get_default_dtype() if floats else as_dtype(int)
     kind = as_dtype(dtype)
+    if not kind.is_float:  # PyTorch takes the whole parts first
+        numbers = [int(v) for v in numbers]
+    if numbers[2] == 0 or (numbers[1] - numbers[0]) * numbers[2] < 0:
+        raise ArgumentError(
+            f"arange: from {numbers[0]} to {numbers[1]} by {numbers[2]}",
+            where=caller(),
+            hint="the step is not 0 and leads from the start to the end",
+        )
     if kind.is_float:
         count = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
         array = numbers[0] + np.arange(count, dtype=np.float64) * numbers[2]
     else:
         array = np.arange(*numbers)
     return finish(array.astype(kind.numpy), device, requires_grad)
+
+
+def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.ndarray:
+    """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
+    if isinstance(steps, bool) or steps < 0:
+        raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
+    count = int(steps)
+    if dtype.kind == "f":
+        return np.linspace(float(start), float(end), count)
+    # From both ends to the middle, with a step of float32, as PyTorch does.
+    first, last = int(start), int(end)
+    step = np.float32(last - first) / np.float32(max(count - 1, 1))
+    place = np.arange(count)
+    upper = np.float32(last) - step * (count - 1 - place).astype(np.float32)
+    lower = np.float32(first) + step * place.astype(np.float32)
+    return np.where(place < count // 2, lower, upper) if count > 1 else lower
 
 
 @eager()
@@ -283,7 +331,7 @@ def linspace(
         >>> gc.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
-    array = np.linspace(float(start), float(end), int(steps))
+    array = _spaced("linspace", start, end, steps, _numpy(dtype))
     return finish(array.astype(_numpy(dtype)), device, requires_grad)
 
 
@@ -293,7 +341,7 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """base to the powers of `linspace`."""
-    array = np.power(base, np.linspace(float(start), float(end), int(steps)))
+    array = np.power(float(base), _spaced("logspace", start, end, steps, _numpy(dtype)))
     return finish(array.astype(_numpy(dtype)), device, requires_grad)
 
 
@@ -344,6 +392,8 @@ def full_like(
     if input._node is not None and not input.type.is_static:
         return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)
+    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    check_fits(np.asarray(fill_value), kind)
     return finish(np.full(input.type.shape, fill_value, kind.numpy), device, requires_grad)
 
 

@@ -96,7 +96,8 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
             record_pair(function, first, second, result)
         return result
 
-    def apply(a: Any, b: Any) -> Any:
+    def apply(input: Any, other: Any) -> Any:
+        a, b = input, other
         try:
             x = a._array
         except AttributeError:
@@ -135,7 +136,8 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
 def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Callable[..., Any]:
     """The eager form of an elementwise function of one operand; arguments as for `binary`."""
 
-    def apply(a: Any) -> Any:
+    def apply(input: Any) -> Any:
+        a = input
         try:
             x = a._array
         except AttributeError:

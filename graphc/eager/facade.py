@@ -14,24 +14,33 @@ import numpy as np
 from graphc.dtypes import DType
 from graphc.eager import (
     arithmetic,
+    axiswise,
     control,
     creation,
+    filling,
     hooks,
     indexing,
     interchange,
     joining,
+    losses,
     methods,
     ordering,
+    parts,
+    placing,
+    products,
     promotion,
     random,
     reductions,
+    repeating,
     selecting,
     shapes,
+    special,
 )
 from graphc.eager.device import CPU
 from graphc.eager.inplace import in_place
 from graphc.eager.printing import tensor_text
 from graphc.eager.registry import EAGER, eager_form, face
+from graphc.eager.size import Size
 from graphc.eager.tensor import Tensor
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
@@ -40,14 +49,21 @@ from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
 # These declare eager functions when they are imported.
 DECLARING = (
     arithmetic,
+    axiswise,
     control,
     creation,
     joining,
+    losses,
     ordering,
+    parts,
+    placing,
+    products,
     random,
     reductions,
+    repeating,
     selecting,
     shapes,
+    special,
 )
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
@@ -58,7 +74,7 @@ for _own in ("seed", "initial_seed", "get_rng_state", "set_rng_state", "manual_s
     EAGER[_own] = getattr(random, _own)
 _OPERATORS = {
     "add": EAGER["add"], "sub": EAGER["sub"], "mul": EAGER["mul"], "truediv": EAGER["div"],
-    "pow": EAGER["pow"], "matmul": selecting.matmul,
+    "pow": EAGER["pow"], "matmul": products.matmul,
 }  # fmt: skip
 # The plain forms: an operator has no alpha to look at.
 _OPERATORS |= {
@@ -70,7 +86,7 @@ NOT_EAGER = {
     "broadcast_to", "cast", "constant", "fold_in", "full", "getitem", "gather", "input", "iota",
     "parameter", "random_key", "size", "split_key", "index_update", "recurrence", "uniform",
     "permutation", "interpret", "dot", "array_split", "cross_entropy",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss",
+    "binary_cross_entropy", "mse_loss",
 }  # fmt: skip
 
 
@@ -100,7 +116,7 @@ _NOT_METHODS = {
     "concatenate", "stack", "hstack", "vstack", "row_stack", "size", "input", "constant",
     "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
     "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
-    "randint_like",
+    "randint_like", "binary_cross_entropy_with_logits",
 }  # fmt: skip
 _IN_PLACE = (
     "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "neg", "abs", "exp",
@@ -123,10 +139,11 @@ def _attach() -> None:
     for name in _IN_PLACE:
         if name in EAGER:
             setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
-    for name, function in {**methods.METHODS, **hooks.METHODS, **random.METHODS}.items():
+    for name, function in {**methods.METHODS, **hooks.METHODS, **filling.METHODS}.items():
         _method(name, function)
     _method("view", shapes.view)
-    _method("repeat", selecting.tile)
+    _method("repeat", repeating.repeat)
+    _method("where", selecting.where_method)
     for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
         _method(name, methods.METHODS[name])
     for name, own in {**BINARY, **COMPARE}.items():
@@ -314,7 +331,7 @@ def __len__(self: Tensor) -> int:
 def __iter__(self: Tensor) -> Iterator[Any]:
     if not self.ndim:
         raise ArgumentError("iteration over a 0-d tensor", where=caller())
-    return iter(shapes.unbind(self, 0))
+    return iter(parts.unbind(self, 0))
 
 
 @_special
@@ -371,8 +388,14 @@ def allclose(
 
 
 def broadcast_shapes(*shapes_: Any) -> Any:
-    """The shape that shapes broadcast to."""
-    return np.broadcast_shapes(*[tuple(s) for s in shapes_])
+    """The shape that shapes, or single sizes, broadcast to."""
+    given = [tuple(s) if isinstance(s, list | tuple) else (s,) for s in shapes_]
+    try:
+        return Size(np.broadcast_shapes(*given))
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_shapes: {' and '.join(map(str, given))} do not broadcast", where=caller()
+        ) from None
 
 
 EAGER["equal"] = equal

@@ -1,8 +1,9 @@
 """Indexing and assignment: `x[...]` with ints, slices, None, masks and integer tensors.
 
 Ints, slices, None and `...` give a view of the same memory. Masks and integer tensors copy, by
-NumPy's rules: they broadcast together, and their axes stand where the first of them stood, or
-first when something stands between them.
+PyTorch's rules: ints and 0-d tensors select first; the others broadcast together, and their axes
+stand where the first of them stood, or first when something stands between them. True and False
+stand for a new axis of one element, or of none.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 from graphc import dtypes
 from graphc.autograd.mode import state
 from graphc.eager.composite import read_only, store
-from graphc.eager.hot import hot
+from graphc.eager.hot import hot, made
 from graphc.eager.inplace import check_leaf_view, take_history
 from graphc.eager.invoke import ONE, invoke, viewed
 from graphc.eager.registry import as_eager, call, named
 from graphc.eager.tensor import Tensor, wrap
-from graphc.errors import ArgumentError, IndexRangeError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
@@ -58,25 +59,35 @@ def _put(x: Any, value: Any, *indices: Any, index: Any, accumulate: bool) -> Any
     shape = x.type.shape
     places = FUNCTIONS["reshape"](FUNCTIONS["iota"]((x.type.size,), 0, dtypes.int64), shape)
     places = picked(places, indices, index)
-    value = FUNCTIONS["broadcast_to"](FUNCTIONS["cast"](value, x.type.dtype), places.type.shape)
+    value = _without_leading(FUNCTIONS["cast"](value, x.type.dtype, "wrap"), places)
+    value = FUNCTIONS["broadcast_to"](value, places.type.shape)
     flat = FUNCTIONS["flatten"]
     how = FUNCTIONS["index_add" if accumulate else "index_update"]
     return FUNCTIONS["reshape"](how(flat(x), flat(places), flat(value)), shape)
 
 
+def _without_leading(value: Any, places: Any) -> Any:
+    """A value without leading axes of size 1 that the places to write do not have."""
+    shape, rank = value.type.shape, len(places.type.shape)
+    extra = len(shape) - rank
+    if extra <= 0 or any(s != 1 for s in shape[:extra]):
+        return value
+    return FUNCTIONS["reshape"](value, shape[extra:])
+
+
 def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
-    """`x[index]` of a symbolic tensor, with integer tensors at the places marked `("t", k)`."""
-    given, cut = [], []
-    for axis, item in enumerate(index):
-        if isinstance(item, tuple) and item[0] == "t":
-            given.append((axis, indices[item[1]]))
-            cut.append(slice(None))
-        elif isinstance(item, int):
-            given.append((axis, FUNCTIONS["full"]((), item, dtypes.int64)))
-            cut.append(slice(None))
-        else:
-            cut.append(_from_spec(item))
+    """`x[index]` of a symbolic tensor, whose index tensors the marks of `index` name.
+
+    As in PyTorch the ints and the 0-d tensors, `("i", k)`, select first; what is left is indexed
+    by the tensors `("t", k)`, and by `("b", k)`, which stands on a new axis of size 1.
+    """
+    cut, found, chosen = _taken_apart(index)
     x = FUNCTIONS["getitem"](x, tuple(cut))
+    for axis, k in reversed(chosen):
+        x = FUNCTIONS["take"](x, indices[k], axis)
+    given = [(axis - sum(a < axis for a, _ in chosen), indices[k]) for axis, k in found]
+    if not given:
+        return x
     axes = [a for a, _ in given]
     shape = _broadcast([i for _, i in given])
     together = axes == list(range(axes[0], axes[0] + len(axes)))
@@ -94,6 +105,25 @@ def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
     rank, before = len(shape), axes[0]
     order = (*range(rank, rank + before), *range(rank), *range(rank + before, rank + len(rest)))
     return FUNCTIONS["transpose"](found, order)
+
+
+def _taken_apart(index: Any) -> tuple[list[Any], list[tuple[int, int]], list[tuple[int, int]]]:
+    """The part of an index that cuts a view; the axes of the view, and which tensors index them.
+
+    The second list has the tensors with axes, the third the 0-d ones.
+    """
+    cut: list[Any] = []
+    found, chosen = [], []
+    axis = 0
+    for item in index:
+        mark = item[0] if isinstance(item, tuple) else None
+        if mark in ("t", "b"):
+            found.append((axis, item[1]))
+        elif mark == "i":
+            chosen.append((axis, item[1]))
+        cut.append(None if mark == "b" else slice(None) if mark in ("t", "i") else _from_spec(item))
+        axis += not isinstance(item, int)
+    return cut, found, chosen
 
 
 def _broadcast(tensors: Sequence[Any]) -> tuple[Any, ...]:
@@ -187,35 +217,55 @@ def _refused(self: Tensor, index: Any, error: Exception) -> Exception:
 
 def _prepared(self: Tensor, items: Sequence[Any]) -> tuple[list[Tensor], tuple[Any, ...]]:
     """An index's tensors, and its items with marks in their places and no `...`."""
-    tensors: list[Tensor] = []
-    spec: list[Any] = []
-    used = 0
-    for item in items:
-        used += _axes_of(item)
+    items = [_as_mask(item) for item in items]
+    used = sum(_axes_of(item) for item in items)
     if used > self.ndim:
         raise IndexRangeError(
             f"{used} indices for a tensor of shape {tuple(self.shape)}", where=caller()
         )
-    seen = False
+    tensors: list[Tensor] = []
+    spec: list[Any] = []
+    axis = 0
     for item in items:
         if item is ...:
-            if seen:
-                raise IndexRangeError("an index can hold only one ...", where=caller())
-            seen = True
             spec += [slice(None)] * (self.ndim - used)
-        elif is_basic(item):
-            spec.append(int(item) if isinstance(item, np.integer) else item)
-        else:
-            for part in _index_tensors(self, item, len([s for s in spec if s is not None])):
-                spec.append(("t", len(tensors)))
+            axis += self.ndim - used
+            continue
+        for mark, part in _marked(self, item, axis):
+            spec.append(part if mark is None else (mark, len(tensors)))
+            if mark is not None:
                 tensors.append(part)
-    missing = self.ndim - sum(item is not None for item in spec)
-    spec += [slice(None)] * missing
+        axis += _axes_of(item)
+    if sum(item is ... for item in items) > 1:
+        raise IndexRangeError("an index can hold only one ...", where=caller())
+    if not any(item is ... for item in items):
+        spec += [slice(None)] * (self.ndim - used)
     return tensors, tuple(_slice_spec(i) for i in spec)
 
 
+def _as_mask(item: Any) -> Any:
+    """Bytes, which PyTorch once had for bools, as the mask they are."""
+    if isinstance(item, Tensor) and item.dtype is dtypes.uint8:
+        return item.bool()
+    return item
+
+
+def _marked(self: Tensor, item: Any, axis: int) -> list[tuple[str | None, Any]]:
+    """One item of an index in the parts that `picked` knows, each with its mark."""
+    if is_basic(item):
+        return [(None, int(item) if isinstance(item, np.integer) else item)]
+    if isinstance(item, Tensor) and item.ndim == 0 and item._node is None:
+        item = bool(item) if item.dtype is dtypes.bool_ else item
+    if isinstance(item, bool | np.bool_):
+        return [("b", made(wrap(np.zeros(int(item), np.int64))))]
+    if isinstance(item, np.ndarray | np.generic) and item.ndim == 0 and item.dtype.kind in "iu":
+        return [(None, int(item))]
+    parts = _index_tensors(self, item, axis)
+    return [("t" if part.ndim else "i", part) for part in parts]
+
+
 def _axes_of(item: Any) -> int:
-    if item is None or item is ...:
+    if item is None or item is ... or isinstance(item, bool | np.bool_):
         return 0
     if isinstance(item, Tensor) and item.dtype is dtypes.bool_:
         return item.ndim
@@ -234,10 +284,6 @@ def _raw(item: Any) -> Any:
 
 def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:
     """One index as integer tensors: a mask as the places where it is true, an axis each."""
-    if isinstance(item, bool | np.bool_):
-        raise ArgumentError(
-            f"{item!r} is no index of a tensor", where=caller(), hint="use a mask of its shape"
-        )
     if isinstance(item, Tensor) and item.dtype.is_integer:
         return [item]
     array = item._array if isinstance(item, Tensor) and item._node is None else None
@@ -258,7 +304,7 @@ def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:
             raise IndexRangeError(
                 f"a mask of shape {array.shape} for axes of shape {wanted}", where=caller()
             )
-        return [wrap(p) for p in np.nonzero(array)]
+        return [made(wrap(p)) for p in np.nonzero(array)]
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -267,7 +313,7 @@ def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:
             where=caller(),
             hint="use ints, slices, None, ..., masks and integer tensors",
         )
-    return [wrap(array)]
+    return [made(wrap(array))]
 
 
 def _get_advanced(self: Tensor, items: Sequence[Any]) -> Tensor:
@@ -284,10 +330,28 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     """
     items = index if isinstance(index, tuple) else (index,)
     if all(is_basic(i) for i in items):
-        getitem(self, index).copy_(value)
+        part = getitem(self, index)
+        part.copy_(_without_ones(value, part.ndim))
         return
     tensors, spec = _prepared(self, items)
-    index_put_(self, tensors, spec, as_eager(value, self), False)
+    value = as_eager(value, self)
+    if isinstance(value, Tensor) and value.dtype.is_float and value.ndim and self.dtype.is_integer:
+        raise DTypeError(
+            f"x[index] = value: elements of {value.dtype.name} do not fit a tensor of "
+            f"{self.dtype.name}",
+            where=caller(),
+            hint="convert the value: value.to(x.dtype)",
+        )
+    index_put_(self, tensors, spec, value, False)
+
+
+def _without_ones(value: Any, rank: int) -> Any:
+    """A value to assign without leading axes of size 1 that the part does not have."""
+    if not isinstance(value, Tensor) or value.ndim <= rank:
+        return value
+    extra = value.ndim - rank
+    sizes = tuple(value.shape)
+    return value.reshape(sizes[extra:]) if all(s == 1 for s in sizes[:extra]) else value
 
 
 def index_put_(
@@ -302,23 +366,32 @@ def index_put_(
         if state.enabled and not hot.slow:
             take_history(self, changed)
         return self
-    where = tuple(
-        tensors[i[1]]._array if isinstance(i, tuple) and i[0] == "t" else _from_spec(i)
-        for i in spec
-    )
+    if not self._array.flags.writeable:
+        raise read_only()
     try:
+        part, where = _part_of(self._array, tensors, spec)
         if accumulate:
-            np.add.at(self._array, where, value._array)
+            np.add.at(part, where, value._array)
         else:
-            self._array[where] = value._array
+            part[where] = value._array
     except ValueError as error:
-        if not self._array.flags.writeable:
-            raise read_only() from None
         raise ShapeError(f"x[index] = value: {error}", where=caller()) from None
     except IndexError as error:
         raise IndexRangeError(str(error), where=caller()) from None
     self.version().count += 1
     return self
+
+
+def _part_of(array: np.ndarray, tensors: Sequence[Tensor], spec: Any) -> tuple[Any, Any]:
+    """The view that what selects cuts from an array, and the rest of the index, into the view."""
+    cut, found, chosen = _taken_apart(spec)
+    view = array[tuple(cut)]
+    for axis, k in reversed(chosen):
+        view = view[(slice(None),) * axis + (int(tensors[k]._array), ...)]
+    where: list[Any] = [slice(None)] * view.ndim
+    for axis, k in found:
+        where[axis - sum(a < axis for a, _ in chosen)] = tensors[k]._array
+    return view, tuple(where)
 
 
 __all__ = ["getitem", "index_put_", "setitem"]

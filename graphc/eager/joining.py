@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.registry import call_list, eager, named
+from graphc.eager.registry import as_axis, call_list, eager, named
 from graphc.eager.shapes import reshape
 from graphc.eager.tensor import Tensor
 from graphc.errors import AttributeValueError
@@ -41,7 +41,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
         >>> gc.cat([gc.zeros(2), gc.ones(1)])
         tensor([0., 0., 1.])
     """
-    return call_list(_cat, _listed(tensors, "cat"), axis=int(dim if axis is None else axis))
+    return call_list(_cat, _listed(tensors, "cat"), axis=as_axis(dim if axis is None else axis))
 
 
 @eager("stack")
@@ -54,7 +54,7 @@ def stack(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
         tensor([[0., 0.],
                 [1., 1.]])
     """
-    return call_list(_stack, _listed(tensors, "stack"), axis=int(dim if axis is None else axis))
+    return call_list(_stack, _listed(tensors, "stack"), axis=as_axis(dim if axis is None else axis))
 
 
 def _at_least(tensors: Any, rank: int) -> list[Tensor]:

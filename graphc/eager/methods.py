@@ -13,15 +13,17 @@ from graphc import dtypes
 from graphc.autograd.graph import AccumulateGrad
 from graphc.autograd.mode import state
 from graphc.dtypes import DType, as_dtype
+from graphc.eager import promotion
 from graphc.eager.composite import read_only, store
 from graphc.eager.device import check_device, device
 from graphc.eager.hot import hot, tracing
 from graphc.eager.inplace import check_leaf_view, take_history, zero_cost_copy
-from graphc.eager.registry import EAGER, as_eager, call, named
+from graphc.eager.registry import EAGER, as_axis, as_eager, as_flag, call, named
 from graphc.eager.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.declare import check_axis
 
 METHODS: dict[str, Any] = {}
 
@@ -241,17 +243,22 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         >>> gc.ones(2).to(gc.int64)
         tensor([1, 1])
     """
-    wanted, copy = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    wanted, copy = kwargs.get("dtype"), kwargs.get("copy", False)
     check_device(kwargs.get("device"))
-    for value in args:
-        if isinstance(value, Tensor):
-            wanted = value.dtype
-        elif isinstance(value, str | device):
-            check_device(value)
-        elif isinstance(value, bool) or value is None:
-            continue
-        else:
-            wanted = value
+    rest = list(args)
+    if rest and (rest[0] is None or isinstance(rest[0], str | device)):
+        check_device(rest.pop(0))
+        rest.insert(0, None) if rest and isinstance(rest[0], bool) else None
+    if rest:
+        first = rest.pop(0)
+        # PyTorch takes a number for a tensor whose dtype is wanted.
+        number = isinstance(first, bool | int | float)
+        wanted = getattr(first, "dtype", first)
+        if number:
+            wanted = dtypes.float64 if isinstance(first, float) else promotion.of_number(first)
+        wanted = kwargs.get("dtype") if wanted is None else wanted
+    flags = dict(zip(("non_blocking", "copy"), rest))
+    copy = as_flag(flags.get("copy", copy), "copy")
     if wanted is None:
         return self.clone() if copy else self
     return converted(self, as_dtype(wanted), copy)
@@ -392,7 +399,8 @@ for _name in ("zeros", "ones", "empty", "full"):
 @method
 def select(self: Tensor, dim: int, index: int) -> Tensor:
     """A view of one slice along an axis, without the axis."""
-    return self[(slice(None),) * (dim % self.ndim) + (index,)]
+    axis = check_axis("select", as_axis(dim), self.ndim)
+    return self[(slice(None),) * axis + (index,)]
 
 
 @method

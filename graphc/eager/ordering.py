@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from graphc import dtypes
-from graphc.eager.registry import call, eager
+from graphc.eager.registry import EAGER, as_axis, as_eager, as_flag, call, eager
 from graphc.eager.tensor import Tensor, wrap
+from graphc.errors import ArgumentError, ShapeError
+from graphc.ir import caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.declare import check_axis
 
 SortPair = namedtuple("sort", ["values", "indices"])  # type: ignore[name-match]
 TopkPair = namedtuple("topk", ["values", "indices"])  # type: ignore[name-match]
@@ -18,9 +21,15 @@ MedianPair = namedtuple("median", ["values", "indices"])  # type: ignore[name-ma
 KthPair = namedtuple("kthvalue", ["values", "indices"])  # type: ignore[name-match]
 
 
+def _alone(x: Any) -> tuple[Any, Any]:
+    """The one element of a 0-d tensor, and its place."""
+    return FUNCTIONS["reshape"](x, ()), FUNCTIONS["full"]((), 0, dtypes.int64)
+
+
 def _sorted(x: Any, *, axis: int, descending: bool) -> Any:
     if not x.type.shape:
-        return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+        check_axis("dim", axis, 1)
+        return _alone(x)
     index = FUNCTIONS["argsort"](x, axis, descending)
     return FUNCTIONS["take_along_axis"](x, index, axis), index
 
@@ -41,13 +50,14 @@ def sort(
         >>> gc.sort(gc.tensor([3.0, 1.0, 2.0])).indices
         tensor([1, 2, 0])
     """
-    axis = dim if axis is None else axis
-    return SortPair(*call(_sorted, input, axis=int(axis), descending=bool(descending)))
+    axis = as_axis(dim if axis is None else axis)
+    return SortPair(*call(_sorted, input, axis=axis, descending=as_flag(descending, "descending")))
 
 
 def _argsorted(x: Any, *, axis: int, descending: bool) -> Any:
     if not x.type.shape:
-        return FUNCTIONS["full"]((), 0, dtypes.int64)
+        check_axis("dim", axis, 1)
+        return _alone(x)[1]
     return FUNCTIONS["argsort"](x, axis, descending)
 
 
@@ -62,11 +72,16 @@ def argsort(
         >>> gc.argsort(gc.tensor([3.0, 1.0, 2.0]))
         tensor([1, 2, 0])
     """
-    axis = dim if axis is None else axis
-    return call(_argsorted, input, axis=int(axis), descending=bool(descending))
+    axis = as_axis(dim if axis is None else axis)
+    return call(_argsorted, input, axis=axis, descending=as_flag(descending, "descending"))
 
 
 def _topk(x: Any, *, k: int, axis: int, largest: bool) -> Any:
+    if not x.type.shape:
+        check_axis("topk", axis, 1)
+        if k not in (0, 1):
+            raise ShapeError(f"topk: k={k} of one element", where=caller())
+        return _alone(x)
     return FUNCTIONS["topk"](x, k, axis, largest)
 
 
@@ -79,14 +94,17 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         >>> gc.topk(gc.tensor([3.0, 1.0, 2.0]), 2).values
         tensor([3., 2.])
     """
-    return TopkPair(*call(_topk, input, k=int(k), axis=int(dim), largest=bool(largest)))
+    axis, largest = as_axis(dim), as_flag(largest, "largest")
+    return TopkPair(*call(_topk, input, k=as_axis(k), axis=axis, largest=largest))
 
 
 def _nth(x: Any, *, place: int, axis: int, keepdims: bool) -> Any:
     if not x.type.shape:
-        return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+        check_axis("dim", axis, 1)
+        return _alone(x)
     rank = len(x.type.shape)
-    cut = tuple(slice(place, place + 1) if a == axis % rank else slice(None) for a in range(rank))
+    axis = check_axis("dim", axis, rank)
+    cut = tuple(slice(place, place + 1) if a == axis else slice(None) for a in range(rank))
     index = FUNCTIONS["argsort"](x, axis)[cut]
     values = FUNCTIONS["take_along_axis"](x, index, axis)
     if keepdims:
@@ -97,7 +115,11 @@ def _nth(x: Any, *, place: int, axis: int, keepdims: bool) -> Any:
 @eager()
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th least element along an axis, counted from 1: (values, indices)."""
-    return KthPair(*call(_nth, input, place=k - 1, axis=int(dim), keepdims=keepdim))
+    axis, keep = as_axis(dim), as_flag(keepdim, "keepdim")
+    size = input.shape[check_axis("kthvalue", axis, input.ndim or 1)] if input.ndim else 1
+    if isinstance(size, int) and not 1 <= k <= size:
+        raise ShapeError(f"kthvalue: k={k} of {size} elements, counted from 1", where=caller())
+    return KthPair(*call(_nth, input, place=as_axis(k) - 1, axis=axis, keepdims=keep))
 
 
 @eager()
@@ -112,8 +134,9 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     if dim is None:
         flat = input.flatten()
         return call(_nth, flat, place=(flat.shape[0] - 1) // 2, axis=0, keepdims=False)[0]
-    place = (input.shape[dim] - 1) // 2 if input.ndim else 0
-    return MedianPair(*call(_nth, input, place=place, axis=int(dim), keepdims=keepdim))
+    axis, keep = as_axis(dim), as_flag(keepdim, "keepdim")
+    place = (input.shape[axis] - 1) // 2 if input.ndim else 0
+    return MedianPair(*call(_nth, input, place=place, axis=axis, keepdims=keep))
 
 
 def _unique_parts(
@@ -158,7 +181,61 @@ def _bincount(x: Any, *weights: Any, size: int) -> Any:
 @eager()
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, ... occurs (its size depends on the greatest value)."""
-    most = int(input.numpy().max()) + 1 if input.numel() else 0
+    if input.ndim != 1 or not input.dtype.is_integer or minlength < 0:
+        raise ArgumentError(
+            f"bincount: a tensor {input.type} and minlength={minlength}",
+            where=caller(),
+            hint="pass a vector of integers, and a minlength of 0 or more",
+        )
+    array = input.numpy()
+    if array.size and array.min() < 0:
+        raise ArgumentError(f"bincount: {array.min()} is below 0", where=caller())
+    most = int(array.max()) + 1 if array.size else 0
     size = most if most > minlength else minlength
-    given = () if weights is None else (weights,)
+    given = ()
+    if weights is not None:
+        if tuple(weights.shape) != tuple(input.shape):
+            raise ShapeError(
+                f"bincount: {tuple(weights.shape)} weights for {tuple(input.shape)}",
+                where=caller(),
+            )
+        given = (weights if weights.dtype is dtypes.float32 else weights.double(),)
     return call(_bincount, input, *given, size=size)
+
+
+def _places(x: Any, values: Any, *, right: bool) -> Any:
+    return FUNCTIONS["searchsorted"](x, values, "right" if right else "left")
+
+
+@eager("searchsorted")
+def searchsorted(
+    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Any = None,
+) -> Any:  # fmt: skip
+    """Where values would be inserted into a sorted sequence to keep it sorted.
+
+    Args:
+        sorted_sequence: ascending along the last axis; a vector, or of input's leading sizes.
+        input: the values, a tensor or a number.
+        out_int32: give int32 instead of int64.
+        right: behind equal elements instead of before them.
+        side: "left" or "right", the other way to say so.
+        sorter: indices that sort the sequence.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.searchsorted(gc.tensor([1.0, 3.0, 5.0]), gc.tensor([3.0, 4.0]))
+        tensor([1, 2])
+    """
+    if side not in (None, "left", "right") or (side == "left" and right):
+        raise ArgumentError(
+            f"searchsorted: side={side!r} with right={right!r}",
+            where=caller(),
+            hint='side is "left" or "right", and right=True goes with "right" alone',
+        )
+    x = sorted_sequence
+    if sorter is not None:
+        x = EAGER["gather"](x, -1, sorter)
+    values = input if isinstance(input, Tensor) else as_eager(input, x)
+    found = call(_places, x, values, right=bool(right) or side == "right")
+    return found.to(dtypes.int32) if out_int32 else found

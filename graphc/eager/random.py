@@ -15,11 +15,12 @@ from graphc import dtypes
 from graphc.access import Access, enter, interruptions, leave
 from graphc.dtypes import as_dtype
 from graphc.eager import promotion
+from graphc.eager.device import check_device
 from graphc.eager.hot import hot, tracing
 from graphc.eager.registry import EAGER, call, eager, named
 from graphc.eager.shapes import sizes_of
 from graphc.eager.tensor import Tensor, wrap
-from graphc.errors import ArgumentError, AttributeValueError
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 from graphc.ops import random
@@ -191,6 +192,13 @@ def _maker(name: str, run: Any, what: str) -> Any:
         requires_grad: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
         sizes = (kw.pop("size"),) if "size" in kw else size
+        check_device(device)
+        if kw.keys() - {"layout", "pin_memory"}:
+            raise ArgumentError(
+                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
+                ["they are *size, generator, dtype, device, requires_grad"],
+                where=caller(),
+            )
         result = _draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
         return result.requires_grad_() if requires_grad else result
 
@@ -257,16 +265,23 @@ def randint(
 
 
 @eager()
-def randint_like(input: Any, low: int, high: Any = None, *, dtype: Any = None) -> Tensor:
+def randint_like(
+    input: Any, low: int, high: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """`randint` of the shape, and unless told the dtype, of a tensor."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, tuple(input.shape), dtype=input.dtype if dtype is None else dtype)
+    return randint(
+        low, high, tuple(input.shape), generator=generator, device=device,
+        dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad,
+    )  # fmt: skip
 
 
 @eager()
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """A random order of 0 .. n - 1.
 
     Example:
@@ -274,14 +289,16 @@ def randperm(
         >>> sorted(gc.randperm(4).tolist())
         [0, 1, 2, 3]
     """
+    check_device(device)
     result = _draw(_permutation, (int(n),), generator)
-    return result if dtype is None else result.to(dtype)
+    result = result if dtype is None else result.to(dtype)
+    return result.requires_grad_() if requires_grad else result
 
 
 @eager("normal")
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Random floats of the normal distribution; mean and std are numbers or tensors.
 
@@ -290,10 +307,20 @@ def normal(
         >>> gc.normal(0.0, 2.0, (3,)).shape
         graphc.Size([3])
     """
+    check_device(device)
+    check_spread("normal", std)
     if size is None:
         given = [v for v in (mean, std) if isinstance(v, Tensor)]
         size = np.broadcast_shapes(*(tuple(v.shape) for v in given)) if given else ()
-    return randn(*size, generator=generator, dtype=dtype) * std + mean
+    result = randn(*sizes_of((size,)), generator=generator, dtype=dtype) * std + mean
+    return result.requires_grad_() if requires_grad else result
+
+
+def check_spread(name: str, std: Any) -> None:
+    if isinstance(std, int | float) and not std >= 0:
+        raise AttributeValueError(
+            f"{name}: std={std!r}", where=caller(), hint="it must be 0 or more"
+        )
 
 
 @eager("bernoulli")
@@ -326,6 +353,18 @@ def multinomial(
         replacement: whether a place may be drawn twice.
         generator: the default one unless given.
     """
+    if not input.dtype.is_float:
+        raise DTypeError(
+            f"multinomial: weights of {input.dtype.name}", where=caller(), hint="use x.float()"
+        )
+    if input.ndim not in (1, 2) or num_samples < 1:
+        raise ArgumentError(
+            f"multinomial: {num_samples} samples by weights of shape {tuple(input.shape)}",
+            where=caller(),
+            hint="the weights are a vector or rows of them, and there is at least one sample",
+        )
+    if input._node is None:
+        _check_weights(input._array)
     weights = input if input.ndim == 2 else input.unsqueeze(0)
     if not replacement and num_samples > weights.shape[1]:
         raise AttributeValueError(
@@ -343,6 +382,16 @@ def multinomial(
         scores = weights.double().log() - (-(1 - u).log()).log()
         found = scores.topk(num_samples, 1).indices
     return found if input.ndim == 2 else found[0]
+
+
+def _check_weights(weights: np.ndarray) -> None:
+    """Refuse weights by which nothing can be drawn."""
+    bad = weights[~(weights >= 0) | np.isinf(weights)]
+    if bad.size or not (weights.sum(-1) > 0).all():
+        what = f"{bad.flat[0]} is a weight" if bad.size else "the weights of a row are all 0"
+        raise ArgumentError(
+            f"multinomial: {what}", where=caller(), hint="weights are finite, 0 or more"
+        )
 
 
 @named("NativeDropoutBackward0")
@@ -372,50 +421,4 @@ def dropout(
     return call(_dropout, input, draw_key(generator), p=p)
 
 
-def _inplace_draw(name: str, drawn: Any) -> Any:
-    def method(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tensor:
-        return self.copy_(drawn(self, *args, generator=generator, **kw))
-
-    method.__name__ = name
-    return method
-
-
-def _floats(self: Tensor) -> Any:
-    return self.dtype if self.dtype.is_float else promotion.get_default_dtype()
-
-
-def _uniform_of(
-    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **kw: Any
-) -> Any:
-    low, high = kw.get("from", a), kw.get("to", b)
-    return rand(*self.shape, generator=generator, dtype=_floats(self)) * (high - low) + low
-
-
-def _normal_of(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
-    return randn(*self.shape, generator=generator, dtype=_floats(self)) * std + mean
-
-
-def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Any:
-    return (rand(*self.shape, generator=generator) < p).to(self.dtype)
-
-
-def _random_of(self: Tensor, low: int = 0, high: Any = None, *, generator: Any = None) -> Any:
-    low, high = (0, low) if high is None and low else (low, high)
-    most = 1 << 24 if self.dtype.is_float else np.iinfo(self.dtype.numpy).max
-    return randint(low, most if high is None else high, tuple(self.shape), generator=generator)
-
-
-def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Any:
-    u = rand(*self.shape, generator=generator, dtype=_floats(self))
-    return -(1 - u).log() / lambd
-
-
-METHODS = {
-    f"{name}_": _inplace_draw(f"{name}_", drawn)
-    for name, drawn in (
-        ("uniform", _uniform_of), ("normal", _normal_of), ("bernoulli", _bernoulli_of),
-        ("random", _random_of), ("exponential", _exponential_of),
-    )
-}  # fmt: skip
-
-__all__ = ["METHODS", "Generator", "default_generator", "draw_key", "manual_seed"]
+__all__ = ["Generator", "default_generator", "draw_key", "manual_seed"]

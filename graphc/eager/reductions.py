@@ -7,22 +7,22 @@ from typing import Any
 
 from graphc import dtypes
 from graphc.dtypes import as_dtype
-from graphc.eager.registry import EAGER, as_dims, call, eager, eager_form, named
+from graphc.eager.registry import EAGER, as_axis, as_flag, as_summed, axes_of, call, eager, named
 from graphc.eager.tensor import Tensor
 from graphc.errors import DTypeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 
-_F = FUNCTIONS
 MaxPair = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
 MinPair = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
 AminmaxPair = namedtuple("aminmax", ["min", "max"])  # type: ignore[name-match]
 
 
-def _settings(dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> dict[str, Any]:
+def _settings(x: Any, dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> dict[str, Any]:
     return {
-        "axis": as_dims(dim if axis is None else axis),
-        "keepdims": bool(keepdim if keepdims is None else keepdims),
+        "axis": axes_of(x, dim if axis is None else axis),
+        # One element has no axis that could be kept.
+        "keepdims": as_flag(keepdim if keepdims is None else keepdims, "keepdim") and x.ndim > 0,
     }
 
 
@@ -48,12 +48,21 @@ _ANY, _ALL = _one("any"), _one("all")
 
 
 def _reduce(pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> Tensor:
-    settings = _settings(dim, keepdim, axis, keepdims)
+    settings = _settings(x, dim, keepdim, axis, keepdims)
     if settings["axis"] is None and not settings["keepdims"]:
         return call(pair[0], x)
-    if settings["axis"] == ():
-        settings["axis"] = None
     return call(pair[1], x, **settings)
+
+
+def _reduced_truth(
+    pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: Any
+) -> Tensor:
+    """`any` and `all`: over an empty list of axes each element for itself, as in PyTorch."""
+    if isinstance(dim, list | tuple) and not dim:
+        return x.bool()
+    found = _reduce(pair, x, dim, keepdim, axis, keepdims)
+    # PyTorch keeps uint8, which it once used for bools.
+    return found.to(dtypes.uint8) if x.dtype is dtypes.uint8 else found
 
 
 def _converted(x: Tensor, dtype: Any) -> Tensor:
@@ -80,7 +89,8 @@ def sum(
         >>> gc.sum(gc.ones(2, 3), dim=1)
         tensor([3., 3.])
     """
-    return _reduce(_SUM, _converted(input, dtype), dim, keepdim, axis, keepdims)
+    found = _reduce(_SUM, _converted(input, dtype), dim, keepdim, axis, keepdims)
+    return as_summed(found, input, dtype)
 
 
 @eager("mean")
@@ -120,7 +130,9 @@ def prod(
         >>> gc.prod(gc.tensor([2.0, 3.0]))
         tensor(6.)
     """
-    return _reduce(_PROD, _converted(input, dtype), dim, keepdim, axis, keepdims)
+    x = _converted(input, dtype)
+    found = _reduce(_PROD, x, dim, keepdim, axis, keepdims)
+    return as_summed(found, x, dtype)
 
 
 @eager("any")
@@ -134,7 +146,7 @@ def any_(
         >>> gc.any(gc.tensor([False, True]))
         tensor(True)
     """
-    return _reduce(_ANY, input, dim, keepdim, axis, keepdims)
+    return _reduced_truth(_ANY, input, dim, keepdim, axis, keepdims)
 
 
 @eager("all")
@@ -148,7 +160,7 @@ def all_(
         >>> gc.all(gc.tensor([False, True]))
         tensor(False)
     """
-    return _reduce(_ALL, input, dim, keepdim, axis, keepdims)
+    return _reduced_truth(_ALL, input, dim, keepdim, axis, keepdims)
 
 
 def _spread(name: str, correction: Any) -> Any:
@@ -175,8 +187,10 @@ def _variance(
         correction = ddof
     if unbiased is not None:
         correction = int(unbiased)
-    settings = _settings(dim, keepdim, axis, keepdims)
-    return call(run, x, correction=1 if correction is None else int(correction), **settings)
+    if isinstance(correction, float) and correction.is_integer():
+        correction = int(correction)
+    settings = _settings(x, dim, keepdim, axis, keepdims)
+    return call(run, x, correction=1 if correction is None else correction, **settings)
 
 
 @eager("var")
@@ -220,27 +234,39 @@ def std(
 
 
 @eager()
-def var_mean(input: Any, dim: Any = None, *, correction: int = 1, keepdim: bool = False) -> Any:
-    """The pair (variance, mean) over axes.
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: Any = None,
+) -> Any:  # fmt: skip
+    """The pair (variance, mean) over axes; arguments as for `var`.
 
     Example:
         >>> import graphc as gc
         >>> gc.var_mean(gc.tensor([1.0, 3.0]))
         (tensor(2.), tensor(2.))
     """
-    return (
-        var(input, dim, correction=correction, keepdim=keepdim),
-        mean(input, dim, keepdim),
-    )
+    return _with_mean(var, input, dim, unbiased, keepdim, correction, axis, keepdims)
 
 
 @eager()
-def std_mean(input: Any, dim: Any = None, *, correction: int = 1, keepdim: bool = False) -> Any:
-    """The pair (standard deviation, mean) over axes."""
-    return (
-        std(input, dim, correction=correction, keepdim=keepdim),
-        mean(input, dim, keepdim),
-    )
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: Any = None,
+) -> Any:  # fmt: skip
+    """The pair (standard deviation, mean) over axes; arguments as for `var`."""
+    return _with_mean(std, input, dim, unbiased, keepdim, correction, axis, keepdims)
+
+
+def _with_mean(
+    spread: Any, x: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, axis: Any,
+    keepdims: Any,
+) -> Any:  # fmt: skip
+    if isinstance(dim, bool):  # x.var_mean(False): PyTorch's older order of arguments
+        dim, unbiased = None, dim
+    first = spread(
+        x, dim, unbiased, keepdim, correction=correction, axis=axis, keepdims=keepdims
+    )  # fmt: skip
+    return first, mean(x, dim, keepdim, axis=axis, keepdims=keepdims)
 
 
 def _extreme(name: str) -> Any:
@@ -278,11 +304,10 @@ def _extremes(
 ) -> Any:
     if isinstance(dim, Tensor):
         return EAGER[other](x, dim)
-    if axis is not None or keepdims is not None:
-        return call(steps[1], x, **_settings(None, False, axis, keepdims))
+    dim, keepdim = dim if axis is None else axis, keepdim if keepdims is None else keepdims
     if dim is None:
-        return call(steps[0], x)
-    return result(*call(steps[2], x, axis=int(dim), keepdims=bool(keepdim)))
+        return call(steps[0], x) if not keepdim else call(steps[1], x, axis=None, keepdims=True)
+    return result(*call(steps[2], x, axis=as_axis(dim), keepdims=as_flag(keepdim, "keepdim")))
 
 
 @eager("max")
@@ -291,7 +316,7 @@ def max(
 ) -> Any:
     """The greatest element; along `dim`, the pair (values, indices); of two tensors, the greater.
 
-    With NumPy's `axis=` instead of `dim`, the values alone.
+    `axis` and `keepdims` are NumPy's names of dim and keepdim.
 
     Example:
         >>> import graphc as gc
@@ -307,7 +332,7 @@ def min(
 ) -> Any:
     """The least element; along `dim`, the pair (values, indices); of two tensors, the lesser.
 
-    With NumPy's `axis=` instead of `dim`, the values alone.
+    `axis` and `keepdims` are NumPy's names of dim and keepdim.
 
     Example:
         >>> import graphc as gc
@@ -320,13 +345,13 @@ def min(
 @eager()
 def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The greatest elements over axes; ties share the gradient evenly."""
-    return call(_MAX[1], input, axis=as_dims(dim) or None, keepdims=keepdim)
+    return call(_MAX[1], input, **_settings(input, dim, keepdim, None, None))
 
 
 @eager()
 def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The least elements over axes; ties share the gradient evenly."""
-    return call(_MIN[1], input, axis=as_dims(dim) or None, keepdims=keepdim)
+    return call(_MIN[1], input, **_settings(input, dim, keepdim, None, None))
 
 
 @eager()
@@ -365,7 +390,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> 
         tensor(5.)
     """
     p = 2 if p in (None, "fro") else p
-    return call(_norm, input, p=float(p), axis=as_dims(dim), keepdims=keepdim)
+    return call(_norm, input, p=float(p), **_settings(input, dim, keepdim, None, None))
 
 
 @named("LogsumexpBackward0")
@@ -376,8 +401,4 @@ def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 @eager("logsumexp")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(x))) over axes, without overflow."""
-    return call(_logsumexp, input, axis=as_dims(dim), keepdims=keepdim)
-
-
-for _name in ("argmax", "argmin", "cumsum", "cumprod", "count_nonzero"):
-    EAGER.setdefault(_name, eager_form(_name, _F[_name]))
+    return call(_logsumexp, input, **_settings(input, dim, keepdim, None, None))

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphc import dtypes
 from graphc.eager.elementwise import binary, number, operands, unary
 from graphc.eager.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ir import NoGradient, caller
 from graphc.operators import FUNCTIONS, Operators
+from graphc.ops.declare import check_axis
 
 EAGER: dict[str, Callable[..., Any]] = {}
 SLOTS = [(SLOT,) * count for count in range(64)]
@@ -81,11 +84,31 @@ def eager_form(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         has_gradient = not isinstance(op.vjp, NoGradient) and name not in _NO_GRADIENT
         if isinstance(inner, np.ufunc) and arity == inner.nin:
             return (binary if arity == 2 else unary)(function, inner, has_gradient)
+    if op is not None and arity == 1:
+        return _named_one(function)
+    if op is not None and arity == 2:
+        return _named_two(function)
     if op is not None:
         form = functools.partial(operands, function)
         form.__doc__ = function.__doc__
         return form
     return _general(name, function)
+
+
+def _named_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(input: Any) -> Any:
+        return operands(function, input)
+
+    apply.__doc__ = function.__doc__
+    return apply
+
+
+def _named_two(function: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(input: Any, other: Any) -> Any:
+        return operands(function, input, other)
+
+    apply.__doc__ = function.__doc__
+    return apply
 
 
 # Their rule gives zeros, their result is bool: nothing to record.
@@ -216,11 +239,63 @@ def _any_eager(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     return False
 
 
+def as_axis(dim: Any) -> int:
+    """One axis as an int.
+
+    Raises:
+        ArgumentError: it is a bool, a float, or no number at all.
+    """
+    if not isinstance(dim, bool | np.bool_):
+        try:
+            return operator.index(dim)
+        except TypeError:
+            pass
+    raise ArgumentError(
+        f"an axis must be an int, not {type(dim).__name__} {dim!r:.40}", where=caller()
+    )
+
+
 def as_dims(dim: Any) -> Any:
     """Axes as None, an int or a tuple of ints."""
     if isinstance(dim, list | tuple):
-        return tuple(int(d) for d in dim)
-    return None if dim is None else int(dim)
+        return tuple(as_axis(d) for d in dim)
+    return None if dim is None else as_axis(dim)
 
 
-__all__ = ["EAGER", "as_dims", "as_eager", "call", "call_list", "eager", "face", "named"]
+def as_summed(found: Tensor, input: Tensor, dtype: Any) -> Tensor:
+    """A sum in the dtype asked for, or in int64 where it is of integers, unsigned ones too."""
+    if dtype is not None:
+        return found.to(dtypes.as_dtype(dtype))
+    is_unsigned = found.dtype is dtypes.uint64 and input.dtype is not dtypes.uint64
+    return found.to(dtypes.int64) if is_unsigned else found
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """A setting that is true or false; a number is refused, for it stands for something else."""
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(
+            f"{name} must be True or False, not {type(value).__name__} {value!r:.40}",
+            where=caller(),
+        )
+    return bool(value)
+
+
+def axes_of(input: Any, dim: Any) -> Any:
+    """The axes that a reduction of a tensor is over: None for all, which an empty list also means.
+
+    A 0-d tensor takes 0 and -1, as if it had one axis.
+    """
+    dims = as_dims(dim)
+    if dims is None or dims == ():
+        return None
+    if input.ndim:
+        return dims
+    for axis in dims if isinstance(dims, tuple) else (dims,):
+        check_axis("dim", axis, 1)
+    return None
+
+
+__all__ = [
+    "EAGER", "as_axis", "as_dims", "as_eager", "as_flag", "axes_of", "call", "call_list", "eager",
+    "face", "named",
+]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 from graphc.errors import ArgumentError
 from graphc.ir import caller
 from graphc.nn.module import Module
+from graphc.ops.declare import check_axis
 
 
 class Flatten(Module):
@@ -62,7 +63,7 @@ class Unflatten(Module):
 
     def forward(self, input: Any) -> Any:
         """The input with the axis as several."""
-        at = self.dim % input.ndim
+        at = check_axis("Unflatten", self.dim, input.ndim)
         shape = tuple(input.shape)
         return input.reshape(*shape[:at], *self.unflattened_size, *shape[at + 1 :])
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphc import dtypes
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
 from graphc.ops.declare import as_tensor, check_axis, conform, describe, public
+from graphc.ops.indexing import from_start
 from graphc.ops.reduce import MAX, SUM
 from graphc.ops.statistics import kept
 
@@ -191,8 +191,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
             [describe(labels)],
             where=caller(),
         )
-    # An index may be negative and count from the end; a label may not.
-    place = FUNCTIONS["expand_dims"](FUNCTIONS["cast"](labels, dtypes.uint64), 1)
+    place = FUNCTIONS["expand_dims"](from_start(labels), 1)
     chosen = FUNCTIONS["take_along_axis"](log_softmax(logits, 1), place, 1)
     losses = FUNCTIONS["reshape"](-chosen, labels.type.shape)
     return _averaged("cross_entropy", losses, reduction)

@@ -62,7 +62,8 @@ def _parse(subscripts: str, tensors: Sequence[Any]) -> tuple[list[str], str]:
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     letters = text.replace("...", "").replace("->", "").replace(",", "")
-    if len(terms) != len(tensors) or any(not c.isalpha() for c in letters):
+    twice = any(t.count("...") > 1 for t in (*terms, right))
+    if twice or len(terms) != len(tensors) or any(not c.isalpha() for c in letters):
         raise ArgumentError(f"einsum: {subscripts!r} for {len(tensors)} operands", where=caller())
     spare = "".join(c for c in map(chr, range(0x391, 0x3C9)) if c not in letters and c.isalpha())
     dots = ""

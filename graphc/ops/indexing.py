@@ -35,10 +35,23 @@ def wrapped(index: np.ndarray, size: int) -> np.ndarray:
     """
     bad = (index < -size) | (index >= size) if index.dtype.kind == "i" else index >= size
     if bad.any():
-        value = index[bad].flat[0] if index.ndim else index[()]
-        raise IndexRangeError(f"index {value} is out of range for an axis of size {size}")
+        raise out_of_range(int(index[bad].flat[0] if index.ndim else index[()]), size)
     index = index.astype(np.int64)
     return np.where(index < 0, index + size, index)
+
+
+def out_of_range(value: int, size: int) -> IndexRangeError:
+    """The error for an index outside its axis; one that `from_start` made is shown as it was."""
+    value = value - 2**64 if value >= 2**63 else value
+    return IndexRangeError(f"index {value} is out of range for an axis of size {size}")
+
+
+def from_start(index: Any) -> Any:
+    """An index of which a negative one is an error, where others count from the end.
+
+    As unsigned integers negative ones are beyond every axis, so the op's own check finds them.
+    """
+    return FUNCTIONS["cast"](index, dtypes.uint64, "wrap")
 
 
 def check_index(name: str, index: TensorType) -> None:

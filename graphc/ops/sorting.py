@@ -129,19 +129,54 @@ def topk(x: Any, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any, Any
 
 @public
 def searchsorted(x: Any, values: Any, side: str = "left") -> Any:
-    """Where values would be inserted into the sorted 1-d x to keep it sorted.
+    """Where values would be inserted into the sorted x to keep it sorted.
+
+    By bisection where the size is known, with the steps of PyTorch's; a nan among the values
+    comes last.
 
     Args:
-        x: (n,), ascending, without nan.
+        x: (n,), ascending, nan last; or (..., n), with the leading sizes of values.
         values: any shape; compared with every element.
         side: "left" (before equal elements) or "right" (behind them).
 
     Returns:
         int64, of the values' shape.
+
+    Raises:
+        ShapeError: the leading sizes differ.
     """
     x, values = as_tensor(x, "searchsorted"), as_tensor(values, "searchsorted")
-    if len(x.type.shape) != 1 or side not in ("left", "right"):
-        raise ShapeError(f"searchsorted: {x.type}, side {side!r}", where=caller())
-    compare = "less" if side == "left" else "less_equal"
-    below = FUNCTIONS[compare](x, expand_dims(values, -1))
-    return FUNCTIONS["sum"](below, -1)
+    shape, wanted = x.type.shape, values.type.shape
+    fits = len(shape) == 1 or (len(shape) > 1 and shape[:-1] == wanted[:-1])
+    if not fits or side not in ("left", "right"):
+        raise ShapeError(
+            f"searchsorted: {x.type}, values {values.type}, side {side!r}",
+            [describe(x), describe(values)],
+            where=caller(),
+            hint="x is a vector, or has the leading sizes of values",
+        )
+    reached = FUNCTIONS["greater_equal" if side == "left" else "greater"]
+    if not isinstance(shape[-1], int):
+        near = expand_dims(x, -2) if len(shape) > 1 else x
+        below = FUNCTIONS["logical_not"](reached(near, expand_dims(values, -1)))
+        return FUNCTIONS["sum"](below, -1)
+    return _bisected(x, values, reached)
+
+
+def _bisected(x: Any, values: Any, reached: Any) -> Any:
+    """The first place whose element `reached` the value, among all places and the end."""
+    size, shape = x.type.shape[-1], values.type.shape
+    where, logical_and = FUNCTIONS["where"], FUNCTIONS["logical_and"]
+    low = FUNCTIONS["full"](shape, 0, dtypes.int64)
+    high = FUNCTIONS["full"](shape, size, dtypes.int64)
+    for _ in range(size.bit_length()):
+        middle = (low + high) // 2
+        place = FUNCTIONS["minimum"](middle, size - 1)
+        if len(x.type.shape) == 1:
+            probe = FUNCTIONS["take"](x, place, 0)
+        else:
+            probe = trusted_along_axis(x, place, -1)
+        stop, inside = reached(probe, values), low < high
+        low = where(logical_and(inside, FUNCTIONS["logical_not"](stop)), middle + 1, low)
+        high = where(logical_and(inside, stop), middle, high)
+    return low

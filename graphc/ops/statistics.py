@@ -212,9 +212,13 @@ def _averaged(name: str, x: Any) -> tuple[Any, dtypes.DType]:
     return FUNCTIONS["cast"](x, wide), x.type.dtype
 
 
-def _number(x: Any, axes: tuple[int, ...], correction: int = 0) -> Any:
+def _number(x: Any, axes: tuple[int, ...], correction: float = 0) -> Any:
     """How many elements of x axes hold, less `correction`."""
-    count = dims.maximum(dims.product(x.type.shape[a] for a in axes) - correction, 0)
+    count = dims.product(x.type.shape[a] for a in axes)
+    if isinstance(correction, float):
+        size = count if isinstance(count, int) else FUNCTIONS["size"](count, x.type.dtype)
+        return FUNCTIONS["maximum"](FUNCTIONS["cast"](size, x.type.dtype) - correction, 0)
+    count = dims.maximum(count - correction, 0)
     return count if isinstance(count, int) else FUNCTIONS["size"](count, x.type.dtype)
 
 
@@ -223,7 +227,7 @@ def _mean(x: Any, axes: tuple[int, ...]) -> Any:
     return _reduced(SUM, x, axes, True) / _number(x, axes)
 
 
-def variance(distance: Any, axes: tuple[int, ...], correction: int = 0) -> Any:
+def variance(distance: Any, axes: tuple[int, ...], correction: float = 0) -> Any:
     """The mean square of distances from a mean, over axes that stay with size 1.
 
     The mean of large numbers is rounded, so distances from it have a mean of their own, whose
@@ -261,7 +265,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0) -> Any:
+def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
     """The mean over axes of the squared distance from the mean.
 
     Args:
@@ -273,14 +277,14 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0
     """
     x, dtype = _averaged("var", x)
     axes = check_axes("var", axis, len(x.type.shape))
-    if isinstance(correction, bool) or not isinstance(correction, int):
-        raise DTypeError(f"var: correction must be an int, not {correction!r}", where=caller())
+    if isinstance(correction, bool) or not isinstance(correction, int | float):
+        raise DTypeError(f"var: correction must be a number, not {correction!r}", where=caller())
     distance = x - _mean(x, axes)
     return _finish(variance(distance, axes, correction), axes, keepdims, dtype)
 
 
 @public
-def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0) -> Any:
+def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
     """The square root of `var`, with its arguments; the gradient where it is 0 is not finite."""
     return FUNCTIONS["sqrt"](var(x, axis, keepdims, correction=correction))
 

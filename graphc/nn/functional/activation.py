@@ -7,7 +7,7 @@ from typing import Any
 from graphc.eager.composite import composite
 from graphc.eager.facade import FACE
 from graphc.eager.registry import named
-from graphc.errors import AttributeValueError
+from graphc.errors import AttributeValueError, DTypeError
 from graphc.ir import caller
 from graphc.nn.functional.common import applied
 from graphc.ops import activations
@@ -44,6 +44,12 @@ def relu(input: Any, inplace: bool = False) -> Any:
 @composite
 @named("HardtanhBackward0")
 def _hardtanh(x: Any, *, low: float, high: float) -> Any:
+    if not x.type.dtype.is_float:  # bounds of integers are integers, and so is what they cut
+        low, high = int(low), int(high)
+        if x.type.dtype.kind == "bool" or (x.type.dtype.kind == "uint" and low < 0):
+            raise DTypeError(
+                f"hardtanh: {x.type.dtype.name} between {low} and {high}", where=caller()
+            )
     return where(x <= low, low, where(x >= high, high, x))
 
 

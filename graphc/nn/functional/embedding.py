@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc import dtypes
 from graphc.autograd.mode import no_grad
 from graphc.eager.composite import composite, store
 from graphc.eager.registry import named
@@ -17,6 +16,7 @@ from graphc.ops.cast import cast
 from graphc.ops.control import stop_gradient
 from graphc.ops.extremes import maximum
 from graphc.ops.filled import arange, ones_like, zeros
+from graphc.ops.indexing import from_start
 from graphc.ops.logic import where
 from graphc.ops.lookup import index_add, take
 from graphc.ops.shaping import expand_dims, reshape
@@ -38,7 +38,7 @@ def _rows(
             f"{name}: the weight must be (rows, columns), not {show(weight.type.shape)}",
             where=caller(),
         )
-    place = cast(index, dtypes.uint64)  # an index may be negative and count from the end; no more
+    place = from_start(index)
     rows = take(weight, place, 0)
     if by_frequency:
         ones = zeros((weight.type.shape[0],), weight.type.dtype)
@@ -59,7 +59,7 @@ def _embedding(index: Any, weight: Any, *, padding_idx: int | None, by_frequency
 @composite
 def _renormed(index: Any, weight: Any, *, max_norm: float, norm_type: float) -> Any:
     rows = weight.type.shape[0]
-    uses = index_add(zeros((rows,), weight.type.dtype), cast(index, dtypes.uint64), 1, 0)
+    uses = index_add(zeros((rows,), weight.type.dtype), from_start(index), 1, 0)
     length = norm_of(weight, norm_type, 1)
     long = (uses > 0) & (length > max_norm)
     return weight * expand_dims(where(long, max_norm / (length + 1e-7), ones_like(length)), 1)

@@ -11,6 +11,7 @@ from graphc.errors import AttributeValueError, ShapeError
 from graphc.ir import caller
 from graphc.nn.functional.activation import leaky_relu
 from graphc.nn.functional.common import applied
+from graphc.ops.declare import check_axis
 from graphc.ops.exponential import sigmoid as _sigmoid
 from graphc.ops.logic import where
 from graphc.ops.random import uniform
@@ -93,12 +94,12 @@ def rrelu(
 @named("GluBackward0")
 def _glu(x: Any, *, dim: int) -> Any:
     shape = x.type.shape
-    if not shape or shape[dim] % 2:
+    at = check_axis("glu", dim, len(shape)) if shape else 0
+    if not shape or shape[at] % 2:
         raise ShapeError(
             f"glu: axis {dim} must have an even size, x has shape {shape}", where=caller()
         )
-    half = shape[dim] // 2
-    at = dim % len(shape)
+    half = shape[at] // 2
     ends = (slice(None),) * at
     return x[(*ends, slice(0, half))] * _sigmoid(x[(*ends, slice(half, None))])
 

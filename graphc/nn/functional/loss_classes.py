@@ -16,6 +16,7 @@ from graphc.ops.cumulative import cumprod
 from graphc.ops.exponential import softplus
 from graphc.ops.extremes import maximum
 from graphc.ops.filled import arange, zeros
+from graphc.ops.indexing import from_start
 from graphc.ops.logic import where
 from graphc.ops.lookup import scatter_add, take, take_along_axis
 from graphc.ops.power import power
@@ -65,8 +66,7 @@ def _of_indices(
     """The losses of class indices, given the logarithms of probabilities."""
     axis = _class_axis(name, logs, target, weight)
     counts = target != ignore_index
-    # An index may be negative and count from the end; a class may not.
-    safe = cast(where(counts, target, 0), dtypes.uint64)
+    safe = from_start(where(counts, target, 0))
     chosen = take_along_axis(logs, expand_dims(safe, axis), axis)
     losses = -reshape(chosen, target.type.shape)
     share = None
@@ -208,7 +208,7 @@ def _multi_margin_loss(
     check_reduction("multi_margin_loss", reduction)
     x, target, single = _rows("multi_margin_loss", x, target, False)
     classes = x.type.shape[1]
-    place = expand_dims(cast(target, dtypes.uint64), 1)
+    place = expand_dims(from_start(target), 1)
     short = maximum(x - take_along_axis(x, place, 1) + margin, 0)
     short = short if p == 1 else power(short, p)
     if weight is not None:

@@ -16,6 +16,7 @@ from graphc.ops import activations
 from graphc.ops.cast import cast
 from graphc.ops.control import stop_gradient
 from graphc.ops.exponential import log
+from graphc.ops.indexing import from_start
 from graphc.ops.lookup import one_hot as hot
 from graphc.ops.random import uniform
 from graphc.ops.shaping import moveaxis
@@ -140,7 +141,7 @@ def gumbel_softmax(
 
 @composite
 def _one_hot(index: Any, *, num_classes: int) -> Any:
-    return hot(index, num_classes, dtypes.int64)
+    return hot(from_start(index), num_classes, dtypes.int64)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
