@@ -5,6 +5,7 @@
 | `GRAPHC_DEBUG=1..5` | 1 pass table, 2 kernel times, 3 final graph, 4 kernel source, 5 rules |
 | `GRAPHC_DUMP=dir` | every pass's graph as text and dot |
 | `GRAPHC_CHECK=1,2,finite` | verify after passes, compare by value, name the first nan or inf |
+| `GRAPHC_CHECK=poison` | fill memory with nan before calls, look for writes past buffers after |
 | `GRAPHC_SKIP=fuse,cse` | leave passes out |
 | `GRAPHC_DEVICE=reference` | run the interpreter instead of kernels |
 | `GRAPHC_THREADS=n` | size of the thread team |
@@ -52,10 +53,11 @@ def _words(text: str) -> frozenset[str]:
 
 def _checks(text: str) -> frozenset[str]:
     words = _words(text) - {"0"}
-    if bad := words - {"1", "2", "finite"}:
+    if bad := words - {"1", "2", "finite", "poison", "bounds"}:
         raise ConfigError(
             f"GRAPHC_CHECK={text!r}: {sorted(bad)[0]!r} is not a check",
-            hint="use 1 (verify), 2 (compare by value), finite, or several with commas",
+            hint="use 1 (verify), 2 (compare by value), finite, poison, bounds, or several with "
+            "commas",
         )
     return words
 

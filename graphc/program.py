@@ -38,6 +38,7 @@ from graphc.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
 from graphc.ops.indexing import out_of_range
 from graphc.ops.source import Bound, Parameter
 from graphc.report import Profile, Stats
+from graphc.runtime import poison
 from graphc.runtime.executable import Call, Executable
 
 _PLAIN = C_CONTIGUOUS | ALIGNED
@@ -96,7 +97,9 @@ class Program:
         self._executable = build.executable
         self._inputs = tuple(n for n in build.graph.inputs if not isinstance(n, Bound))
         self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
-        self._count = len(self._inputs) if build.executable and build.debug < 2 else -1
+        self._poisoned = build.executable is not None and build.executable.is_poisoned
+        is_short = build.executable and build.debug < 2 and not self._poisoned
+        self._count = len(self._inputs) if is_short else -1
         aliased = dict(build.graph.aliases)
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
         self._restore = build.layout.restore
@@ -168,18 +171,27 @@ class Program:
         results, targets = self._take_out(arrays, out, call.outputs)
         times: list[int] | None = [] if self._build.debug >= 2 else None
         try:
-            results = [
-                np.empty(shape, dtype) if result is None else result
+            made = poison.guarded if self._poisoned else _unguarded
+            memory = [
+                made(shape, dtype) if result is None else (result, None)
                 for result, (shape, dtype) in zip(results, call.outputs)
             ]
+            results = [array for array, _ in memory]
             failure = executable.run(call, (*arrays, *results), times)
         except MemoryError:
             raise self._out_of_memory(call) from None
+        self._check_red_zones(memory)
         if times is not None:
             sys.stderr.write(str(Profile.of(self.name, executable, [times])))
         if failure is not None:
             raise self._failed(*failure)
         return self._restore(_delivered(results, targets))
+
+    def _check_red_zones(self, memory: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> None:
+        for k, (array, red_zone) in enumerate(memory):
+            if red_zone is not None and poison.is_damaged(red_zone, array.nbytes):
+                label = self._build.layout.label(k)
+                raise poison.overrun(f"{label} of {self.name}", self._results[k])
 
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
         """What these shapes decide; worked out when they are new."""
@@ -376,6 +388,10 @@ def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
             target[...] = results[position]
             results[position] = target
     return results
+
+
+def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:
+    return np.empty(shape, dtype), None
 
 
 def _uncertain_sizes(graph: Graph) -> list[tuple[dims.Dim, Node]]:

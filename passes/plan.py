@@ -88,22 +88,24 @@ class MemoryPlan:
         if len(self.position) != len(self.buffers):
             raise InternalError("a memory plan has two buffers of one key")
 
-    def place(self, sizes: Mapping[str, int]) -> Placement:
+    def place(self, sizes: Mapping[str, int], margin: int = 0) -> Placement:
         """Offsets for one set of sizes.
 
         Args:
             sizes: the bound size of every symbol, by name.
+            margin: bytes that stay free behind each buffer.
 
         Returns:
             One offset for each of `buffers`, and the size of the arena.
         """
-        nbytes = self.nbytes(sizes)
+        sizes_alone = self.nbytes(sizes)
+        nbytes = [n + margin if n else 0 for n in sizes_alone]
         found = _by_time(self.buffers, nbytes)
         if len(nbytes) <= MANY:
             other = _by_size(self.buffers, nbytes)
             if _end(other, nbytes) < _end(found, nbytes):
                 found = other
-        return Placement(tuple(found), tuple(nbytes), _end(found, nbytes))
+        return Placement(tuple(found), tuple(sizes_alone), _end(found, nbytes))
 
     def nbytes(self, sizes: Mapping[str, int]) -> list[int]:
         """The bytes of each buffer, without padding."""

@@ -145,6 +145,8 @@ def compile_object(kernel: Kernel) -> bytes:
 def _lower(kernel: Kernel) -> Any:
     """Numba's front end: source to one parsed LLVM module with our wrapper in it."""
     namespace = _NAMESPACES[kernel.language]()
+    if kernel.checks:
+        namespace |= numba_language.checking(kernel.checks)
     code = compile(kernel.source, f"<graphc kernel {kernel.name}>", "exec")
     exec(code, namespace)
     typing, context = cpu_target.typing_context, cpu_target.target_context

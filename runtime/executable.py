@@ -16,18 +16,20 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from graphc import config
 from graphc.access import Access, access, enter, leave
 from graphc.dims import Dim
 from graphc.errors import InternalError
 from graphc.ir import Graph, Node, tensor_type
 from graphc.ops.source import Bound, Parameter
+from graphc.runtime import bounds, loader, machine, poison, team
 from graphc.runtime import homes as places
-from graphc.runtime import loader, machine, team
 from graphc.runtime.arena import ALIGNMENT, aligned, allocate
+from graphc.runtime.call import Call, Memory, Slot
 from graphc.runtime.homes import COPY, COPY_GRAIN, Copy, External, Held, Home, Key, Planned, Staged
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import (
@@ -46,17 +48,6 @@ from graphc.runtime.step import (
 MAX_CALLS = 256
 
 
-class Memory(Protocol):
-    """A memory plan: buffers with keys, and where they lie for a set of sizes."""
-
-    @property
-    def buffers(self) -> Sequence[Any]:
-        """Each has a `key`: (node, k) for the k-th result, (node, name) for scratch memory."""
-
-    def place(self, sizes: Mapping[str, int]) -> Any:
-        """`offsets` in the order of `buffers`, and the `total` bytes."""
-
-
 def _data_offset() -> int:
     """Where in an ndarray object its data pointer stands (NumPy's C ABI); 0 if not found there."""
     offset = object.__basicsize__
@@ -68,32 +59,6 @@ def _data_offset() -> int:
 
 _DATA = _data_offset()
 _word_at = ctypes.c_int64.from_address
-
-
-class Call:
-    """What a set of sizes decides: the words of the args table, the arena, the results' shapes."""
-
-    __slots__ = ("arena_nbytes", "arena_offsets", "children", "outputs", "sizes", "used", "words")
-
-    def __init__(self, sizes: Mapping[str, int]) -> None:
-        self.sizes = dict(sizes)
-        self.words = np.zeros(0, np.int64)
-        self.arena_offsets = np.zeros(0, np.int64)
-        self.arena_nbytes = 0
-        self.children: list[Call] = []
-        self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
-        self.used = True
-
-
-class _Slot:
-    """What one call under way needs: an arena, frames filled for it."""
-
-    __slots__ = ("arena", "arena_address", "frames")
-
-    def __init__(self) -> None:
-        self.arena = np.zeros(0, np.uint8)
-        self.arena_address = 0
-        self.frames: dict[Call, tuple[int, machine.Frame, Any]] = {}
 
 
 class Executable:
@@ -115,6 +80,8 @@ class Executable:
         arena_values: values that live in the arena, as (node, k) for a node's k-th result.
         workspaces: scratch memory of nodes: pairs of a name and bytes.
         memory: the plan of these; what it doesn't know gets room of its own.
+        checks: the words of GRAPHC_CHECK that were in force.
+        is_poisoned: whether calls fill memory first and look at red zones; see `poison`.
     """
 
     def __init__(
@@ -122,14 +89,17 @@ class Executable:
         graph: Graph,
         steps: Sequence[Step],
         threads: int | None = None,
-        numbers: dict[Node, int] | None = None,
+        numbers: dict[Any, int] | None = None,
     ) -> None:
         self.graph = graph
         self.memory: Memory | None = None
         self.threads = threads
+        self.checks = config.current().check
+        self.is_poisoned = "poison" in self.checks
+        self._margin = poison.RED_ZONE if self.is_poisoned else 0
         self.homes = places.settle(graph, steps)
         self.launches = self.homes.steps
-        self._numbers: dict[Node, int] = {} if numbers is None else numbers
+        self._numbers: dict[Any, int] = {} if numbers is None else numbers
         self.children: list[Executable] = []
         self._child_words: list[int] = []
         self.nested: dict[int, list[tuple[str, Executable]]] = {}
@@ -144,7 +114,7 @@ class Executable:
         self._lay_out()
         self.sites = list(self._numbers)
         self._calls: dict[Any, Call] = {}
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         bound = [n for n in graph.inputs if isinstance(n, Bound)]
         # Constants never change, so nobody waits for them.
         self._reads = [n.state for n in bound if isinstance(n, Parameter)]
@@ -161,13 +131,16 @@ class Executable:
         """Give every step its words in the args table, load the kernels, make the step table."""
         rows: list[tuple[Kernel, int, int, int, bool, bool]] = []
         for number, step in enumerate(self.launches):
+            kernel = bounds.checked(COPY if isinstance(step, Copy) else step.kernel, self.checks)
+            if "bounds" in kernel.checks:
+                self._bounds_words(step)
             first, nested = self._nwords, len(self.children)
             if isinstance(step, Copy):
-                kernel, grain, extent = COPY, COPY_GRAIN, places.nbytes(step.node, step.index)
+                grain, extent = COPY_GRAIN, places.nbytes(step.node, step.index)
                 self._home_word(step.source)
                 self._home_word(step.target)
             else:
-                kernel, grain, extent = step.kernel, step.grain, step.extent  # type: ignore[assignment]
+                grain, extent = step.grain, step.extent  # type: ignore[assignment]
                 for argument in step.args:
                     self._argument_word(argument)
             self._constant_word(extent)
@@ -191,6 +164,14 @@ class Executable:
             ],
             self._patches,
         )
+
+    def _bounds_words(self, step: Step | Copy) -> None:
+        """The words before the args of a step whose accesses are tested; see `bounds`."""
+        for size in reversed(bounds.sizes_of(step)):
+            self._constant_word(size)
+        number = self._numbers.setdefault(bounds.Access(step), len(self._numbers) + 1)
+        self._constant_word(bounds.Access.code(number))
+        self._status_words.append(self._word())
 
     def _argument_word(self, argument: object) -> None:
         if isinstance(argument, Value):
@@ -250,6 +231,8 @@ class Executable:
                 call.words[word] = evaluate(size, sizes)
         call.children = [child.bound(sizes) for child in self.children]
         offsets, call.arena_nbytes = self._offsets(sizes)
+        if self.is_poisoned:
+            call.red_zones = self._red_zones(call, offsets)
         call.arena_offsets = np.array([offsets[key] for _, key in self._arena_words], np.int64)
         for node in self.results:
             type_ = tensor_type(node)
@@ -278,7 +261,7 @@ class Executable:
         planned: dict[Any, int] = {}
         total = 0
         if self.memory is not None:
-            placement = self.memory.place(sizes)
+            placement = self.memory.place(sizes, self._margin)
             planned = {b.key: o for b, o in zip(self.memory.buffers, placement.offsets)}
             total = aligned(placement.total)
         found: dict[Any, int] = {}
@@ -288,8 +271,18 @@ class Executable:
                 found[home] = planned[key]
             elif home not in found:
                 found[home] = total
-                total = aligned(total + evaluate(self._arena_nbytes(home), sizes))
+                total = aligned(total + evaluate(self._arena_nbytes(home), sizes) + self._margin)
         return found, total
+
+    def _red_zones(self, call: Call, offsets: Mapping[Any, int]) -> poison.RedZones:
+        """The red zones of a call's arena, and of the arenas that lie in it."""
+        placed = [
+            (offset, evaluate(self._arena_nbytes(home), call.sizes), home)
+            for home, offset in offsets.items()
+        ]
+        at = {word: offsets[home] for word, home in self._arena_words}
+        nested = [(at[w + 1], c.red_zones) for w, c in zip(self._child_words, call.children)]
+        return poison.RedZones(placed, call.arena_nbytes, nested)
 
     def _arena_nbytes(self, home: Any) -> Sized:
         if isinstance(home, Planned):
@@ -346,7 +339,7 @@ class Executable:
         try:
             slot = self._slots.pop()
         except IndexError:
-            slot = _Slot()
+            slot = Slot()
         found = slot.frames.get(call)
         if found is None or found[0] != slot.arena_address:
             found = self._frame(slot, call)
@@ -356,6 +349,8 @@ class Executable:
         else:
             self._pack(externals, 0, *[a.ctypes.data for a in arrays])
         call.used = True
+        if self.is_poisoned:
+            poison.fill_before_call(slot.arena_bytes(call), arrays, len(self.results))
         if times is not None or frame.measured:
             frame.measure(times is not None)
         if self._claim is None:
@@ -368,10 +363,15 @@ class Executable:
                 leave(turn)
         if times is not None:
             times[:] = frame.times.tolist()
+        if self.is_poisoned:
+            call.red_zones.check(slot.arena_bytes(call))
         failure = None
         if status:
             site, value, limit = frame.status[:3].tolist()
             failure = site, value, limit
+            if site & bounds.OUTSIDE:
+                outside: Any = self.sites[bounds.Access.number(site) - 1]
+                raise outside.failed(site, value, limit)
         # Only here: a slot whose call was interrupted is dropped, with whatever state it was in.
         self._slots.append(slot)
         return failure
@@ -381,7 +381,7 @@ class Executable:
 
         State that the program updates is put back.
         """
-        slot = _Slot()
+        slot = Slot()
         _, frame, externals = self._frame(slot, call)
         self._pack(externals, 0, *[a.ctypes.data for a in arrays])
         best: np.ndarray | None = None
@@ -399,7 +399,7 @@ class Executable:
                     state.array[...] = array
         return [] if best is None else best.tolist()
 
-    def _frame(self, slot: _Slot, call: Call) -> tuple[int, machine.Frame, Any]:
+    def _frame(self, slot: Slot, call: Call) -> tuple[int, machine.Frame, Any]:
         """A frame for this call whose args point into the slot's arena."""
         if call.arena_nbytes > slot.arena.nbytes - ALIGNMENT:
             # The smaller arena goes first: both may not fit.

@@ -25,7 +25,10 @@ from graphc.runtime import target
 ABI = 1
 
 # Files whose text decides what a kernel's source compiles to.
-_COMPILED_BY = ("compiler.py", "numba_*.py", "machine_language.py", "target.py", "lanes.py")
+_COMPILED_BY = (
+    "compiler.py", "numba_*.py", "machine_language.py", "target.py", "lanes.py", "bounds.py",
+    "poison.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,14 @@ class Kernel:
         language: "kernel" (the names of `numba_language`), or "machine" (those of
             `machine_language`, for the step machine itself).
         returns: whether the function returns an int64 (kernels return nothing).
+        checks: what its machine code tests besides: words of GRAPHC_CHECK, with commas.
     """
 
     name: str
     source: str
     language: str = "kernel"
     returns: bool = False
+    checks: str = ""
 
 
 @functools.cache
@@ -79,7 +84,8 @@ def key(kernel: Kernel) -> str:
     Python, Numba and llvmlite, the CPU with its features, and the compiler's own source.
     """
     digest = hashlib.sha256(_common())
-    for part in (kernel.name, kernel.source, kernel.language, str(kernel.returns)):
+    parts = [kernel.name, kernel.source, kernel.language, str(kernel.returns)]
+    for part in [*parts, kernel.checks] if kernel.checks else parts:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()

@@ -25,7 +25,7 @@ from numba.extending import (
     typeof_impl,
 )
 
-from graphc.runtime import numba_division, numba_math, numba_simd
+from graphc.runtime import bounds, numba_bounds, numba_division, numba_math, numba_simd
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
 MAX_SCOPES = 24
@@ -73,15 +73,18 @@ register_model(DTypeName)(models.OpaqueModel)
 class BufferType(types.Type):
     """Raw memory of one dtype; `scope` is its alias scope, or -1 for none."""
 
-    def __init__(self, dtype: str, scope: int) -> None:
-        self.dtype, self.scope = dtype, scope
-        super().__init__(name=f"Buffer({dtype}, {scope})")
+    def __init__(self, dtype: str, scope: int, checked: bool = False) -> None:
+        self.dtype, self.scope, self.checked = dtype, scope, checked
+        super().__init__(name=f"Buffer({dtype}, {scope}{', checked' if checked else ''})")
 
 
 @register_model(BufferType)
 class _BufferModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: BufferType) -> None:
-        super().__init__(manager, fe_type, STORAGE[fe_type.dtype].as_pointer())
+        element = STORAGE[fe_type.dtype]
+        checked = fe_type.checked
+        kind = numba_bounds.checked_type(element) if checked else element.as_pointer()
+        super().__init__(manager, fe_type, kind)
 
 
 class DTypeValue:
@@ -203,33 +206,48 @@ def to_storage(builder: Any, dtype: str, value: Any) -> Any:
     return builder.fptrunc(value, ir.HalfType()) if dtype == "f16" else value
 
 
-@intrinsic(prefer_literal=True)
-def buffer(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
-    """The buffer whose address is `args[index]`; `index` is a literal."""
-    if not isinstance(index, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
-        return None
-    scope = index.literal_value if index.literal_value < MAX_SCOPES else -1
+def _buffer(checked: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def buffer(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+        """The buffer whose address is `args[index]`; `index` is a literal."""
+        if not isinstance(index, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
+        scope = index.literal_value if index.literal_value < MAX_SCOPES else -1
+        number = ir.Constant(I64, index.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        slot = builder.gep(values[0], [ir.Constant(I64, index.literal_value)])
-        address = builder.load(slot)
-        return builder.inttoptr(address, STORAGE[dtype.dtype].as_pointer())
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return _memory(builder, values[0], number, dtype.dtype, checked)
 
-    return BufferType(dtype.dtype, scope)(args, index, dtype), codegen
+        return BufferType(dtype.dtype, scope, checked)(args, index, dtype), codegen
+
+    return buffer
 
 
-@intrinsic(prefer_literal=True)
-def buffer_at(typingctx: Any, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
-    """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
-    if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
-        return None
-    number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
+def _buffer_at(checked: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def buffer_at(typingctx: Any, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
+        """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
+        if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
+        number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
+        result = BufferType(dtype.dtype, number, checked)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = builder.load(builder.gep(values[0], [values[1]]))
-        return builder.inttoptr(address, STORAGE[dtype.dtype].as_pointer())
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return _memory(builder, values[0], values[1], dtype.dtype, checked)
 
-    return BufferType(dtype.dtype, number)(args, types.int64, dtype, scope), codegen
+        return result(args, types.int64, dtype, scope), codegen
+
+    return buffer_at
+
+
+def _memory(builder: Any, args: Any, index: Any, dtype: str, checked: bool) -> Any:
+    """The buffer at a place in the args, of known length where its accesses are tested."""
+    address = builder.load(builder.gep(args, [index]))
+    address = builder.inttoptr(address, STORAGE[dtype].as_pointer())
+    if not checked:
+        return address
+    count = numba_bounds.count_of(builder, args, index, WIDTH[dtype])
+    return numba_bounds.checked(builder, address, count, args, index)
 
 
 @intrinsic
@@ -247,20 +265,29 @@ def number_at(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
     return SCALAR[dtype.dtype](args, types.int64, dtype), codegen
 
 
-@intrinsic(prefer_literal=True)
-def local(typingctx: Any, count: Any, dtype: Any) -> Any:
-    """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
-    if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
-        return None
+def _local(checked: bool, poisoned: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def local(typingctx: Any, count: Any, dtype: Any) -> Any:
+        """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
+        if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        size = ir.Constant(I64, count.literal_value)
-        with builder.goto_entry_block():
-            memory = builder.alloca(STORAGE[dtype.dtype], size=size)
-            memory.align = 64
-        return memory
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            size = ir.Constant(I64, count.literal_value)
+            with builder.goto_entry_block():
+                memory = builder.alloca(STORAGE[dtype.dtype], size=size)
+                memory.align = 64
+            if poisoned:
+                numba_bounds.fill(builder, memory, count.literal_value, WIDTH[dtype.dtype])
+            if not checked:
+                return memory
+            # Kernels are one function, whose third argument is `args`.
+            args, number = builder.function.args[2], ir.Constant(I64, bounds.LOCAL)
+            return numba_bounds.checked(builder, memory, size, args, number)
 
-    return BufferType(dtype.dtype, -1)(count, dtype), codegen
+        return BufferType(dtype.dtype, -1, checked)(count, dtype), codegen
+
+    return local
 
 
 @type_callable(operator.getitem)
@@ -277,7 +304,7 @@ def _type_load(context: Any) -> Any:
 def _load(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
-    pointer = builder.gep(values[0], [index])
+    pointer = numba_bounds.element(builder, values[0], index)
     stored = builder.load(pointer, align=WIDTH[memory.dtype])
     mark_alias(builder, stored, memory.scope)
     return to_scalar(builder, memory.dtype, stored)
@@ -298,7 +325,7 @@ def _store(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
     value = context.cast(builder, values[2], signature.args[2], SCALAR[memory.dtype])
-    pointer = builder.gep(values[0], [index])
+    pointer = numba_bounds.element(builder, values[0], index, is_store=True)
     stored = to_storage(builder, memory.dtype, value)
     mark_alias(builder, builder.store(stored, pointer, align=WIDTH[memory.dtype]), memory.scope)
     return context.get_dummy_value()
@@ -382,10 +409,10 @@ DTYPES = {name: DTypeValue(name) for name in SCALAR}
 i64 = DTYPES["i64"]
 NAMES: dict[str, Any] = {
     **DTYPES,
-    "buffer": buffer,
-    "buffer_at": buffer_at,
+    "buffer": _buffer(False),
+    "buffer_at": _buffer_at(False),
     "number_at": number_at,
-    "local": local,
+    "local": _local(False, False),
     "inf": float("inf"),
     "nan": float("nan"),
     "select": select,
@@ -402,3 +429,10 @@ NAMES: dict[str, Any] = {
 def namespace() -> dict[str, Any]:
     """A fresh dict of every name a kernel may use, for `exec` of its source."""
     return {**NAMES, **numba_math.NAMES, **numba_simd.NAMES}
+
+
+def checking(checks: str) -> dict[str, Any]:
+    """The names that mean something else in a kernel compiled with `Kernel.checks`."""
+    checked, poisoned = "bounds" in checks, "poison" in checks
+    found = {"local": _local(checked, poisoned)}
+    return {**found, "buffer": _buffer(True), "buffer_at": _buffer_at(True)} if checked else found

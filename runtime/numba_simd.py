@@ -65,7 +65,7 @@ def tile_load_part(
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, ty, *values[2:5])
+        places = places_of(builder, ty, *values[2:5], part=values[5:])
         masks = masks_of(builder, ty, *values[5:])
         return make_tile(builder, ty, masked_load(builder, ty, places, masks))
 
@@ -79,9 +79,8 @@ def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        for vector, place in zip(
-            registers(builder, tile, values[0]), places_of(builder, tile, *values[1:])
-        ):
+        places = places_of(builder, tile, *values[1:], is_store=True)
+        for vector, place in zip(registers(builder, tile, values[0]), places):
             builder.store(vector, place, align=NBYTES[tile.dtype])
         return context.get_dummy_value()
 
@@ -98,7 +97,7 @@ def tile_store_part(
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, tile, *values[1:4])
+        places = places_of(builder, tile, *values[1:4], part=values[4:], is_store=True)
         masks = masks_of(builder, tile, *values[4:])
         masked_store(builder, tile, registers(builder, tile, values[0]), places, masks)
         return context.get_dummy_value()
@@ -116,8 +115,9 @@ def tile_update(
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, tile, *values[1:4])
         last = ir.Constant(I64, tile.rows)
+        part = (values[4], last, values[5])
+        places = places_of(builder, tile, *values[1:4], part=part, is_store=True)
         masks = masks_of(builder, tile, values[4], last, values[5])
         vectors = registers(builder, tile, values[0])
         before = builder.block
@@ -170,7 +170,7 @@ def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
     """Buffer `x` where `condition` holds, else `y`: of one dtype, without an alias claim."""
     if tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
         return None
-    result = type(x)(x.dtype, -1)
+    result = type(x)(x.dtype, -1, x.checked)
     return result(types.boolean, x, y), lambda c, b, s, v: b.select(*v)
 
 
@@ -195,8 +195,9 @@ def tile_store_at(
         for i in range(tile.vectors * count):
             number = ir.Constant(I64, i)
             start = builder.add(offset, entry(builder, places, number))
-            masks = masks_of(builder, piece, first, last, entry(builder, widths, number))
-            at = places_of(builder, piece, memory, start, step)
+            part = (first, last, entry(builder, widths, number))
+            masks = masks_of(builder, piece, *part)
+            at = places_of(builder, piece, memory, start, step, part=part, is_store=True)
             column = vectors[i // count :: tile.vectors]
             masked_store(
                 builder, piece, [_cut(builder, v, i % count, count) for v in column], at, masks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -9,6 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import models, register_model
 
+from graphc.runtime import numba_bounds
 from graphc.runtime.lanes import lanes
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
@@ -76,20 +78,37 @@ def call_llvm(builder: Any, name: str, result: Any, values: list[Any]) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
-def vector_address(builder: Any, ty: TileType, memory: Any, offset: Any) -> Any:
-    """The address of a register's elements at `offset`."""
-    return builder.bitcast(builder.gep(memory, [offset]), ty.vector.as_pointer())
+def places_of(
+    builder: Any, ty: TileType, memory: Any, offset: Any, step: Any,
+    part: Sequence[Any] | None = None, is_store: bool = False,
+) -> list[Any]:  # fmt: skip
+    """The address of every register of a tile in memory.
 
-
-def places_of(builder: Any, ty: TileType, memory: Any, offset: Any, step: Any) -> list[Any]:
-    """The address of every register of a tile in memory."""
+    `part`: (first, last, columns), where only these rows and leftmost elements are accessed.
+    """
     found = []
     for row in range(ty.rows):
         start = builder.add(offset, builder.mul(step, ir.Constant(I64, row))) if row else offset
         for v in range(ty.vectors):
             at = builder.add(start, ir.Constant(I64, v * ty.lanes)) if v else start
-            found.append(vector_address(builder, ty, memory, at))
+            width: Any = ty.lanes
+            if part is not None and numba_bounds.is_checked(memory):
+                width = _active(builder, ty, row, v, *part)
+            place = numba_bounds.element(builder, memory, at, width, is_store)
+            found.append(builder.bitcast(place, ty.vector.as_pointer()))
     return found
+
+
+def _active(
+    builder: Any, ty: TileType, row: int, vector: int, first: Any, last: Any, columns: Any
+) -> Any:
+    """How many lanes of a register are inside a part."""
+    r, zero, lanes = (ir.Constant(I64, k) for k in (row, 0, ty.lanes))
+    inside = builder.and_(builder.icmp_signed(">=", r, first), builder.icmp_signed("<", r, last))
+    width = builder.sub(columns, ir.Constant(I64, vector * ty.lanes))
+    width = builder.select(builder.icmp_signed("<", width, lanes), width, lanes)
+    inside = builder.and_(inside, builder.icmp_signed(">", width, zero))
+    return builder.select(inside, width, zero)
 
 
 def masks_of(builder: Any, ty: TileType, first: Any, last: Any, columns: Any) -> list[Any]:
@@ -132,4 +151,4 @@ def masked_store(
 
 def entry(builder: Any, table: Any, index: Any) -> Any:
     """An element of an int64 buffer."""
-    return builder.load(builder.gep(table, [index]), align=8)
+    return builder.load(numba_bounds.element(builder, table, index), align=8)

@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from graphc.runtime.numba_bounds import element, moving
 from graphc.runtime.numba_tile import (
     ELEMENT,
     I32,
@@ -67,7 +68,7 @@ def tile_dot_at(
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         depth, x, at, x_row, y, starts, table = values[3:]
         bases = [
-            builder.gep(y, [entry(builder, starts, ir.Constant(I64, i))])
+            moving(builder, y, entry(builder, starts, ir.Constant(I64, i)))
             for i in range(ty.vectors * parts.literal_value)
         ]
 
@@ -75,7 +76,7 @@ def tile_dot_at(
             shift = entry(builder, table, p)
             pieces = []
             for base in bases:
-                place = builder.bitcast(builder.gep(base, [shift]), piece.as_pointer())
+                place = builder.bitcast(base(shift, piece.count), piece.as_pointer())
                 pieces.append(builder.load(place, align=NBYTES[ty.dtype]))
             return _joined(builder, pieces, parts.literal_value)
 
@@ -100,11 +101,11 @@ def tile_dot_rows(
         bases = []
         for r in range(ty.rows):
             index = builder.add(first, ir.Constant(I64, r))
-            bases.append(builder.gep(x, [entry(builder, starts, index)]))
+            bases.append(moving(builder, x, entry(builder, starts, index)))
 
         def left(p: Any) -> list[Any]:
             shift = entry(builder, table, p)
-            return [builder.gep(base, [shift]) for base in bases]
+            return [base(shift, 1) for base in bases]
 
         def across(p: Any) -> list[Any]:
             return _row(builder, ty, y, builder.mul(p, y_step))
@@ -132,7 +133,7 @@ def _left(builder: Any, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> A
     def places(p: Any) -> list[Any]:
         start = builder.add(at, builder.mul(p, step))
         return [
-            builder.gep(x, [builder.add(start, builder.mul(row, ir.Constant(I64, r)))])
+            element(builder, x, builder.add(start, builder.mul(row, ir.Constant(I64, r))))
             for r in range(ty.rows)
         ]
 
@@ -174,15 +175,17 @@ def _dot(builder: Any, ty: TileType, depth: Any, left: Any, across: Any) -> list
         phi.add_incoming(zeros, before)
     sums = _outer(builder, ty, acc, left(p), across(p))
     following = builder.add(p, one)
+    # Tests of accesses, where there are any, end the loop's body in another block.
+    end = builder.block
     for phi, value in zip((p, *acc), (following, *sums)):
-        phi.add_incoming(value, loop)
+        phi.add_incoming(value, end)
     again = builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
     again.set_metadata("llvm.loop", _not_unrolled(builder.module))
     builder.position_at_end(after)
     found = [builder.phi(ty.vector) for _ in sums]
     for phi, value in zip(found, sums):
         phi.add_incoming(zeros, before)
-        phi.add_incoming(value, loop)
+        phi.add_incoming(value, end)
     return found
 
 

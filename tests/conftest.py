@@ -1,4 +1,5 @@
-"""What all tests share: a kernel cache of their own, graphs verified after every pass."""
+"""What all tests share: a kernel cache of their own, graphs verified after every pass,
+memory filled with a pattern before every call."""
 
 from __future__ import annotations
 
@@ -18,4 +19,4 @@ def _cache() -> Path:
 
 # Set before graphc is imported, and inherited by pytest-xdist's workers and by subprocesses.
 os.environ.setdefault("GRAPHC_CACHE_DIR", str(_cache()))
-os.environ.setdefault("GRAPHC_CHECK", "1")
+os.environ.setdefault("GRAPHC_CHECK", "1,poison")

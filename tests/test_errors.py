@@ -602,5 +602,6 @@ def test_a_setting_with_a_value_that_it_does_not_take(monkeypatch: pytest.Monkey
     monkeypatch.setenv("GRAPHC_CHECK", "everything")
     assert raised(ValueError, lambda: gc.compile([x], -x)) == lines(
         "GRAPHC_CHECK='everything': 'everything' is not a check",
-        "hint: use 1 (verify), 2 (compare by value), finite, or several with commas",
+        "hint: use 1 (verify), 2 (compare by value), finite, poison, bounds, or several with "
+        "commas",
     )
