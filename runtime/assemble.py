@@ -7,7 +7,6 @@ to end. Where rows are collected, the range is chunks of rows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,14 +14,13 @@ from graphc import dims
 from graphc.dims import Size
 from graphc.ir import Node
 from graphc.runtime.blocked import RowBlocks, cut
-from graphc.runtime.kernel import Kernel
+from graphc.runtime.kernel import generated
 from graphc.runtime.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
 from graphc.runtime.names import checked
 from graphc.runtime.step import Argument, Number, Site, Sized, StatusBlock, Step, evaluate
 
 # Additions that a thread's slice should hold at least.
 SLICE = 32_768
-NAME_LENGTH = 40
 # Chunks of rows: at most so many, of at least so many additions and rows.
 MAX_CHUNKS = 64
 CHUNK_WORK = 65_536
@@ -213,10 +211,7 @@ class Assembly:
             lines.append(f"{self.text.names[symbol]} = args[{len(args)}]")
             args.append(Number(dims.symbol(symbol)))
         source = "".join(f"{TAB}{line}\n" for line in [*lines, *self.body])
-        digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-        name = f"{label[:NAME_LENGTH]}_{digest}"
-        kernel = Kernel(name, f"def {name}(args, lo, hi):\n{source}")
-        return Step(kernel, tuple(args), extent, node, grain)
+        return Step(generated(label, source), tuple(args), extent, node, grain)
 
 
 def _grain(each: float) -> int:

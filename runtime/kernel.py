@@ -23,6 +23,7 @@ from graphc.runtime import target
 
 # Raise it when the calling convention, the status block or the frame's layout changes.
 ABI = 1
+NAME_LENGTH = 40
 
 # Files whose text decides what a kernel's source compiles to.
 _COMPILED_BY = (
@@ -42,6 +43,7 @@ class Kernel:
             `machine_language`, for the step machine itself).
         returns: whether the function returns an int64 (kernels return nothing).
         checks: what its machine code tests besides: words of GRAPHC_CHECK, with commas.
+        label: of a generated kernel, its name without the digest of its source.
     """
 
     name: str
@@ -49,6 +51,19 @@ class Kernel:
     language: str = "kernel"
     returns: bool = False
     checks: str = ""
+    label: str = ""
+
+
+def generated(label: str, lines: str) -> Kernel:
+    """A kernel named by what it is for and by a digest of its source.
+
+    Args:
+        label: a few words, as an identifier; the name has the first of them.
+        lines: the body of the function, each line indented.
+    """
+    digest = hashlib.sha256(lines.encode()).hexdigest()[:8]
+    name = f"{label[:NAME_LENGTH]}_{digest}"
+    return Kernel(name, f"def {name}(args, lo, hi):\n{lines}", label=label)
 
 
 @functools.cache

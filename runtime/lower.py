@@ -12,6 +12,7 @@ from graphc import views
 from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
 from graphc.ops.source import INPUT_OP
+from graphc.runtime.constants import share_kernels
 from graphc.runtime.control import lower_control
 from graphc.runtime.fused_kernel import lower_body
 from graphc.runtime.joined import joined
@@ -37,7 +38,7 @@ def lower(graph: Graph) -> list[Step]:
     steps: list[Step] = []
     for node in _with_memory(graph):
         steps += lower_node(node)
-    return steps
+    return share_kernels(steps)
 
 
 def _with_memory(graph: Graph) -> list[Node]:
