@@ -28,7 +28,7 @@ RANKS = (
     ("graphc.passes", "graphc.runtime"),
     ("graphc.arguments",),
     ("graphc.reference",),
-    ("graphc.report",),
+    ("graphc.comparing", "graphc.report"),
     ("graphc.program",),
     ("graphc.driver",),
     ("graphc.autograd.mode", "graphc.eager.size", "graphc.cuda"),
