@@ -16,7 +16,7 @@ from graphc import dims, dtypes
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.ir import Node, caller, tensor_type
 from graphc.operators import Operators
-from graphc.types import TensorType, bind
+from graphc.types import MOST_BYTES, TensorType, bind
 
 # NumPy's flag bits: C-contiguous and aligned.
 C_CONTIGUOUS, ALIGNED = 0x1, 0x100
@@ -239,6 +239,26 @@ def check_sizes(sized: Sequence[tuple[dims.Dim, Node]], sizes: Mapping[str, int]
                 [*(f"{name} = {sizes[name]}" for name in facts), node.describe()],
                 where=caller(),
                 hint=f"declare gc.dim({facts[0]!r}, min=...) so that it is refused earlier",
+            )
+
+
+def check_bytes(sized: Mapping[dims.Dim, Node], sizes: Mapping[str, int]) -> None:
+    """Refuse sizes for which some tensor would have more bytes than 64-bit addresses count.
+
+    Args:
+        sized: the bytes of tensors, each with a node that has so many.
+        sizes: the sizes of symbols.
+
+    Raises:
+        ShapeError: names the node, its type and the symbols' values.
+    """
+    for count, node in sized.items():
+        if dims.evaluate(count, sizes) > MOST_BYTES:
+            names = sorted(symbol.name for symbol in dims.symbols(count))
+            raise ShapeError(
+                f"{node.op.name}: {node.type} is too large: memory has less than 2**63 bytes",
+                [*(f"{name} = {sizes[name]}" for name in names), node.describe()],
+                where=caller(),
             )
 
 

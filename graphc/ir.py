@@ -25,9 +25,9 @@ from types import CodeType
 from typing import Any
 
 from graphc.dims import Dim, Size
-from graphc.errors import GraphcError, InternalError
+from graphc.errors import GraphcError, InternalError, ShapeError
 from graphc.operators import Operators
-from graphc.types import TensorType, TupleType, Type
+from graphc.types import TensorType, TupleType, Type, oversized
 
 
 class Kind(StrEnum):
@@ -266,6 +266,8 @@ class Node(Operators):
         """Infer the type and make the node; its origin is the user's line."""
         inputs = tuple(inputs)
         type_ = op.infer(*(i.type for i in inputs), **attrs)
+        if fault := oversized(type_):
+            raise ShapeError(f"{op.name}: {fault}", where=caller())
         node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
         made = getattr(_local, "made", None)
         if made is not None:

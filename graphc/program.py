@@ -24,6 +24,7 @@ from graphc.arguments import (
     as_array,
     bind_sizes,
     check_apart,
+    check_bytes,
     check_out,
     check_sizes,
 )
@@ -40,6 +41,7 @@ from graphc.ops.source import Bound, Parameter
 from graphc.report import Profile, Stats
 from graphc.runtime import poison
 from graphc.runtime.executable import Call, Executable
+from graphc.types import TupleType
 
 _PLAIN = C_CONTIGUOUS | ALIGNED
 
@@ -108,6 +110,7 @@ class Program:
         self._restore = build.layout.restore
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
         self._sized = _uncertain_sizes(build.graph)
+        self._counted = _symbolic_bytes(build.graph)
         self._last_sizes: dict[str, int] = {}
 
     @property
@@ -209,6 +212,7 @@ class Program:
         if call is None:
             sizes = bind_sizes(self._inputs, arrays)
             check_sizes(self._sized, sizes)
+            check_bytes(self._counted, sizes)
             call = executable.bind(sizes)
             executable.keep(key, call)
         self._last_sizes = call.sizes
@@ -240,6 +244,7 @@ class Program:
     def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:
         sizes = bind_sizes(self._inputs, arrays)
         check_sizes(self._sized, sizes)
+        check_bytes(self._counted, sizes)
         shapes = [
             (tuple(dims.evaluate(d, sizes) for d in tensor_type(node).shape), None)
             for node in self._results
@@ -405,6 +410,16 @@ def _calls_to_compare(build: Build) -> int:
 
 def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:
     return np.empty(shape, dtype), None
+
+
+def _symbolic_bytes(graph: Graph) -> dict[dims.Dim, Node]:
+    """The bytes of tensors that depend on sizes, each with the first node that has so many."""
+    found: dict[dims.Dim, Node] = {}
+    for node in all_nodes(graph):
+        for type_ in node.type.items if isinstance(node.type, TupleType) else (node.type,):
+            if isinstance(count := type_.nbytes, dims.Dim):
+                found.setdefault(count, node)
+    return found
 
 
 def _uncertain_sizes(graph: Graph) -> list[tuple[dims.Dim, Node]]:

@@ -15,6 +15,8 @@ from graphc.dtypes import DType
 from graphc.errors import InternalError, ShapeError
 
 Shape = tuple[Size, ...]
+# Of a tensor: places in it are counted in 64-bit words, with a sign.
+MOST_BYTES = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,21 @@ class TupleType:
 
 
 Type = TensorType | TupleType
+
+
+def oversized(type_: Type) -> str:
+    """Which tensor has more bytes than 64-bit addresses count, for a message; "" where none has.
+
+    Axes of size 0 make no difference, as in NumPy.
+    """
+    for item in type_.items if isinstance(type_, TupleType) else (type_,):
+        count = item.dtype.itemsize
+        for size in item.shape:
+            if isinstance(size, int) and size:
+                count *= size
+        if count > MOST_BYTES:
+            return f"{item} is too large: memory has less than 2**63 bytes"
+    return ""
 
 
 def broadcast_shapes(shapes: Sequence[Shape]) -> Shape | None:

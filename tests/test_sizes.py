@@ -1,0 +1,46 @@
+"""Sizes beyond what 64-bit words count are refused where they are written, or at the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.errors import ShapeError
+
+N = gc.dim("n")
+WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "an axis of 2**64": lambda x: gc.input("z", (2**64,)),
+    "axes whose product is too large": lambda x: gc.input("z", (2**40, 2**40)),
+    "bytes, not elements": lambda x: gc.input("z", (2**61,)),
+    "a sum over a broadcast": lambda x: gc.sum(gc.broadcast_to(x[:, None], (4, 2**64))),
+    "a mean that would count modulo 2**64": lambda x: gc.mean(
+        gc.broadcast_to(x[:, None], (4, 2**63))
+    ),
+    "padding that is cut off again": lambda x: gc.pad(x, ((2**64, 0),))[2**64 :],
+    "a symbolic axis beside it": lambda x: gc.broadcast_to(gc.input("z", (N, 1)), (N, 2**64)),
+    "an empty tensor": lambda x: gc.input("z", (0, 2**64)),
+}
+
+
+@pytest.mark.parametrize("what", sorted(WRITTEN))
+def test_a_tensor_larger_than_memory_is_refused(what: str) -> None:
+    with pytest.raises(
+        ShapeError, match="too large: memory has less than 2\\*\\*63 bytes"
+    ) as error:
+        WRITTEN[what](gc.input("x", (4,)))
+    assert "test_sizes.py" in str(error.value)
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_sizes_of_a_call_that_multiply_to_too_much_are_refused(target: str) -> None:
+    x = gc.input("x", (N,))
+    power = gc.broadcast_to(gc.reshape(x, (N, *[1] * 6)), (N,) * 7)
+    program = gc.compile([x], gc.sum(power), target=target)
+    assert program(np.ones(2, np.float32)) == 2**7
+    with pytest.raises(ShapeError, match="too large") as error:
+        program(np.ones(2**10, np.float32))
+    assert "n = 1024" in str(error.value)
