@@ -99,7 +99,8 @@ def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:
 
 def check_fits(target: Tensor, value: Tensor, name: str) -> None:
     """Refuse a result that the memory of its target cannot hold."""
-    if tuple(value.shape) != tuple(target.shape):
+    # The types' shapes: a traced size that is asked for as a number is a number ever after.
+    if value.type.shape != target.type.shape:
         raise ShapeError(
             f"{name}: the result has shape {tuple(value.shape)}, the tensor that is changed in "
             f"place {tuple(target.shape)}",

@@ -226,7 +226,10 @@ def attach_view(
     tensor: Tensor, parent: Tensor, function: Any, template: Template, static: Static
 ) -> None:
     """Note that a tensor is a view of another, when it shares the other's memory."""
-    base, own = tensor._array.base, parent._array
+    own = parent._array
+    if tensor._array is own:  # the whole of it is a view too, with a history of its own
+        tensor._array = own.view()
+    base = tensor._array.base
     if base is not own and (base is None or base is not own.base):
         return
     tensor._version = parent.version()

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.registry import as_axis, call, eager, named
+from graphc import dims
+from graphc.eager.hot import hot
+from graphc.eager.invoke import viewed
+from graphc.eager.registry import EAGER, as_axis, call, eager, named
 from graphc.eager.shapes import sizes_of
 from graphc.eager.tensor import Tensor
 from graphc.errors import ShapeError
@@ -23,18 +26,24 @@ def _diagonal(x: Any, *, offset: int, dim1: int, dim2: int) -> Any:
         raise ShapeError(f"diagonal: dim1 and dim2 are both axis {first}", where=caller())
     rows, columns = x.type.shape[first], x.type.shape[second]
     start = (max(-offset, 0), max(offset, 0))
-    size = min(rows - start[0], columns - start[1])
+    size = dims.maximum(dims.minimum(rows - start[0], columns - start[1]), 0)
     cut: list[Any] = [slice(None)] * rank
-    cut[first] = slice(start[0], start[0] + max(size, 0))
-    cut[second] = slice(start[1], start[1] + max(size, 0))
+    cut[first] = slice(start[0], start[0] + size)
+    cut[second] = slice(start[1], start[1] + size)
     return FUNCTIONS["diagonal"](x[tuple(cut)], first, second)
 
 
 @eager()
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonal of two axes, as the last axis."""
-    axes = {"dim1": as_axis(dim1), "dim2": as_axis(dim2)}
-    return call(_diagonal, input, view=True, offset=as_axis(offset), **axes)
+    first, second = (check_axis("diagonal", as_axis(a), input.ndim) for a in (dim1, dim2))
+    place = as_axis(offset)
+    if hot.slow or first == second:
+        return call(_diagonal, input, view=True, offset=place, dim1=first, dim2=second)
+    array = input._array.diagonal(place, first, second)
+    array.flags.writeable = input._array.flags.writeable  # NumPy's own is read-only
+    settings = (("offset", place), ("dim1", first), ("dim2", second))
+    return viewed(input, array, _diagonal, settings)
 
 
 @named("DiagonalBackward0")
@@ -65,7 +74,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
             where=caller(),
             hint="use x.diagonal(dim1=-2, dim2=-1)",
         )
-    return call(_diagonal, input, offset=as_axis(diagonal), dim1=0, dim2=1)
+    return EAGER["diagonal"](input, diagonal)
 
 
 @eager()

@@ -284,7 +284,7 @@ def _extreme(name: str) -> Any:
     @named(f"{name.title()}Backward0")
     def pair(x: Any, *, axis: int, keepdims: bool) -> Any:
         if not x.type.shape:
-            return FUNCTIONS["positive"](x), FUNCTIONS["full"]((), 0, dtypes.int64)
+            return FUNCTIONS["reshape"](x, ()), FUNCTIONS["full"]((), 0, dtypes.int64)
         index = position(x, axis, True)
         values = FUNCTIONS["take_along_axis"](x, index, axis)
         if keepdims:

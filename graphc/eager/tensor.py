@@ -19,7 +19,7 @@ import numpy as np
 
 from graphc.autograd.graph import AccumulateGrad, Edge, Version
 from graphc.dtypes import _BY_NUMPY as BY_NUMPY
-from graphc.dtypes import DType
+from graphc.dtypes import DType, as_dtype
 from graphc.eager.hot import hot, tracing
 from graphc.eager.size import Size
 from graphc.errors import ArgumentError, GradientError
@@ -29,6 +29,48 @@ from graphc.types import TensorType
 
 new = object.__new__
 ndarray = np.ndarray
+
+
+class TypeOf(TensorType):
+    """A tensor's type that can also be called, as PyTorch's method `type` is.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ones(2).type(gc.int64)
+        tensor([1, 1])
+        >>> gc.ones(2).type()
+        'torch.FloatTensor'
+    """
+
+    __slots__ = ("_of",)
+
+    def __init__(self, dtype: DType, shape: Any, of: Tensor) -> None:
+        super().__init__(dtype, shape)
+        object.__setattr__(self, "_of", of)
+
+    def __call__(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """PyTorch's name for the type; given a dtype or such a name, the tensor in it."""
+        if dtype is None:
+            return f"torch.{OLD_NAMES.get(self.dtype.name, self.dtype.name)}"
+        if isinstance(dtype, str):
+            word = dtype.removeprefix("torch.")
+            dtype = next((own for own, old in OLD_NAMES.items() if old == word), dtype)
+        return self._of.to(as_dtype(dtype))  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TensorType):
+            return NotImplemented
+        return self.dtype is other.dtype and self.shape == other.shape
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
+
+
+OLD_NAMES = {
+    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor",
+    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor",
+    "int64": "LongTensor", "bool": "BoolTensor",
+}  # fmt: skip
 
 
 class Tensor(Operators):
@@ -60,8 +102,12 @@ class Tensor(Operators):
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *data: Any) -> None:
-        array = np.array(data[0] if len(data) == 1 else np.empty(data), np.float32)
-        self._array = array
+        sizes = all(isinstance(d, int | np.integer) and not isinstance(d, bool) for d in data)
+        if sizes:  # PyTorch's oldest form: ints are sizes, nothing is a vector of no elements
+            self._array = np.zeros(data or (0,), np.float32)
+        else:
+            (values,) = data
+            self._array = np.array(values, np.float32)
 
     def __hash__(self) -> int:
         return id(self)
@@ -72,9 +118,10 @@ class Tensor(Operators):
     def type(self) -> TensorType:
         """dtype and shape as the graph's types have them, such as `f32[2, 3]`."""
         if self._node is not None:
-            return self._node.type
+            own = self._node.type
+            return TypeOf(own.dtype, own.shape, self)
         array = self._array
-        return TensorType(BY_NUMPY[array.dtype], array.shape)
+        return TypeOf(BY_NUMPY[array.dtype], array.shape, self)
 
     @property
     def shape(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from graphc import dtypes
@@ -9,7 +10,7 @@ from graphc.eager.composite import composite
 from graphc.eager.random import draw_key
 from graphc.eager.registry import named
 from graphc.eager.tensor import Tensor
-from graphc.errors import ShapeError
+from graphc.errors import GraphcWarning, ShapeError
 from graphc.ir import caller
 from graphc.nn.functional.common import applied, check_probability, show
 from graphc.ops.filled import zeros_like
@@ -81,6 +82,14 @@ def _by_channel(
     name: str, rank: int, x: Any, p: float, training: bool, inplace: bool, batched: bool
 ) -> Any:
     check_probability(name, p)
+    if rank == 2 and x.ndim == 2:
+        # Old code means the elements of (rows, features); so does PyTorch, which warns as well.
+        warnings.warn(
+            f"{name} of a tensor with 2 axes drops single elements; say dropout",
+            GraphcWarning,
+            stacklevel=3,
+        )
+        return _drawn(name, _dropout, x, p, training, inplace, False)
     if x.ndim not in (rank + 1, rank + 2):
         raise ShapeError(
             f"{name}: the input must have {rank + 1} or {rank + 2} axes, its shape is "

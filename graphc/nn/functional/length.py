@@ -8,15 +8,20 @@ from typing import Any
 from graphc.eager.composite import composite
 from graphc.eager.registry import named
 from graphc.ops.arithmetic import absolute, square
+from graphc.ops.declare import check_axis
 from graphc.ops.extremes import maximum
 from graphc.ops.logic import where
 from graphc.ops.power import power, sqrt
+from graphc.ops.shaping import expand_dims
 from graphc.ops.statistics import max as max_
 from graphc.ops.statistics import sum as sum_
 
 
 def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
     """The p-norm of a symbolic tensor along an axis; the gradient of a zero vector is 0."""
+    if not x.type.shape:
+        check_axis("norm", dim, 1)
+        return norm_of(expand_dims(x, 0), p, 0)
     if p == math.inf:
         return max_(absolute(x), dim, keepdims=keepdims)
     if p == 0:
