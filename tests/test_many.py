@@ -192,3 +192,32 @@ def test_kernels_of_updates_do_not_grow() -> None:
     small, large = (_program("amsgrad", [(k + 2, 3) for k in range(n)])[0] for n in (4, 120))
     assert small.kernels.keys() == large.kernels.keys()
     assert max(len(source.splitlines()) for source in large.kernels.values()) < 60
+
+
+def _mlp(depth: int) -> gc.Program:
+    """An Adam step of an MLP of square layers."""
+    x = gc.input("x", (4, 6))
+    hidden, parameters = x, []
+    for k in range(depth):
+        w = gc.parameter(f"w{k}", np.eye(6, dtype=np.float32))
+        b = gc.parameter(f"b{k}", np.zeros(6, np.float32))
+        hidden = gc.relu(hidden @ w + b)
+        parameters += [w, b]
+    loss = gc.mean(hidden * hidden)
+    updates = {}
+    for p, g in zip(parameters, gc.grad(loss, parameters)):
+        m, v = (gc.parameter(f"{p.name}{n}", np.zeros(p.shape, np.float32)) for n in "mv")
+        new, second = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        updates.update({m: new, v: second, p: p - 0.0001 * new / (gc.sqrt(second) + 1e-8)})
+    return gc.compile([x], loss, updates)
+
+
+def test_a_deep_training_step_has_the_kernels_of_a_shallow_one() -> None:
+    """So compile time beside the passes' own does not grow with depth."""
+    shallow, deep = _mlp(10), _mlp(80)
+    assert shallow.kernels == deep.kernels
+    assert sum(name.startswith("many_") for name in deep.kernels) == 1
+    given = np.random.default_rng(0).random((4, 6)).astype(np.float32)
+    losses = [float(deep(given)) for _ in range(3)]
+    np.testing.assert_allclose(losses[0], (given.astype(np.float64) ** 2).mean(), rtol=1e-5)
+    assert losses[2] < losses[1] < losses[0]
