@@ -21,6 +21,8 @@ from graphc.runtime.step import Argument, Number, Site, Sized, StatusBlock, Step
 
 # Additions that a thread's slice should hold at least.
 SLICE = 32_768
+# Rows left as loops inside one another; Python takes 20 in all.
+MOST_DEEP = 8
 # Chunks of rows: at most so many, of at least so many additions and rows.
 MAX_CHUNKS = 64
 CHUNK_WORK = 65_536
@@ -116,9 +118,15 @@ class Outer:
         return found + text.lines(self.loops[-1].body, depth + 1)
 
 
+def _depth(block: Block) -> int:
+    """How many loops of a block stand inside one another."""
+    return max((1 + _depth(i.body) for i in block.items if isinstance(i, Loop)), default=0)
+
+
 def _holds_loop(block: Block) -> bool:
-    """Whether a block has a loop worth vectors: not a few turns that are written out."""
-    return any(
+    """Whether a block has a loop worth vectors, not a few turns that are written out; or more loops
+    inside one another than Python's parser would take, with those around."""
+    return _depth(block) > MOST_DEEP or any(
         isinstance(item, Loop)
         and not (isinstance(item.extent, int) and item.extent <= 8 and not _holds_loop(item.body))
         for item in block.items

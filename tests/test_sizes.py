@@ -44,3 +44,13 @@ def test_sizes_of_a_call_that_multiply_to_too_much_are_refused(target: str) -> N
     with pytest.raises(ShapeError, match="too large") as error:
         program(np.ones(2**10, np.float32))
     assert "n = 1024" in str(error.value)
+
+
+@pytest.mark.parametrize("level", ["O0", "O2"])
+def test_axes_beyond_the_loops_that_python_nests(level: str) -> None:
+    """Python takes 20 loops inside one another; rows are one loop beyond a few."""
+    shape = (2,) * 21
+    x = gc.input("x", shape)
+    array = np.arange(2**21, dtype=np.float32).reshape(shape)
+    program = gc.compile([x], gc.transpose(x, range(21)[::-1]) * 2.0, level=level)
+    np.testing.assert_array_equal(program(array), array.T * 2)
