@@ -9,13 +9,13 @@ to be compiled. Code once loaded stays: it is small, programs share it, and a th
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from graphc import shield
 from graphc.access import Access, access, hold, leave
 from graphc.errors import InternalError
 from graphc.runtime import cache, symbols, target
@@ -92,14 +92,15 @@ def _linkable(data: bytes) -> bool:
 
 def _compile(kernel: Kernel) -> bytes:
     # By name, and only here: the compiler imports Numba, and a warm start must not.
-    compiler = importlib.import_module("graphc.runtime.compiler")
+    compiler = shield.whole("graphc.runtime.compiler")
     compiled.append(kernel.name)
-    return compiler.compile_object(kernel)
+    data: bytes = shield.shielded(lambda: compiler.compile_object(kernel))
+    return data
 
 
 def _link(objects: list[tuple[str, bytes]]) -> list[int]:
     """Link object files into this process together; returns the addresses of their symbols."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     target.initialize()
     for _, data in objects:
@@ -118,7 +119,7 @@ def _link(objects: list[tuple[str, bytes]]) -> list[int]:
 
 def _provide(names: Iterable[str]) -> None:
     """Make C functions known to LLVM's linker, which ends the process when one is missing."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     for name in names:
         if name.startswith("_GLOBAL_OFFSET") or llvm.address_of_symbol(name):

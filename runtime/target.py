@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from graphc import shield
+
 
 @functools.cache
 def initialize() -> None:
     """Make LLVM's native code generator ready (once a process)."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -22,7 +24,7 @@ def initialize() -> None:
 @functools.cache
 def features() -> str:
     """The CPU's features as LLVM writes them, `+avx2,-avx512f,...`; "" where LLVM can't tell."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     try:
         return llvm.get_host_cpu_features().flatten()
@@ -33,7 +35,7 @@ def features() -> str:
 @functools.cache
 def identity() -> str:
     """What an object depends on besides its source: triple, CPU name and features."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     return "\n".join((llvm.get_process_triple(), llvm.get_host_cpu_name(), features()))
 
@@ -41,7 +43,7 @@ def identity() -> str:
 @functools.cache
 def machine() -> Any:
     """The LLVM target machine of this host, for code that is loaded into this process."""
-    import llvmlite.binding as llvm
+    llvm = shield.whole("llvmlite.binding")
 
     initialize()
     target = llvm.Target.from_triple(llvm.get_process_triple())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -330,3 +331,78 @@ def test_many_threads_with_and_without_inner_accesses_exclude_each_other() -> No
     finally:
         sys.setswitchinterval(before)
     assert shared == [6 * 150]
+
+
+IMPORT = """
+import sys
+import numpy as np
+
+left = int(sys.argv[1])
+
+def interrupt(frame, event, arg):
+    global left
+    if "graphc" in frame.f_globals.get("__name__", ""):
+        left -= 1
+        if left == 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+sys.settrace(interrupt)
+try:
+    import graphc
+except KeyboardInterrupt:
+    print("interrupted")
+sys.settrace(None)
+import graphc as gc
+
+x = gc.input("x", (3,))
+print(gc.compile([x], gc.sin(x) * 3.0)(np.zeros(3, np.float32)).tolist())
+layer = gc.nn.Linear(3, 2)
+layer(gc.ones(3)).sum().backward()
+"""
+
+
+@pytest.mark.parametrize(
+    "at", [300, 900, 1700, *(pytest.param(k, marks=pytest.mark.slow) for k in range(20, 2800, 90))]
+)
+def test_an_import_that_was_interrupted_can_be_made_again(at: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, str(at)], capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.splitlines() == ["interrupted", "[0.0, 0.0, 0.0]"], done.stderr
+
+
+COMPILE = """
+import signal, sys
+import numpy as np
+import graphc as gc
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+def run(factor):
+    x = gc.input("x", (8, 8), gc.float32)
+    y = gc.tanh(x @ x) * factor
+    return float(gc.compile([x], gc.sum(y))(np.zeros((8, 8), np.float32)))
+
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))
+try:
+    run(2.5)
+except KeyboardInterrupt:
+    pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(run(3.5))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+@pytest.mark.parametrize(
+    "delay", [0.3, 0.5, *(pytest.param(k / 20, marks=pytest.mark.slow) for k in range(2, 30))]
+)
+def test_a_first_compilation_that_was_interrupted_can_be_made_again(delay: float) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE, str(delay)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "GRAPHC_CACHE_SIZE": "0"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["0.0"], done.stderr

@@ -14,7 +14,14 @@ FOLDERS = {"graphc": "graphc", "passes": "graphc.passes", "runtime": "graphc.run
 # package shares it (ops, passes, runtime).
 RANKS = (
     ("graphc.errors",),
-    ("graphc.access", "graphc.atoms", "graphc.config", "graphc.dtypes", "graphc.garbage")
+    (
+        "graphc.access",
+        "graphc.atoms",
+        "graphc.config",
+        "graphc.shield",
+        "graphc.dtypes",
+        "graphc.garbage",
+    )
     + ("graphc.operators", "graphc.trees"),
     ("graphc.dims",),
     ("graphc.types",),

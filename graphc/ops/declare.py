@@ -9,6 +9,7 @@ where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` no
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,10 +57,33 @@ def declare(op: Op) -> Op:
     Raises:
         InternalError: an op of this name is there already.
     """
-    if op.name in OPS:
+    place = _importing()
+    if op.name in OPS and not _is_anew(_places.get(op.name), place):
         raise InternalError(f"op {op.name!r} is declared twice")
+    _places[op.name] = place
     OPS[op.name] = op
     return op
+
+
+# The names of the modules that declare ops; the very modules, as they were when they did.
+_places: dict[str, dict[str, Any] | None] = {}
+
+
+def _importing() -> dict[str, Any] | None:
+    """The names of the module whose import is under way."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            return frame.f_globals
+        frame = frame.f_back
+    return None
+
+
+def _is_anew(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
+    """Whether a module is imported a second time, as after an import that was interrupted."""
+    if before is None or now is None or before is now:
+        return False
+    return before.get("__name__") == now.get("__name__") != "__main__"
 
 
 def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
