@@ -335,6 +335,23 @@ def test_a_closure_of_the_same_name_as_a_local_is_outside_state() -> None:
     _equal(run(gc.ones(2)), gc.full((2,), 6.0))
 
 
+def test_a_traced_value_that_needs_a_gradient_is_added_to_in_place() -> None:
+    layer = gc.nn.Linear(3, 3)
+
+    def step(x: Any) -> Any:
+        layer.zero_grad()
+        out = layer(x)
+        out += x
+        total = out.sum()
+        for k in range(2):
+            total += (layer(out) * k).sum()
+        total.backward()
+        return total, layer.weight.grad, layer.bias.grad
+
+    for found, wanted in zip(_compiled(step)(gc.ones(4, 3)), step(gc.ones(4, 3))):
+        np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-6)
+
+
 def test_a_tensor_that_escapes_its_trace_says_so() -> None:
     kept: list[Any] = []
 

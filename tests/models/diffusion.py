@@ -7,10 +7,10 @@ import graphc.nn as nn
 import graphc.nn.functional as F
 
 
-def timestep_embedding(t, dim):
+def timestep_embedding(t, dim, dtype):
     half = dim // 2
-    freqs = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32) / half)
-    args = t[:, None].float() * freqs[None]
+    freqs = torch.exp(-math.log(10000) * torch.arange(half, dtype=dtype) / half)
+    args = t[:, None].to(dtype) * freqs[None]
     return torch.cat([torch.cos(args), torch.sin(args)], dim=-1)
 
 
@@ -80,7 +80,7 @@ class DiffusionUNet(nn.Module):
         )
 
     def forward(self, x, t):
-        emb = self.time(timestep_embedding(t, self.width).to(x.dtype))
+        emb = self.time(timestep_embedding(t, self.width, x.dtype))
         x = self.first(x)
         kept = [x]
         for layer in self.downs:
