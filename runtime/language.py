@@ -50,6 +50,9 @@ class Buffer:
             raise IndexError(f"kernel writes index {index} of a buffer of {self.array.size}")
         self.array[index] = value
 
+    def note(self, index: Any, is_store: bool) -> None:
+        """Told of accesses of tiles; here they need no more than to be inside."""
+
 
 def buffer(args: list[Any], index: int, dtype: Any) -> Buffer:
     """The buffer whose address is `args[index]`, holding elements of `dtype`."""

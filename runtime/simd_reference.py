@@ -30,9 +30,10 @@ def _inside(shape: tuple[int, ...], first: int, last: int, columns: int) -> np.n
     return (rows >= first) & (rows < last) & (np.arange(shape[1])[None, :] < columns)
 
 
-def _checked(index: np.ndarray, memory: Any) -> np.ndarray:
+def _checked(index: np.ndarray, memory: Any, is_store: bool = False) -> np.ndarray:
     if index.size and (index.min() < 0 or index.max() >= memory.array.size):
         raise IndexError(f"a tile reaches outside a buffer of {memory.array.size}")
+    memory.note(index, is_store)
     return index
 
 
@@ -104,7 +105,7 @@ def tile_load_part(
 
 def tile_store(tile: Tile, memory: Any, offset: int, step: int) -> None:
     """Store a tile at `offset`, its rows `step` apart."""
-    memory.array[_checked(_index(offset, step, tile.shape), memory)] = tile
+    memory.array[_checked(_index(offset, step, tile.shape), memory, True)] = tile
 
 
 def tile_store_part(
@@ -112,7 +113,8 @@ def tile_store_part(
 ) -> None:
     """As `tile_store`; what is outside the part isn't written."""
     inside = _inside(tile.shape, first, last, columns)
-    memory.array[_checked(_index(offset, step, tile.shape)[inside], memory)] = tile[inside]
+    index = _checked(_index(offset, step, tile.shape)[inside], memory, True)
+    memory.array[index] = tile[inside]
 
 
 def tile_store_at(

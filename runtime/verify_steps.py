@@ -7,7 +7,9 @@ reads is an input or is written by a kernel before it, and has not been overwrit
 value computed in its place; each output and each new value of a parameter is written. Bodies of
 loops and branches are programs of their own, and are looked at likewise.
 
-Not proven here: which elements (`coverage`), that no two values share memory in the arena (the
+Small programs are also looked at by element, for one set of sizes: see `coverage`.
+
+Not proven here: which elements of large ones, that no two values share memory in the arena (the
 red zones of GRAPHC_CHECK=poison), what values are right.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from graphc.errors import InternalError
 from graphc.ir import Graph, Kind, Node
+from graphc.runtime import coverage
 from graphc.runtime import homes as places
 from graphc.runtime.homes import Copy, Homes
 from graphc.runtime.step import Child, Step, Value, Workspace, evaluate
@@ -27,7 +30,10 @@ Memory = Value | Workspace
 
 
 def verify_lowering(
-    graph: Graph, steps: Sequence[Step], sizes: Mapping[str, int] | None = None
+    graph: Graph,
+    steps: Sequence[Step],
+    sizes: Mapping[str, int] | None = None,
+    limit: int = coverage.LIMIT,
 ) -> None:
     """Verify the steps of a graph. Nothing is compiled or run.
 
@@ -35,12 +41,14 @@ def verify_lowering(
         graph: the final graph.
         steps: its lowering, in the graph's order.
         sizes: of symbolic dimensions, by name, for what is looked at by element.
+        limit: elements that a program may compute to be looked at by element (`coverage`).
 
     Raises:
         InternalError: a step reads what no step before it writes or what another has overwritten,
             or a result is not written; the message names the node and the user's line.
     """
     homes = places.settle(graph, steps)
+    sizes = {**coverage.small_sizes(graph), **(sizes or {})}
     # The value that each piece of memory holds.
     holds: dict[Hashable, Hashable] = {homes.of[(n, 0)]: (id(n), 0) for n in graph.inputs}
     for step in homes.steps:
@@ -51,7 +59,7 @@ def verify_lowering(
             _check_step(step, homes, holds)
         for argument in getattr(step, "args", ()):
             if isinstance(argument, Child):
-                verify_lowering(argument.graph, argument.steps, sizes)
+                verify_lowering(argument.graph, argument.steps, sizes, limit)
     for position, output in enumerate(graph.outputs):
         node, index = places.value_key(output)
         if homes.of[(node, index)] not in holds and not _is_empty(Value(node, index)):
@@ -60,6 +68,7 @@ def verify_lowering(
                 [output.describe()],
                 where=node.origin,
             )
+    coverage.check_elements(graph, homes, sizes, limit)
 
 
 def _check_step(step: Step, homes: Homes, holds: dict[Hashable, Hashable]) -> None:
