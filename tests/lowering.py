@@ -22,6 +22,7 @@ def run_lowered(
     *,
     compiled: bool = False,
     parts: int = 1,
+    steps: Sequence[Step] | None = None,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The outputs of a graph and its status block.
 
@@ -31,13 +32,14 @@ def run_lowered(
         sizes: of symbolic dimensions, by name.
         compiled: whether the kernels are compiled.
         parts: how many slices each parallel range is cut into.
+        steps: what `lower` made of the graph already.
     """
     sizes = dict(sizes or {})
     memory: dict[Any, np.ndarray] = {}
     for node, array in zip(graph.inputs, arrays):
         memory[(node, 0)] = np.array(array, order="C").reshape(-1)
     status = np.zeros(8, np.int64)
-    for step in lower(graph):
+    for step in lower(graph) if steps is None else steps:
         _reserve(step.node, memory, sizes)
         args = [_argument(a, memory, status, sizes) for a in step.args]
         extent = evaluate(step.extent, sizes)

@@ -78,6 +78,8 @@ def run(
     )  # fmt: skip
     for seed, outcome in outcomes:
         report.graphs += 1
+        if report.graphs % 1000 == 0:
+            tell(f"{report.graphs} graphs, {time.monotonic() - start:.0f} s")
         finding = outcome.value
         if outcome.error is not None:
             finding = Finding(outcome.error.splitlines()[0][:80], outcome.report())

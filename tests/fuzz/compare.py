@@ -171,13 +171,14 @@ def _interpreted(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
 
 def _simulated(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
     final, _ = optimize(built.graph, recipe.level)
+    steps = lower(final)
     for sizes in recipe.sizes:
-        verify_lowering(final, lower(final), sizes=sizes)
+        verify_lowering(final, steps, sizes=sizes)
     if any(n.op.kind is Kind.CONTROL and n.op.name != "item" for n in all_nodes(final)):
         return None
     for run, sizes in enumerate(recipe.sizes):
         given = built.given(recipe.arrays(run))
-        found, _ = run_lowered(final, given, sizes, parts=recipe.threads)
+        found, _ = run_lowered(final, given, sizes, parts=recipe.threads, steps=steps)
         written = {final.inputs[place] for _, place in final.aliases}
         for place, node in enumerate(final.outputs):
             if node in written:  # the executable copies such a result before it commits
