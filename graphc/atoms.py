@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,3 +66,8 @@ def show(terms: Mapping[Monomial, int]) -> str:
         parts.append(("- " if coefficient < 0 else "+ ") + "*".join(names))
     text = " ".join(parts)
     return text[2:] if text.startswith("+ ") else "-" + text[2:]
+
+
+def is_kept(name: str) -> bool:
+    """Whether an identifier stands in Python's text as it is: no keyword, in its normal form."""
+    return not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name

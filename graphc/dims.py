@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from graphc.atoms import Atom, Call, Monomial, Symbol, show
+from graphc.atoms import Atom, Call, Monomial, Symbol, is_kept, show
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -121,6 +121,8 @@ def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise AttributeValueError(f"dim: {name!r} is not an identifier")
+    if not is_kept(name):
+        raise AttributeValueError(f"dim: {name!r} cannot stand in the text form of graphs")
     if name in RESERVED:
         raise AttributeValueError(f"dim: the name {name!r} is taken in the text form of graphs")
     if min < 0 or multiple_of < 1 or (max is not None and max < min):

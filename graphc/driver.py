@@ -15,6 +15,7 @@ from typing import Any
 
 from graphc import config, dims, text
 from graphc.arguments import Layout
+from graphc.atoms import is_kept
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -183,6 +184,12 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
             f"compile: the name {name!r} is not an identifier",
             where=caller(),
             hint='such as "train_step"',
+        )
+    if name is not None and not is_kept(name):
+        raise AttributeValueError(
+            f"compile: the name {name!r} cannot stand in the text form of graphs",
+            where=caller(),
+            hint="a keyword of Python, or letters that Python reads as others; choose another",
         )
 
 

@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphc import dims
+from graphc import atoms, dims
 from graphc.dims import Dim, Symbol
 from graphc.dtypes import BY_SHORT, DType
 from graphc.errors import GraphcError, ParseError
@@ -165,7 +165,7 @@ class _Printer:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    candidate, k = name, 1
+    candidate, k = name if atoms.is_kept(name) else "renamed", 1
     while candidate in taken or candidate in BY_SHORT or candidate in ("inf", "nan"):
         candidate, k = f"{name}_{k}", k + 1
     taken.add(candidate)

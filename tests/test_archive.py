@@ -24,6 +24,7 @@ import graphc as gc
 from graphc.errors import (
     ArchiveError,
     ArgumentError,
+    AttributeValueError,
     GraphcError,
     GraphcWarning,
     IndexRangeError,
@@ -658,3 +659,29 @@ def test_equal_programs_are_equal_files(tmp_path: Path) -> None:
     for name in "ab":
         gc.jit.save(program, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "inputs, parameters",
+    [(["in"], ["lambda"]), (["x"], ["x"]), (["ﬁ"], ["fi"]), (["x"], ["ﬁ"]), (["nan"], ["None"])],
+)
+def test_programs_of_any_names_load_as_they_were_saved(
+    tmp_path: Path, inputs: list[str], parameters: list[str]
+) -> None:
+    xs = [gc.input(name, (2,)) for name in inputs]
+    ws = [gc.parameter(name, np.full(2, 3.0, np.float32)) for name in parameters]
+    program = gc.compile(xs, xs[0] * ws[0], updates={ws[0]: ws[0] + 1.0})
+    program.save(tmp_path / "p.gcz")
+    loaded = gc.jit.load(tmp_path / "p.gcz")
+    array = np.array([1.0, 2.0], np.float32)
+    assert loaded(**{inputs[0]: array}).tolist() == [3.0, 6.0]
+    assert {k: v.tolist() for k, v in loaded.state().items()} == {parameters[0]: [4.0, 4.0]}
+
+
+@pytest.mark.parametrize("name", ["class", "None", "ﬁ"])
+def test_names_that_the_text_of_a_graph_cannot_hold_are_refused_at_once(name: str) -> None:
+    x = gc.input("x", (2,))
+    with pytest.raises(AttributeValueError, match="cannot stand in the text form"):
+        gc.compile([x], x * 2.0, name=name)
+    with pytest.raises(AttributeValueError, match="cannot stand in the text form"):
+        gc.dim(name)

@@ -207,8 +207,9 @@ def check_graph(graph: Graph) -> None:
     Raises:
         ArchiveError: results that are no tensors, a wrong update, a size that no input has.
     """
-    names = [node.name for node in graph.inputs if node.op.name != "constant"]
-    if len(set(names)) != len(names) or not all(name.isidentifier() for name in names):
+    # An input and a parameter may share a name: calls name inputs, states name parameters.
+    names = [(node.op.name, node.name) for node in graph.inputs if node.op.name != "constant"]
+    if len(set(names)) != len(names) or not all(name.isidentifier() for _, name in names):
         raise ArchiveError("its inputs do not have names of their own")
     if not graph.outputs:
         raise ArchiveError("it has no outputs")
