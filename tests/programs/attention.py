@@ -25,7 +25,7 @@ def causal_multi_head(m, x, wq, wk, wv, wo):
     return _joined(m, weights @ v) @ wo + x
 
 
-@program(q=normal("n s d"), k=normal("n s d"), v=normal("n s e"), table=normal("9"))
+@program(large={"s": 5}, q=normal("n s d"), k=normal("n s d"), v=normal("n s e"), table=normal("9"))
 def relative_position_bias(m, q, k, v, table):
     s = q.shape[1]
     places = [[i - j + s - 1 for j in range(s)] for i in range(s)]
@@ -60,7 +60,7 @@ def rotary(m, q, k, v):
     return weights @ v
 
 
-@program(q=normal("n s d"), k=normal("n s d"))
+@program(large={"d": 4}, q=normal("n s d"), k=normal("n s d"))
 def interleaved_rotary_scores(m, q, k):
     angle = m.expand_dims(m.arange(q.shape[1], q), 1) * m.constant([1.0, 0.1], q)
 
@@ -74,7 +74,7 @@ def interleaved_rotary_scores(m, q, k):
     return m.einsum("nqd,nkd->nqk", turned(q), turned(k))
 
 
-@program(x=normal("n s d"), wq=normal("d d"), wk=normal("d 2"), wv=normal("d 2"))
+@program(large={"d": 4}, x=normal("n s d"), wq=normal("d d"), wk=normal("d 2"), wv=normal("d 2"))
 def multi_query(m, x, wq, wk, wv):
     q, k, v = _heads(m, x @ wq, 2), x @ wk, x @ wv
     scores = m.einsum("nhqe,nke->nhqk", q, k) / math.sqrt(2)
