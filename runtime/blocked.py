@@ -116,7 +116,7 @@ def _in_blocks(loop: Loop, sums: Sequence[Sum], symbols: Symbols) -> Loop:
     """The loop, in blocks where it makes a sum long."""
     whole = [s for s in sums if not s.rest]
     limit = BLOCK if _has_lanes(loop) else ROWS
-    most = max((s.count for s in whole), default=1)
+    most = max((1, *(s.count for s in whole)))  # a sum of nothing counts 0
     turns = max(limit // most, 1)
     for s in whole:
         s.count *= loop.extent if isinstance(loop.extent, int) else limit + 1

@@ -66,6 +66,16 @@ def _program(*lines: tuple[str, str], outputs: tuple[str, ...], **more: Any) -> 
     return recipe.used(Recipe(inputs, lines, outputs, **more))
 
 
+def test_a_sum_of_nothing_beside_other_reductions() -> None:
+    lines = (
+        ("v0", "x0[:, 3:]"), ("v1", "gc.where(gc.prod(x0, keepdims=True) > x0, x1, x0)"),
+        ("v2", "gc.max(v1) + gc.sum(v0 * v0)"),
+    )  # fmt: skip
+    for level in LEVELS:
+        finding = compare.check(_program(*lines, outputs=("v2",), level=level))
+        assert finding is None, finding.text
+
+
 def _broken(graph: Graph) -> Graph:
     """A pass with a fault: every flip is taken away."""
 

@@ -237,11 +237,10 @@ def _along(recipe: Recipe, built: Built, loss: str, slopes: dict[str, str]) -> F
     ways = {k: rng.standard_normal(np.shape(values[k])) for k in slopes if k in part.inputs}
     exact = sum(float(np.sum(values[slopes[k]] * way)) for k, way in ways.items())
     # Constants of gradient rules are rounded to their dtype in the graph.
-    rounding = sum(
-        8
-        * float(np.finfo(part.inputs[k].dtype).eps)
-        * float(np.sum(np.abs(values[slopes[k]] * way)))
-        for k, way in ways.items()
+    floats = [n.type.dtype for n in all_nodes(built.graph) if hasattr(n.type, "dtype")]
+    eps = max(float(np.finfo(d.numpy).eps) for d in floats if d.is_float)
+    rounding = (
+        8 * eps * sum(float(np.sum(np.abs(values[slopes[k]] * way))) for k, way in ways.items())
     )
 
     def at(step: float) -> float:
