@@ -48,7 +48,8 @@ def verify_lowering(
             or a result is not written; the message names the node and the user's line.
     """
     homes = places.settle(graph, steps)
-    sizes = {**coverage.small_sizes(graph), **(sizes or {})}
+    small = coverage.small_sizes(graph)
+    is_sure = all(name in (sizes or {}) for name in small)
     # The value that each piece of memory holds.
     holds: dict[Hashable, Hashable] = {homes.of[(n, 0)]: (id(n), 0) for n in graph.inputs}
     for step in homes.steps:
@@ -68,7 +69,7 @@ def verify_lowering(
                 [output.describe()],
                 where=node.origin,
             )
-    coverage.check_elements(graph, homes, sizes, limit)
+    coverage.check_elements(graph, homes, {**small, **(sizes or {})}, limit, is_sure)
 
 
 def _check_step(step: Step, homes: Homes, holds: dict[Hashable, Hashable]) -> None:
