@@ -43,6 +43,12 @@ def unless_integer(node: Node) -> str:
     return "of floats, nan, inf and -0.0 forbid it" if dtype_of(node).is_float else ""
 
 
+def unless_varied(x: Node) -> str:
+    """The guard of rules that join two constants of three operands: with a third, `x`, any two
+    could be the two, without end."""
+    return "" if uniform(x) is None else "constants are computed by fold"
+
+
 def unless_float(node: Node) -> str:
     """The guard of rules that hold for floats alone."""
     return "" if dtype_of(node).is_float else f"{dtype_of(node).name} is not a float dtype"

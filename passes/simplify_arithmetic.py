@@ -16,6 +16,7 @@ from graphc.passes.facts import (
     unless_float,
     unless_integer,
     unless_unsigned,
+    unless_varied,
 )
 from graphc.passes.rewrite import Rule, constant, ops, uniform, var
 
@@ -53,6 +54,10 @@ def _quotients(divisor: float) -> list[Node]:
     return [OPS["divide"](t, filled(t, divisor)) for t in map(tensor, FLOATS)]
 
 
+def _unless_varied_integer(node: Node, x: Node) -> str:
+    return unless_integer(node) or unless_varied(x)
+
+
 SUMS = (
     Rule("add-zero-integer", x + 0, lambda x: x, unless_integer, dtypes=INTS),
     Rule("add-negative-zero", x + -0.0, lambda x: x, dtypes=FLOATS),
@@ -71,10 +76,13 @@ SUMS = (
         "sub-constant-integer", x - c, lambda x, c: x + negated(c), unless_integer, dtypes=INTS
     ),
     Rule(
-        "add-constants-integer", (x + c) + d, lambda x, c, d: x + (c + d), unless_integer,
+        "add-constants-integer", (x + c) + d, lambda x, c, d: x + (c + d), _unless_varied_integer,
         dtypes=INTS,
     ),
-    Rule("add-constants", (x + c) + d, lambda x, c, d: x + (c + d), exact=False, dtypes=FLOATS),
+    Rule(
+        "add-constants", (x + c) + d, lambda x, c, d: x + (c + d), unless_varied, exact=False,
+        dtypes=FLOATS,
+    ),
     Rule("sub-constants", (x - c) - d, lambda x, c, d: x - (c + d), exact=False, dtypes=FLOATS),
     Rule("add-sub-integer", (x + y) - y, lambda x: x, unless_integer, dtypes=INTS),
     Rule("sub-add-integer", (x - y) + y, lambda x: x, unless_integer, dtypes=INTS),
@@ -89,10 +97,13 @@ PRODUCTS = (
     Rule("mul-neg-constant", ops.negative(x) * c, lambda x, c: x * negated(c), dtypes=SIGNED),
     Rule("neg-mul-constant", ops.negative(x * c), lambda x, c: x * negated(c), dtypes=SIGNED),
     Rule(
-        "mul-constants-integer", (x * c) * d, lambda x, c, d: x * (c * d), unless_integer,
+        "mul-constants-integer", (x * c) * d, lambda x, c, d: x * (c * d), _unless_varied_integer,
         dtypes=INTS,
     ),
-    Rule("mul-constants", (x * c) * d, lambda x, c, d: x * (c * d), exact=False, dtypes=FLOATS),
+    Rule(
+        "mul-constants", (x * c) * d, lambda x, c, d: x * (c * d), unless_varied, exact=False,
+        dtypes=FLOATS,
+    ),
     Rule(
         "mul-common-factor", x * y + x * z, lambda x, y, z: x * (y + z), exact=False,
         dtypes=FLOATS,

@@ -15,6 +15,7 @@ from graphc.passes.facts import (
     tensor,
     unless_float,
     unless_unsigned,
+    unless_varied,
 )
 from graphc.passes.rewrite import Rule, constant, ops, uniform, var
 
@@ -123,7 +124,7 @@ def _extreme(name: str) -> tuple[Rule, ...]:
         ),
         Rule(
             f"{name}-constants", op(op(x, c), d),
-            lambda x, c, d: OPS[name](x, OPS[name](c, d)), dtypes=EVERY,
+            lambda x, c, d: OPS[name](x, OPS[name](c, d)), unless_varied, dtypes=EVERY,
         ),
         Rule(f"{name}-neutral", op(x, c), lambda x: x, unless_neutral,
              samples=lambda: samples(neutral)),

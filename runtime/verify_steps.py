@@ -77,8 +77,10 @@ def _check_step(step: Step, homes: Homes, holds: dict[Hashable, Hashable]) -> No
     reads, writes = _touched(step)
     own = {_key(argument) for argument in writes}
     for argument in reads:
+        if _is_empty(argument):
+            continue
         found = holds.get(_place(homes, argument))
-        if found is None and _key(argument) not in own and not _is_empty(argument):
+        if found is None and _key(argument) not in own:
             raise _unwritten(step, argument, "no step before it writes")
         if found is not None and found != _key(argument):
             raise _unwritten(step, argument, "has been overwritten by then")

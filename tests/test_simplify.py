@@ -12,7 +12,7 @@ import pytest
 import graphc as gc
 from graphc.interpret import run
 from graphc.ir import OPS, Graph, Node, toposort
-from graphc.ops.source import input
+from graphc.ops.source import FULL, input
 from graphc.passes import pipeline
 from graphc.passes.facts import filled
 from graphc.passes.rewrite import Pattern, Rule, matches, rewrite
@@ -203,3 +203,14 @@ def test_symbolic_sizes_are_simplified_where_facts_allow() -> None:
 def test_the_exact_rules_are_those_of_simplify() -> None:
     assert {r.name for r in EXACT} == {r.name for r in RULES if r.exact}
     assert len(EXACT) >= 60
+
+
+@pytest.mark.parametrize("op", [gc.add, gc.multiply, gc.maximum, gc.minimum])
+@pytest.mark.parametrize("shape", [(), (2, 0), (3,)])
+def test_constants_of_three_operands_are_joined_once(op: Any, shape: tuple[int, ...]) -> None:
+    """With a constant for x as well, any two of the three would go on being joined."""
+    full = [FULL(value=v, shape=shape, dtype=gc.int64) for v in (5, 2, 3)]
+    graph = Graph.of("g", [], [op(op(full[0], full[1]), full[2])])
+    (found,) = run(simplify(graph), [])
+    (wanted,) = run(graph, [])
+    np.testing.assert_array_equal(found, wanted)

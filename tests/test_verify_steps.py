@@ -139,3 +139,12 @@ def test_a_variable_called_row_makes_no_table() -> None:
     result = gc.conv(x, w, padding=1)
     program = gc.compile([x, w], gc.grad(gc.sum(result * result), w))
     assert program.kernels
+
+
+def test_nothing_can_be_overwritten_where_nothing_is() -> None:
+    x, w = gc.input("x", (17, 8, 0)), gc.input("w", (0,))
+    _, rows = gc.scan(lambda c, s: (gc.tanh(c + s), gc.tanh(s + c)), gc.sum(x, axis=0), x)
+    v = gc.tanh(rows)
+    program = gc.compile([x, w], (v - gc.remainder(v, v)) @ w, level="O2")
+    found = program(np.zeros((17, 8, 0), np.float32), np.zeros(0, np.float32))
+    np.testing.assert_array_equal(found, np.zeros((17, 8)))

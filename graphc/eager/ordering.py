@@ -192,7 +192,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise ArgumentError(f"bincount: {array.min()} is below 0", where=caller())
     most = int(array.max()) + 1 if array.size else 0
     size = most if most > minlength else minlength
-    given = ()
+    given: tuple[Any, ...] = ()
     if weights is not None:
         if tuple(weights.shape) != tuple(input.shape):
             raise ShapeError(
