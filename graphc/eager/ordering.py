@@ -13,6 +13,7 @@ from graphc.eager.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import check_axis
 
 SortPair = namedtuple("sort", ["values", "indices"])  # type: ignore[name-match]
@@ -98,7 +99,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return TopkPair(*call(_topk, input, k=as_axis(k), axis=axis, largest=largest))
 
 
-def _nth(x: Any, *, place: int, axis: int, keepdims: bool) -> Any:
+def _nth(x: Any, *, place: int, axis: int, keepdims: bool, any_nan: bool = False) -> Any:
     if not x.type.shape:
         check_axis("dim", axis, 1)
         return _alone(x)
@@ -106,6 +107,10 @@ def _nth(x: Any, *, place: int, axis: int, keepdims: bool) -> Any:
     axis = check_axis("dim", axis, rank)
     cut = tuple(slice(place, place + 1) if a == axis else slice(None) for a in range(rank))
     index = FUNCTIONS["argsort"](x, axis)[cut]
+    if any_nan and x.type.dtype.is_float:
+        nan = FUNCTIONS["isnan"](x)
+        some = FUNCTIONS["any"](nan, axis, True)
+        index = FUNCTIONS["where"](some, FUNCTIONS["argmax"](nan, axis, True), index)
     values = FUNCTIONS["take_along_axis"](x, index, axis)
     if keepdims:
         return values, index
@@ -122,6 +127,17 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     return KthPair(*call(_nth, input, place=as_axis(k) - 1, axis=axis, keepdims=keep))
 
 
+def _middle(x: Any, *, place: int) -> Any:
+    """The lower median of a vector; elements equal to it share the gradient, as in PyTorch."""
+    value, _ = _nth(x, place=place, axis=0, keepdims=False, any_nan=True)
+    if not x.type.dtype.is_float:
+        return value
+    where, total = FUNCTIONS["where"], FUNCTIONS["sum"]
+    same = where(FUNCTIONS["isnan"](value), FUNCTIONS["isnan"](x), x == value)
+    same = FUNCTIONS["stop_gradient"](FUNCTIONS["cast"](same, x.type.dtype))
+    return GRADIENT_AS(value, total(where(same > 0, x, 0)) / total(same))
+
+
 @eager()
 def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower median of all elements; along `dim`, the pair (values, indices).
@@ -133,10 +149,10 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """
     if dim is None:
         flat = input.flatten()
-        return call(_nth, flat, place=(flat.shape[0] - 1) // 2, axis=0, keepdims=False)[0]
+        return call(_middle, flat, place=(flat.shape[0] - 1) // 2)
     axis, keep = as_axis(dim), as_flag(keepdim, "keepdim")
     place = (input.shape[axis] - 1) // 2 if input.ndim else 0
-    return MedianPair(*call(_nth, input, place=place, axis=axis, keepdims=keep))
+    return MedianPair(*call(_nth, input, place=place, axis=axis, keepdims=keep, any_nan=True))
 
 
 def _unique_parts(

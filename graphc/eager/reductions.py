@@ -361,20 +361,26 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _norm(x: Any, *, p: Any, axis: Any, keepdims: bool) -> Any:
-    absolute, total = FUNCTIONS["absolute"], FUNCTIONS["sum"]
+    absolute, total, where = FUNCTIONS["absolute"], FUNCTIONS["sum"], FUNCTIONS["where"]
     if p == 2:
         squares = total(x * x, axis, keepdims)
         # The gradient at 0 is 0, not nan.
         zero = squares == 0
-        root = FUNCTIONS["sqrt"](FUNCTIONS["where"](zero, 1, squares))
-        return FUNCTIONS["where"](zero, 0, root)
+        return where(zero, 0, FUNCTIONS["sqrt"](where(zero, 1, squares)))
     if p == 1:
         return total(absolute(x), axis, keepdims)
     if p in (float("inf"), -float("inf")):
         return FUNCTIONS["max" if p > 0 else "min"](absolute(x), axis, keepdims)
     if p == 0:
         return total(FUNCTIONS["cast"](x != 0, x.type.dtype), axis, keepdims)
-    return total(absolute(x) ** p, axis, keepdims) ** (1.0 / p)
+    powers = absolute(x) ** p
+    if p < 1:
+        # Where x is 0 the derivative of a power is infinite; as in PyTorch, 0 comes back.
+        at_zero = float("inf") if p < 0 else 0
+        powers = where(x == 0, at_zero, where(x == 0, 1, absolute(x)) ** p)
+    powers = total(powers, axis, keepdims)
+    zero = powers == 0
+    return where(zero, 0, where(zero, 1, powers) ** (1.0 / p))
 
 
 _norm.backward_name = "LinalgVectorNormBackward0"  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from graphc.eager.registry import call, eager, eager_form, named
 from graphc.errors import DTypeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
 
 _F = FUNCTIONS
 
@@ -104,7 +105,9 @@ def _logit(x: Any, *, eps: float | None) -> Any:
         # In this order, also where eps is above 1/2, as PyTorch does.
         high = FUNCTIONS["where"](x > 1 - eps, 1 - eps, x)
         x = FUNCTIONS["where"](x < eps, eps, high)
-    return FUNCTIONS["log"](x / (1 - x))
+    log = FUNCTIONS["log"]
+    # The derivative of the difference is 1 / x + 1 / (1 - x), which holds at 0 and 1 as well.
+    return GRADIENT_AS(log(x / (1 - x)), log(x) - log(1 - x))
 
 
 @eager()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphc.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import FLOAT, binary, conform, public, unary
 
 LN2, LN10 = math.log(2), math.log(10)
@@ -93,7 +94,8 @@ erfc = _unary(
 
 def _difference(x: Any, y: Any) -> Any:
     """x - y, and 0 where they are equal, infinities too."""
-    return FUNCTIONS["where"](x == y, 0, x - y)
+    # Of equal finite numbers it is 0 by itself, and has a derivative.
+    return FUNCTIONS["where"]((x == y) & FUNCTIONS["isinf"](x), 0, x - y)
 
 
 def _logaddexp_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
@@ -118,4 +120,6 @@ def logaddexp2(x: Any, y: Any) -> Any:
     """log2(2**x + 2**y), elementwise, without overflow."""
     x, y = conform("logaddexp2", [x, y], "float")
     small = exp2(-FUNCTIONS["absolute"](_difference(x, y)))
-    return FUNCTIONS["maximum"](x, y) + log1p(small) * (1 / LN2)
+    value = FUNCTIONS["maximum"](x, y) + log1p(small) * (1 / LN2)
+    # The value has corners in its parts where x is y; its derivative has none.
+    return GRADIENT_AS(value, logaddexp(x * LN2, y * LN2) * (1 / LN2))

@@ -105,16 +105,30 @@ def _prod_vjp(node: Any, ct: Any) -> tuple[Any]:
         return (ct,)
     kept = [a for a in range(len(shape)) if a not in axes]
     order = (*kept, *axes)
-    count = dims.product(shape[a] for a in axes)
-    rows = FUNCTIONS["reshape"](
-        FUNCTIONS["transpose"](x, order), (*(shape[a] for a in kept), count)
-    )
-    others = FUNCTIONS["cumprod"](rows, -1, exclusive=True) * FUNCTIONS["cumprod"](
-        rows, -1, reverse=True, exclusive=True
-    )
+    sizes = [dims.product(shape[a] for a in group) for group in (kept, axes)]
+    rows = FUNCTIONS["reshape"](FUNCTIONS["transpose"](x, order), sizes)
+    # Half of a product may overflow or vanish where the whole does not: rarely in 64 bits.
+    others = _product_of_others(FUNCTIONS["cast"](rows, dtypes.float64))
+    others = FUNCTIONS["cast"](others, x.type.dtype)
     others = FUNCTIONS["reshape"](others, [shape[a] for a in order])
     others = FUNCTIONS["transpose"](others, [order.index(a) for a in range(len(order))])
     return (spread_back(ct, node) * others,)
+
+
+def _product_of_others(rows: Any) -> Any:
+    """For each element the product of the others in its row, without a division.
+
+    Halves of a product may overflow where a factor of 0 makes the whole 0: there it is 0.
+    """
+    cumprod, cumsum, where = (FUNCTIONS[name] for name in ("cumprod", "cumsum", "where"))
+    before = cumprod(rows, -1, exclusive=True)
+    after = cumprod(rows, -1, reverse=True, exclusive=True)
+    zeros = rows == 0
+    others = cumsum(zeros, -1, exclusive=True) + cumsum(zeros, -1, reverse=True, exclusive=True)
+    finite = FUNCTIONS["isfinite"]
+    plain = BROADCAST(ALL_OP(finite(rows), axes=(1,)), axes=(1,), shape=rows.type.shape)
+    lost = plain & (others > 0) & ~finite(before * after)
+    return where(lost, 0, before) * where(lost, 0, after)
 
 
 def _extreme_vjp(node: Any, ct: Any) -> tuple[Any]:

@@ -10,6 +10,7 @@ from graphc.eager.inplace import check_leaf_view, write
 from graphc.eager.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
 from graphc.ir import caller
+from graphc.ops.logic import where
 from graphc.ops.statistics import mean
 from graphc.ops.statistics import sum as sum_
 
@@ -41,6 +42,11 @@ def averaged(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     return mean(losses) if reduction == "mean" else sum_(losses)
+
+
+def above_zero(x: Any) -> Any:
+    """x where it is not below 0, else 0; as in PyTorch, at 0 the whole gradient flows."""
+    return where(x < 0, 0, x)
 
 
 def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:

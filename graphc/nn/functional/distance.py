@@ -9,7 +9,13 @@ from graphc.eager.composite import composite
 from graphc.eager.registry import named
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.ir import caller
-from graphc.nn.functional.common import averaged, check_reduction, reduction_of, show
+from graphc.nn.functional.common import (
+    above_zero,
+    averaged,
+    check_reduction,
+    reduction_of,
+    show,
+)
 from graphc.nn.functional.length import norm_of
 from graphc.ops.arithmetic import square
 from graphc.ops.declare import conform
@@ -104,7 +110,7 @@ def _cosine_embedding_loss(x: Any, y: Any, target: Any, *, margin: float, reduct
         )
     lengths = (sum_(square(x), -1) + 1e-12) * (sum_(square(y), -1) + 1e-12)
     cosine = sum_(x * y, -1) / sqrt(lengths)
-    apart = where(target == -1, maximum(cosine - margin, 0), 0)
+    apart = where(target == -1, above_zero(cosine - margin), 0)
     return averaged(where(target == 1, 1 - cosine, apart), reduction)
 
 
@@ -156,7 +162,7 @@ def _triplet_margin_loss(
     far = norm_of(anchor - negative + eps, p, -1)
     if swap:
         far = minimum(far, norm_of(positive - negative + eps, p, -1))
-    return averaged(maximum(near - far + margin, 0), reduction)
+    return averaged(above_zero(near - far + margin), reduction)
 
 
 def triplet_margin_loss(
@@ -205,7 +211,7 @@ def triplet_margin_loss(
 def _ranked(near: Any, far: Any, between: Any, *, margin: float, reduction: str) -> Any:
     check_reduction("triplet_margin_with_distance_loss", reduction)
     far = far if between is None else minimum(far, between)
-    return averaged(maximum(near - far + margin, 0), reduction)
+    return averaged(above_zero(near - far + margin), reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -241,7 +247,7 @@ def triplet_margin_with_distance_loss(
 @named("MeanBackward0")
 def _margin_ranking_loss(x: Any, y: Any, target: Any, *, margin: float, reduction: str) -> Any:
     check_reduction("margin_ranking_loss", reduction)
-    return averaged(maximum(-target * (x - y) + margin, 0), reduction)
+    return averaged(above_zero(-target * (x - y) + margin), reduction)
 
 
 def margin_ranking_loss(
@@ -268,7 +274,7 @@ def margin_ranking_loss(
 @named("MeanBackward0")
 def _hinge_embedding_loss(x: Any, target: Any, *, margin: float, reduction: str) -> Any:
     check_reduction("hinge_embedding_loss", reduction)
-    far = where(target == 1, 0, maximum(margin - x, 0))
+    far = where(target == 1, 0, above_zero(margin - x))
     return averaged(far + where(target == -1, 0, x), reduction)
 
 

@@ -14,7 +14,6 @@ from graphc.ops import activations
 from graphc.ops.cast import cast
 from graphc.ops.cumulative import cumprod
 from graphc.ops.exponential import softplus
-from graphc.ops.extremes import maximum
 from graphc.ops.filled import arange, zeros
 from graphc.ops.indexing import from_start
 from graphc.ops.logic import where
@@ -209,7 +208,8 @@ def _multi_margin_loss(
     x, target, single = _rows("multi_margin_loss", x, target, False)
     classes = x.type.shape[1]
     place = expand_dims(from_start(target), 1)
-    short = maximum(x - take_along_axis(x, place, 1) + margin, 0)
+    short = x - take_along_axis(x, place, 1) + margin
+    short = where(short <= 0, 0, short)  # at 0 no gradient flows
     short = short if p == 1 else power(short, p)
     if weight is not None:
         short = short * take(weight, place, 0)
@@ -263,7 +263,8 @@ def _multilabel_margin_loss(x: Any, target: Any, *, reduction: str) -> Any:
     marks = zeros((n, classes), dtypes.int64)
     is_target = scatter_add(marks, place, cast(listed, dtypes.int64), 1) > 0
     own = expand_dims(take_along_axis(x, place, 1), 2)
-    short = maximum(1 - (own - expand_dims(x, 1)), 0)
+    short = 1 - (own - expand_dims(x, 1))
+    short = where(short <= 0, 0, short)  # at 0 no gradient flows
     counts = expand_dims(listed, 2) & expand_dims(~is_target, 1)
     losses = sum_(where(counts, short, 0), (1, 2)) / classes
     return averaged(reshape(losses, ()) if single else losses, reduction)

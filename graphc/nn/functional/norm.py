@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc import dims
 from graphc.autograd.mode import no_grad
 from graphc.dtypes import float16, float32
 from graphc.eager.composite import composite, store
@@ -20,6 +21,7 @@ from graphc.ops.arithmetic import square
 from graphc.ops.cast import cast
 from graphc.ops.control import stop_gradient
 from graphc.ops.joining import pad
+from graphc.ops.logic import where
 from graphc.ops.power import power, rsqrt
 from graphc.ops.shaping import reshape
 from graphc.ops.source import size
@@ -122,11 +124,18 @@ def _moved(
     """Running statistics a step towards those of a batch; the variance is the unbiased one."""
     flat = running_mean.type.shape
     middle, spread = (stop_gradient(reshape(t, flat)) for t in (middle, spread))
+    if count == 0:
+        return running_mean, running_var
     ratio = count / (count - 1) if isinstance(count, int) else _ratio(count, spread.type.dtype)
-    return (
+    moved = (
         running_mean * (1 - momentum) + middle * momentum,
         running_var * (1 - momentum) + spread * ratio * momentum,
     )
+    if dims.at_least(count, 1):
+        return moved
+    # A batch of nothing has no statistics.
+    some = size(count) > 0
+    return where(some, moved[0], running_mean), where(some, moved[1], running_var)
 
 
 def _ratio(count: Any, dtype: Any) -> Any:
