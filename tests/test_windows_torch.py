@@ -1,0 +1,95 @@
+"""Windows of every geometry beside PyTorch's: strides beyond the kernel, dilation, padding.
+
+Values and gradients of pooling, convolution and unfolding, enumerated over small sizes; gaps
+between windows, and images whose ends no window reaches, are where kernels went astray.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+import graphc.nn.functional
+
+torch = pytest.importorskip("torch")
+
+GEOMETRIES = [
+    (k, s, p, d)
+    for k, s, p, d in itertools.product((1, 2, 3), (1, 2, 4, 5), (0, 1), (1, 2))
+    if 2 * p <= k
+]
+
+
+def _both(name: str, rank: int, shape: tuple[int, ...], how: dict[str, Any]) -> Any:
+    """Value and gradients by graphc and by PyTorch, eagerly."""
+    rng = np.random.default_rng(sum(shape))
+    data = [rng.standard_normal(shape).astype("f")]
+    if name.startswith("conv"):
+        kernel = how.pop("kernel")
+        first = (2, shape[1]) if name == f"conv{rank}d" else (shape[1], 2)
+        data.append(rng.standard_normal((*first, *(kernel,) * rank)).astype("f"))
+    found = []
+    for library in (gc, torch):
+        tensors = [library.tensor(a, requires_grad=True) for a in data]
+        y = getattr(library.nn.functional, name)(*tensors, **how)
+        (y * y).sum().backward()
+        found.append([y.detach().numpy(), *(t.grad.numpy() for t in tensors)])
+    return found
+
+
+def _agree(name: str, rank: int, shape: tuple[int, ...], how: dict[str, Any]) -> None:
+    ours, theirs = _both(name, rank, shape, dict(how))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4, err_msg=f"{name} {shape} {how}")
+
+
+def _shape(rank: int, k: int, d: int, more: int) -> tuple[int, ...]:
+    return (2, 2, *(d * (k - 1) + 1 + more + axis for axis in range(rank)))
+
+
+def _check(k: int, s: int, p: int, d: int, rank: int, more: int) -> None:
+    shape = _shape(rank, k, d, more)
+    how = {"stride": s, "padding": p}
+    _agree(f"max_pool{rank}d", rank, shape, {**how, "kernel_size": k, "dilation": d})
+    if d == 1:
+        _agree(f"avg_pool{rank}d", rank, shape, {**how, "kernel_size": k})
+    _agree(f"conv{rank}d", rank, shape, {**how, "dilation": d, "kernel": k})
+    if s < 5:
+        _agree(f"conv_transpose{rank}d", rank, shape, {**how, "dilation": d, "kernel": k})
+    if rank == 2:
+        _agree("unfold", rank, shape, {**how, "kernel_size": k, "dilation": d})
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_windows_of_images_are_pytorchs(geometry: tuple[int, ...]) -> None:
+    _check(*geometry, rank=2, more=9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("more", [0, 1, 5, 20])
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_windows_of_any_rank_are_pytorchs(geometry: tuple[int, ...], more: int, rank: int) -> None:
+    _check(*geometry, rank=rank, more=5 if rank == 3 and more == 20 else more)
+
+
+POOLED = ("max_pool2d", "avg_pool2d")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 24, 24), (1, 1, 9, 25)])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 4), (4, 16), (2, 8)])
+@pytest.mark.parametrize("name", POOLED)
+def test_compiled_pooling_with_gaps_is_pytorchs(
+    name: str, kernel: int, stride: int, shape: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).standard_normal(shape).astype("f")
+    x = gc.tensor(data, requires_grad=True)
+    (gc.jit.compile(lambda x: getattr(gc.nn.functional, name)(x, kernel, stride))(x) ** 2
+     ).sum().backward()  # fmt: skip
+    t = torch.tensor(data, requires_grad=True)
+    (getattr(torch.nn.functional, name)(t, kernel, stride) ** 2).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-5, atol=1e-6)
