@@ -11,7 +11,7 @@ from typing import Any
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
-from graphc.ops.declare import as_tensor, check_axis, conform, describe, public
+from graphc.ops.declare import as_tensor, check_axis, conform, describe, public, rounded_once
 from graphc.ops.indexing import from_start
 from graphc.ops.reduce import MAX, SUM
 from graphc.ops.statistics import kept
@@ -75,6 +75,7 @@ def selu(x: Any) -> Any:
 
 
 @public
+@rounded_once
 def silu(x: Any) -> Any:
     """x * sigmoid(x)."""
     x = _floats("silu", x)
@@ -82,6 +83,7 @@ def silu(x: Any) -> Any:
 
 
 @public
+@rounded_once
 def gelu(x: Any, approximate: str = "none") -> Any:
     """x times the normal distribution's probability of a value below x.
 
@@ -108,6 +110,7 @@ def log_sigmoid(x: Any) -> Any:
 
 
 @public
+@rounded_once
 def mish(x: Any) -> Any:
     """x * tanh(softplus(x))."""
     x = _floats("mish", x)
@@ -125,6 +128,7 @@ def _shifted(name: str, x: Any, axis: int) -> tuple[Any, tuple[int, ...]]:
 
 
 @public
+@rounded_once
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along an axis, without overflow.
 
@@ -138,6 +142,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @public
+@rounded_once
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """The logarithm of `softmax`, without loss of accuracy.
 

@@ -9,6 +9,7 @@ where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` no
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,30 @@ def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
     """Make `function` part of the public surface, under its own name or `name`."""
     FUNCTIONS[name or function.__name__.rstrip("_")] = function
     return function
+
+
+def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a composition compute float16 in float32, and round its result once.
+
+    Args:
+        function: of tensors and, among them or after them, settings that stay as they are.
+
+    Returns:
+        The function, of the same signature.
+    """
+    count = function.__code__.co_argcount
+
+    @functools.wraps(function)
+    def run(*given: Any, **named: Any) -> Any:
+        operands = [as_symbolic(x) for x in given[:count]]
+        dtypes_ = {x.type.dtype for x in operands if is_tensor(x)}
+        if dtypes_ != {dtypes.float16}:
+            return function(*given, **named)
+        cast = FUNCTIONS["cast"]
+        wide = [cast(x, dtypes.float32) if is_tensor(x) else x for x in operands]
+        return cast(function(*wide, *given[count:], **named), dtypes.float16)
+
+    return run
 
 
 def is_tensor(value: Any) -> bool:

@@ -11,7 +11,15 @@ from graphc import dims, dtypes
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir import Op, caller
 from graphc.operators import FUNCTIONS
-from graphc.ops.declare import as_tensor, check_axes, check_axis, conform, describe, public
+from graphc.ops.declare import (
+    as_tensor,
+    check_axes,
+    check_axis,
+    conform,
+    describe,
+    public,
+    rounded_once,
+)
 from graphc.ops.reduce import ALL_OP, ANY_OP, ARGMAX, ARGMIN, MAX, MIN, PROD, SUM
 
 
@@ -293,6 +301,7 @@ def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float =
 
 
 @public
+@rounded_once
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over axes, without overflow; -inf of all -inf.
 

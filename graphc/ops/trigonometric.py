@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.operators import FUNCTIONS
 from graphc.ops.arithmetic import hypot
-from graphc.ops.declare import FLOAT, binary, conform, public, unary
+from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, unary
 from graphc.ops.power import sqrt
 
 
@@ -87,6 +87,7 @@ _SERIES = [(-1.0) ** k / math.factorial(2 * k + 1) for k in range(8)]
 
 
 @public
+@rounded_once
 def sinc(x: Any) -> Any:
     """sin(pi * x) / (pi * x), elementwise, and 1 at 0, with all its derivatives."""
     (x,) = conform("sinc", [x], "float")
@@ -99,7 +100,11 @@ def sinc(x: Any) -> Any:
     for coefficient in _SERIES[-2:0:-1]:
         series = (series + coefficient) * square
     large = where(near, 1, y)
-    return where(near, series + 1, sin(large) / large)
+    # Of x only what is left of the nearest integer turns the sine; odd integers change its sign.
+    whole = FUNCTIONS["rint"](x)
+    odd = FUNCTIONS["absolute"](whole - FUNCTIONS["rint"](whole * 0.5) * 2)
+    wave = sin((x - whole) * math.pi) * (1 - odd * 2)
+    return where(near, series + 1, wave / large)
 
 
 for _alias, _function in {
