@@ -45,7 +45,7 @@ def _erfc_numpy(x: np.ndarray) -> np.ndarray:
 
     found = scipy.special.erfc(x)
     # SciPy loses digits there, in the end all of them; libm does not.
-    tail = (x > 1) & (x < 28)
+    tail = (x > 5) & (x < 28)
     if np.any(tail) and x.dtype == np.float64:
         found = np.where(tail, np.vectorize(math.erfc, otypes=[np.float64])(x), found)
     return found
