@@ -40,6 +40,18 @@ class Graphc:
         """The root of the variance."""
         return gc.std(x, axis=axis, keepdims=keepdims, correction=0)
 
+    def max(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        """The greatest elements: PyTorch's function gives their places as well."""
+        if isinstance(x, gc.Tensor) and axis is not None:
+            return gc.amax(x, axis, keepdims)
+        return gc.max(x) if axis is None else gc.max(x, axis, keepdims)
+
+    def min(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        """The least elements."""
+        if isinstance(x, gc.Tensor) and axis is not None:
+            return gc.amin(x, axis, keepdims)
+        return gc.min(x) if axis is None else gc.min(x, axis, keepdims)
+
     def logsumexp(self, x: Any, axis: int, keepdims: bool = False) -> Any:
         """The logarithm of a sum of exponentials."""
         return gc.logsumexp(x, axis, keepdims)
