@@ -6,6 +6,7 @@
 | `GRAPHC_DUMP=dir` | every pass's graph as text and dot |
 | `GRAPHC_CHECK=1,2,finite` | verify after passes, compare by value, name the first nan or inf |
 | `GRAPHC_CHECK=poison` | fill memory with nan before calls, look for writes past buffers after |
+| `GRAPHC_CHECK=bounds` | test every access of every kernel |
 | `GRAPHC_SKIP=fuse,cse` | leave passes out |
 | `GRAPHC_DEVICE=reference` | run the interpreter instead of kernels |
 | `GRAPHC_THREADS=n` | size of the thread team |
