@@ -155,6 +155,8 @@ def test_the_convnet_ends_at_pytorchs_losses(
     images = data.data.numpy().reshape(-1, 1, 28, 28).astype(np.float32) / 255
     labels = data.targets.numpy()
     parts = [slice(k, k + 32) for k in range(0, 192, 32)]
+    # Drawn anew, some weights put an activation so near a kink that roundings part the trainings.
+    torch.manual_seed(0)
     theirs, ours = other.ConvNet(), own.ConvNet()
     _same_weights(ours, theirs)
     found = own.train(ours, [(gc.tensor(images[p]), gc.tensor(labels[p])) for p in parts], 5)
