@@ -116,25 +116,39 @@ def solve(size: Size, value: int, sizes: dict[str, int]) -> bool:
         return True
     if len(unknown) > 1 or not isinstance(size, Dim):
         return False
-    slope = dims.substitute(size, {unknown[0]: 1}) - dims.substitute(size, {unknown[0]: 0})
-    offset = dims.substitute(size, {unknown[0]: 0})
-    linear = size == slope * dims.symbol(unknown[0]) + offset
-    if not linear or not isinstance(slope, int) or not isinstance(offset, int):
+    parts = _linear(size, unknown[0])
+    if parts is None:
+        return False
+    slope, offset = parts
+    if not isinstance(offset, int):
         return False
     sizes[unknown[0].name] = max(0, (value - offset) // slope)
     return True
 
 
+def _linear(size: Dim, symbol: dims.Symbol) -> tuple[int, Size] | None:
+    """Slope and offset of a size that is linear in a symbol, the slope a number other than 0."""
+    offset = dims.substitute(size, {symbol: 0})
+    slope = dims.substitute(size, {symbol: 1}) - offset
+    if not isinstance(slope, int) or not slope or size != slope * dims.symbol(symbol) + offset:
+        return None
+    return slope, offset
+
+
 def determined(size: Size) -> dims.Symbol | None:
     """The symbol that is known once `size` is: `size` is linear in it and depends on no other."""
+    found = _of_one_symbol(size)
+    return None if found is None else found[0]
+
+
+def _of_one_symbol(size: Size) -> tuple[dims.Symbol, int, Size] | None:
+    """The only symbol of a size that is linear in it, with slope and offset."""
     symbols = dims.symbols(size)
     if len(symbols) != 1 or not isinstance(size, Dim):
         return None
     (symbol,) = symbols
-    offset = dims.substitute(size, {symbol: 0})
-    slope = dims.substitute(size, {symbol: 1}) - offset
-    linear = isinstance(slope, int) and slope and size == slope * dims.symbol(symbol) + offset
-    return symbol if linear else None
+    parts = _linear(size, symbol)
+    return None if parts is None else (symbol, *parts)
 
 
 def match(pairs: Sequence[tuple[Size, Size]]) -> dict[dims.Symbol, Size]:
@@ -149,10 +163,9 @@ def match(pairs: Sequence[tuple[Size, Size]]) -> dict[dims.Symbol, Size]:
     found: dict[dims.Symbol, Size] = {}
     # Plain symbols first: what they become is said outright.
     for size, new in sorted(pairs, key=lambda pair: str(pair[0]).isidentifier(), reverse=True):
-        symbol = determined(size)
-        if symbol is not None and symbol not in found:
-            offset = dims.substitute(size, {symbol: 0})
-            slope = dims.substitute(size, {symbol: 1}) - offset
+        parts = _of_one_symbol(size)
+        if parts is not None and parts[0] not in found:
+            symbol, slope, offset = parts
             found[symbol] = (new - offset) // slope
     for size, new in pairs:
         for symbol in dims.symbols(size) - set(found):

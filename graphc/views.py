@@ -120,14 +120,14 @@ def read_in_place(node: Node, user: Node) -> tuple[Node, tuple[Size, ...]] | Non
         None when the operand must be in memory itself.
     """
     fact = user.op.lowering
-    if joins_many(user):
-        found = strides(node)
-        plain = found is not None and found[1] == contiguous(tensor_type(node).shape)
-        return found if plain else None
-    if user.op.kind is not Kind.CONTRACT or not isinstance(fact, Library):
+    if user.op.kind is Kind.CONTRACT and isinstance(fact, Library):
+        any_stride = fact.strided
+    elif joins_many(user):
+        any_stride = False
+    else:
         return None
     found = strides(node)
-    if found is None or (not fact.strided and found[1] != contiguous(tensor_type(node).shape)):
+    if found is None or (not any_stride and found[1] != contiguous(tensor_type(node).shape)):
         return None
     return found
 

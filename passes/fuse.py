@@ -98,10 +98,9 @@ class _Fusion(Clustering):
         if not chosen:
             self._start(node)
             return
-        for other in chosen[1:]:
-            chosen[0] = self._merge(chosen[0], other)
-        self._join(node, chosen[0])
-        self._note_axes(chosen[0], node, accepted)
+        cluster = self._merge(chosen) if len(chosen) > 1 else chosen[0]
+        self._join(node, cluster)
+        self._note_axes(cluster, node, accepted)
 
     def _note_axes(self, cluster: Cluster, node: Node, planned: Planned | None) -> None:
         """Keep what planning found, for nodes that run along with what is there."""
@@ -292,10 +291,7 @@ class _Fusion(Clustering):
         cluster.before |= self.behind[node] & ~cluster.bits
         self.of[node] = cluster
 
-    def _merge(self, first: Cluster, second: Cluster) -> Cluster:
-        return self._merge_all([first, second])
-
-    def _merge_all(self, clusters: Sequence[Cluster]) -> Cluster:
+    def _merge(self, clusters: Sequence[Cluster]) -> Cluster:
         """Make the first of some clusters all of them."""
         first = clusters[0]
         for other in clusters[1:]:
@@ -363,7 +359,7 @@ class _Fusion(Clustering):
             ):
                 updates.append(cluster)
         if len(updates) > 1:
-            self._merge_all(updates)
+            self._merge(updates)
 
 
 def _is_fusable(node: Node) -> bool:

@@ -12,9 +12,8 @@ An observer is called as `observer(name, before, after, time_s)`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,9 +22,9 @@ from graphc.errors import GraphcError, InternalError
 from graphc.interpret import run_sized
 from graphc.ir import Graph, all_nodes, tensor_type
 from graphc.ops.looping import WHILE
-from graphc.ops.source import Bound
+from graphc.sampling import sample_arrays
 from graphc.text import show
-from graphc.types import TensorType, shape_symbols
+from graphc.types import shape_symbols
 from graphc.verify import verify
 
 Observer = Callable[[str, Graph, Graph, float], None]
@@ -161,20 +160,3 @@ def sample_sizes(graph: Graph) -> dict[str, int]:
                 size = symbol.max // step * step
             sizes[symbol.name] = size
     return sizes
-
-
-def sample_arrays(graph: Graph, sizes: Mapping[str, int], seed: int = 0) -> list[np.ndarray]:
-    """Random values for a graph's inputs: standard normal, small integers, coins; parameters and
-    constants that carry an array keep it."""
-    rng = np.random.default_rng(seed)
-    return [
-        node.state.array if isinstance(node, Bound) else _draw(rng, tensor_type(node), sizes)
-        for node in graph.inputs
-    ]
-
-
-def _draw(rng: np.random.Generator, type_: TensorType, sizes: Mapping[str, int]) -> Any:
-    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
-    if type_.dtype.is_float:
-        return rng.standard_normal(shape).astype(type_.dtype.numpy)
-    return rng.integers(0, 2, shape).astype(type_.dtype.numpy)

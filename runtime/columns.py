@@ -283,13 +283,10 @@ class Collector:
     def finish(self, steps_of: Callable[[Body], list[Step]]) -> list[Step]:
         """The chunks' partial results in order, and what follows from them."""
         body = self._after()
-        combine = [self._combine_step(column) for column in self.columns]
-        try:
-            spaces, nests = plan(body.graph)
-        except Unfit:
-            return [*combine, *steps_of(body)]
-        if any(nest.columns for nest in nests):
-            return [*combine, *steps_of(body)]
+        planned = _without_columns(body.graph)
+        if planned is None:
+            return [*map(self._combine_step, self.columns), *steps_of(body)]
+        spaces, nests = planned
         arguments, buffers = body.reading(body.graph, body.graph.outputs)
         results = {k: body.result(arguments, buffers, k) for k in range(len(body.positions))}
         assembly = Assembly(arguments, Symbols())
@@ -300,7 +297,8 @@ class Collector:
             assembly.serial([*(_combined(c, "0", c.count) for c in self.columns), *blocks])
             return [assembly.step(body.node, label, 1, 1)]
         extents, grain = assembly.parallel(blocks)
-        return [*combine, assembly.step(body.node, label, extents, grain)]
+        finish = assembly.step(body.node, label, extents, grain)
+        return [*map(self._combine_step, self.columns), finish]
 
     def _combine_step(self, column: Column) -> Step:
         arguments = Arguments()
@@ -339,6 +337,15 @@ class Collector:
             positions=[body.positions[k] for k in after],
             key=f"{self.key}after ",
         )
+
+
+def _without_columns(graph: Graph) -> tuple[Spaces, list[Nesting]] | None:
+    """The nests of a body, if it has some and none collects over its rows."""
+    try:
+        spaces, nests = plan(graph)
+    except Unfit:
+        return None
+    return None if any(nest.columns for nest in nests) else (spaces, nests)
 
 
 def _combined(column: Column, low: str, high: Size | str) -> Block:

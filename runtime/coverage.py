@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Node, all_nodes, bodies, tensor_type
+from graphc.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.runtime import homes as places
 from graphc.runtime import language
 from graphc.runtime.homes import COPY, Copy, Homes
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.step import Number, StatusBlock, Step, Value, Workspace, evaluate
+from graphc.sampling import sample_arrays
 from graphc.types import TensorType, TupleType, shape_symbols
 
 # What a program may cost to be run here: elements computed, each some microseconds.
@@ -190,11 +190,10 @@ class _Run:
         self.graph, self.homes, self.sizes = graph, homes, sizes
         self.memory: dict[Hashable, Memory] = {}
         self.status = np.zeros(8, np.int64)
-        rng = np.random.default_rng(0)
-        for node in graph.inputs:
+        for node, array in zip(graph.inputs, sample_arrays(graph, sizes)):
             memory = self.value(node, 0)
             memory.writer[:] = INPUT
-            memory.data[:] = _drawn(rng, node, sizes).reshape(-1).view(np.uint8)
+            memory.data[:] = array.reshape(-1).view(np.uint8)
 
     def value(self, node: Node, index: int) -> Memory:
         """The memory of a value, shared by all that are computed in its place."""
@@ -273,17 +272,6 @@ class _Run:
                     [node.describe(), _with(self.sizes)],
                     where=node.origin or "",
                 )
-
-
-def _drawn(rng: np.random.Generator, node: Node, sizes: Mapping[str, int]) -> np.ndarray:
-    state = getattr(node, "state", None)
-    if state is not None:
-        return np.ascontiguousarray(state.array)
-    type_ = tensor_type(node)
-    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
-    if type_.dtype.is_float:
-        return rng.standard_normal(shape).astype(type_.dtype.numpy)
-    return rng.integers(0, 2, shape).astype(type_.dtype.numpy)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -9,14 +9,15 @@ their sizes; bits are copied, so there is one for each width of an element.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from graphc import views
 from graphc.dims import Size
 from graphc.ir import Node, tensor_type
+from graphc.runtime.contraction import sized
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.nest import SLICE, around
-from graphc.runtime.step import Argument, Number, Sized, Step, Value, evaluate
+from graphc.runtime.step import Argument, Number, Step, Value
 
 # Words of a row: elements of a run, where it begins in the result's, and the two addresses.
 WIDTH = 4
@@ -72,34 +73,17 @@ def joined(node: Node, value_of: Callable[[Node], Value]) -> list[Step]:
             pieces.append((size, place, source))
         place = place + size
     run = pieces[0][0]
-    each = _turn(run)
+    # Runs that one turn copies, and turns: every piece, for every few runs.
+    each = sized(lambda run: max(1, TURN // max(run, 1)), run)
     args: list[Argument] = [Number(len(pieces))]
     for size, start, source in pieces:
         args += [Number(size), Number(start), value_of(source), Value(node)]
     args += [Number(place), Number(runs), Number(each)]
-    extent = _turns(len(pieces), runs, each)
+    extent = sized(lambda runs, each: len(pieces) * -(-runs // each), runs, each)
     work = run * each if isinstance(each, int) and isinstance(run, int) else TURN
     grain = max(1, SLICE // max(work, 1))
     kernel = join_kernel(result.dtype.itemsize)
     return [Step(kernel, tuple(args), extent, node, grain, notes=(f"{len(pieces)} pieces",))]
-
-
-def _turn(run: Size) -> Sized:
-    """Runs that one turn copies."""
-
-    def runs(sizes: Mapping[str, int]) -> int:
-        return max(1, TURN // max(evaluate(run, sizes), 1))
-
-    return runs({}) if isinstance(run, int) else runs
-
-
-def _turns(pieces: int, runs: Size, each: Sized) -> Sized:
-    """The length of the parallel range: every piece, for every few runs."""
-
-    def extent(sizes: Mapping[str, int]) -> int:
-        return pieces * -(-evaluate(runs, sizes) // evaluate(each, sizes))
-
-    return extent({}) if isinstance(runs, int) and isinstance(each, int) else extent
 
 
 @functools.cache

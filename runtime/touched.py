@@ -7,7 +7,7 @@
             y[i] = x[i] * f32(2.0)          # reads 0, writes 1
 
 What a branch may touch counts as touched. A kernel that works through a table in its arguments
-(`many`) touches the same words of each row. Not here: which elements (`coverage`).
+(`many`, `joined`) touches the same words of each row. Not here: which elements (`coverage`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ RANKS = (
     ("graphc.ir",),
     ("graphc.files", "graphc.interpret", "graphc.views"),
     ("graphc.ops",),
-    ("graphc.spaces",),
+    ("graphc.sampling", "graphc.spaces"),
     ("graphc.nesting",),
     ("graphc.text",),
     ("graphc.verify", "graphc.viz"),

@@ -38,27 +38,19 @@ def _assert_pytorchs(name: str, small: bool, dtype: str, results: Any) -> None:
             )
 
 
-def test_a_small_model_trains_compiled() -> None:
-    name = "resnet"
+def _small(*default: str) -> list[Any]:
+    """All models; those that the default run leaves out are slow."""
+    return [n if n in default else pytest.param(n, marks=slow) for n in NAMES]
+
+
+@pytest.mark.parametrize("name", _small("resnet"))
+def test_a_small_model_trains_compiled(name: str) -> None:
     results = train(load(name), gc, True, "float64", COMPILED)
     _assert_pytorchs(name, True, "float64", results)
 
 
-@pytest.mark.parametrize("name", ["language", "diffusion"])
+@pytest.mark.parametrize("name", _small("language", "diffusion"))
 def test_a_small_model_trains_eagerly(name: str) -> None:
-    _assert_pytorchs(name, True, "float64", train(load(name), gc, True, "float64"))
-
-
-@slow
-@pytest.mark.parametrize("name", NAMES)
-def test_every_small_model_trains_compiled(name: str) -> None:
-    results = train(load(name), gc, True, "float64", COMPILED)
-    _assert_pytorchs(name, True, "float64", results)
-
-
-@slow
-@pytest.mark.parametrize("name", NAMES)
-def test_every_small_model_trains_eagerly(name: str) -> None:
     _assert_pytorchs(name, True, "float64", train(load(name), gc, True, "float64"))
 
 

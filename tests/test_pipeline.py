@@ -17,8 +17,9 @@ from graphc.ir import OPS, Graph, Node
 from graphc.passes import pipeline
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
-from graphc.passes.observers import close, sample_arrays, sample_sizes
+from graphc.passes.observers import close, sample_sizes
 from graphc.passes.pipeline import LEVELS, Repeat, optimize
+from graphc.sampling import sample_arrays
 from graphc.text import parse, show
 
 

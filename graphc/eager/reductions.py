@@ -12,6 +12,7 @@ from graphc.eager.tensor import Tensor
 from graphc.errors import DTypeError
 from graphc.ir import caller
 from graphc.operators import FUNCTIONS
+from graphc.ops.norms import vector_norm
 
 MaxPair = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
 MinPair = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
@@ -360,30 +361,9 @@ def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     return AminmaxPair(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
+@named("LinalgVectorNormBackward0")
 def _norm(x: Any, *, p: Any, axis: Any, keepdims: bool) -> Any:
-    absolute, total, where = FUNCTIONS["absolute"], FUNCTIONS["sum"], FUNCTIONS["where"]
-    if p == 2:
-        squares = total(x * x, axis, keepdims)
-        # The gradient at 0 is 0, not nan.
-        zero = squares == 0
-        return where(zero, 0, FUNCTIONS["sqrt"](where(zero, 1, squares)))
-    if p == 1:
-        return total(absolute(x), axis, keepdims)
-    if p in (float("inf"), -float("inf")):
-        return FUNCTIONS["max" if p > 0 else "min"](absolute(x), axis, keepdims)
-    if p == 0:
-        return total(FUNCTIONS["cast"](x != 0, x.type.dtype), axis, keepdims)
-    powers = absolute(x) ** p
-    if p < 1:
-        # Where x is 0 the derivative of a power is infinite; as in PyTorch, 0 comes back.
-        at_zero = float("inf") if p < 0 else 0
-        powers = where(x == 0, at_zero, where(x == 0, 1, absolute(x)) ** p)
-    powers = total(powers, axis, keepdims)
-    zero = powers == 0
-    return where(zero, 0, where(zero, 1, powers) ** (1.0 / p))
-
-
-_norm.backward_name = "LinalgVectorNormBackward0"  # type: ignore[attr-defined]
+    return vector_norm(x, p, axis, keepdims)
 
 
 @eager()

@@ -20,6 +20,7 @@ from graphc.ops.declare import (
     public,
     rounded_once,
 )
+from graphc.ops.norms import root
 from graphc.ops.reduce import ALL_OP, ANY_OP, ARGMAX, ARGMIN, MAX, MIN, PROD, SUM
 
 
@@ -294,10 +295,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float =
 @public
 def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
     """The square root of `var`, with its arguments; its gradient is 0 where it is 0."""
-    v = var(x, axis, keepdims, correction=correction)
-    none = v == 0
-    # PyTorch's gradient: that of the root is infinite at 0, and 0 times infinity is nan.
-    return FUNCTIONS["where"](none, 0, FUNCTIONS["sqrt"](FUNCTIONS["where"](none, 1, v)))
+    return root(var(x, axis, keepdims, correction=correction))
 
 
 @public

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from graphc.eager.composite import composite
 from graphc.eager.registry import named
-from graphc.ops.arithmetic import absolute, square
 from graphc.ops.declare import check_axis
 from graphc.ops.extremes import maximum
-from graphc.ops.logic import where
-from graphc.ops.power import power, sqrt
+from graphc.ops.norms import vector_norm
 from graphc.ops.shaping import expand_dims
-from graphc.ops.statistics import max as max_
-from graphc.ops.statistics import sum as sum_
 
 
 def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
@@ -22,22 +17,7 @@ def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
     if not x.type.shape:
         check_axis("norm", dim, 1)
         return norm_of(expand_dims(x, 0), p, 0)
-    if p == math.inf:
-        return max_(absolute(x), dim, keepdims=keepdims)
-    if p == 0:
-        return sum_((x != 0).astype(x.type.dtype), dim, keepdims=keepdims)
-    if p == 1:
-        return sum_(absolute(x), dim, keepdims=keepdims)
-    if p == 2:
-        return _safe_root(sum_(square(x), dim, keepdims=keepdims), 2)
-    return _safe_root(sum_(power(absolute(x), p), dim, keepdims=keepdims), p)
-
-
-def _safe_root(total: Any, p: float) -> Any:
-    positive = total > 0
-    inside = where(positive, total, 1)
-    root = sqrt(inside) if p == 2 else power(inside, 1.0 / p)
-    return where(positive, root, total * 0)
+    return vector_norm(x, p, dim, keepdims)
 
 
 @composite
