@@ -34,7 +34,7 @@ import _thread
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphc.errors import ReentryError
@@ -42,6 +42,8 @@ from graphc.errors import ReentryError
 # Seconds that a wait lasts, at first and at most, before it looks for turns that nobody holds.
 _FIRST_LOOK = 0.005
 _LAST_LOOK = 0.1
+# Looks that must find the same turns waiting for each other.
+_LOOKS = 3
 
 
 class Access:
@@ -137,6 +139,7 @@ def _wait(turn: object, claim: Access) -> None:
     gate = _thread.allocate_lock()
     gate.acquire()
     patience = _FIRST_LOOK
+    circles: list[frozenset[tuple[object, object]]] = []
     _waiting[turn] = gate
     while _is_barred(turn, claim, own):
         if gate.acquire(timeout=patience):
@@ -144,7 +147,8 @@ def _wait(turn: object, claim: Access) -> None:
         patience = min(2 * patience, _LAST_LOOK)
         _sweep()
         if own:
-            _refuse_deadlock(turn, claim, own)
+            circles = [*circles, _circle(turn)][-_LOOKS:]
+            _refuse_deadlock(circles)
 
 
 def _is_barred(turn: object, claim: Access, own: Mapping[object, int]) -> bool:
@@ -197,19 +201,59 @@ def _refuse_torn(claim: Access, own: Iterable[Access | None]) -> None:
             )
 
 
-def _refuse_deadlock(turn: object, claim: Access, own: Mapping[object, int]) -> None:
-    """Raise if a thread that `turn` waits for waits itself, inside what it has under way."""
-    line = _line.copy()
+def _refuse_deadlock(circles: Sequence[frozenset[tuple[object, object]]]) -> None:
+    """Raise if the last looks all found one circle."""
+    if len(circles) == _LOOKS and circles[0] and len(set(circles)) == 1:
+        raise ReentryError(
+            "two threads that were interrupted wait for each other's state",
+            hint="let signal handlers set a flag, and look at the flag between calls",
+        )
+
+
+def _circle(turn: object) -> frozenset[tuple[object, object]]:
+    """Pairs of a turn and one that it waits for, which lead from `turn` back to its own thread.
+
+    Only turns whose threads have others are followed: those of other threads hold nothing that
+    anybody waits for. What is read here changes meanwhile, so a circle is only a deadlock if it
+    is there again and again, of the same turns.
+    """
+    line, inner, waiting = _line.copy(), _inner.copy(), set(_waiting.copy())
     threads = _held(line, sys._current_frames())
-    waiting = {threads.get(other) for other in _waiting if other in _inner and other is not turn}
-    for other, theirs in line.items():
-        if other is turn or other in own or not claim.conflicts(theirs):
-            continue
-        if threads.get(other) in waiting:
-            raise ReentryError(
-                "two threads that were interrupted wait for each other's state",
-                hint="let signal handlers set a flag, and look at the flag between calls",
-            )
+    # Where each thread waits: in its last turn, if a handler waits within another wait.
+    stuck = {threads[t]: t for t in inner if t in waiting and t in threads}
+    ways: dict[object, frozenset[tuple[object, object]]] = {turn: frozenset()}
+    follow = [turn]
+    while follow:
+        late = follow.pop()
+        for other in _before(late, line, inner, waiting):
+            thread = threads.get(other)
+            if thread is None or thread == threads.get(late):
+                continue
+            way = ways[late] | {(late, other)}
+            if thread == threads.get(turn):
+                return way
+            after = stuck.get(thread)
+            if after is not None and after not in ways:
+                ways[after] = way
+                follow.append(after)
+    return frozenset()
+
+
+def _before(
+    turn: object,
+    line: Mapping[object, Access],
+    inner: Mapping[object, Access],
+    waiting: set[object],
+) -> list[object]:
+    """The turns that an inner one waits for, its own thread's among them; see
+    `_is_behind_running`."""
+    claim = inner.get(turn)
+    if claim is None:
+        return []
+    earlier = itertools.takewhile(lambda other: other is not turn, inner)
+    running = (other for other in line if other is not turn and other not in waiting)
+    found = dict.fromkeys([*earlier, *running])
+    return [other for other in found if other in line and claim.conflicts(line[other])]
 
 
 def _sweep() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -303,6 +304,27 @@ def test_two_interrupted_threads_that_wait_for_each_other_are_told() -> None:
         thread.join(60)
         assert not thread.is_alive()
     assert "told" in outcomes and len(outcomes) == 2
+    assert not line._line and not line._inner
+
+
+def test_threads_that_wait_for_a_third_inside_what_they_hold_are_no_deadlock() -> None:
+    state = object()
+    outcomes: list[str] = []
+
+    def run() -> None:
+        with access(writes=[object()], whole=True), access(writes=[state]):
+            outcomes.append("went ahead")
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    with access(writes=[state]):
+        for thread in threads:
+            thread.start()
+        while len(line._waiting) < 3:
+            time.sleep(0.001)
+        time.sleep(0.5)  # many looks
+    for thread in threads:
+        thread.join(60)
+    assert outcomes == ["went ahead"] * 3
     assert not line._line and not line._inner
 
 
