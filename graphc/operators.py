@@ -1,13 +1,13 @@
 """Operators and methods of symbolic tensors, looked up by name among the public functions.
 
-`Operators` is mixed into `ir.Node` (and into patterns and, later, eager tensors). The functions
+`Operators` is mixed into `ir.Node`, into patterns and into eager tensors. The functions
 themselves register here when `ops/` declares them, so nothing is imported upwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from graphc.errors import ArgumentError, ShapeError
 
@@ -50,11 +50,11 @@ class Operators:
         return self.type.size
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Self:
         """The tensor with its axes reversed."""
         return FUNCTIONS["transpose"](self)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Self:
         return FUNCTIONS["getitem"](self, index)
 
     def __bool__(self) -> bool:
@@ -71,7 +71,7 @@ class Operators:
             raise ShapeError(f"len() needs a fixed size; axis 0 has size {self.shape[0]}")
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -80,16 +80,16 @@ class Operators:
             hint="compile or interpret the graph and use the result",
         )
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any) -> Self:
         """The tensor cast to another dtype."""
         return FUNCTIONS["cast"](self, dtype)
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Self:
         """The same elements in another shape; one size may be -1."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return FUNCTIONS["reshape"](self, tuple(sizes))
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Self:
         """The tensor with its axes permuted (reversed without arguments)."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
         return FUNCTIONS["transpose"](self, tuple(order) or None)
@@ -102,7 +102,186 @@ class Operators:
 
     __hash__ = object.__hash__
 
+    def __add__(self, other: Any) -> Self:
+        return FUNCTIONS["add"](self, other)
 
+    def __radd__(self, other: Any) -> Self:
+        return FUNCTIONS["add"](other, self)
+
+    def __sub__(self, other: Any) -> Self:
+        return FUNCTIONS["subtract"](self, other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return FUNCTIONS["subtract"](other, self)
+
+    def __mul__(self, other: Any) -> Self:
+        return FUNCTIONS["multiply"](self, other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return FUNCTIONS["multiply"](other, self)
+
+    def __truediv__(self, other: Any) -> Self:
+        return FUNCTIONS["divide"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return FUNCTIONS["divide"](other, self)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return FUNCTIONS["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return FUNCTIONS["floor_divide"](other, self)
+
+    def __mod__(self, other: Any) -> Self:
+        return FUNCTIONS["remainder"](self, other)
+
+    def __rmod__(self, other: Any) -> Self:
+        return FUNCTIONS["remainder"](other, self)
+
+    def __pow__(self, other: Any) -> Self:
+        return FUNCTIONS["power"](self, other)
+
+    def __rpow__(self, other: Any) -> Self:
+        return FUNCTIONS["power"](other, self)
+
+    def __matmul__(self, other: Any) -> Self:
+        return FUNCTIONS["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Self:
+        return FUNCTIONS["matmul"](other, self)
+
+    def __and__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_and"](self, other)
+
+    def __rand__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_and"](other, self)
+
+    def __or__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_or"](self, other)
+
+    def __ror__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_or"](other, self)
+
+    def __xor__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Self:
+        return FUNCTIONS["bitwise_xor"](other, self)
+
+    def __lshift__(self, other: Any) -> Self:
+        return FUNCTIONS["left_shift"](self, other)
+
+    def __rlshift__(self, other: Any) -> Self:
+        return FUNCTIONS["left_shift"](other, self)
+
+    def __rshift__(self, other: Any) -> Self:
+        return FUNCTIONS["right_shift"](self, other)
+
+    def __rrshift__(self, other: Any) -> Self:
+        return FUNCTIONS["right_shift"](other, self)
+
+    def __lt__(self, other: Any) -> Self:
+        return FUNCTIONS["less"](self, other)
+
+    def __le__(self, other: Any) -> Self:
+        return FUNCTIONS["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Self:
+        return FUNCTIONS["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Self:
+        return FUNCTIONS["greater_equal"](self, other)
+
+    def __neg__(self) -> Self:
+        return FUNCTIONS["negative"](self)
+
+    def __abs__(self) -> Self:
+        return FUNCTIONS["absolute"](self)
+
+    def __invert__(self) -> Self:
+        return FUNCTIONS["invert"](self)
+
+    def __pos__(self) -> Self:
+        return FUNCTIONS["positive"](self)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.sum`."""
+        return FUNCTIONS["sum"](self, axis, keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.prod`."""
+        return FUNCTIONS["prod"](self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.max`."""
+        return FUNCTIONS["max"](self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.min`."""
+        return FUNCTIONS["min"](self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.mean`."""
+        return FUNCTIONS["mean"](self, axis, keepdims)
+
+    def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Self:
+        """See `graphc.var`."""
+        return FUNCTIONS["var"](self, axis, keepdims, correction=correction)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.any`."""
+        return FUNCTIONS["any"](self, axis, keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.all`."""
+        return FUNCTIONS["all"](self, axis, keepdims)
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.argmax`."""
+        return FUNCTIONS["argmax"](self, axis, keepdims)
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> Self:
+        """See `graphc.argmin`."""
+        return FUNCTIONS["argmin"](self, axis, keepdims)
+
+    def cumsum(self, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Self:
+        """See `graphc.cumsum`."""
+        return FUNCTIONS["cumsum"](self, axis, reverse=reverse, exclusive=exclusive)
+
+    def cumprod(self, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Self:
+        """See `graphc.cumprod`."""
+        return FUNCTIONS["cumprod"](self, axis, reverse=reverse, exclusive=exclusive)
+
+    def squeeze(self, axis: Any = None) -> Self:
+        """See `graphc.squeeze`."""
+        return FUNCTIONS["squeeze"](self, axis)
+
+    def repeat(self, repeats: int, axis: Any = None) -> Self:
+        """See `graphc.repeat`."""
+        return FUNCTIONS["repeat"](self, repeats, axis)
+
+    def take(self, index: Any, axis: Any = None) -> Self:
+        """See `graphc.take`."""
+        return FUNCTIONS["take"](self, index, axis)
+
+    def clip(self, min: Any = None, max: Any = None) -> Self:
+        """See `graphc.clip`."""
+        return FUNCTIONS["clip"](self, min, max)
+
+    def sort(self, axis: Any = -1, descending: bool = False) -> Self:
+        """See `graphc.sort`."""
+        return FUNCTIONS["sort"](self, axis, descending)
+
+    def argsort(self, axis: Any = -1, descending: bool = False) -> Self:
+        """See `graphc.argsort`."""
+        return FUNCTIONS["argsort"](self, axis, descending)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Self:
+        """See `graphc.flatten`."""
+        return FUNCTIONS["flatten"](self, start_dim, end_dim)
+
+
+# What the operators are called, for those who make others of them.
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
     "floordiv": "floor_divide", "mod": "remainder", "pow": "power", "matmul": "matmul",
@@ -110,33 +289,3 @@ BINARY = {
     "rshift": "right_shift",
 }  # fmt: skip
 COMPARE = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-UNARY = {"neg": "negative", "abs": "absolute", "invert": "invert", "pos": "positive"}
-METHODS = (
-    "sum", "prod", "max", "min", "mean", "var", "any", "all", "argmax", "argmin", "cumsum",
-    "cumprod", "squeeze", "repeat", "take", "clip", "sort", "argsort", "flatten",
-)  # fmt: skip
-
-
-def _forward(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return FUNCTIONS[name](self, *args, **kwargs)
-
-    method.__name__ = name
-    method.__doc__ = f"See `graphc.{name}`."
-    return method
-
-
-def _reflected(name: str) -> Callable[..., Any]:
-    def method(self: Any, other: Any) -> Any:
-        return FUNCTIONS[name](other, self)
-
-    method.__name__ = name
-    return method
-
-
-for _python, _name in {**BINARY, **COMPARE, **UNARY}.items():
-    setattr(Operators, f"__{_python}__", _forward(_name))
-for _python, _name in BINARY.items():
-    setattr(Operators, f"__r{_python}__", _reflected(_name))
-for _name in METHODS:
-    setattr(Operators, _name, _forward(_name))

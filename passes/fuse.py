@@ -11,7 +11,7 @@ apart there is a reason; `explain` lists them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from graphc import dims, views
@@ -369,7 +369,7 @@ def _is_fusable(node: Node) -> bool:
     return node.op.kind is Kind.MOVEMENT and isinstance(node.op.lowering, IndexMap) and not joins
 
 
-def _reads_less(found: Spaces, node: Node, apart: set[int], own: set[int]) -> bool:
+def _reads_less(found: Spaces, node: Node, apart: Set[int], own: Set[int]) -> bool:
     """Whether a node that reads at the bidding of data needs fewer elements than there are."""
     if node.op.kind is not Kind.MOVEMENT or not is_gather(node):
         return False

@@ -51,8 +51,8 @@ O1 = (SETTLE,)
 O2 = (SETTLE, reorient, fuse, schedule, rematerialise, inplace)
 O3 = (SETTLE, reorient, fuse, schedule, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
-FAST_MATH = {simplify: simplify_fast}
-VARIANTS = {simplify_fast: simplify, rematerialise_more: rematerialise}
+FAST_MATH: dict[Pass, Pass] = {simplify: simplify_fast}
+VARIANTS: dict[Pass, Pass] = {simplify_fast: simplify, rematerialise_more: rematerialise}
 
 
 def name_of(each: Pass) -> str:

@@ -190,7 +190,7 @@ class ArraySum:
 
 
 def row_blocks(
-    sums: Sequence[Sum], arrays: Sequence[ArraySum], rows: Size | None, flat: bool, symbols: Symbols
+    sums: Sequence[Sum], arrays: Sequence[ArraySum], rows: int | None, flat: bool, symbols: Symbols
 ) -> RowBlocks:
     """How the rows of a chunk run in blocks.
 

@@ -18,8 +18,10 @@ NO_ZONES = poison.RedZones()
 class Call:
     """What a set of sizes decides: the words of the args table, the arena, the results' shapes."""
 
-    __slots__ = ("arena_nbytes", "arena_offsets", "children", "outputs", "red_zones")
-    __slots__ += ("sizes", "used", "words")
+    __slots__ = (
+        "arena_nbytes", "arena_offsets", "children", "outputs", "red_zones", "sizes", "used",
+        "words",
+    )  # fmt: skip
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = dict(sizes)

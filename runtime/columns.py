@@ -165,11 +165,11 @@ class Collector:
         for column in self.columns:
             if column.kept and column.adds:
                 short, number = column.dtype.short, column.name[1:]
-                names = [
+                totals, losses = (
                     arguments.buffer(f"{kind}{number}", self._workspace(column, kind), short)
                     for kind in ("totals", "losses")
-                ]
-                found.append(ArraySum(column.name, *names, short, column.count))
+                )
+                found.append(ArraySum(column.name, totals, losses, short, column.count))
         return found
 
     def _workspace(self, column: Column, kind: str = "") -> Workspace:
@@ -227,10 +227,10 @@ class Collector:
                 groups.append(Group(kept, column.dropped if column.kept else (), [], [column]))
         for k in self.nest.outputs:
             atoms = row_atoms(self.spaces, self.body.graph.outputs[k], self.nest.rows)
-            group = next((g for g in groups if g.atoms == set(atoms)), None)
-            if group is None:
-                groups.append(group := Group(atoms))
-            group.outputs.append(k)
+            same = next((g for g in groups if g.atoms == set(atoms)), None)
+            if same is None:
+                groups.append(same := Group(atoms))
+            same.outputs.append(k)
         return sorted(groups, key=lambda g: -len(g.atoms))
 
     def _run(

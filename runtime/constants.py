@@ -114,7 +114,9 @@ def _shared(
     first = next(step for step in steps if step.kernel in kernels)
     names = numbered("c")
     known: dict[tuple[str, tuple[str, ...]], str] = {}
-    lines, texts, places = [], [], []
+    lines: list[str] = []
+    texts: list[str] = []
+    places: list[int] = []
     for place, (constant, column) in enumerate(zip(every[0], columns)):
         if len(set(column)) == 1:
             texts.append(_text(constant))

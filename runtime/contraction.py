@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from graphc import dims
 from graphc.ir import Node
@@ -33,12 +34,15 @@ class Scratch:
     nbytes: Sized
 
 
+CallArgument: TypeAlias = Operand | Scratch | Number
+
+
 @dataclass(frozen=True, slots=True)
 class KernelCall:
     """One launch: a kernel, its arguments, and its parallel range 0..extent in units of `grain`."""
 
     kernel: Kernel
-    args: tuple[Operand | Scratch | Number, ...]
+    args: tuple[CallArgument, ...]
     extent: Sized
     grain: int = 1
 

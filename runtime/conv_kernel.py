@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from graphc.dims import Size
 from graphc.ops.convolution import out_size
 from graphc.runtime.contraction import (
+    CallArgument,
     ContractionPlan,
     KernelCall,
     Operand,
@@ -147,7 +148,12 @@ def _one_by_one(spec: ConvSpec) -> ContractionPlan:
 def _plain(spec: ConvSpec) -> ContractionPlan:
     sizes = (spec.n, spec.channels, spec.outputs, spec.groups, *spec.image, *spec.out)
     numbers = (*sizes, *spec.kernel, *spec.stride, *spec.padding, *spec.dilation)
-    args = (Operand("x"), Operand("y"), Operand("out"), *(Number(size) for size in numbers))
+    args: tuple[CallArgument, ...] = (
+        Operand("x"),
+        Operand("y"),
+        Operand("out"),
+        *(Number(size) for size in numbers),
+    )
     extent = {
         "conv": (spec.n, spec.outputs),
         "conv_input": (spec.n, spec.channels),
@@ -198,7 +204,7 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
     if spec.kind == "conv_input":
         left = Scratch("flipped", spec.outputs * (spec.channels // spec.groups) * volume * nbytes)
         sizes = (spec.groups, spec.outputs // spec.groups, spec.channels // spec.groups, volume)
-        args = (Operand("y"), left, *(Number(size) for size in sizes))
+        args: tuple[CallArgument, ...] = (Operand("y"), left, *(Number(size) for size in sizes))
         calls.append(KernelCall(flip_kernel(spec.dtype), args, spec.channels, 1 << 10))
     unrolled = spec.outputs if spec.kind == "conv_input" else spec.channels
     depth = (unrolled // spec.groups) * volume
@@ -223,7 +229,7 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
 
 def _pad_call(dtype: str, padded: _Padded, target: Scratch) -> KernelCall:
     numbers = (*padded.inner, *padded.sizes, *padded.low, *padded.apart)
-    args = (padded.source, target, *(Number(size) for size in numbers))
+    args: tuple[CallArgument, ...] = (padded.source, target, *(Number(size) for size in numbers))
     plane = math.prod(size if isinstance(size, int) else 16 for size in padded.sizes)
     return KernelCall(pad_kernel(dtype), args, padded.planes, max(COPY_GRAIN // max(plane, 1), 1))
 
@@ -332,7 +338,13 @@ def _gradient_calls(spec: ConvSpec, padded: _Padded, image: Scratch, offsets: Sc
     )  # fmt: skip
     size = groups * rows * n
     partial = Scratch("partial", sized(lambda s, c: _NBYTES[spec.dtype] * s * c, size, chunks))
-    args = (Operand("y"), image, partial, offsets, *(Number(number) for number in numbers))
+    args: tuple[CallArgument, ...] = (
+        Operand("y"),
+        image,
+        partial,
+        offsets,
+        *(Number(number) for number in numbers),
+    )
     extent = sized(lambda t, b: t * b, tasks, blocks)
     calls = [KernelCall(gradient_kernel(spec.dtype), args, extent, 1)]
     total = partial

@@ -182,7 +182,7 @@ def _merged(outer: Loop, inner: Loop, symbols: Symbols) -> Loop | None:
         return None
     extent = outer.extent * inner.extent
     flat = symbols.loop(extent)
-    changes = {a: 0, b: dims.symbol(flat)}
+    changes: dict[Symbol, Size] = {a: 0, b: dims.symbol(flat)}
     new = {x: dims.substitute(x, changes) for x in found}
     replace(inner.body, lambda x: new.get(x, x) if isinstance(x, Dim) else x)
     inner.body.parent = outer.body.parent

@@ -48,6 +48,11 @@ def _product(node: Node) -> MatmulSpec:
     return MatmulSpec(x.dtype.short, x.shape[:-2], x.shape[-2], y.shape[-1], x.shape[-1], *strides)
 
 
+def _fixed(sizes: tuple[Size, ...]) -> tuple[int, ...]:
+    """Sizes of a weight, which the op takes only when they are numbers."""
+    return tuple(size for size in sizes if isinstance(size, int))
+
+
 def _convolution(node: Node) -> ConvSpec:
     """The spec of a convolution or a gradient, in terms of the convolution itself."""
     kind = node.op.lowering.name  # type: ignore[union-attr]
@@ -55,14 +60,22 @@ def _convolution(node: Node) -> ConvSpec:
     result, groups = tensor_type(node), node.attr("groups")
     if kind == "conv":
         channels, outputs = x.shape[1], result.shape[1]
-        image, kernel = x.shape[2:], y.shape[2:]
+        image, kernel = x.shape[2:], _fixed(y.shape[2:])
     elif kind == "conv_input":
         channels, outputs = result.shape[1], x.shape[1]
-        image, kernel = result.shape[2:], y.shape[2:]
+        image, kernel = result.shape[2:], _fixed(y.shape[2:])
     else:
         channels, outputs = x.shape[1], y.shape[1]
-        image, kernel = x.shape[2:], result.shape[2:]
+        image, kernel = x.shape[2:], _fixed(result.shape[2:])
     how = {name: node.attr(name) for name in ("stride", "padding", "dilation")}
     return ConvSpec(
-        kind, x.dtype.short, x.shape[0], channels, outputs, image, kernel, **how, groups=groups
+        kind,
+        x.dtype.short,
+        x.shape[0],
+        channels,
+        outputs,
+        image,
+        _fixed(kernel),
+        **how,
+        groups=groups,
     )

@@ -17,7 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.dims import Size
-from graphc.runtime.contraction import ContractionPlan, KernelCall, Operand, Scratch, sized
+from graphc.runtime.contraction import (
+    CallArgument,
+    ContractionPlan,
+    KernelCall,
+    Operand,
+    Scratch,
+    sized,
+)
 from graphc.runtime.kernel import Kernel
 from graphc.runtime.lanes import blocking
 from graphc.runtime.matmul_plain import plain_kernel
@@ -66,7 +73,7 @@ def lower_matmul(spec: MatmulSpec) -> ContractionPlan:
     spec = _merged(spec)
     strides = _numbers(spec)
     if spec.dtype not in ("f32", "f64"):
-        args = (Operand("x"), Operand("y"), Operand("out"), *strides)
+        args: tuple[CallArgument, ...] = (Operand("x"), Operand("y"), Operand("out"), *strides)
         extent = sized(lambda *s: _product(s), spec.m, *spec.batch)
         grain = _grain(spec, 1, _static(spec.n))
         return ContractionPlan((KernelCall(plain_kernel(spec.dtype), args, extent, grain),))
@@ -88,7 +95,11 @@ def _with_vector(spec: MatmulSpec) -> ContractionPlan:
         batch = [(spec.batch[a], y[a], x[a]) for a in axes]
     blocks = sized(lambda size: -(-size // VECTOR_BLOCK), n)
     numbers = (n, spec.k, *steps, blocks, len(axes), *itertools.chain(*batch))
-    args = (*(Operand(name) for name in names), Operand("out"), *(Number(v) for v in numbers))
+    args: tuple[CallArgument, ...] = (
+        *(Operand(name) for name in names),
+        Operand("out"),
+        *(Number(v) for v in numbers),
+    )
     extent = sized(lambda *s: _product(s), blocks, *spec.batch)
     grain = max(1, SLICE_WORK // (8 * VECTOR_BLOCK * max(_static(spec.k), 1)))
     return ContractionPlan((KernelCall(vector_kernel(spec.dtype), args, extent, grain),))

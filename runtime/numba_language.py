@@ -406,7 +406,7 @@ def fail(status: Any, site: Any, value: Any, limit: Any) -> None:
 
 
 DTYPES = {name: DTypeValue(name) for name in SCALAR}
-i64 = DTYPES["i64"]
+i64: Any = DTYPES["i64"]  # in a kernel, a function
 NAMES: dict[str, Any] = {
     **DTYPES,
     "buffer": _buffer(False),

@@ -21,6 +21,10 @@ Codegen = Callable[[Any, Any, Any, Any], Any]
 UINT8 = ("bit_count",)
 
 
+def _is_signed(kind: Any) -> bool:
+    return kind.signed
+
+
 def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return formula(*(Term(builder, v) for v in values), *extra).value
@@ -38,7 +42,7 @@ def _unary(name: str) -> Any:
             return kind(kind), _codegen(of_floats[kind])
         if of_integers and isinstance(kind, types.Integer):
             result = types.uint8 if name in UINT8 else kind
-            return result(kind), _codegen(of_integers, kind.signed)
+            return result(kind), _codegen(of_integers, _is_signed(kind))
         return None
 
     return function
@@ -55,7 +59,7 @@ def _binary(name: str) -> Any:
         if kind in of_floats:
             return kind(kind, kind), _codegen(of_floats[kind])
         if of_integers and isinstance(kind, types.Integer):
-            return kind(kind, kind), _codegen(of_integers, kind.signed)
+            return kind(kind, kind), _codegen(of_integers, _is_signed(kind))
         if name in numba_integer.BOOLEAN and kind == types.boolean:
             return kind(kind, kind), _codegen(numba_integer.BOOLEAN[name])
         return None
@@ -71,7 +75,7 @@ def _shift(name: str) -> Any:
         kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Integer) or not isinstance(count, types.Integer):
             return None
-        return kind(kind, types.unliteral(count)), _codegen(formula, kind.signed)
+        return kind(kind, types.unliteral(count)), _codegen(formula, _is_signed(kind))
 
     return function
 
@@ -96,7 +100,7 @@ def _out_of_range(target: str) -> Any:
         if isinstance(kind, types.Float):
             formula = _codegen(numba_integer.float_out_of_range, bits, signed)
         elif isinstance(kind, types.Integer):
-            formula = _codegen(numba_integer.out_of_range, kind.signed, bits, signed)
+            formula = _codegen(numba_integer.out_of_range, _is_signed(kind), bits, signed)
         else:
             return None
         return types.boolean(kind), formula

@@ -48,7 +48,8 @@ def tile_load(typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any,
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, ty, *values[2:])
+        memory, offset, step = values[2:]
+        places = places_of(builder, ty, memory, offset, step)
         return make_tile(builder, ty, [builder.load(p, align=NBYTES[ty.dtype]) for p in places])
 
     return ty(rows, vectors, memory, INT, INT), codegen
@@ -65,8 +66,9 @@ def tile_load_part(
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, ty, *values[2:5], part=values[5:])
-        masks = masks_of(builder, ty, *values[5:])
+        memory, offset, step, *part = values[2:]
+        places = places_of(builder, ty, memory, offset, step, part)
+        masks = masks_of(builder, ty, *part)
         return make_tile(builder, ty, masked_load(builder, ty, places, masks))
 
     return ty(rows, vectors, memory, *[INT] * 5), codegen
@@ -79,8 +81,9 @@ def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, tile, *values[1:], is_store=True)
-        for vector, place in zip(registers(builder, tile, values[0]), places):
+        value, memory, offset, step = values
+        places = places_of(builder, tile, memory, offset, step, is_store=True)
+        for vector, place in zip(registers(builder, tile, value), places):
             builder.store(vector, place, align=NBYTES[tile.dtype])
         return context.get_dummy_value()
 
@@ -97,9 +100,10 @@ def tile_store_part(
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        places = places_of(builder, tile, *values[1:4], part=values[4:], is_store=True)
-        masks = masks_of(builder, tile, *values[4:])
-        masked_store(builder, tile, registers(builder, tile, values[0]), places, masks)
+        value, memory, offset, step, *part = values
+        places = places_of(builder, tile, memory, offset, step, part, is_store=True)
+        masks = masks_of(builder, tile, *part)
+        masked_store(builder, tile, registers(builder, tile, value), places, masks)
         return context.get_dummy_value()
 
     return types.none(tile, memory, *[INT] * 5), codegen
@@ -115,13 +119,13 @@ def tile_update(
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        last = ir.Constant(I64, tile.rows)
-        part = (values[4], last, values[5])
-        places = places_of(builder, tile, *values[1:4], part=part, is_store=True)
-        masks = masks_of(builder, tile, values[4], last, values[5])
-        vectors = registers(builder, tile, values[0])
+        value, memory, offset, step, first, columns, initial = values
+        part = (first, ir.Constant(I64, tile.rows), columns)
+        places = places_of(builder, tile, memory, offset, step, part, is_store=True)
+        masks = masks_of(builder, tile, *part)
+        vectors = registers(builder, tile, value)
         before = builder.block
-        with builder.if_then(builder.not_(values[6])):
+        with builder.if_then(builder.not_(initial)):
             sums = [
                 builder.fadd(u, v)
                 for u, v in zip(masked_load(builder, tile, places, masks), vectors)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernels import SIGNATURE
 
 import graphc as gc
 from graphc import dtypes
 from graphc.ops.source import FULL
 from graphc.runtime import language, loader
 from graphc.runtime.kernel import Kernel
-from tests.kernels import SIGNATURE
 
 SOURCE = """def guarded(args, lo, hi):
     x = buffer(args, 0, i64)
