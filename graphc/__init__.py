@@ -16,17 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
 from graphc import autograd, config, cuda, errors, ops
-from graphc.autograd.mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from graphc.dims import dim
-from graphc.dtypes import DType as dtype
-from graphc.dtypes import (
+from graphc.core.dims import dim
+from graphc.core.dtypes import DType as dtype
+from graphc.core.dtypes import (
     bool_,
     float16,
     float32,
@@ -40,110 +32,28 @@ from graphc.dtypes import (
     uint32,
     uint64,
 )
-from graphc.eager.device import device
+from graphc.core.ir import Graph, Node
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.device import device
+from graphc.eager.engine.mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
-from graphc.eager.printing import get_printoptions, printoptions, set_printoptions
-from graphc.eager.random import Generator, default_generator
-from graphc.eager.size import Size
-from graphc.eager.tensor import Tensor
-from graphc.ir import Graph, Node
-from graphc.operators import FUNCTIONS
-from graphc.ops.activations import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    elu,
-    gelu,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    mse_loss,
-    relu,
-    relu6,
-    selu,
-    silu,
-    softmax,
-)
-from graphc.ops.arithmetic import (
-    absolute,
-    add,
-    copysign,
-    divide,
-    fabs,
-    hypot,
-    multiply,
-    negative,
-    positive,
-    reciprocal,
-    sign,
-    square,
-    subtract,
-)
-from graphc.ops.cast import (
-    cast,
-)
-from graphc.ops.compare import (
-    equal,
-    greater,
-    greater_equal,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    not_equal,
-    signbit,
-)
-from graphc.ops.control import (
-    stop_gradient,
-)
-from graphc.ops.convolution import (
-    conv,
-    conv_transpose,
-)
-from graphc.ops.cumulative import (
+from graphc.eager.functions.random import Generator, default_generator
+from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
+from graphc.ops.arrays.cumulative import (
     cumprod,
     cumsum,
     recurrence,
 )
-from graphc.ops.division import (
-    divmod,
-    floor_divide,
-    fmod,
-    gcd,
-    lcm,
-    remainder,
-)
-from graphc.ops.einsum import (
-    einsum,
-    tensordot,
-)
-from graphc.ops.exponential import (
-    erf,
-    erfc,
-    exp,
-    exp2,
-    expm1,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    logaddexp2,
-    sigmoid,
-    softplus,
-)
-from graphc.ops.exponents import frexp, ldexp, spacing
-from graphc.ops.extremes import (
-    clip,
-    fmax,
-    fmin,
-    maximum,
-    minimum,
-)
-from graphc.ops.filled import (
+from graphc.ops.arrays.filled import (
     arange,
     eye,
     full_like,
@@ -152,7 +62,7 @@ from graphc.ops.filled import (
     zeros,
     zeros_like,
 )
-from graphc.ops.joining import (
+from graphc.ops.arrays.joining import (
     array_split,
     chunk,
     concat,
@@ -162,21 +72,7 @@ from graphc.ops.joining import (
     stack,
     tile,
 )
-from graphc.ops.logic import (
-    bitwise_and,
-    bitwise_count,
-    bitwise_or,
-    bitwise_xor,
-    invert,
-    left_shift,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    right_shift,
-    where,
-)
-from graphc.ops.lookup import (
+from graphc.ops.arrays.lookup import (
     gather,
     index_add,
     index_update,
@@ -185,25 +81,7 @@ from graphc.ops.lookup import (
     take,
     take_along_axis,
 )
-from graphc.ops.matmul import (
-    dot,
-    inner,
-    matmul,
-    outer,
-    vdot,
-)
-from graphc.ops.pooling import (
-    avg_pool,
-    max_pool,
-)
-from graphc.ops.power import (
-    cbrt,
-    float_power,
-    power,
-    rsqrt,
-    sqrt,
-)
-from graphc.ops.random import (
+from graphc.ops.arrays.random import (
     bernoulli,
     dropout,
     fold_in,
@@ -215,17 +93,7 @@ from graphc.ops.random import (
     split_key,
     uniform,
 )
-from graphc.ops.rounding import (
-    ceil,
-    floor,
-    heaviside,
-    modf,
-    nextafter,
-    rint,
-    round,
-    trunc,
-)
-from graphc.ops.shaping import (
+from graphc.ops.arrays.shaping import (
     broadcast_to,
     diagonal,
     expand,
@@ -243,22 +111,13 @@ from graphc.ops.shaping import (
     tril,
     triu,
 )
-from graphc.ops.sorting import (
+from graphc.ops.arrays.sorting import (
     argsort,
     searchsorted,
     sort,
     topk,
 )
-from graphc.ops.source import (
-    Parameter,
-    constant,
-    full,
-    input,
-    iota,
-    parameter,
-    size,
-)
-from graphc.ops.statistics import (
+from graphc.ops.arrays.statistics import (
     all,
     any,
     argmax,
@@ -273,7 +132,122 @@ from graphc.ops.statistics import (
     sum,
     var,
 )
-from graphc.ops.trigonometric import (
+from graphc.ops.contract.convolution import (
+    conv,
+    conv_transpose,
+)
+from graphc.ops.contract.einsum import (
+    einsum,
+    tensordot,
+)
+from graphc.ops.contract.matmul import (
+    dot,
+    inner,
+    matmul,
+    outer,
+    vdot,
+)
+from graphc.ops.contract.pooling import (
+    avg_pool,
+    max_pool,
+)
+from graphc.ops.control import (
+    stop_gradient,
+)
+from graphc.ops.elementwise.arithmetic import (
+    absolute,
+    add,
+    copysign,
+    divide,
+    fabs,
+    hypot,
+    multiply,
+    negative,
+    positive,
+    reciprocal,
+    sign,
+    square,
+    subtract,
+)
+from graphc.ops.elementwise.cast import (
+    cast,
+)
+from graphc.ops.elementwise.compare import (
+    equal,
+    greater,
+    greater_equal,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    not_equal,
+    signbit,
+)
+from graphc.ops.elementwise.division import (
+    divmod,
+    floor_divide,
+    fmod,
+    gcd,
+    lcm,
+    remainder,
+)
+from graphc.ops.elementwise.exponential import (
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    sigmoid,
+    softplus,
+)
+from graphc.ops.elementwise.exponents import frexp, ldexp, spacing
+from graphc.ops.elementwise.extremes import (
+    clip,
+    fmax,
+    fmin,
+    maximum,
+    minimum,
+)
+from graphc.ops.elementwise.logic import (
+    bitwise_and,
+    bitwise_count,
+    bitwise_or,
+    bitwise_xor,
+    invert,
+    left_shift,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    right_shift,
+    where,
+)
+from graphc.ops.elementwise.power import (
+    cbrt,
+    float_power,
+    power,
+    rsqrt,
+    sqrt,
+)
+from graphc.ops.elementwise.rounding import (
+    ceil,
+    floor,
+    heaviside,
+    modf,
+    nextafter,
+    rint,
+    round,
+    trunc,
+)
+from graphc.ops.elementwise.trigonometric import (
     arccos,
     arccosh,
     arcsin,
@@ -291,15 +265,41 @@ from graphc.ops.trigonometric import (
     tan,
     tanh,
 )
+from graphc.ops.network.activations import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    elu,
+    gelu,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    mse_loss,
+    relu,
+    relu6,
+    selu,
+    silu,
+    softmax,
+)
+from graphc.ops.source import (
+    Parameter,
+    constant,
+    full,
+    input,
+    iota,
+    parameter,
+    size,
+)
 
 # The function, where the submodule of that name would stand.
-from graphc.reference import interpret
+from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
     from graphc import text, viz
-    from graphc.driver import compile
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
-    from graphc.program import Program
+    from graphc.program.driver import compile
+    from graphc.program.program import Program
 
 abs = FUNCTIONS["abs"]
 acos = FUNCTIONS["acos"]
@@ -329,8 +329,8 @@ int, long, short, bool = int32, int64, int16, bool_
 
 # Where the names are that are imported late; None for modules.
 _LATE = {
-    "compile": "driver",
-    "Program": "program",
+    "compile": "program.driver",
+    "Program": "program.program",
     "grad": "passes.grad",
     "hessian": "passes.grad",
     "hvp": "passes.grad",

@@ -10,11 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from graphc import report
 from graphc.contrasting import contrast
 from graphc.contrasting.measure import POLICIES, TRACED
 from graphc.errors import ArgumentError, GraphcError
-from graphc.runtime import cache
+from graphc.program import report
+from graphc.runtime.objects import cache
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dtypes
-from graphc.dtypes import DType
-from graphc.eager.device import check_device, device
-from graphc.eager.size import Size
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core import dtypes
+from graphc.core.dtypes import DType
+from graphc.core.files import NAMES, chunks, open_file, read_arrays, read_header, write_file
+from graphc.core.ir import caller
+from graphc.eager.engine.device import check_device, device
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, FormatError, GraphcError
-from graphc.files import NAMES, chunks, open_file, read_arrays, read_header, write_file
-from graphc.ir import caller
 
 # Nested containers deeper than this are refused.
 MAX_DEPTH = 100

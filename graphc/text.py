@@ -21,12 +21,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphc import atoms, dims
-from graphc.dims import Dim, Symbol
-from graphc.dtypes import BY_SHORT, DType
+from graphc.core import atoms, dims
+from graphc.core.dims import Dim, Symbol
+from graphc.core.dtypes import BY_SHORT, DType
+from graphc.core.ir import OPS, Graph, Node, Op, Origin, at_origin
+from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import GraphcError, ParseError
-from graphc.ir import OPS, Graph, Node, Op, Origin, at_origin
-from graphc.types import TensorType, TupleType, Type
 
 PLACEHOLDERS = ("input", "parameter", "constant")
 # What a text may hold: axes of a shape, terms of a size, the magnitude of a number.

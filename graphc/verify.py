@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
+from graphc.core.ir import OPS, Graph, Kind, Node, bodies
+from graphc.core.types import TupleType
 from graphc.errors import GraphcError, VerifyError
-from graphc.ir import OPS, Graph, Kind, Node, bodies
 from graphc.text import PLACEHOLDERS
-from graphc.types import TupleType
 
 
 def verify(graph: Graph) -> Graph:

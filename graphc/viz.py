@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphc import dims
+from graphc.core import dims
+from graphc.core.ir import Graph, Kind, Node, bodies, is_item
+from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import ArgumentError, AttributeValueError
-from graphc.ir import Graph, Kind, Node, bodies, is_item
 from graphc.text import show
-from graphc.types import TensorType, TupleType, Type
 
 COLOURS = {
     Kind.SOURCE: "#e8eef7",

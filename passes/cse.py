@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.ir import Graph, Node, rebuild
+from graphc.core.ir import Graph, Node, rebuild
 from graphc.passes.merge import frozen, merge
-from graphc.passes.rewrite import same_graph
+from graphc.passes.rewrite.engine import same_graph
 
 
 def cse(graph: Graph) -> Graph:

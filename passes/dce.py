@@ -11,7 +11,7 @@ Checked nodes that nothing uses go too: an error in a value that nobody asked fo
 
 from __future__ import annotations
 
-from graphc.ir import Graph, toposort
+from graphc.core.ir import Graph, toposort
 from graphc.passes.prune import prune
 
 

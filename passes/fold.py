@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.interpret import run_node
+from graphc.core.ir import Graph, Kind, Node, rebuild, tensor_type
+from graphc.core.types import TensorType
 from graphc.errors import GraphcError
-from graphc.interpret import run_node
-from graphc.ir import Graph, Kind, Node, rebuild, tensor_type
 from graphc.ops.source import FULL
-from graphc.passes.rewrite import same_graph
-from graphc.types import TensorType
+from graphc.passes.rewrite.engine import same_graph
 
 LIMIT = 4096  # elements of operands and result together, when the op is not elementwise
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type, toposort
+from graphc.core.operators import FUNCTIONS
+from graphc.core.types import TensorType, TupleType
 from graphc.errors import ArgumentError, GradientError, InternalError
-from graphc.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type, toposort
-from graphc.operators import FUNCTIONS
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
-from graphc.types import TensorType, TupleType
 
 PATH_LINES = 7  # of a path in a message: the rest of the 12 lines say what and where
 

@@ -13,10 +13,10 @@ import hashlib
 import struct
 from typing import Any
 
-from graphc.ir import Graph, Node, at_origin, toposort
-from graphc.ops.closures import substitute
+from graphc.core.ir import Graph, Node, at_origin, toposort
 from graphc.ops.control import ITEM
-from graphc.ops.looping import SCAN
+from graphc.ops.flow.closures import substitute
+from graphc.ops.flow.looping import SCAN
 
 
 def frozen(value: Any) -> Any:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphc.ir import Graph, Kind, Node, bodies, rebuild
-from graphc.passes.rewrite import same_graph
+from graphc.core.ir import Graph, Kind, Node, bodies, rebuild
+from graphc.passes.rewrite.engine import same_graph
 
 Pass = Callable[[Graph], Graph]
 

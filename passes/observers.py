@@ -17,14 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from graphc import config, dims, viz
+from graphc import config, viz
+from graphc.core import dims
+from graphc.core.interpret import run_sized
+from graphc.core.ir import Graph, all_nodes, tensor_type
+from graphc.core.types import shape_symbols
 from graphc.errors import GraphcError, InternalError
-from graphc.interpret import run_sized
-from graphc.ir import Graph, all_nodes, tensor_type
-from graphc.ops.looping import WHILE
-from graphc.sampling import sample_arrays
+from graphc.ops.flow.looping import WHILE
+from graphc.ops.sampling import sample_arrays
 from graphc.text import show
-from graphc.types import shape_symbols
 from graphc.verify import verify
 
 Observer = Callable[[str, Graph, Graph, float], None]

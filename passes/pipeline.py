@@ -18,19 +18,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphc import config
+from graphc.core.ir import Graph
 from graphc.errors import ArgumentError, InternalError
-from graphc.ir import Graph
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.fold import fold
-from graphc.passes.fuse import fuse
-from graphc.passes.inplace import inplace
+from graphc.passes.fusion.fuse import fuse
+from graphc.passes.memory.inplace import inplace
+from graphc.passes.memory.rematerialise import rematerialise, rematerialise_more
+from graphc.passes.memory.schedule import schedule
 from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
-from graphc.passes.rematerialise import rematerialise, rematerialise_more
 from graphc.passes.reorient import reorient
-from graphc.passes.rewrite import rewrite
-from graphc.passes.schedule import schedule
+from graphc.passes.rewrite.engine import rewrite
 from graphc.passes.simplify import RULES, simplify, simplify_fast
 
 Pass = Callable[[Graph], Graph]

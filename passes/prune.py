@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.ir import Graph, Kind, Node, at_origin, bodies, is_item, toposort
-from graphc.ops.branching import COND
-from graphc.ops.closures import inline, needed_for
+from graphc.core.ir import Graph, Kind, Node, at_origin, bodies, is_item, toposort
 from graphc.ops.control import ITEM
-from graphc.ops.looping import SCAN, WHILE
-from graphc.passes.rewrite import uniform
+from graphc.ops.flow.branching import COND
+from graphc.ops.flow.closures import inline, needed_for
+from graphc.ops.flow.looping import SCAN, WHILE
+from graphc.passes.rewrite.engine import uniform
 
 Trimmed = tuple[Node, list[int]]
 

@@ -10,9 +10,9 @@ this form.
 
 from __future__ import annotations
 
-from graphc.ir import Graph, Node, at_origin, tensor_type, toposort
-from graphc.ops.matmul import MATMUL
-from graphc.ops.movement import TRANSPOSE
+from graphc.core.ir import Graph, Node, at_origin, tensor_type, toposort
+from graphc.ops.arrays.movement import TRANSPOSE
+from graphc.ops.contract.matmul import MATMUL
 
 
 def reorient(graph: Graph) -> Graph:

@@ -13,15 +13,15 @@ or what becomes of nan, inf and -0.0, and run with fast math only. The rules sta
 from __future__ import annotations
 
 import graphc.ops  # noqa: F401  the rules are made of all ops
-from graphc.ir import Graph
-from graphc.passes.rewrite import rewrite
-from graphc.passes.simplify_arithmetic import ARITHMETIC
-from graphc.passes.simplify_casts import CASTS
-from graphc.passes.simplify_choice import CHOICE
-from graphc.passes.simplify_functions import FUNCTIONS
-from graphc.passes.simplify_movement import MOVEMENT
-from graphc.passes.simplify_reduce import REDUCE
-from graphc.passes.simplify_slices import SLICES
+from graphc.core.ir import Graph
+from graphc.passes.rewrite.engine import rewrite
+from graphc.passes.rules.arithmetic import ARITHMETIC
+from graphc.passes.rules.casts import CASTS
+from graphc.passes.rules.choice import CHOICE
+from graphc.passes.rules.functions import FUNCTIONS
+from graphc.passes.rules.movement import MOVEMENT
+from graphc.passes.rules.reduce import REDUCE
+from graphc.passes.rules.slices import SLICES
 
 RULES = (*ARITHMETIC, *FUNCTIONS, *CHOICE, *CASTS, *MOVEMENT, *SLICES, *REDUCE)
 EXACT = tuple(rule for rule in RULES if rule.exact)

@@ -8,17 +8,17 @@ Fused nodes, and single elementwise, movement and reduce nodes, become generated
 
 from __future__ import annotations
 
-from graphc import views
+from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
 from graphc.errors import InternalError
-from graphc.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
+from graphc.loops import views
 from graphc.ops.source import INPUT_OP
-from graphc.runtime.constants import share_kernels
-from graphc.runtime.control import lower_control
-from graphc.runtime.fused_kernel import lower_body
-from graphc.runtime.joined import joined
-from graphc.runtime.lower_contract import lower_contract
-from graphc.runtime.nests import NESTS
-from graphc.runtime.step import Step, Value
+from graphc.runtime.base.step import Step, Value
+from graphc.runtime.contract.lower import lower_contract
+from graphc.runtime.fused.constants import share_kernels
+from graphc.runtime.fused.fused_kernel import lower_body
+from graphc.runtime.fused.joined import joined
+from graphc.runtime.machine.control import lower_control
+from graphc.runtime.nests.table import NESTS
 
 GENERATED = (Kind.ELEMENTWISE, Kind.MOVEMENT, Kind.REDUCE)
 

@@ -6,10 +6,10 @@ gc.autograd.gradcheck(f, x)
 """
 
 from graphc.autograd import functional
-from graphc.autograd.engine import backward, grad
 from graphc.autograd.function import Function
 from graphc.autograd.gradcheck import gradcheck, gradgradcheck
-from graphc.autograd.mode import (
+from graphc.eager.engine.backward import backward, grad
+from graphc.eager.engine.mode import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -17,7 +17,7 @@ from graphc.autograd.mode import (
     no_grad,
     set_grad_enabled,
 )
-from graphc.eager.tensor import Tensor as Variable
+from graphc.eager.engine.tensor import Tensor as Variable
 
 __all__ = [
     "Function", "Variable", "backward", "enable_grad", "functional", "grad", "gradcheck",

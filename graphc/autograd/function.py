@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.autograd.graph import GradFn, Saved
-from graphc.autograd.mode import state
-from graphc.eager.hot import hot, tracing
-from graphc.eager.tensor import Tensor, new, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.tape import GradFn, Saved
+from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError
-from graphc.ir import caller
 
 
 class Context:

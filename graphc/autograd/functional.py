@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.engine import grad
-from graphc.autograd.mode import enable_grad
-from graphc.eager.registry import EAGER
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.backward import grad
+from graphc.eager.engine.mode import enable_grad
+from graphc.eager.engine.registry import EAGER
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import GradientError
-from graphc.ir import caller
 
 
 def _leaves(inputs: Any) -> tuple[list[Tensor], bool]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.engine import grad
-from graphc.autograd.mode import enable_grad, no_grad
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.backward import grad
+from graphc.eager.engine.mode import enable_grad, no_grad
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, GradientError
-from graphc.ir import caller
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.random import Generator, default_generator
-from graphc.eager.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.random import Generator, default_generator
 from graphc.jit.compiled import Compiled
 from graphc.ops.source import Parameter
 

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from graphc import config, trees
+from graphc import config
 from graphc.contrasting.difference import Difference, difference
 from graphc.contrasting.keep import Kept
 from graphc.contrasting.observe import Clock, Observed, operations, peak_nbytes, timing
 from graphc.contrasting.result import Contrast, Recompilation, Side
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core import trees
+from graphc.core.ir import Graph, all_nodes, caller
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, GraphcError, TraceError
-from graphc.ir import Graph, all_nodes, caller
 from graphc.jit.compiled import Compiled, Options
-from graphc.runtime import loader
+from graphc.runtime.objects import loader
 
 POLICIES = ("error", "fork", "specialise")
 TRACED = ("reference", "O0")

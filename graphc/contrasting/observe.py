@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from graphc import reference, report
-from graphc.autograd.graph import CallBackward
-from graphc.eager import quiet
-from graphc.eager.hot import hot
-from graphc.eager.invoke import invoke, run_call, viewed
-from graphc.eager.methods import concrete
-from graphc.eager.tensor import Tensor
-from graphc.ir import Origin, _is_internal
+from graphc.core.ir import Origin, _is_internal
+from graphc.eager.engine import quiet
+from graphc.eager.engine.hot import hot
+from graphc.eager.engine.invoke import invoke, run_call, viewed
+from graphc.eager.engine.tape import CallBackward
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.methods.methods import concrete
 from graphc.optim.together import _Flat
-from graphc.runtime.executable import Executable
+from graphc.program import reference, report
+from graphc.runtime.machine.executable import Executable
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 from graphc import text, viz
 from graphc.contrasting import report
 from graphc.contrasting.tape import tape
-from graphc.report import time_text
+from graphc.program.report import time_text
 
 # Pictures of graphs beyond this are too large to look at, and slow to lay out.
 MOST_NODES = 1500

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.report import nbytes_text, time_text
+from graphc.program.report import nbytes_text, time_text
 
 _MOST_LINES = 40
 # Items of a list that are shown at once.

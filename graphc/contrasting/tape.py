@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphc.contrasting.observe import Operation
-from graphc.dtypes import as_dtype
-from graphc.ir import Graph, Kind, Node, NoGradient, Op
-from graphc.types import TensorType
+from graphc.core.dtypes import as_dtype
+from graphc.core.ir import Graph, Kind, Node, NoGradient, Op
+from graphc.core.types import TensorType
 
 _KINDS = {"forward": Kind.ELEMENTWISE, "backward": Kind.REDUCE, "update": Kind.LIBRARY}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dtypes
-from graphc.dtypes import DType, as_dtype
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core import dtypes
+from graphc.core.dtypes import DType, as_dtype
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
-from graphc.ir import caller
 
 
 def default_collate(batch: Sequence[Any]) -> Any:

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from graphc.eager.random import Generator, randperm
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.random import Generator, randperm
 from graphc.errors import ArgumentError, AttributeValueError, IndexRangeError, ShapeError
-from graphc.ir import caller
 
 
 class Dataset:

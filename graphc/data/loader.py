@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.data.collate import default_collate, default_convert
 from graphc.data.dataset import IterableDataset, TensorDataset
 from graphc.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from graphc.data.worker import End, Fetcher
 from graphc.data.workers import Pool
-from graphc.eager.random import Generator, randint
-from graphc.eager.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.random import Generator, randint
 from graphc.errors import ArgumentError, AttributeValueError
-from graphc.ir import caller
 
 
 class _Endless:

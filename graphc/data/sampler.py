@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
-from graphc.eager.creation import as_tensor
-from graphc.eager.random import Generator, multinomial, randint, randperm
+from graphc.core.ir import caller
+from graphc.eager.functions.creation import as_tensor
+from graphc.eager.functions.random import Generator, multinomial, randint, randperm
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 
 
 class Sampler:

@@ -16,7 +16,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
-from graphc.runtime import team
+from graphc.runtime.machine import team
 
 # Bytes beyond which a dataset is rather inherited than sent to each worker.
 _MOST_BYTES = 1 << 26

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor, wrap
 
 _ALIGN = 64
 HAS_MEMORY_FILES = hasattr(os, "memfd_create")

@@ -17,7 +17,7 @@ import numpy as np
 
 from graphc.data import transfer
 from graphc.data.dataset import IterableDataset
-from graphc.eager.random import manual_seed
+from graphc.eager.functions.random import manual_seed
 
 # What a message to a worker is: with it come the epoch's number, a task's key, and an argument.
 BEGIN, TASK, END = "begin", "task", "end"

@@ -11,24 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from graphc.dtypes import DType
-from graphc.eager import (
+from graphc.core.dtypes import DType
+from graphc.core.ir import caller
+from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
+from graphc.eager.engine import promotion
+from graphc.eager.engine.device import CPU
+from graphc.eager.engine.registry import EAGER, eager_form, face
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions import (
     arithmetic,
     axiswise,
     control,
     creation,
     filling,
-    hooks,
     indexing,
-    interchange,
     joining,
     losses,
-    methods,
     ordering,
     parts,
     placing,
     products,
-    promotion,
     random,
     reductions,
     repeating,
@@ -36,15 +39,10 @@ from graphc.eager import (
     shapes,
     special,
 )
-from graphc.eager.device import CPU
-from graphc.eager.inplace import in_place
-from graphc.eager.printing import tensor_text
-from graphc.eager.registry import EAGER, eager_form, face
-from graphc.eager.size import Size
-from graphc.eager.tensor import Tensor
+from graphc.eager.functions.inplace import in_place
+from graphc.eager.methods import hooks, interchange, methods
+from graphc.eager.methods.printing import tensor_text
 from graphc.errors import ArgumentError, ShapeError
-from graphc.ir import caller
-from graphc.operators import BINARY, COMPARE, FUNCTIONS, Operators
 
 # These declare eager functions when they are imported.
 DECLARING = (

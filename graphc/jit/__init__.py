@@ -9,10 +9,10 @@ def step(x, y):
     return loss
 """
 
-from graphc.jit.archive import save
-from graphc.jit.archive_program import LoadedFunction, LoadedProgram, load
+from graphc.jit.archive.archive import save
+from graphc.jit.archive.archive_program import LoadedFunction, LoadedProgram, load
 from graphc.jit.compiled import Compiled, compile
-from graphc.jit.numpy_export import export
+from graphc.jit.export.numpy_export import export
 from graphc.jit.traced import Traced, trace
 
 __all__ = [

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from graphc import trees
-from graphc.eager.hot import hot, tracing
-from graphc.eager.signature import late
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core import trees
+from graphc.core.ir import Node, caller, toposort
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.signature import late
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, GraphcError, GraphcWarning, TraceError
-from graphc.ir import Node, caller, toposort
-from graphc.jit import branches
-from graphc.jit.branches import Script, Shared
 from graphc.jit.merge import merged
-from graphc.jit.record import record
-from graphc.jit.sizes import SizeNeeded
+from graphc.jit.trace import branches
+from graphc.jit.trace.branches import Script, Shared
+from graphc.jit.trace.record import record
+from graphc.jit.trace.sizes import SizeNeeded
+from graphc.jit.trace.watching import fingerprint
 from graphc.jit.variant import Plan, Variant, fixed_types, free_types
-from graphc.jit.watching import fingerprint
 
 _IMPURE = ("error", "bake")
 _AT_LIMIT = ("error", "eager")
@@ -279,7 +279,8 @@ class Specialised:
     def _condition(self, node: Node, inputs: Sequence[Node]) -> Any:
         used = toposort((node,))
         places = [k for k, x in enumerate(inputs) if x in used]
-        program = late("driver").compile([inputs[k] for k in places], node, name="condition")
+        driver = late("program.driver")
+        program = driver.compile([inputs[k] for k in places], node, name="condition")
         return places, program
 
     def _evaluate(self, node: Node, inputs: Sequence[Node], tensors: Sequence[Tensor]) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.eager.signature import late
+from graphc.core.ir import Graph, Kind, Node, at_origin, caller, toposort
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.signature import late
 from graphc.errors import TraceError
-from graphc.ir import Graph, Kind, Node, at_origin, caller, toposort
-from graphc.jit.branches import Script
+from graphc.jit.trace.branches import Script
 from graphc.jit.variant import Plan, Variant
-from graphc.operators import FUNCTIONS
 from graphc.ops.source import INPUT_OP
 
 

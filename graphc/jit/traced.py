@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims, text, trees
-from graphc.autograd.mode import no_grad
-from graphc.dtypes import as_dtype
-from graphc.eager.random import default_generator
-from graphc.eager.tensor import Tensor, wrap
+from graphc import text
+from graphc.core import dims, trees
+from graphc.core.dtypes import as_dtype
+from graphc.core.ir import caller
+from graphc.core.types import TensorType
+from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.random import default_generator
 from graphc.errors import ArgumentError, ShapeError, TraceError
-from graphc.ir import caller
 from graphc.jit.compiled import Options, Skeleton, build
 from graphc.jit.variant import fixed_types
-from graphc.types import TensorType
 
 _RTOL, _ATOL = 1e-4, 1e-5
 

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims, trees
-from graphc.autograd.mode import state
-from graphc.dtypes import as_dtype
-from graphc.eager.invoke import run_call
-from graphc.eager.signature import Call, late, replayed
-from graphc.eager.tensor import Tensor, new, wrap
+from graphc.core import dims, trees
+from graphc.core.dtypes import as_dtype
+from graphc.core.ir import Node, caller, toposort
+from graphc.core.types import TensorType
+from graphc.eager.engine.invoke import run_call
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.signature import Call, late, replayed
+from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import TraceError
-from graphc.ir import Node, caller, toposort
-from graphc.jit.record import Recorded
-from graphc.jit.tracing import Touched, Trace, uniform_node
-from graphc.jit.watching import Reading
+from graphc.jit.trace.record import Recorded
+from graphc.jit.trace.tracing import Touched, Trace, uniform_node
+from graphc.jit.trace.watching import Reading
 from graphc.ops.source import INPUT_OP, Parameter
-from graphc.types import TensorType
 
 Shape = tuple[Any, ...]
 
@@ -179,7 +179,7 @@ class Variant:
             self._program = self._compiled()
 
     def _compiled(self) -> Any:
-        return late("driver").compile(
+        return late("program.driver").compile(
             [self.inputs[k] for k in self.positions], self.distinct, self.updates,
             name=self.name, level=self._options.level,
         )  # fmt: skip

@@ -6,7 +6,7 @@ Arguments, defaults, initial values and texts are PyTorch's.
 """
 
 from graphc.nn import functional, init, utils
-from graphc.nn.activation import (
+from graphc.nn.layers.activation import (
     CELU,
     ELU,
     GELU,
@@ -22,8 +22,16 @@ from graphc.nn.activation import (
     Tanh,
     Tanhshrink,
 )
-from graphc.nn.activation_axis import GLU, LogSoftmax, PReLU, RReLU, Softmax, Softmax2d, Softmin
-from graphc.nn.activation_hard import (
+from graphc.nn.layers.activation_axis import (
+    GLU,
+    LogSoftmax,
+    PReLU,
+    RReLU,
+    Softmax,
+    Softmax2d,
+    Softmin,
+)
+from graphc.nn.layers.activation_hard import (
     Hardshrink,
     Hardsigmoid,
     Hardswish,
@@ -32,11 +40,17 @@ from graphc.nn.activation_hard import (
     Softshrink,
     Threshold,
 )
-from graphc.nn.attention import MultiheadAttention
-from graphc.nn.containers import ModuleDict, ModuleList, Sequential
-from graphc.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from graphc.nn.distance import CosineSimilarity, PairwiseDistance
-from graphc.nn.dropout import (
+from graphc.nn.layers.attention import MultiheadAttention
+from graphc.nn.layers.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from graphc.nn.layers.distance import CosineSimilarity, PairwiseDistance
+from graphc.nn.layers.dropout import (
     AlphaDropout,
     Dropout,
     Dropout1d,
@@ -44,9 +58,9 @@ from graphc.nn.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
-from graphc.nn.flatten import Flatten, Unflatten
-from graphc.nn.linear import Bilinear, Identity, Linear
-from graphc.nn.loss import (
+from graphc.nn.layers.flatten import Flatten, Unflatten
+from graphc.nn.layers.linear import Bilinear, Identity, Linear
+from graphc.nn.layers.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     GaussianNLLLoss,
@@ -57,7 +71,7 @@ from graphc.nn.loss import (
     PoissonNLLLoss,
     SmoothL1Loss,
 )
-from graphc.nn.loss_classes import (
+from graphc.nn.layers.loss_classes import (
     CosineEmbeddingLoss,
     CrossEntropyLoss,
     HingeEmbeddingLoss,
@@ -70,9 +84,8 @@ from graphc.nn.loss_classes import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from graphc.nn.module import Module
-from graphc.nn.norm import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
-from graphc.nn.norm_batch import (
+from graphc.nn.layers.norm import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from graphc.nn.layers.norm_batch import (
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
@@ -80,7 +93,7 @@ from graphc.nn.norm_batch import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
-from graphc.nn.padding import (
+from graphc.nn.layers.padding import (
     CircularPad1d,
     CircularPad2d,
     CircularPad3d,
@@ -97,9 +110,7 @@ from graphc.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from graphc.nn.parameter import Buffer, Parameter
-from graphc.nn.parameter_containers import ParameterDict, ParameterList
-from graphc.nn.pooling import (
+from graphc.nn.layers.pooling import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -110,7 +121,7 @@ from graphc.nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from graphc.nn.pooling_adaptive import (
+from graphc.nn.layers.pooling_adaptive import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
@@ -121,18 +132,18 @@ from graphc.nn.pooling_adaptive import (
     LPPool2d,
     LPPool3d,
 )
-from graphc.nn.rnn import GRU, LSTM, RNN
-from graphc.nn.rnn_base import RNNBase
-from graphc.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
-from graphc.nn.sparse import Embedding, EmbeddingBag
-from graphc.nn.transformer import (
+from graphc.nn.layers.rnn import GRU, LSTM, RNN
+from graphc.nn.layers.rnn_base import RNNBase
+from graphc.nn.layers.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
+from graphc.nn.layers.sparse import Embedding, EmbeddingBag
+from graphc.nn.layers.transformer import (
     Transformer,
     TransformerDecoder,
     TransformerDecoderLayer,
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from graphc.nn.vision import (
+from graphc.nn.layers.vision import (
     ChannelShuffle,
     Fold,
     PixelShuffle,
@@ -142,6 +153,10 @@ from graphc.nn.vision import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from graphc.nn.module.containers import ModuleDict, ModuleList, Sequential
+from graphc.nn.module.module import Module
+from graphc.nn.module.parameter_containers import ParameterDict, ParameterList
+from graphc.nn.parameter import Buffer, Parameter
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import AttributeValueError, ShapeError
-from graphc.ir import caller
 
 _LINEAR = (
     "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",

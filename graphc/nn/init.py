@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.mode import no_grad
-from graphc.eager import methods, random
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions import random
+from graphc.eager.methods import methods
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, GraphcWarning, ShapeError
-from graphc.ir import caller
 from graphc.nn.fans import (
     _calculate_correct_fan,
     _calculate_fan_in_and_fan_out,

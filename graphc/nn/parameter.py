@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager import methods
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.methods import methods
 from graphc.errors import ArgumentError
-from graphc.ir import caller
 
 
 def _source(kind: str, data: Any) -> Tensor:

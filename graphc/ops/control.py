@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphc.core.interpret import run_sized
+from graphc.core.ir import Graph, IndexMap, Kind, NoGradient, Op, Piece, Sample, tensor_type
+from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import InternalError
-from graphc.interpret import run_sized
-from graphc.ir import Graph, IndexMap, Kind, NoGradient, Op, Piece, Sample, tensor_type
 from graphc.ops.declare import as_tensor, declare, public
-from graphc.types import TensorType, TupleType, Type
 
 
 def _item_infer(x: Type, *, index: int) -> TensorType:

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dtypes
-from graphc.dtypes import DType
+from graphc.core import dtypes
+from graphc.core.dtypes import DType
+from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.types import TensorType, broadcast_shapes
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
-from graphc.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
-from graphc.operators import FUNCTIONS, Operators
-from graphc.types import TensorType, broadcast_shapes
 
 ANY = ("bool", "int", "uint", "float")
 NUMBER = ("int", "uint", "float")

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims, dtypes
-from graphc.access import access
-from graphc.dtypes import DType
+from graphc.core import dims, dtypes
+from graphc.core.access import access
+from graphc.core.dtypes import DType
+from graphc.core.ir import Kind, Node, NoGradient, Op, Sample, caller
+from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ir import Kind, Node, NoGradient, Op, Sample, caller
 from graphc.ops.declare import check_axis, declare, public
-from graphc.types import TensorType
 
 INPUT = NoGradient("an input depends on nothing")
 

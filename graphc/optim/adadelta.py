@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.ops.power import sqrt
+from graphc.ops.elementwise.power import sqrt
 from graphc.optim.arguments import at_least_zero, check_lr, check_range, check_switches
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.ops.arithmetic import absolute
-from graphc.ops.extremes import maximum
-from graphc.ops.power import power
+from graphc.ops.elementwise.arithmetic import absolute
+from graphc.ops.elementwise.extremes import maximum
+from graphc.ops.elementwise.power import power
 from graphc.optim.arguments import at_least_zero, check_betas, check_lr, check_switches
 from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 
 
 def check_lr(name: str, lr: Any) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
-from graphc.ops.cast import cast
+from graphc.core import dtypes
+from graphc.eager.engine.composite import composite
 from graphc.ops.declare import is_tensor
+from graphc.ops.elementwise.cast import cast
 from graphc.ops.source import full
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphc.eager.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor, wrap
 
 # Entries that count or multiply up over steps: 0-d float32, whatever the parameters' dtype is.
 COUNTERS = ("step", "mu_product")

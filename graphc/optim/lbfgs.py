@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.mode import enable_grad, no_grad
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.mode import enable_grad, no_grad
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 from graphc.optim.arguments import check_lr
 from graphc.optim.fresh import beside
 from graphc.optim.line_search import Point, Search

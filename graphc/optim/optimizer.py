@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
-from graphc.ir import caller
 from graphc.optim import saving
 from graphc.optim.hooks import (
     EVERY_POST,

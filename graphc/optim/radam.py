@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.ops.extremes import maximum
-from graphc.ops.logic import where
-from graphc.ops.power import power, sqrt
+from graphc.ops.elementwise.extremes import maximum
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.power import power, sqrt
 from graphc.optim.arguments import at_least_zero, check_betas, check_lr, check_switches
 from graphc.optim.arithmetic import (
     ascending,

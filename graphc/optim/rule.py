@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from graphc.autograd.mode import enable_grad
-from graphc.autograd.mode import state as mode
-from graphc.eager.live import live_scalar
-from graphc.eager.tensor import Tensor
+from graphc.eager.engine.live import live_scalar
+from graphc.eager.engine.mode import enable_grad
+from graphc.eager.engine.mode import state as mode
+from graphc.eager.engine.tensor import Tensor
 from graphc.optim.fresh import entry
 from graphc.optim.optimizer import Optimizer
 from graphc.optim.together import Item, update_in_place

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 from graphc.optim.fresh import COUNTERS, scalar
 
 State = dict[Any, dict[str, Any]]

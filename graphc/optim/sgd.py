@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
-from graphc.ops.compare import isnan
-from graphc.ops.logic import where
+from graphc.ops.elementwise.compare import isnan
+from graphc.ops.elementwise.logic import where
 from graphc.optim.arguments import at_least_zero, check_lr, check_switches
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number

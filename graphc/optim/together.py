@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims
-from graphc.dtypes import as_dtype
-from graphc.eager.composite import apply_in_place_many
-from graphc.eager.hot import hot, tracing
-from graphc.eager.signature import late, trace
-from graphc.eager.tensor import Tensor
-from graphc.ir import Kind, Node, toposort
+from graphc.core import dims
+from graphc.core.dtypes import as_dtype
+from graphc.core.ir import Kind, Node, toposort
+from graphc.core.types import TensorType, TupleType
+from graphc.eager.engine.composite import apply_in_place_many
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.signature import late, trace
+from graphc.eager.engine.tensor import Tensor
 from graphc.optim.fresh import COUNTERS
-from graphc.types import TensorType, TupleType
 
 # NumPy's flag bits: C-contiguous, aligned, writeable.
 _READ = 0x1 | 0x100
@@ -159,7 +159,7 @@ def _flat(
     reached = toposort(outputs)
     taken = [k for k, node in enumerate(inputs) if node in reached]
     name = update.__name__
-    program = late("driver").compile([inputs[k] for k in taken], outputs, name=name)
+    program = late("program.driver").compile([inputs[k] for k in taken], outputs, name=name)
     if program._executable is None:
         return None
     return _Flat(program, taken, [False, *(name in COUNTERS for name in used)])

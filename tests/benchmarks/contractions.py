@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from measure import paired
 
-from graphc.runtime import loader
-from graphc.runtime.contraction import ContractionPlan, Operand, Scratch
-from graphc.runtime.conv_kernel import ConvSpec, lower_conv
-from graphc.runtime.matmul_kernel import MatmulSpec, lower_matmul
-from graphc.runtime.step import evaluate
+from graphc.runtime.base.step import evaluate
+from graphc.runtime.contract.contraction import ContractionPlan, Operand, Scratch
+from graphc.runtime.contract.conv_kernel import ConvSpec, lower_conv
+from graphc.runtime.contract.matmul_kernel import MatmulSpec, lower_matmul
+from graphc.runtime.objects import loader
 
 NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 

@@ -18,11 +18,11 @@ import numpy as np
 from lowering import run_lowered
 
 import graphc as gc
-from graphc.interpret import run_sized
-from graphc.ir import Kind, all_nodes
+from graphc.core.interpret import run_sized
+from graphc.core.ir import Kind, all_nodes
 from graphc.passes.pipeline import optimize
+from graphc.runtime.checks.verify_steps import verify_lowering
 from graphc.runtime.lower import lower
-from graphc.runtime.verify_steps import verify_lowering
 
 from .recipe import Built, Recipe, build, mean, split, used
 from .wide import WAYS, Wide

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
+from graphc.core.ir import toposort
 from graphc.errors import GraphcError, InternalError
-from graphc.ir import toposort
 
 from . import recipe as recipes
 from .meaning import FLOATS, INTEGERS, Meaning

@@ -272,7 +272,7 @@ def _cumulative(f: Any, x: Any, axis: int, reverse: bool, exclusive: bool, start
 def _drawn(name: str) -> Callable[..., Any]:
     def draw(*args: Any, key: int, **more: Any) -> Any:
         import graphc as gc
-        from graphc.ir import Graph
+        from graphc.core.ir import Graph
 
         node = getattr(gc, name)(*args, key=gc.random_key(key), **more)
         (value,) = gc.interpret(Graph.of("draw", [], [node]))

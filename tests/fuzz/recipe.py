@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
-from graphc.ir import Graph, Node, toposort
-from graphc.operators import FUNCTIONS
+from graphc.core.ir import Graph, Node, toposort
+from graphc.core.operators import FUNCTIONS
 from graphc.ops.source import Bound, Parameter
 
 from .meaning import Meaning

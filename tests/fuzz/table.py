@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from samples import PLAIN, RANGES, accepted, arity, domains
 
-from graphc import dtypes
+from graphc.core import dtypes
 
 from .generate import Growing
 

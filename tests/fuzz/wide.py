@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims, dtypes
-from graphc.ir import Graph, Kind, Node, bodies, map_sizes
-from graphc.types import TupleType
+from graphc.core import dims, dtypes
+from graphc.core.ir import Graph, Kind, Node, bodies, map_sizes
+from graphc.core.types import TupleType
 
 EXACT = frozenset(
     """absolute argmax argmin ceil clip copysign equal floor fmax fmin greater greater_equal

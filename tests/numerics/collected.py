@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
-from graphc.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS
 
 FEW, MANY = (7, 1000, 20_011), (7, 1000, 20_011, 1_000_003, 10_000_000)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import graphc as gc
-from graphc.ir import toposort
+from graphc.core.ir import toposort
 
 from . import points
 from .collected import COLLECTED, Collected
@@ -25,8 +25,8 @@ MOST_DIGITS = 2000
 HEAD = """\
 # What is lost to rounding
 
-Made by `python -m tests.numerics`; `tests/test_numerics.py` holds graphc to it. Each figure is a
-bound on the error in units in the last place (ulp) of the result's dtype, of compiled kernels and
+Made by `python -m tests.numerics`; `tests/ops/test_numerics.py` holds graphc to it. Each figure is
+a bound on the error in units in the last place (ulp) of the result's dtype, of compiled kernels and
 of the interpreter (`target="reference"`, `gc.interpret`; eager code runs one or the other).
 A correctly rounded result is within 0.5, written as 0.52. "none": more than {most} ulp.
 

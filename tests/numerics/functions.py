@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from graphc.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphc.core.ir import caller
 from graphc.data.dataset import Dataset
 from graphc.data.vision.formats import (
     DatasetFileError,
@@ -23,9 +24,8 @@ from graphc.data.vision.formats import (
     read_bytes,
     read_member,
 )
-from graphc.eager.tensor import wrap
+from graphc.eager.engine.tensor import wrap
 from graphc.errors import ArgumentError
-from graphc.ir import caller
 
 
 class VisionDataset(Dataset):

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.ir import caller
 from graphc.errors import GraphcError, GraphcWarning
-from graphc.ir import caller
 
 _IDX_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _MOST_AXES = 8

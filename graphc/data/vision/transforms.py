@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.random import rand, randint
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.random import rand, randint
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ir import caller
 
 
 def _pixels(image: Any) -> tuple[np.ndarray, bool]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.composite import composite
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.eager.facade import FACE
-from graphc.eager.registry import named
 from graphc.errors import AttributeValueError, DTypeError
-from graphc.ir import caller
 from graphc.nn.functional.common import applied
-from graphc.ops import activations
-from graphc.ops.arithmetic import absolute
-from graphc.ops.exponential import exp, expm1, log1p
-from graphc.ops.logic import where
-from graphc.ops.trigonometric import tanh as _tanh
+from graphc.ops.elementwise.arithmetic import absolute
+from graphc.ops.elementwise.exponential import exp, expm1, log1p
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.trigonometric import tanh as _tanh
+from graphc.ops.network import activations
 
 sigmoid = FACE["sigmoid"]
 tanh = FACE["tanh"]

@@ -10,21 +10,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
-from graphc.eager.random import draw_key
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, DTypeError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import check_probability
+from graphc.ops.arrays.random import dropout
+from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
+from graphc.ops.arrays.statistics import max as max_
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.contract.matmul import matmul
 from graphc.ops.control import stop_gradient
-from graphc.ops.exponential import exp
-from graphc.ops.logic import where
-from graphc.ops.matmul import matmul
-from graphc.ops.random import dropout
-from graphc.ops.shaping import broadcast_to, expand_dims, reshape, swapaxes
+from graphc.ops.elementwise.exponential import exp
+from graphc.ops.elementwise.logic import where
 from graphc.ops.source import iota
-from graphc.ops.statistics import max as max_
-from graphc.ops.statistics import sum as sum_
 
 INFINITY = float("inf")
 

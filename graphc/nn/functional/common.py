@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.eager.inplace import check_leaf_view, write
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.inplace import check_leaf_view, write
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
-from graphc.ir import caller
-from graphc.ops.logic import where
-from graphc.ops.statistics import mean
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.arrays.statistics import mean
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.elementwise.logic import where
 
 REDUCTIONS = ("mean", "sum", "none")
 

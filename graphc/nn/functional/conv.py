@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import frozen, show
 from graphc.nn.functional.padding import padded
-from graphc.ops import convolution
-from graphc.ops.pooling import WINDOWS, WINDOWS_TRANSPOSE
-from graphc.ops.shaping import expand_dims, reshape, squeeze, transpose
+from graphc.ops.arrays.shaping import expand_dims, reshape, squeeze, transpose
+from graphc.ops.contract import convolution
+from graphc.ops.contract.pooling import WINDOWS, WINDOWS_TRANSPOSE
 
 _AXES = ("L", "H, W", "D, H, W")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import AttributeValueError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import (
     above_zero,
     averaged,
@@ -17,14 +17,14 @@ from graphc.nn.functional.common import (
     show,
 )
 from graphc.nn.functional.length import norm_of
-from graphc.ops.arithmetic import square
+from graphc.ops.arrays.lookup import take
+from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.declare import conform
-from graphc.ops.exponential import softplus
-from graphc.ops.extremes import maximum, minimum
-from graphc.ops.logic import where
-from graphc.ops.lookup import take
-from graphc.ops.power import sqrt
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.elementwise.arithmetic import square
+from graphc.ops.elementwise.exponential import softplus
+from graphc.ops.elementwise.extremes import maximum, minimum
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.power import sqrt
 
 
 @composite

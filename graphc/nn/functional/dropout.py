@@ -5,17 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
-from graphc.eager.random import draw_key
-from graphc.eager.registry import named
-from graphc.eager.tensor import Tensor
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.random import draw_key
 from graphc.errors import GraphcWarning, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import applied, check_probability, show
-from graphc.ops.filled import zeros_like
-from graphc.ops.logic import where
-from graphc.ops.random import uniform
+from graphc.ops.arrays.filled import zeros_like
+from graphc.ops.arrays.random import uniform
+from graphc.ops.elementwise.logic import where
 
 # The limit of selu far left of 0: what dropped elements become in alpha dropout.
 _ALPHA = -1.7580993408473766

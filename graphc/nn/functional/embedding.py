@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.autograd.mode import no_grad
-from graphc.eager.composite import composite, store
-from graphc.eager.registry import named
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite, store
+from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
 from graphc.nn.functional.length import norm_of
-from graphc.ops.cast import cast
+from graphc.ops.arrays.filled import arange, ones_like, zeros
+from graphc.ops.arrays.indexing import from_start
+from graphc.ops.arrays.lookup import index_add, take
+from graphc.ops.arrays.shaping import expand_dims, reshape
+from graphc.ops.arrays.sorting import searchsorted
+from graphc.ops.arrays.statistics import max as max_
+from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.control import stop_gradient
-from graphc.ops.extremes import maximum
-from graphc.ops.filled import arange, ones_like, zeros
-from graphc.ops.indexing import from_start
-from graphc.ops.logic import where
-from graphc.ops.lookup import index_add, take
-from graphc.ops.shaping import expand_dims, reshape
-from graphc.ops.sorting import searchsorted
-from graphc.ops.statistics import max as max_
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.elementwise.cast import cast
+from graphc.ops.elementwise.extremes import maximum
+from graphc.ops.elementwise.logic import where
 
 
 def _rows(

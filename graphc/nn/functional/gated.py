@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.random import draw_key
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
+from graphc.eager.functions.random import draw_key
 from graphc.errors import AttributeValueError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.activation import leaky_relu
 from graphc.nn.functional.common import applied
+from graphc.ops.arrays.random import uniform
+from graphc.ops.arrays.shaping import reshape
 from graphc.ops.declare import check_axis
-from graphc.ops.exponential import sigmoid as _sigmoid
-from graphc.ops.logic import where
-from graphc.ops.random import uniform
-from graphc.ops.shaping import reshape
+from graphc.ops.elementwise.exponential import sigmoid as _sigmoid
+from graphc.ops.elementwise.logic import where
 
 
 @composite

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
 from graphc.eager.facade import FACE
-from graphc.eager.random import draw_key
+from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.attention import attended, check_mask
 from graphc.nn.functional.common import show
 from graphc.nn.functional.linear import linear
-from graphc.ops.joining import concat, pad
-from graphc.ops.matmul import matmul
-from graphc.ops.shaping import broadcast_to, reshape, transpose
+from graphc.ops.arrays.joining import concat, pad
+from graphc.ops.arrays.shaping import broadcast_to, reshape, transpose
+from graphc.ops.arrays.statistics import mean
+from graphc.ops.contract.matmul import matmul
 from graphc.ops.source import full
-from graphc.ops.statistics import mean
 
 
 @composite

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
+from graphc.ops.arrays.norms import vector_norm
+from graphc.ops.arrays.shaping import expand_dims
 from graphc.ops.declare import check_axis
-from graphc.ops.extremes import maximum
-from graphc.ops.norms import vector_norm
-from graphc.ops.shaping import expand_dims
+from graphc.ops.elementwise.extremes import maximum
 
 
 def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:

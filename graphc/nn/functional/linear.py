@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
-from graphc.ops.matmul import matmul
-from graphc.ops.shaping import reshape, transpose
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.arrays.shaping import reshape, transpose
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.contract.matmul import matmul
 
 
 @composite

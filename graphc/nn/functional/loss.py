@@ -6,10 +6,10 @@ import math
 import warnings
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import AttributeValueError, GraphcWarning, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import (
     averaged,
     check_reduction,
@@ -17,15 +17,15 @@ from graphc.nn.functional.common import (
     same_shapes,
     show,
 )
-from graphc.ops import activations
-from graphc.ops.arithmetic import absolute, square
+from graphc.ops.arrays.shaping import expand_dims
+from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.control import stop_gradient
 from graphc.ops.declare import conform
-from graphc.ops.exponential import exp, log, softplus
-from graphc.ops.extremes import maximum
-from graphc.ops.logic import where
-from graphc.ops.shaping import expand_dims
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.elementwise.arithmetic import absolute, square
+from graphc.ops.elementwise.exponential import exp, log, softplus
+from graphc.ops.elementwise.extremes import maximum
+from graphc.ops.elementwise.logic import where
+from graphc.ops.network import activations
 
 
 def _pair(name: str, x: Any, target: Any) -> tuple[Any, Any]:

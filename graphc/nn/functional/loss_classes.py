@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import averaged, check_reduction, reduction_of, show
-from graphc.ops import activations
-from graphc.ops.cast import cast
-from graphc.ops.cumulative import cumprod
-from graphc.ops.exponential import softplus
-from graphc.ops.filled import arange, zeros
-from graphc.ops.indexing import from_start
-from graphc.ops.logic import where
-from graphc.ops.lookup import scatter_add, take, take_along_axis
-from graphc.ops.power import power
-from graphc.ops.shaping import expand_dims, reshape
-from graphc.ops.statistics import mean
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.arrays.cumulative import cumprod
+from graphc.ops.arrays.filled import arange, zeros
+from graphc.ops.arrays.indexing import from_start
+from graphc.ops.arrays.lookup import scatter_add, take, take_along_axis
+from graphc.ops.arrays.shaping import expand_dims, reshape
+from graphc.ops.arrays.statistics import mean
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.elementwise.cast import cast
+from graphc.ops.elementwise.exponential import softplus
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.power import power
+from graphc.ops.network import activations
 
 
 def _class_axis(name: str, x: Any, target: Any, weight: Any) -> int:

@@ -8,24 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dims
-from graphc.autograd.mode import no_grad
-from graphc.dtypes import float16, float32
-from graphc.eager.composite import composite, store
-from graphc.eager.registry import named
-from graphc.eager.tensor import Tensor
+from graphc.core import dims
+from graphc.core.dtypes import float16, float32
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite, store
+from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
-from graphc.ops.arithmetic import square
-from graphc.ops.cast import cast
+from graphc.ops.arrays.joining import pad
+from graphc.ops.arrays.shaping import reshape
+from graphc.ops.arrays.statistics import mean, variance
 from graphc.ops.control import stop_gradient
-from graphc.ops.joining import pad
-from graphc.ops.logic import where
-from graphc.ops.power import power, rsqrt
-from graphc.ops.shaping import reshape
+from graphc.ops.elementwise.arithmetic import square
+from graphc.ops.elementwise.cast import cast
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.power import power, rsqrt
 from graphc.ops.source import size
-from graphc.ops.statistics import mean, variance
 
 
 def _whitened(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ArgumentError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
-from graphc.ops.joining import concat
-from graphc.ops.joining import pad as graph_pad
-from graphc.ops.shaping import cut
+from graphc.ops.arrays.joining import concat
+from graphc.ops.arrays.joining import pad as graph_pad
+from graphc.ops.arrays.shaping import cut
 
 MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 Widths = tuple[int, ...]

@@ -9,24 +9,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphc import dims
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core import dims
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import frozen, show
 from graphc.nn.functional.conv import batched
-from graphc.ops.convolution import spatial_ints
-from graphc.ops.extremes import maximum, minimum
-from graphc.ops.filled import arange
-from graphc.ops.joining import pad
-from graphc.ops.logic import where
-from graphc.ops.lookup import trusted_along_axis
-from graphc.ops.pooling import WINDOWS, is_tiled, lowest, tiled_max
-from graphc.ops.power import power
-from graphc.ops.shaping import reshape, squeeze
-from graphc.ops.statistics import argmax
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.arrays.filled import arange
+from graphc.ops.arrays.joining import pad
+from graphc.ops.arrays.lookup import trusted_along_axis
+from graphc.ops.arrays.shaping import reshape, squeeze
+from graphc.ops.arrays.statistics import argmax
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.contract.convolution import spatial_ints
+from graphc.ops.contract.pooling import WINDOWS, is_tiled, lowest, tiled_max
+from graphc.ops.elementwise.extremes import maximum, minimum
+from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.power import power
 
 Ints = tuple[int, ...]
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
-from graphc.ops.lookup import take, trusted_along_axis
-from graphc.ops.matmul import matmul
-from graphc.ops.pooling import WINDOWS
-from graphc.ops.shaping import moveaxis, reshape, squeeze, transpose
-from graphc.ops.statistics import argmax, mean
+from graphc.ops.arrays.lookup import take, trusted_along_axis
+from graphc.ops.arrays.shaping import moveaxis, reshape, squeeze, transpose
+from graphc.ops.arrays.statistics import argmax, mean
+from graphc.ops.contract.matmul import matmul
+from graphc.ops.contract.pooling import WINDOWS
 
 
 def _sizes(name: str, x: Any, output_size: Any, rank: int) -> tuple[Any, ...]:

@@ -19,18 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.graph import GradFn
-from graphc.autograd.mode import enable_grad, no_grad, state
-from graphc.eager.composite import composite
-from graphc.eager.tensor import Tensor, wrap
-from graphc.ops.activations import relu
-from graphc.ops.exponential import sigmoid
-from graphc.ops.joining import concat
-from graphc.ops.loops import scan
-from graphc.ops.matmul import matmul
-from graphc.ops.shaping import transpose
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.mode import enable_grad, no_grad, state
+from graphc.eager.engine.tape import GradFn
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.ops.arrays.joining import concat
+from graphc.ops.arrays.shaping import transpose
+from graphc.ops.contract.matmul import matmul
+from graphc.ops.elementwise.exponential import sigmoid
+from graphc.ops.elementwise.trigonometric import tanh
+from graphc.ops.flow.loops import scan
+from graphc.ops.network.activations import relu
 from graphc.ops.source import full
-from graphc.ops.trigonometric import tanh
 
 State = tuple[Any, ...]
 Step = Callable[[Any, State], State]

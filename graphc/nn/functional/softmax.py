@@ -5,22 +5,22 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from graphc import dtypes
-from graphc.eager.composite import composite
-from graphc.eager.random import draw_key
-from graphc.eager.registry import named
-from graphc.eager.tensor import Tensor
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, GraphcWarning
-from graphc.ir import caller
-from graphc.ops import activations
-from graphc.ops.cast import cast
+from graphc.ops.arrays.indexing import from_start
+from graphc.ops.arrays.lookup import one_hot as hot
+from graphc.ops.arrays.random import uniform
+from graphc.ops.arrays.shaping import moveaxis
+from graphc.ops.arrays.statistics import argmax
 from graphc.ops.control import stop_gradient
-from graphc.ops.exponential import log
-from graphc.ops.indexing import from_start
-from graphc.ops.lookup import one_hot as hot
-from graphc.ops.random import uniform
-from graphc.ops.shaping import moveaxis
-from graphc.ops.statistics import argmax
+from graphc.ops.elementwise.cast import cast
+from graphc.ops.elementwise.exponential import log
+from graphc.ops.network import activations
 
 
 def _axis(name: str, dim: int | None, x: Any) -> int:

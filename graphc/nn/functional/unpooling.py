@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
-from graphc.ops.convolution import spatial_ints
-from graphc.ops.filled import arange, zeros
-from graphc.ops.lookup import index_update
-from graphc.ops.shaping import flatten, reshape, squeeze
+from graphc.ops.arrays.filled import arange, zeros
+from graphc.ops.arrays.lookup import index_update
+from graphc.ops.arrays.shaping import flatten, reshape, squeeze
+from graphc.ops.contract.convolution import spatial_ints
 
 
 @composite

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from graphc.eager.composite import composite
-from graphc.eager.registry import named
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.registry import named
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ir import caller
 from graphc.nn.functional.common import per_axis, show
 from graphc.nn.functional.pooling_adaptive import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
 )
-from graphc.ops.lookup import take
-from graphc.ops.shaping import reshape, swapaxes, transpose
+from graphc.ops.arrays.lookup import take
+from graphc.ops.arrays.shaping import reshape, swapaxes, transpose
 
 MODES = {
     "nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "linear": (1,), "bilinear": (2,),

@@ -17,23 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from graphc import dtypes
-from graphc.autograd.mode import no_grad
-from graphc.eager import methods
-from graphc.eager.composite import composite
-from graphc.eager.elementwise import SMALL
-from graphc.eager.hot import hot
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.elementwise import SMALL
+from graphc.eager.engine.hot import hot
+from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.methods import methods
 from graphc.errors import AttributeValueError, GraphcWarning, NonFiniteError
-from graphc.ir import caller
-from graphc.ops.arithmetic import absolute, multiply, square
-from graphc.ops.cast import cast
-from graphc.ops.extremes import clip, minimum
-from graphc.ops.joining import stack
-from graphc.ops.power import power, sqrt
-from graphc.ops.statistics import max as max_
-from graphc.ops.statistics import min as min_
-from graphc.ops.statistics import sum as sum_
+from graphc.ops.arrays.joining import stack
+from graphc.ops.arrays.statistics import max as max_
+from graphc.ops.arrays.statistics import min as min_
+from graphc.ops.arrays.statistics import sum as sum_
+from graphc.ops.elementwise.arithmetic import absolute, multiply, square
+from graphc.ops.elementwise.cast import cast
+from graphc.ops.elementwise.extremes import clip, minimum
+from graphc.ops.elementwise.power import power, sqrt
 
 PLAIN = (np.dtype(np.float32), np.dtype(np.float64))
 

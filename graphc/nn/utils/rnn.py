@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphc.eager.composite import composite
-from graphc.eager.tensor import Tensor, wrap
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.composite import composite
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ir import caller
-from graphc.operators import FUNCTIONS
-from graphc.ops.joining import concat
-from graphc.ops.logic import where
-from graphc.ops.lookup import take
-from graphc.ops.shaping import reshape
+from graphc.ops.arrays.joining import concat
+from graphc.ops.arrays.lookup import take
+from graphc.ops.arrays.shaping import reshape
+from graphc.ops.elementwise.logic import where
 
 
 class _Packed(NamedTuple):

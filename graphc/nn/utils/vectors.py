@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphc.eager import joining
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions import joining
 from graphc.errors import ArgumentError, ShapeError
-from graphc.ir import caller
 
 
 def parameters_to_vector(parameters: Iterable[Any]) -> Tensor:

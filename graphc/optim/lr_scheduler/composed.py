@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import ArgumentError, AttributeValueError
-from graphc.ir import caller
 from graphc.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from graphc.optim.lr_scheduler.scheduler import LRScheduler, put, values
 from graphc.optim.optimizer import Optimizer

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 from graphc.optim.lr_scheduler import momentum
 from graphc.optim.lr_scheduler.scheduler import LRScheduler, check_optimizer, put, spread
 from graphc.optim.optimizer import Optimizer

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import ArgumentError
-from graphc.ir import caller
 from graphc.optim.lr_scheduler.scheduler import LRScheduler, check_optimizer, spread
 from graphc.optim.optimizer import Optimizer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 from graphc.optim.lr_scheduler.scheduler import (
     LRScheduler,
     check_optimizer,

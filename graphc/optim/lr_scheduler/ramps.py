@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
-from graphc.ir import caller
 from graphc.optim.lr_scheduler.scheduler import LRScheduler
 from graphc.optim.optimizer import Optimizer
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from graphc.eager.hot import hot, tracing
-from graphc.eager.tensor import Tensor
+from graphc.core.ir import caller
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
-from graphc.ir import caller
 from graphc.optim.optimizer import Optimizer
 
 

@@ -1,0 +1,1 @@
+"""What a graph is: dims, dtypes, types, nodes, and the evaluator."""

@@ -1,0 +1,304 @@
+"""What goes in and out of a program's call: arrays checked and converted, results in shape.
+
+Nothing here runs anything. The fast path of a call, where every argument is right already, is in
+`program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims, dtypes
+from graphc.core.ir import Node, caller, tensor_type
+from graphc.core.operators import Operators
+from graphc.core.types import MOST_BYTES, TensorType, bind
+from graphc.errors import ArgumentError, DTypeError, ShapeError
+
+# NumPy's flag bits: C-contiguous and aligned.
+C_CONTIGUOUS, ALIGNED = 0x1, 0x100
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How outputs were given to `compile`, and so how results come back.
+
+    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's.
+    """
+
+    form: type | None
+    keys: tuple[Any, ...] = ()
+
+    @staticmethod
+    def of(outputs: Any) -> tuple[Layout, list[Any]]:
+        """The layout of what a user gave as outputs, and its items in order."""
+        if isinstance(outputs, Mapping):
+            return Layout(dict, tuple(outputs)), list(outputs.values())
+        if isinstance(outputs, list | tuple):
+            return Layout(tuple if isinstance(outputs, tuple) else list), list(outputs)
+        return Layout(None), [outputs]
+
+    def restore(self, values: list[Any]) -> Any:
+        """Values in the form that the outputs had."""
+        if self.form is None:
+            return values[0]
+        if self.form is dict:
+            return dict(zip(self.keys, values))
+        return values if self.form is list else tuple(values)
+
+    def label(self, position: int) -> str:
+        """How messages name an output."""
+        if self.form is None:
+            return "the output"
+        return f"output {self.keys[position] if self.form is dict else position!r}"
+
+    def split(self, name: str, out: Any, count: int) -> list[Any]:
+        """What a user gave as `out=`, one entry an output (None where it has none)."""
+        if self.form is None:
+            return [out]
+        if self.form is dict:
+            if not isinstance(out, Mapping) or not set(out) <= set(self.keys):
+                raise ArgumentError(
+                    f"{name}: out must be a dict with keys among {list(self.keys)}", where=caller()
+                )
+            return [out.get(key) for key in self.keys]
+        if not isinstance(out, list | tuple) or len(out) != count:
+            raise ArgumentError(
+                f"{name}: out must be a list or tuple of {count} arrays", where=caller()
+            )
+        return list(out)
+
+
+def arrange(
+    name: str, inputs: Sequence[Node], args: Sequence[Any], named: Mapping[str, Any]
+) -> list[Any]:
+    """The arguments of a call in the inputs' order.
+
+    Args:
+        name: the program, for messages.
+        inputs: its inputs.
+        args: positional arguments.
+        named: arguments by name.
+
+    Raises:
+        ArgumentError: too many, too few, a name that no input has, or one given twice.
+    """
+    names = [node.name for node in inputs]
+    listed = ", ".join(names)
+    takes = f"{name}() takes {_count(len(names), 'input')}" + (f" ({listed})" if names else "")
+    if len(args) > len(names):
+        raise ArgumentError(f"{takes}, got {len(args)}", where=caller())
+    for key in named:
+        if key not in names:
+            raise ArgumentError(
+                f"{name}() has no input {key!r}", where=caller(), hint=f"its inputs are {listed}"
+            )
+        if key in names[: len(args)]:
+            raise ArgumentError(f"{name}() got input {key!r} twice", where=caller())
+    if missing := [key for key in names[len(args) :] if key not in named]:
+        given = f"got {len(args) + len(named)}"
+        raise ArgumentError(
+            f"{takes}, {given}",
+            [f"missing: {key}: {inputs[names.index(key)].type}" for key in missing],
+            where=caller(),
+        )
+    return [*args, *(named[key] for key in names[len(args) :])]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def as_array(node: Node, value: Any) -> np.ndarray:
+    """An argument as a C-contiguous, aligned array of native byte order and the input's dtype.
+
+    Arrays (and whatever has `__array__` or `__dlpack__`) must have the dtype; Python numbers and
+    lists are converted where the dtype holds them. The shape is not looked at.
+
+    Raises:
+        DTypeError: another dtype.
+        ArgumentError: the value is no array.
+    """
+    type_ = tensor_type(node)
+    if isinstance(value, Operators):
+        raise ArgumentError(
+            f"input {node.name!r} is given the symbolic tensor {value!r}; it takes an array",
+            where=caller(),
+            hint="programs are called with values; use the tensor itself to build a graph",
+        )
+    array = _literal(node, type_, value) if _is_literal(value) else _foreign(node, value)
+    if array.dtype != type_.dtype.numpy and array.dtype.newbyteorder("=") != type_.dtype.numpy:
+        raise DTypeError(
+            f"input {node.name!r} is {array.dtype.name}; it is declared {type_}",
+            where=caller(),
+            hint=f"convert it with astype(np.{type_.dtype.name})",
+        )
+    return plain(array, type_.dtype.numpy)
+
+
+def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array itself when kernels can read it as it is, else a copy that they can."""
+    flags = C_CONTIGUOUS | ALIGNED
+    if type(array) is np.ndarray and array.dtype is dtype and array.flags.num & flags == flags:
+        return array
+    result = np.empty(array.shape, dtype)
+    result[...] = array
+    return result
+
+
+def _is_literal(value: Any) -> bool:
+    return isinstance(value, bool | int | float | list | tuple) and not isinstance(
+        value, np.generic
+    )
+
+
+def _literal(node: Node, type_: TensorType, value: Any) -> np.ndarray:
+    """A Python number or (nested) list as an array of the declared dtype."""
+    try:
+        found = np.asarray(value)
+        kind = dtypes.as_dtype(found.dtype).kind if found.size else type_.dtype.kind
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(
+            f"input {node.name!r}: {type(value).__name__} {value!r:.60} makes no array of numbers",
+            where=caller(),
+        ) from None
+    order = ("bool", "uint", "int", "float")
+    wanted = "int" if type_.dtype.kind == "uint" else type_.dtype.kind
+    if order.index(kind if kind != "uint" else "int") > order.index(wanted):
+        raise DTypeError(
+            f"input {node.name!r} is given Python {kind}s; it is declared {type_}", where=caller()
+        )
+    if type_.dtype.is_integer and found.size:
+        info = np.iinfo(type_.dtype.numpy)
+        low, high = found.min(), found.max()
+        if low < info.min or high > info.max:
+            raise DTypeError(
+                f"input {node.name!r} is given {low if low < info.min else high}, which "
+                f"{type_.dtype.name} cannot hold; it is declared {type_}",
+                where=caller(),
+            )
+    return found.astype(type_.dtype.numpy)
+
+
+def _foreign(node: Node, value: Any) -> np.ndarray:
+    """Whatever offers an array's protocol, as an array without a copy where that is possible."""
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    try:
+        if hasattr(value, "__array__"):
+            found = np.asarray(value)
+        elif hasattr(value, "__dlpack__"):
+            found = np.from_dlpack(value)
+        else:
+            found = np.asarray(value)
+    except Exception as error:
+        found = np.asarray(None)
+        reason = f": {error}"
+    else:
+        reason = ""
+    if found.dtype.kind not in "biufc":
+        raise ArgumentError(
+            f"input {node.name!r} is given a {type(value).__name__}, no array{reason:.200}",
+            where=caller(),
+        )
+    return found
+
+
+def bind_sizes(inputs: Sequence[Node], arrays: Sequence[np.ndarray]) -> dict[str, int]:
+    """The sizes of symbolic dimensions that a call's arrays give.
+
+    Raises:
+        ShapeError: a rank or size contradicts a declaration or another input's size.
+    """
+    declared = {node.name: tensor_type(node) for node in inputs}
+    try:
+        return bind(declared, {node.name: a.shape for node, a in zip(inputs, arrays)})
+    except ShapeError as error:
+        raise ShapeError(error.what, error.details, where=caller(), hint=error.hint) from None
+
+
+def check_sizes(sized: Sequence[tuple[dims.Dim, Node]], sizes: Mapping[str, int]) -> None:
+    """Refuse sizes for which some axis would have a negative length.
+
+    Args:
+        sized: sizes that facts don't show to be 0 or more, each with a node that has it.
+        sizes: the sizes of symbols.
+
+    Raises:
+        ShapeError: names the node, the size and the symbols' values.
+    """
+    for size, node in sized:
+        value = dims.evaluate(size, sizes)
+        if value < 0:
+            facts = sorted(symbol.name for symbol in dims.symbols(size))
+            raise ShapeError(
+                f"{node.op.name} would have an axis of size {size} = {value}",
+                [*(f"{name} = {sizes[name]}" for name in facts), node.describe()],
+                where=caller(),
+                hint=f"declare gc.dim({facts[0]!r}, min=...) so that it is refused earlier",
+            )
+
+
+def check_bytes(sized: Mapping[dims.Dim, Node], sizes: Mapping[str, int]) -> None:
+    """Refuse sizes for which some tensor would have more bytes than 64-bit addresses count.
+
+    Args:
+        sized: the bytes of tensors, each with a node that has so many.
+        sizes: the sizes of symbols.
+
+    Raises:
+        ShapeError: names the node, its type and the symbols' values.
+    """
+    for count, node in sized.items():
+        if dims.evaluate(count, sizes) > MOST_BYTES:
+            names = sorted(symbol.name for symbol in dims.symbols(count))
+            raise ShapeError(
+                f"{node.op.name}: {node.type} is too large: memory has less than 2**63 bytes",
+                [*(f"{name} = {sizes[name]}" for name in names), node.describe()],
+                where=caller(),
+            )
+
+
+def check_out(
+    label: str, array: Any, type_: TensorType, shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """An array that a user gave for a result, once it is right.
+
+    Raises:
+        ArgumentError: it is no writable, C-contiguous, aligned array.
+        DTypeError, ShapeError: it has another dtype or shape.
+    """
+    if array is None:
+        return None
+    what = f"the array given for {label}"
+    if type(array) is not np.ndarray:
+        raise ArgumentError(f"{what} is a {type(array).__name__}, not an ndarray", where=caller())
+    if array.dtype != type_.dtype.numpy:
+        raise DTypeError(f"{what} is {array.dtype}; the result is {type_}", where=caller())
+    if array.shape != shape:
+        raise ShapeError(f"{what} has shape {array.shape}; the result has {shape}", where=caller())
+    if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+        raise ArgumentError(
+            f"{what} must be C-contiguous, aligned and writable",
+            where=caller(),
+            hint="allocate it with np.empty",
+        )
+    return array
+
+
+def check_apart(labels: Sequence[str], arrays: Sequence[np.ndarray | None]) -> None:
+    """Refuse results that would be written over each other.
+
+    Raises:
+        ArgumentError: two of the arrays share memory.
+    """
+    given = [(label, a) for label, a in zip(labels, arrays) if a is not None]
+    for position, (label, array) in enumerate(given):
+        for other, earlier in given[:position]:
+            if np.shares_memory(array, earlier):
+                raise ArgumentError(
+                    f"the arrays given for {other} and {label} share memory", where=caller()
+                )

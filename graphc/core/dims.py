@@ -1,0 +1,433 @@
+"""Symbolic dimensions: integer expressions in a canonical form.
+
+A dimension is an `int` or a `Dim`: a polynomial with integer coefficients over atoms. An atom is
+a symbol (`n`) or a call of `//`, `%`, `min` or `max` that no rule could remove. Equal canonical
+forms are equal sizes. Facts declared on symbols (range, divisibility) let rules fire:
+`(64*i + j) // 64` is `i` when 0 <= j < 64. Kernels' index expressions are the same objects, with
+loop variables as symbols.
+
+    n = dim("n", min=1)
+    str((n + 3 - 1) // 2 + n)   # 'n + (n + 2)//2'
+
+Not here: which sizes a call has (`types.bind`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
+
+from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, show
+from graphc.errors import AttributeValueError, ShapeError
+
+Size = Union[int, "Dim"]
+
+# Names that mean something else where the text form of a graph has a size.
+RESERVED = frozenset(
+    ("min", "max", "inf", "nan", "dims", "b1", "i8", "i16", "i32", "i64")
+    + ("u8", "u16", "u32", "u64", "f16", "f32", "f64")
+)
+
+
+class Dim:
+    """A canonical integer expression; immutable, hashable, equal when the forms are equal."""
+
+    __slots__ = ("_hash", "_text", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]) -> None:
+        self.terms = terms
+        self._hash = hash(frozenset(terms.items()))
+        self._text: str | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms
+
+    def __add__(self, other: Size) -> Size:
+        return _sum(self, other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Size) -> Size:
+        return _sum(self, other, -1)
+
+    def __rsub__(self, other: Size) -> Size:
+        return _sum(other, self, -1)
+
+    def __neg__(self) -> Size:
+        return _sum(0, self, -1)
+
+    def __mul__(self, other: Size) -> Size:
+        return _product(self, other)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Size) -> Size:
+        return _divide(self, other)[0]
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        return _divide(other, self)[0]
+
+    def __mod__(self, other: Size) -> Size:
+        return _divide(self, other)[1]
+
+    def __rmod__(self, other: Size) -> Size:
+        return _divide(other, self)[1]
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = show(self.terms)
+        return self._text
+
+    __repr__ = __str__
+
+    def __bool__(self) -> bool:
+        raise ShapeError(
+            f"the size {self} is not known while the graph is built, so it has no truth value",
+            hint="compare sizes with ==, or use a fixed size",
+        )
+
+    def __index__(self) -> int:
+        raise ShapeError(
+            f"the size {self} is not known while the graph is built, so it is no integer",
+            hint="use a fixed size here",
+        )
+
+
+def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1) -> Dim:
+    """A symbolic dimension, bound when a program is called.
+
+    Args:
+        name: an identifier; two dims of one name and the same facts are the same dimension.
+        min: smallest size that calls may bind.
+        max: largest size, or None.
+        multiple_of: every size is a multiple of this.
+
+    Returns:
+        The dimension, for use in shapes and in arithmetic with ints and other dims.
+
+    Raises:
+        AttributeValueError: the name is no identifier, or the facts contradict each other.
+
+    Example:
+        >>> n = dim("n", min=1, max=4096, multiple_of=8)
+        >>> (n * 2) // 8 == n // 4, n % 8
+        (True, 0)
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise AttributeValueError(f"dim: {name!r} is not an identifier")
+    if not is_kept(name):
+        raise AttributeValueError(f"dim: {name!r} cannot stand in the text form of graphs")
+    if name in RESERVED:
+        raise AttributeValueError(f"dim: the name {name!r} is taken in the text form of graphs")
+    if min < 0 or multiple_of < 1 or (max is not None and max < min):
+        raise AttributeValueError(
+            f"dim {name!r}: min={min}, max={max}, multiple_of={multiple_of} admit no size"
+        )
+    return symbol(Symbol(name, min, max, multiple_of))
+
+
+def symbol(atom: Symbol) -> Dim:
+    """The dimension that is just `atom`."""
+    return Dim({(atom,): 1})
+
+
+def _terms(x: Size) -> Mapping[Monomial, int]:
+    if isinstance(x, Dim):
+        return x.terms
+    return {(): int(x)} if x else {}
+
+
+def _make(terms: dict[Monomial, int]) -> Size:
+    if not terms:
+        return 0
+    if len(terms) == 1 and () in terms:
+        return terms[()]
+    return Dim(terms)
+
+
+def _sum(x: Size, y: Size, sign: int) -> Any:
+    if not isinstance(y, int | Dim) or not isinstance(x, int | Dim):
+        return NotImplemented
+    terms = dict(_terms(x))
+    for monomial, coefficient in _terms(y).items():
+        total = terms.get(monomial, 0) + sign * coefficient
+        if total:
+            terms[monomial] = total
+        else:
+            terms.pop(monomial, None)
+    return _make(terms)
+
+
+def _product(x: Size, y: Size) -> Any:
+    if not isinstance(y, int | Dim) or not isinstance(x, int | Dim):
+        return NotImplemented
+    terms: dict[Monomial, int] = {}
+    for a, ca in _terms(x).items():
+        for b, cb in _terms(y).items():
+            monomial = tuple(sorted((*a, *b), key=lambda atom: atom.key()))
+            terms[monomial] = terms.get(monomial, 0) + ca * cb
+    return _undivided({m: c for m, c in terms.items() if c})
+
+
+def _undivided(terms: dict[Monomial, int]) -> Size:
+    """Undo exact quotients: `8 * (n // 8)` is n when n is a multiple of 8."""
+    for monomial, coefficient in terms.items():
+        for atom in monomial:
+            if not isinstance(atom, Call) or atom.function != "//" or not isinstance(atom.y, int):
+                continue
+            if coefficient % atom.y == 0 and _multiple(atom.x) % atom.y == 0:
+                others = list(monomial)
+                others.remove(atom)
+                term = _make({tuple(others): coefficient // atom.y})
+                rest = {m: c for m, c in terms.items() if m != monomial}
+                return _undivided(rest) + term * atom.x if rest else term * atom.x
+    return _make(terms)
+
+
+def _divide(x: Size, y: Size) -> tuple[Any, Any]:
+    """Floor quotient and remainder of x by y, simplified where facts allow."""
+    if not isinstance(y, int | Dim) or not isinstance(x, int | Dim):
+        return NotImplemented, NotImplemented
+    if y == 0:
+        raise AttributeValueError(f"division of the size {x} by zero")
+    if isinstance(x, int) and isinstance(y, int):
+        return divmod(x, y)
+    whole: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for monomial, coefficient in _terms(x).items():
+        found = _exact(monomial, coefficient, y)
+        if found is None:
+            rest[monomial] = coefficient
+        else:
+            whole[found[0]] = whole.get(found[0], 0) + found[1]
+    if isinstance(y, int) and () in rest:
+        _carry(whole, rest, y)
+    quotient, remainder = _make(whole), _make(rest)
+    if remainder == 0 or (at_least(remainder, 0) and at_least(y - 1 - remainder, 0)):
+        return quotient, remainder
+    if isinstance(remainder, int):
+        remainder, quotient = x, 0
+    exact = isinstance(y, int) and _multiple(remainder) % y == 0
+    factor = math.gcd(*_terms(remainder).values(), *_terms(y).values())
+    upper, lower = _scale(remainder, factor), _scale(y, factor)
+    tail = 0 if exact else Dim({(Call("%", upper, lower),): factor})
+    return quotient + Dim({(Call("//", upper, lower),): 1}), tail
+
+
+def _scale(x: Size, factor: int) -> Size:
+    """x divided by a factor of all its coefficients."""
+    return _make({m: c // factor for m, c in _terms(x).items()})
+
+
+def _carry(whole: dict[Monomial, int], rest: dict[Monomial, int], y: int) -> None:
+    """Move whole multiples of y in the constant of `rest` to `whole`."""
+    carry, left = divmod(rest.pop(()), y)
+    if left:
+        rest[()] = left
+    if carry:
+        whole[()] = whole.get((), 0) + carry
+    if not whole.get((), 1):
+        del whole[()]
+
+
+def _exact(monomial: Monomial, coefficient: int, y: Size) -> tuple[Monomial, int] | None:
+    """The term divided by y, when y divides it as a monomial."""
+    if isinstance(y, int):
+        return (monomial, coefficient // y) if coefficient % y == 0 else None
+    if len(y.terms) != 1:
+        return None
+    ((divisor, factor),) = y.terms.items()
+    left = list(monomial)
+    for atom in divisor:
+        if atom not in left:
+            return None
+        left.remove(atom)
+    return (tuple(left), coefficient // factor) if coefficient % factor == 0 else None
+
+
+def maximum(x: Size, y: Size) -> Size:
+    """The larger of two sizes; decided now where facts allow."""
+    if isinstance(x, int) and isinstance(y, int):
+        return max(x, y)
+    if at_least(x - y, 0):
+        return x
+    return y if at_least(y - x, 0) else Dim({(Call("max", x, y),): 1})
+
+
+def minimum(x: Size, y: Size) -> Size:
+    """The smaller of two sizes; decided now where facts allow."""
+    if isinstance(x, int) and isinstance(y, int):
+        return min(x, y)
+    if at_least(x - y, 0):
+        return y
+    return x if at_least(y - x, 0) else Dim({(Call("min", x, y),): 1})
+
+
+def product(sizes: Iterable[Size]) -> Size:
+    """The product of sizes; 1 for none."""
+    total: Size = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def _multiple(x: Size) -> int:
+    """A number that divides every value of x."""
+    found = 0
+    for monomial, coefficient in _terms(x).items():
+        factor = coefficient
+        for atom in monomial:
+            factor *= atom.multiple_of if isinstance(atom, Symbol) else 1
+        found = math.gcd(found, factor)
+    return found
+
+
+def multiple(x: Size) -> int:
+    """The largest number known to divide every value of x (0 when x is 0)."""
+    return abs(x) if isinstance(x, int) else _multiple(x)
+
+
+def at_least(x: Size, bound: int) -> bool:
+    """Whether x >= bound for every size that the facts admit; False when not known."""
+    if isinstance(x, int):
+        return x >= bound
+    low = bounds(_widen(x))[0]
+    return low is not None and low >= bound
+
+
+def _widen(x: Size) -> Size:
+    """Replace symbols with symbolic maxima by them where x falls as they grow."""
+    for _ in range(16):
+        if isinstance(x, int):
+            return x
+        falling = next(
+            (
+                atom
+                for monomial, coefficient in x.terms.items()
+                for atom in monomial
+                if isinstance(atom, Symbol) and isinstance(atom.max, Dim) and coefficient < 0
+            ),
+            None,
+        )
+        if falling is None:
+            return x
+        x = substitute(x, {falling: falling.max})
+    return x
+
+
+def bounds(x: Size) -> tuple[int | None, int | None]:
+    """The smallest and largest value of x that the facts admit; None where unbounded."""
+    if isinstance(x, int):
+        return x, x
+    low: int | None = 0
+    high: int | None = 0
+    for monomial, coefficient in x.terms.items():
+        least, most = _monomial_bounds(monomial)
+        if coefficient < 0:
+            least, most = most, least
+        low = None if low is None or least is None else low + coefficient * least
+        high = None if high is None or most is None else high + coefficient * most
+    return low, high
+
+
+def _monomial_bounds(monomial: Monomial) -> tuple[int | None, int | None]:
+    low: int | None = 1
+    high: int | None = 1
+    for atom in monomial:
+        least, most = _atom_bounds(atom)
+        if least is None or least < 0 or low is None:
+            if len(monomial) == 1:
+                return least, most
+            return None, None
+        low = low * least
+        high = None if high is None or most is None else high * most
+    return low, high
+
+
+def _atom_bounds(atom: Atom) -> tuple[int | None, int | None]:
+    if isinstance(atom, Symbol):
+        return atom.min, bounds(atom.max)[1] if isinstance(atom.max, Dim) else atom.max
+    (xl, xh), (yl, yh) = bounds(atom.x), bounds(atom.y)
+    if atom.function == "max":
+        low = max((b for b in (xl, yl) if b is not None), default=None)
+        return low, None if xh is None or yh is None else max(xh, yh)
+    if atom.function == "min":
+        high = min((b for b in (xh, yh) if b is not None), default=None)
+        return None if xl is None or yl is None else min(xl, yl), high
+    if yl is None or yl < 1:
+        return None, None
+    if atom.function == "%":
+        return 0, None if yh is None else yh - 1
+    low = None if xl is None else (xl // yl if xl < 0 else 0 if yh is None else xl // yh)
+    return low, None if xh is None else (xh // yl if xh >= 0 else -1)
+
+
+def substitute(x: Size, values: Mapping[Symbol, Size]) -> Size:
+    """x with symbols replaced by sizes, simplified again."""
+    if isinstance(x, int):
+        return x
+    total: Size = 0
+    for monomial, coefficient in x.terms.items():
+        term: Size = coefficient
+        for atom in monomial:
+            term = term * _substitute_atom(atom, values)
+        total = total + term
+    return total
+
+
+def _substitute_atom(atom: Atom, values: Mapping[Symbol, Size]) -> Size:
+    if isinstance(atom, Symbol):
+        return values.get(atom, Dim({(atom,): 1}))
+    x, y = substitute(atom.x, values), substitute(atom.y, values)
+    return FUNCTIONS[atom.function](x, y)
+
+
+FUNCTIONS = {
+    "//": lambda x, y: x // y,
+    "%": lambda x, y: x % y,
+    "min": minimum,
+    "max": maximum,
+}
+
+
+def symbols(x: Size) -> set[Symbol]:
+    """Every symbol that x depends on."""
+    if isinstance(x, int):
+        return set()
+    found: set[Symbol] = set()
+    for monomial in x.terms:
+        for atom in monomial:
+            if isinstance(atom, Symbol):
+                found.add(atom)
+            else:
+                found |= symbols(atom.x) | symbols(atom.y)
+    return found
+
+
+def evaluate(x: Size, sizes: Mapping[str, int]) -> int:
+    """The value of x for sizes of its symbols by name.
+
+    Raises:
+        KeyError: a symbol has no size.
+    """
+    if isinstance(x, int):
+        return x
+    total = 0
+    for monomial, coefficient in x.terms.items():
+        for atom in monomial:
+            coefficient *= _evaluate_atom(atom, sizes)
+        total += coefficient
+    return total
+
+
+def _evaluate_atom(atom: Atom, sizes: Mapping[str, int]) -> int:
+    if isinstance(atom, Symbol):
+        return sizes[atom.name]
+    x, y = evaluate(atom.x, sizes), evaluate(atom.y, sizes)
+    return FUNCTIONS[atom.function](x, y)

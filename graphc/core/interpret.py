@@ -1,0 +1,96 @@
+"""The reference: run a graph with NumPy, one op at a time. It is the definition of every op."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.ir import Graph, Node, bodies, map_sizes
+from graphc.core.types import TensorType, TupleType, bind
+from graphc.errors import CastOverflowError, GraphcError, IndexRangeError, InternalError
+
+
+def run(graph: Graph, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    """The outputs of a graph for one array for each of its inputs.
+
+    Args:
+        graph: any graph, fused or not.
+        arrays: values of `graph.inputs`, in their order, of their dtypes.
+
+    Returns:
+        The outputs, as fresh or shared arrays of the declared dtypes.
+
+    Raises:
+        ShapeError: the arrays' shapes contradict the declared ones.
+    """
+    declared = {str(k): node.type for k, node in enumerate(graph.inputs)}
+    sizes = bind(declared, {str(k): np.shape(a) for k, a in enumerate(arrays)})  # type: ignore[arg-type]
+    return run_sized(graph, arrays, sizes)
+
+
+def run_sized(
+    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
+) -> tuple[np.ndarray, ...]:
+    """`run` with the sizes of symbolic dimensions given by name."""
+    values: dict[Node, Any] = dict(zip(graph.inputs, arrays, strict=True))
+    for node in graph.nodes:
+        if node not in values:
+            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+    return tuple(values[o] for o in graph.outputs)
+
+
+def run_body(
+    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
+) -> tuple[np.ndarray, ...]:
+    """`run_sized` for the body of a loop or a branch: errors name the line inside it."""
+    values: dict[Node, Any] = {
+        node: np.asarray(array) for node, array in zip(graph.inputs, arrays, strict=True)
+    }
+    for node in graph.nodes:
+        if node in values:
+            continue
+        try:
+            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+        except (IndexRangeError, CastOverflowError) as error:
+            raise located(error, node) from None
+    return tuple(values[o] for o in graph.outputs)
+
+
+def located(error: GraphcError, node: Node) -> GraphcError:
+    """A run-time error of an op, with the op's name and the user's line."""
+    if getattr(error, "is_located", False):
+        return error
+    what = error.what
+    if not what.startswith(f"{node.op.name}:"):
+        what = f"{node.op.name}: {what}"
+    found = type(error)(what, error.details, where=node.origin or "", hint=error.hint)
+    found.is_located = True  # type: ignore[attr-defined]
+    return found
+
+
+def run_node(node: Node, operands: Sequence[Any], sizes: Mapping[str, int]) -> Any:
+    """The value of one node from those of its operands."""
+    attrs = {
+        key: map_sizes(value, lambda size: dims.evaluate(size, sizes)) for key, value in node.attrs
+    }
+    if bodies(node):
+        attrs["sizes"] = sizes
+    with np.errstate(all="ignore"):
+        result = node.op.numpy(*operands, **attrs)
+    if isinstance(node.type, TupleType):
+        return result
+    return _checked(node, node.type, result, sizes)
+
+
+def _checked(node: Node, type_: TensorType, result: Any, sizes: Mapping[str, int]) -> np.ndarray:
+    array = np.asarray(result)
+    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
+    if array.dtype != type_.dtype.numpy or array.shape != shape:
+        raise InternalError(
+            f"{node.op.name} is declared {type_} but its reference gave "
+            f"{array.dtype.name}{list(array.shape)}"
+        )
+    return array

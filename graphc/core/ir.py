@@ -1,0 +1,447 @@
+"""The graph: `Op` (what an operation is), `Node` (one use of it), `Graph` (nodes in order).
+
+Nodes are immutable and compared by identity; nothing is interned, so that common-subexpression
+and dead-code elimination are passes one can watch. A graph is an ordered list of nodes, not just
+its outputs: dumps keep the program's order and dead code is visible. There is no implicit
+broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `cast` nodes.
+
+    x: f32[n, 64]                        input
+    v0: f32[n] = sum(x, axes=(1,))       node: op, inputs, attributes, type, origin
+
+Not here: the ops (`ops/`), operators on nodes (`operators`), text, checks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from graphc.core.dims import Dim, Size
+from graphc.core.operators import Operators
+from graphc.core.types import TensorType, TupleType, Type, oversized
+from graphc.errors import GraphcError, InternalError, ShapeError
+
+
+class Kind(StrEnum):
+    """What passes and the lowering need to know of an op; they never ask for its name."""
+
+    SOURCE = "source"  # no inputs: placeholders, constants, iota
+    ELEMENTWISE = "elementwise"  # one scalar expression for each element
+    REDUCE = "reduce"  # combines elements over axes
+    MOVEMENT = "movement"  # every element comes from elsewhere: an index map
+    CONTRACT = "contract"  # matmul, convolution
+    LIBRARY = "library"  # a loop nest of its own: scatter, sort, cumulative
+    FUSED = "fused"  # a nested graph compiled to one kernel
+    CONTROL = "control"  # projections, branches, loops: nested graphs that run as programs
+
+
+@dataclass(frozen=True, slots=True)
+class NoGradient:
+    """The deliberate absence of a gradient; `why` is what the user reads."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """Lowering fact of an elementwise op: its expression in the kernel language.
+
+    `template` has `{0}`, `{1}`... for operands, or is a function of the operand dtypes and the
+    attributes (as keywords) that returns such a template. Its value is cast to the result dtype.
+
+    A checked op (`Op.checked`) also has `check`: a condition, a template likewise, that holds
+    when the element fails. Then `value` and `limit`, templates of int64, go to the status block,
+    and `failure(node, value)` makes the error from the recorded value.
+    """
+
+    template: str | Callable[..., str]
+    check: str | Callable[..., str] | None = None
+    value: str = "i64({0})"
+    limit: str = "i64(0)"
+    failure: Callable[[Node, int], GraphcError] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """Lowering fact of a reduction.
+
+    `combine` is a kernel-language expression in `{acc}` and `{0}`; `identity` gives its neutral
+    element for a dtype as kernel-language text. With `arg` set, the op yields the index of the
+    first element for which `combine`, a condition, held last (argmax). `of_numbers` is a step that
+    may stand for `combine` where no element is nan, if the result is nan where one is. With `adds`
+    set, floats are added up: each step rounds the total, so loops over many elements run in blocks.
+    """
+
+    combine: str | Callable[..., str]
+    identity: Callable[[Any], str]
+    arg: bool = False
+    of_numbers: str = ""
+    adds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where an output element comes from: `index` into input `operand`, when all guards hold.
+
+    A guard (x, low, high) means low <= x < high. With `operand` None the element is `value`.
+    """
+
+    operand: int | None
+    index: tuple[Size, ...] = ()
+    guards: tuple[tuple[Size, Size, Size], ...] = ()
+    value: float | int | bool = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMap:
+    """Lowering fact of a movement op.
+
+    `pieces(node, index, read)` returns the `Piece`s of the output element at `index` (a tuple of
+    `Size`s whose symbols are loop variables); the first whose guards hold is it, the last has no
+    guards. `read(operand, index)` returns, as a `Size`, the run-time value of an integer operand
+    (checked to lie in `0..limit-1` after the wrap of negatives: see `ops/indexing`).
+    `injective`: no input element is read by two output elements. `flat`: the elements of the one
+    input in their row-major order, so that the result's memory could be the operand's. `joins`: the
+    inputs one after the other along the attribute `axis`.
+    """
+
+    pieces: Callable[..., Sequence[Piece]]
+    injective: bool = False
+    flat: bool = False
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Lowering fact of an op with a loop nest of its own: its name in the runtime's table.
+
+    `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
+    """
+
+    name: str
+    strided: bool = False
+
+
+Lowering = Scalar | Reduction | IndexMap | Library | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One test case of an op: operands (shape, dtype name, domain) and attributes."""
+
+    operands: tuple[tuple[tuple[Any, ...], str, str], ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """Everything that graphc knows of one operation; declared once, in `ops/`.
+
+    `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
+    `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
+    `checked` ops may fail at run time (index out of range); `domain` says what tests draw.
+    """
+
+    name: str
+    kind: Kind
+    infer: Callable[..., Type]
+    numpy: Callable[..., Any]
+    vjp: Callable[..., Sequence[Any]] | NoGradient
+    lowering: Lowering = None
+    pure: bool = True
+    commutative: bool = False
+    checked: bool | Callable[[Node], bool] = False
+    domain: str = "real"
+    samples: Callable[[], Sequence[Sample]] | None = None
+    doc: str = ""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        """Build the result: the operands' class decides what that is (a `Node`, a pattern)."""
+        builder = type(inputs[0]).build if inputs else Node.build
+        return builder(self, inputs, attrs)
+
+
+OPS: dict[str, Op] = {}
+_PACKAGE = Path(__file__).resolve().parent.parent
+# In a checkout passes/ and runtime/ lie beside graphc/, installed they lie inside it.
+_ROOTS = tuple(
+    f"{folder}{os.sep}"
+    for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
+    if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
+)
+_INTERNAL: dict[CodeType, bool] = {}
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The user's line that made a node."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        name = Path(self.file).name
+        inside = "" if self.function.startswith("<") else f" in {self.function}"
+        return f"{name}:{self.line}{inside}"
+
+
+def _is_internal(code: CodeType) -> bool:
+    file = code.co_filename
+    return file.startswith(_ROOTS) or file.startswith("<frozen")
+
+
+def caller() -> Origin | None:
+    """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
+    forced = getattr(_local, "origin", None)
+    if forced is not None:
+        return forced
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        internal = _INTERNAL.get(code)
+        if internal is None:
+            internal = _INTERNAL[code] = _is_internal(code)
+        if not internal:
+            return Origin(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def at_origin(origin: Origin | None) -> Iterator[None]:
+    """Give `origin` to every node built inside: passes keep the user's line this way."""
+    before = getattr(_local, "origin", None)
+    _local.origin = origin if origin is not None else before
+    try:
+        yield
+    finally:
+        _local.origin = before
+
+
+@contextmanager
+def recording() -> Iterator[list[Node]]:
+    """The nodes built inside, in order: what a function made, told apart from what it was given."""
+    before = getattr(_local, "made", None)
+    made: list[Node] = []
+    _local.made = made
+    try:
+        yield made
+    finally:
+        _local.made = before
+        if before is not None:
+            before.extend(made)
+
+
+Attrs = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
+class Node(Operators):
+    """One operation in a graph: immutable, equal only to itself.
+
+    Users hold nodes as symbolic tensors: operators and methods build further nodes.
+    """
+
+    op: Op
+    inputs: tuple[Node, ...]
+    attrs: Attrs
+    type: Type
+    origin: Origin | None = None
+
+    @staticmethod
+    def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
+        """Infer the type and make the node; its origin is the user's line."""
+        inputs = tuple(inputs)
+        type_ = op.infer(*(i.type for i in inputs), **attrs)
+        if fault := oversized(type_):
+            raise ShapeError(f"{op.name}: {fault}", where=caller())
+        node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
+        made = getattr(_local, "made", None)
+        if made is not None:
+            made.append(node)
+        return node
+
+    def attr(self, name: str) -> Any:
+        """The value of an attribute."""
+        for key, value in self.attrs:
+            if key == name:
+                return value
+        raise InternalError(f"{self.op.name} has no attribute {name!r}")
+
+    def with_inputs(self, inputs: Sequence[Node]) -> Node:
+        """The same operation on other operands, its type inferred again; self if none differs."""
+        if all(a is b for a, b in zip(inputs, self.inputs)):
+            return self
+        inputs = tuple(inputs)
+        same = all(a.type == b.type for a, b in zip(inputs, self.inputs))
+        type_ = self.type if same else self.op.infer(*(i.type for i in inputs), **dict(self.attrs))
+        return Node(self.op, inputs, self.attrs, type_, self.origin)
+
+    # By identity, since `==` makes a tensor.
+    __hash__ = object.__hash__
+
+    @property
+    def name(self) -> str:
+        """The name of an input, parameter or other placeholder; else the op's name."""
+        for key, value in self.attrs:
+            if key == "name":
+                return value
+        return self.op.name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.type}>"
+
+    def describe(self) -> str:
+        """One line for messages: name, type and the line that made it."""
+        made = f", made at {self.origin}" if self.origin else ""
+        return f"{self.name}: {self.type}{made}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A name, inputs, nodes in order (inputs included, operands before users), outputs.
+
+    `aliases` are pairs (output, input), by position: the output becomes the new value of that
+    input's memory when the program ends. So a program updates its parameters.
+    """
+
+    name: str
+    inputs: tuple[Node, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    aliases: tuple[tuple[int, int], ...] = ()
+
+    @staticmethod
+    def of(
+        name: str,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        aliases: Sequence[tuple[int, int]] = (),
+    ) -> Graph:
+        """The graph of everything that outputs need, in an order that defines before use."""
+        order = toposort((*inputs, *outputs))
+        return Graph(name, tuple(inputs), tuple(order), tuple(outputs), tuple(aliases))
+
+    def users(self) -> dict[Node, list[Node]]:
+        """For each node, the nodes that use it, in order (a node once for each use)."""
+        found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
+        for node in self.nodes:
+            for operand in node.inputs:
+                found[operand].append(node)
+        return found
+
+    def to_networkx(self) -> Any:
+        """The graph as a `networkx.MultiDiGraph`; nodes carry `op`, `type` and `origin`."""
+        import networkx
+
+        result = networkx.MultiDiGraph(name=self.name)
+        for node in self.nodes:
+            result.add_node(node, op=node.op.name, type=str(node.type), origin=str(node.origin))
+        for node in self.nodes:
+            for position, operand in enumerate(node.inputs):
+                result.add_edge(operand, node, operand=position)
+        return result
+
+
+def toposort(roots: Iterable[Node], order: dict[Node, None] | None = None) -> dict[Node, None]:
+    """Everything the roots need, operands before users, without recursion.
+
+    Args:
+        roots: nodes to reach.
+        order: an order to extend in place; what it holds is not visited again.
+    """
+    order = {} if order is None else order
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, ready = stack.pop()
+        if node in order:
+            continue
+        if ready:
+            order[node] = None
+            continue
+        stack.append((node, True))
+        stack.extend((i, False) for i in reversed(node.inputs) if i not in order)
+    return order
+
+
+def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
+    """Apply `visit` to every node in order, its operands already replaced.
+
+    Nodes that `visit` returns are placed where the old node stood, with whatever new operands
+    they bring just before them. Inputs are kept.
+    """
+    new: dict[Node, Node] = {node: node for node in graph.inputs}
+    order: dict[Node, None] = dict.fromkeys(graph.inputs)
+    for node in graph.nodes:
+        if node in new:
+            continue
+        with at_origin(node.origin):
+            result = visit(node.with_inputs([new[i] for i in node.inputs]))
+        new[node] = result
+        if result not in order:
+            toposort((result,), order)
+    outputs = tuple(new[o] for o in graph.outputs)
+    return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
+
+
+def bodies(node: Node) -> dict[str, Graph]:
+    """The nested graphs of a node (fused or control) by the names of its attributes."""
+    if node.op.kind is not Kind.FUSED and node.op.kind is not Kind.CONTROL:
+        return {}
+    return {name: value for name, value in node.attrs if isinstance(value, Graph)}
+
+
+def all_nodes(graph: Graph) -> Iterator[Node]:
+    """The nodes of a graph and of all graphs nested in it."""
+    for node in graph.nodes:
+        yield node
+        for body in bodies(node).values():
+            yield from all_nodes(body)
+
+
+def is_item(node: Node) -> bool:
+    """Whether a node only names a result of another."""
+    return bool(node.inputs) and isinstance(node.inputs[0].type, TupleType)
+
+
+def is_checked(node: Node) -> bool:
+    """Whether the node may record an error when it runs (an index out of range)."""
+    if nested := bodies(node):
+        return any(is_checked(inner) for body in nested.values() for inner in body.nodes)
+    checked = node.op.checked
+    return checked(node) if callable(checked) else checked
+
+
+def tensor_type(node: Any) -> TensorType:
+    """The type of a node with one result.
+
+    Raises:
+        InternalError: the node has several results.
+    """
+    if isinstance(node.type, TupleType):
+        raise InternalError(f"{node.op.name} has several results; take one with item()")
+    return node.type
+
+
+def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
+    """An attribute with `change` applied to every size and type inside it."""
+    if isinstance(value, Dim):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(map_sizes(v, change) for v in value)
+    if isinstance(value, TensorType):
+        return TensorType(value.dtype, tuple(map_sizes(d, change) for d in value.shape))
+    return value

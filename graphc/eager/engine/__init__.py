@@ -1,0 +1,1 @@
+"""How a call computes at once: dispatch, promotion, the tape, the backward pass."""

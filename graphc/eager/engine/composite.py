@@ -1,0 +1,204 @@
+"""`composite`: a function of symbolic tensors as one eager operation.
+
+    @composite
+    def silu(x):
+        return x * FUNCTIONS["sigmoid"](x)
+
+Called with eager tensors it runs as one fused forward step and records one backward step; called
+with symbolic tensors it just builds its graph.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.core.ir import caller
+from graphc.core.operators import Operators
+from graphc.eager.engine import promotion
+from graphc.eager.engine.elementwise import number
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.invoke import SLOT, _Listed, invoke
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.errors import ArgumentError, GradientError
+
+_STATIC = (str, type(None), bool, type)
+
+
+def composite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of symbolic tensors one eager operation.
+
+    Args:
+        function: builds a graph. Its positional arguments are tensors, None, or Python numbers
+            (which become 0-d tensors, so that another value is not another graph); its keyword
+            arguments are hashable and part of the graph. It sees only dtypes and shapes.
+
+    Returns:
+        A function of eager or symbolic tensors. Its `grad_fn` is named after it.
+
+    Example:
+        >>> import graphc as gc
+        >>> from graphc.eager.engine.composite import composite
+        >>> @composite
+        ... def swish(x, beta):
+        ...     return x * gc.sigmoid(x * beta)
+        >>> swish(gc.zeros(2), 1.5)
+        tensor([0., 0.])
+    """
+
+    @functools.wraps(function)
+    def apply(*args: Any, **static: Any) -> Any:
+        tensors: list[Any] = []
+        template: list[Any] = []
+        numbers = False
+        for value in args:
+            if isinstance(value, Tensor):
+                template.append(SLOT)
+                tensors.append(value)
+            elif isinstance(value, _STATIC):
+                template.append(value)
+            elif isinstance(value, int | float):
+                numbers = True
+                template.append(SLOT)
+                tensors.append(value)
+            elif isinstance(value, Operators):
+                return function(*args, **static)
+            elif isinstance(value, list | tuple) and value and isinstance(value[0], Operators):
+                if not isinstance(value[0], Tensor):
+                    return function(*args, **static)
+                template.append(_Listed.of(len(value)))
+                tensors.extend(value)
+            else:
+                template.append(SLOT)
+                tensors.append(wrap(np.asarray(value)))
+        if numbers:
+            if not any(isinstance(t, Tensor) for t in tensors):
+                return function(*args, **static)
+            tensors = _with_numbers(tensors)
+        elif not tensors:
+            return function(*args, **static)
+        return invoke(function, tuple(template), tuple(sorted(static.items())), tensors)
+
+    apply.body = function  # type: ignore[attr-defined]
+    return apply
+
+
+def _with_numbers(values: Sequence[Any]) -> list[Tensor]:
+    """Python numbers as 0-d tensors of the dtype they have beside the others."""
+    first = next((v for v in values if isinstance(v, Tensor) and v.dtype.is_float), None)
+    dtype = promotion.get_default_dtype() if first is None else first.dtype
+    return [v if isinstance(v, Tensor) else number(v, dtype) for v in values]
+
+
+def store(target: Tensor, value: Tensor) -> None:
+    """Write a value of equal type into a tensor's memory; its history is the value's.
+
+    Raises:
+        GradientError: the tensor is a leaf that requires a gradient, and recording is on.
+    """
+    if state.enabled and target._edge is not None and isinstance(target._edge[0], AccumulateGrad):
+        raise leaf_written()
+    if target._node is not None or (hot.slow and tracing.trace is not None):
+        tracing.trace.assign(target, value)
+        return
+    if target._array is not value._array:
+        check_writable(target)
+        np.copyto(target._array, value._array, casting="unsafe")
+    if target._version is None:
+        target.version()
+    target._version.count += 1  # type: ignore[union-attr]
+
+
+def check_writable(target: Tensor) -> None:
+    """Refuse to write memory that is read-only, or where elements share a place.
+
+    Raises:
+        ArgumentError: either is so.
+    """
+    array = target._array
+    if (
+        array.size
+        and 0 in array.strides
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+    ):
+        raise ArgumentError(
+            f"a tensor of shape {array.shape} that was expanded cannot be changed in place: "
+            "several of its elements are one place in memory",
+            where=caller(),
+            hint="work on x.clone()",
+        )
+    if not array.flags.writeable:
+        raise read_only()
+
+
+def read_only() -> ArgumentError:
+    """The error for memory that may not be written, such as that of a read-only array."""
+    return ArgumentError(
+        "the tensor's memory is read-only, so it cannot be changed in place",
+        where=caller(),
+        hint="work on x.clone()",
+    )
+
+
+def leaf_written() -> GradientError:
+    """The error for a leaf that requires a gradient and is changed in place."""
+    return GradientError(
+        "a leaf that requires a gradient cannot be changed in place: its gradient would be of a "
+        "value that is gone",
+        where=caller(),
+        hint="change it inside `with gc.no_grad():`, or work on x.clone()",
+    )
+
+
+def apply_in_place(
+    update: Callable[..., Any], targets: Sequence[Tensor], *args: Any, **static: Any
+) -> None:
+    """Run a composite and store its results in tensors, in place.
+
+    Args:
+        update: a composite that returns as many tensors as there are targets.
+        targets: tensors of the results' types.
+        args: the composite's tensors and numbers.
+        static: its keyword arguments.
+    """
+    was_recording = state.enabled
+    try:
+        state.enabled = False
+        results = update(*args, **static)
+        results = results if isinstance(results, tuple) else (results,)
+        for target, result in zip(targets, results, strict=True):
+            store(target, result)
+    finally:
+        state.enabled = was_recording
+
+
+def apply_in_place_many(
+    update: Callable[..., Any],
+    items: Sequence[tuple[Sequence[Tensor], Sequence[Any]]],
+    **static: Any,
+) -> None:
+    """`apply_in_place` for several sets of targets and arguments.
+
+    Args:
+        update: a composite.
+        items: pairs (targets, args).
+        static: its keyword arguments, the same for all.
+    """
+    was_recording = state.enabled
+    try:
+        state.enabled = False
+        for targets, args in items:
+            results = update(*args, **static)
+            results = results if isinstance(results, tuple) else (results,)
+            for target, result in zip(targets, results, strict=True):
+                store(target, result)
+    finally:
+        state.enabled = was_recording
+
+
+__all__ = ["apply_in_place", "apply_in_place_many", "composite", "store"]

@@ -1,0 +1,288 @@
+"""How an eager operation runs: its call found by signature, run, and recorded where that is due.
+
+`invoke` is the one way in for every op. The shorter way of small elementwise ops is in
+`elementwise`; views, which NumPy makes, come through `viewed`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
+from graphc.core.ir import Kind, toposort
+from graphc.core.types import TensorType
+from graphc.eager.engine import quiet
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.signature import Call, make_call
+from graphc.eager.engine.tape import CallBackward, Saved
+from graphc.eager.engine.tensor import Tensor, View, new
+
+
+class _Slot:
+    """Stands for a tensor in the template of a call's arguments."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "_"
+
+
+class _Listed:
+    """Stands for a list of `count` tensors."""
+
+    __slots__ = ("count",)
+    _made: ClassVar[dict[int, Any]] = {}
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    @classmethod
+    def of(cls, count: int) -> _Listed:
+        """The one object for lists of this length, so that templates compare equal."""
+        return cls._made.setdefault(count, cls(count))
+
+
+SLOT = _Slot()
+ONE = (SLOT,)
+TWO = (SLOT, SLOT)
+Template = tuple[Any, ...]
+Static = tuple[tuple[str, Any], ...]
+
+_CALLS: dict[Any, Call] = {}
+_MOST_CALLS = 8192
+
+
+def fill(template: Template, nodes: Sequence[Any]) -> list[Any]:
+    """The positional arguments of a call, with its tensors in their places."""
+    given = iter(nodes)
+    found: list[Any] = []
+    for item in template:
+        if item is SLOT:
+            found.append(next(given))
+        elif isinstance(item, _Listed):
+            found.append([next(given) for _ in range(item.count)])
+        else:
+            found.append(item)
+    return found
+
+
+def call_of(
+    function: Callable[..., Any], template: Template, static: Static, types: Sequence[Any]
+) -> Call:
+    """The call of a signature; `types` has a dtype's character and a shape for each tensor."""
+    key = (function, template, static, *types)
+    call = _CALLS.get(key)
+    if call is None:
+        of_tensors = tuple(
+            TensorType(BY_NUMPY[np.dtype(types[k])], types[k + 1]) for k in range(0, len(types), 2)
+        )
+
+        def build(f: Callable[..., Any], nodes: Sequence[Any]) -> Any:
+            return f(*fill(template, nodes), **dict(static))
+
+        call = make_call(function, of_tensors, build)
+        if len(_CALLS) >= _MOST_CALLS:
+            _CALLS.clear()
+        _CALLS[key] = call
+    return call
+
+
+def invoke(
+    function: Callable[..., Any],
+    template: Template,
+    static: Static,
+    tensors: Sequence[Tensor],
+    view: bool = False,
+) -> Any:
+    """Run a function of symbolic tensors on eager ones, now, and record it where that is due.
+
+    Args:
+        function: builds the graph.
+        template: its positional arguments; `SLOT` where a tensor stands.
+        static: its keyword arguments, hashable, as sorted pairs.
+        tensors: the tensors for the slots.
+        view: whether results are to share the memory of the first tensor where they can.
+
+    Returns:
+        A tensor, or a tuple of them where the function returns several.
+    """
+    if hot.slow and tracing.trace is not None:
+        return tracing.trace.invoke(function, template, static, tensors, view)
+    if len(tensors) == 1:  # the common case, kept short
+        (tensor,) = tensors
+        array = tensor._array
+        call = _CALLS.get((function, template, static, array.dtype.char, array.shape))
+        if (
+            call is not None
+            and (tensor._edge is None or not state.enabled)
+            and call.plain
+            and call.single
+        ):
+            result = new(Tensor)
+            result._array = quiet.run(call.run, array)[0]
+            return result
+    arrays = []
+    key: list[Any] = [function, template, static]
+    recorded = False
+    for tensor in tensors:
+        array = tensor._array
+        arrays.append(array)
+        key.append(array.dtype.char)
+        key.append(array.shape)
+        if tensor._edge is not None:
+            recorded = True
+    call = _CALLS.get(tuple(key))
+    if call is None:
+        call = call_of(function, template, static, key[3:])
+    if not recorded or not state.enabled:
+        results = quiet.run(call.run, *arrays)
+        if call.single and call.plain:
+            result = new(Tensor)
+            result._array = results[0]
+            return result
+        fn = None
+    else:
+        fn = _recorded(function, call, tensors)
+        if fn is None or not fn.kept_nodes:
+            results = quiet.run(call.run, *arrays)
+        else:
+            results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+    found = _wrapped(call, results, tensors, fn, view)
+    if view:
+        for tensor in found:
+            attach_view(tensor, tensors[0], function, template, static)
+    return found[0] if call.single else tuple(found)
+
+
+def run_call(call: Call, tensors: Sequence[Tensor], name: str) -> list[Tensor]:
+    """Run a call that is known, and record it under a name where that is due.
+
+    Args:
+        call: the call.
+        tensors: for its inputs.
+        name: of its backward step.
+    """
+    arrays = [t._array for t in tensors]
+    fn = None
+    if state.enabled and any(t._edge is not None for t in tensors):
+        fn = _recorded(name, call, tensors)
+    if fn is None or not fn.kept_nodes:
+        results = quiet.run(call.run, *arrays)
+    else:
+        results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+    return _wrapped(call, results, tensors, fn, False)
+
+
+def _recorded(function: Any, call: Call, tensors: Sequence[Tensor]) -> CallBackward | None:
+    """The backward step of a call, or None when no result can carry a gradient."""
+    if not any(call.differentiable):
+        return None
+    edges = tuple([t._edge for t in tensors])
+    wanted = tuple([e is not None for e in edges])
+    derivative = call.derivative(wanted, call.differentiable)
+    everything = bool(derivative.kept)
+    needed = derivative.inputs
+    saved = [
+        Saved(t, t._edge) if everything or k in needed else None for k, t in enumerate(tensors)
+    ]
+    name = function if isinstance(function, str) else backward_name(function)
+    fn = CallBackward(name, call, edges, saved)
+    fn.kept_nodes = derivative.kept
+    return fn
+
+
+def _wrapped(
+    call: Call, results: Sequence[Any], tensors: Sequence[Tensor], fn: Any, view: bool
+) -> list[Tensor]:
+    """Tensors over the results, with their edges, and what the backward step keeps of them."""
+    count = len(call.outputs)
+    found = []
+    for k in range(count):
+        array = results[k]
+        if call.may_alias[k] and not view:
+            array = array.copy()
+        tensor = new(Tensor)
+        tensor._array = array
+        found.append(tensor)
+    if fn is not None:
+        fn.kept = tuple(results[count:])
+        flags = call.differentiable
+        needed = call.derivative(fn.wanted, flags).outputs
+        fn.outputs = tuple(Saved(t, None) if k in needed else None for k, t in enumerate(found))
+        if count > 1:
+            fn.shapes = tuple(t._array.shape for t in found)
+        for k, tensor in enumerate(found):
+            if flags[k]:
+                tensor._edge = (fn, k)
+    return found
+
+
+def attach_view(
+    tensor: Tensor, parent: Tensor, function: Any, template: Template, static: Static
+) -> None:
+    """Note that a tensor is a view of another, when it shares the other's memory."""
+    own = parent._array
+    if tensor._array is own:  # the whole of it is a view too, with a history of its own
+        tensor._array = own.view()
+    base = tensor._array.base
+    if base is not own and (base is None or base is not own.base):
+        return
+    tensor._version = parent.version()
+    tensor._view = View(parent, function, template, static)
+    views = parent._views
+    if views is None:
+        parent._views = [weakref.ref(tensor)]
+        return
+    if len(views) >= 32 and len(views) & (len(views) - 1) == 0:
+        views[:] = [ref for ref in views if ref() is not None]
+    views.append(weakref.ref(tensor))
+
+
+_NAMES: dict[Any, str] = {}
+
+
+def backward_name(function: Callable[..., Any]) -> str:
+    """How `grad_fn` is called: `softmax` is `SoftmaxBackward0`."""
+    name = _NAMES.get(function)
+    if name is None:
+        name = getattr(function, "backward_name", None)
+        if name is None:
+            words = function.__name__.strip("_").split("_")
+            name = "".join(w[:1].upper() + w[1:] for w in words) + "Backward0"
+        _NAMES[function] = name
+    return name
+
+
+def viewed(tensor: Tensor, array: Any, function: Any, static: Static) -> Tensor:
+    """A tensor over a part of another's memory, recorded as `function` of it.
+
+    Args:
+        tensor: the whole.
+        array: the part, a NumPy view of the whole's array (or a copy, where it cannot be).
+        function: of a symbolic tensor; takes the part.
+        static: its keyword arguments.
+    """
+    result = new(Tensor)
+    result._array = array
+    attach_view(result, tensor, function, ONE, static)
+    whole = tensor._array
+    if tensor._edge is not None and state.enabled and whole.dtype.kind == "f":
+        types = (whole.dtype.char, whole.shape)
+        fn = CallBackward(
+            backward_name(function),
+            (call_of, function, ONE, static, types),
+            (tensor._edge,),
+            (None,),
+        )
+        result._edge = (fn, 0)
+    return result
+
+
+def is_movement(call: Call) -> bool:
+    """Whether a call only moves elements."""
+    return all(n.op.kind in (Kind.MOVEMENT, Kind.SOURCE) for n in toposort(call.outputs))

@@ -1,0 +1,279 @@
+"""`Tensor`: an array that computes at once, and how its operations are run and recorded.
+
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    y = (x * x).sum()          # NumPy or a compiled kernel, now
+    y.backward()               # the op table's own gradient rules
+    x.grad
+
+`invoke` is the one way in for every op: it finds the call of the signature, runs it, and records
+it when a gradient may be asked for. The shorter way of small elementwise ops is in `elementwise`,
+methods and functions by their PyTorch names are in `methods` and `functions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
+from graphc.core.dtypes import DType, as_dtype
+from graphc.core.ir import Node, Op, caller
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.types import TensorType
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tape import AccumulateGrad, Edge, Version
+from graphc.errors import ArgumentError, GradientError
+
+new = object.__new__
+ndarray = np.ndarray
+
+
+class TypeOf(TensorType):
+    """A tensor's type that can also be called, as PyTorch's method `type` is.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ones(2).type(gc.int64)
+        tensor([1, 1])
+        >>> gc.ones(2).type()
+        'torch.FloatTensor'
+    """
+
+    __slots__ = ("_of",)
+
+    def __init__(self, dtype: DType, shape: Any, of: Tensor) -> None:
+        super().__init__(dtype, shape)
+        object.__setattr__(self, "_of", of)
+
+    def __call__(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """PyTorch's name for the type; given a dtype or such a name, the tensor in it."""
+        if dtype is None:
+            return f"torch.{OLD_NAMES.get(self.dtype.name, self.dtype.name)}"
+        if isinstance(dtype, str):
+            word = dtype.removeprefix("torch.")
+            dtype = next((own for own, old in OLD_NAMES.items() if old == word), dtype)
+        return self._of.to(as_dtype(dtype))  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TensorType):
+            return NotImplemented
+        return self.dtype is other.dtype and self.shape == other.shape
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
+
+
+OLD_NAMES = {
+    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor",
+    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor",
+    "int64": "LongTensor", "bool": "BoolTensor",
+}  # fmt: skip
+
+
+class Tensor(Operators):
+    """An array of one dtype whose operations run at once and can be differentiated.
+
+    Make one with `gc.tensor`, `gc.zeros`, `gc.randn` and their like.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    # What most tensors have is on the class, so that making one sets a single attribute.
+    _array: np.ndarray
+    _edge: Edge | None = None
+    _version: Version | None = None
+    _view: View | None = None
+    _views: list[Any] | None = None
+    _node: Any = None  # while traced: the node of the graph that is being made
+    _grad: Any = None
+    name: str | None = None
+    is_eager = True
+
+    if TYPE_CHECKING:
+        # Operations become methods in `facade`, from the table.
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, *data: Any) -> None:
+        sizes = all(isinstance(d, int | np.integer) and not isinstance(d, bool) for d in data)
+        if sizes:  # PyTorch's oldest form: ints are sizes, nothing is a vector of no elements
+            self._array = np.zeros(data or (0,), np.float32)
+        else:
+            (values,) = data
+            self._array = np.array(values, np.float32)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # --- what it is
+
+    @property
+    def type(self) -> TensorType:
+        """dtype and shape as the graph's types have them, such as `f32[2, 3]`."""
+        if self._node is not None:
+            own = self._node.type
+            return TypeOf(own.dtype, own.shape, self)
+        array = self._array
+        return TypeOf(BY_NUMPY[array.dtype], array.shape, self)
+
+    @property
+    def shape(self) -> Any:
+        """The sizes of the axes."""
+        if self._node is not None:
+            return tracing.shape_of(self._node.type.shape)
+        return Size(self._array.shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The element type, such as `gc.float32`."""
+        if self._node is not None:
+            return self._node.type.dtype
+        return BY_NUMPY[self._array.dtype]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._node.type.shape) if self._node is not None else self._array.ndim
+
+    # --- what is recorded
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward passes added up: a tensor, or None."""
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.grad_of(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise ArgumentError(
+                f"grad: {type(value).__name__} is neither a tensor nor None", where=caller()
+            )
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.set_grad(self, value)
+        else:
+            self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded, so that `backward()` reaches it."""
+        return self._edge is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set, in place, whether operations on it are recorded.
+
+        Args:
+            requires_grad: whether.
+
+        Returns:
+            The tensor itself.
+
+        Raises:
+            GradientError: its dtype is not float, or it was computed from others.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2).requires_grad_()
+            tensor([0., 0.], requires_grad=True)
+        """
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise GradientError(
+                "requires_grad of a tensor that was computed from others cannot be set to False",
+                [f"it was made by {self.grad_fn.name}"],
+                where=caller(),
+                hint="use x.detach() for a tensor without that history",
+            )
+        if not requires_grad:
+            self._edge = None
+            return self
+        if not self.dtype.is_float:
+            raise GradientError(
+                f"only tensors of a float dtype can require gradients, not {self.dtype.name}",
+                where=caller(),
+                hint="convert it first: x.float()",
+            )
+        if self._edge is None:
+            self._edge = (AccumulateGrad(self), 0)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was not computed by recorded operations."""
+        return self._edge is None or isinstance(self._edge[0], AccumulateGrad)
+
+    @property
+    def grad_fn(self) -> Any:
+        """The recorded operation that made it; None for leaves."""
+        return None if self.is_leaf else self._edge[0]  # type: ignore[index]
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history; assigning replaces the memory."""
+        return wrap(self._array) if self._node is None else self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(
+                f"data: {type(value).__name__} is not a tensor",
+                where=caller(),
+                hint="make one with gc.tensor(...)",
+            )
+        if self._node is not None or value._node is not None:
+            tracing.trace.assign(self, value)
+        else:
+            self._array = value._array
+
+    def as_node(self) -> Any:
+        """The tensor in a symbolic graph: a constant, or the node while it is traced."""
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.node_of(self)
+        return FUNCTIONS["constant"](self._array)
+
+    @staticmethod
+    def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
+        """An op on symbolic tensors among which eager ones stand: these are constants."""
+        return Node.build(op, [i.as_node() for i in inputs], attrs)
+
+    def version(self) -> Version:
+        """The counter of writes in place, made when it is first asked for."""
+        if self._version is None:
+            self._version = Version()
+        return self._version
+
+
+class View:
+    """How a tensor is a part of another's memory: the function that takes it from there."""
+
+    __slots__ = ("function", "parent", "static", "template")
+
+    def __init__(self, parent: Tensor, function: Any, template: Any, static: Any) -> None:
+        self.parent = parent
+        self.function = function
+        self.template = template
+        self.static = static
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor over an array."""
+    tensor = new(Tensor)
+    tensor._array = array if array.__class__ is ndarray else np.asarray(array)
+    return tensor

@@ -1,0 +1,1 @@
+"""The eager functions, by what they do."""

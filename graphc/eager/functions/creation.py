@@ -1,0 +1,400 @@
+"""Tensors made of data, of a rule, or of another's shape; float32 unless told otherwise.
+
+With a symbolic size among the arguments, zeros, ones, full, arange and eye give the symbolic
+tensor instead, so a graph's code reads the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphc.core.dims import Dim
+from graphc.core.dtypes import DType, as_dtype
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import promotion
+from graphc.eager.engine.device import check_device
+from graphc.eager.engine.hot import hot, made, tracing
+from graphc.eager.engine.registry import EAGER, eager
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.shapes import sizes_of
+from graphc.errors import ArgumentError, DTypeError
+
+
+def finish(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor over a fresh array."""
+    check_device(device)
+    result = made(wrap(array))
+    return result.requires_grad_() if requires_grad else result
+
+
+def _numpy(dtype: Any) -> np.dtype:
+    return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
+
+
+def data_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """Data as an array of PyTorch's choice of dtype: Python floats are of the default dtype.
+
+    Raises:
+        ArgumentError: the data is ragged or not numeric.
+    """
+    if isinstance(data, Tensor):
+        array = data.detach().numpy()
+        return np.array(array, None if dtype is None else _numpy(dtype), copy=True)
+    try:
+        array = np.array(_plain(data))
+        own = as_dtype(array.dtype)
+    except (ValueError, TypeError, DTypeError):
+        raise ArgumentError(
+            f"tensor: {type(data).__name__} {data!r:.60} is not numbers in a regular shape",
+            where=caller(),
+            hint="every row must have the same length, every element be a number",
+        ) from None
+    if dtype is not None:
+        if not hasattr(data, "__array__"):
+            check_fits(array, as_dtype(dtype))
+        return np.ascontiguousarray(array.astype(_numpy(dtype))).reshape(array.shape)
+    typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
+    if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
+        array = array.astype(promotion.get_default_dtype().numpy)
+    return np.ascontiguousarray(array).reshape(array.shape)
+
+
+def check_fits(array: np.ndarray, dtype: DType) -> None:
+    """Refuse Python numbers that an integer dtype cannot hold.
+
+    Raises:
+        ArgumentError: one is beyond it, or not finite.
+    """
+    if not dtype.is_integer or array.dtype.kind not in "iuf" or not array.size:
+        return
+    limits = np.iinfo(dtype.numpy)
+    whole = np.trunc(array)
+    # PyTorch lets a negative number wrap around in an unsigned dtype.
+    least = -limits.max if dtype.kind == "uint" else limits.min
+    bad = array[~((whole >= least) & (whole <= limits.max))]
+    if bad.size:
+        raise ArgumentError(
+            f"{bad.flat[0]} is not a value of {dtype.name}, which holds {limits.min} to "
+            f"{limits.max}",
+            where=caller(),
+        )
+
+
+def _plain(data: Any) -> Any:
+    """Nested lists with their tensors as arrays or numbers."""
+    if isinstance(data, list | tuple):
+        return [_plain(v) for v in data]
+    if isinstance(data, Tensor):
+        return data.detach().numpy()[()]
+    # Asked without `copy`, which the __array__ of some libraries does not take.
+    return np.asarray(data) if hasattr(data, "__array__") else data
+
+
+def _holds_arrays(data: Any) -> bool:
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    return isinstance(data, np.ndarray | np.generic | Tensor)
+
+
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of a copy of data.
+
+    Args:
+        data: a number, nested lists, an array or a tensor.
+        dtype: by the data unless given: int64 for ints, float32 for Python floats.
+        device: "cpu".
+        requires_grad: whether operations on it are recorded.
+        pin_memory: accepted, and of no effect on a CPU.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ArgumentError: the data is ragged or not numeric.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([[1, 2], [3, 4]])
+        tensor([[1, 2],
+                [3, 4]])
+    """
+    return finish(data_array(data, dtype), device, requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor of data, sharing memory with arrays and tensors of the dtype wanted.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.as_tensor([1.0, 2.0])
+        tensor([1., 2.])
+    """
+    check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(as_dtype(dtype))
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == _numpy(dtype)):
+        return from_numpy(data)
+    return tensor(data, dtype=dtype)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor over the memory of an array: what changes the one changes the other.
+
+    Args:
+        array: of a dtype that graphc has, in the machine's byte order.
+
+    Raises:
+        ArgumentError, DTypeError: it is no array, or of another dtype.
+
+    Example:
+        >>> import numpy as np, graphc as gc
+        >>> gc.from_numpy(np.zeros(2))
+        tensor([0., 0.], dtype=torch.float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(
+            f"from_numpy: {type(array).__name__} is not a NumPy array",
+            where=caller(),
+            hint="use gc.tensor(...)",
+        )
+    as_dtype(array.dtype)
+    if not array.dtype.isnative:
+        raise DTypeError(
+            f"from_numpy: the array's byte order, {array.dtype.str!r}, is not the machine's",
+            where=caller(),
+            hint="convert it first: array.astype(array.dtype.newbyteorder('='))",
+        )
+    return wrap(array)
+
+
+def _is_symbolic(sizes: tuple[Any, ...]) -> bool:
+    flat = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
+    return any(isinstance(s, Dim) for s in flat)
+
+
+def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable[..., Any]:
+    symbolic = FUNCTIONS.get(name)
+
+    def function(
+        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any
+    ) -> Any:
+        if "size" in kw:
+            size = (kw.pop("size"),)
+        if "shape" in kw:
+            size = (kw.pop("shape"),)
+        if kw.keys() - {"layout", "pin_memory"}:
+            raise ArgumentError(
+                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
+                ["they are *size, dtype, device, requires_grad"],
+                where=caller(),
+            )
+        if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
+            size, dtype = (size[0],), size[1]  # type: ignore[misc]  # NumPy's order: zeros(shape, dtype)
+        if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
+            return tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
+        if symbolic is not None and _is_symbolic(size):
+            return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
+        shape = _checked_sizes(name, sizes_of(size))
+        return finish(make(shape, _numpy(dtype)), device, requires_grad)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""A tensor of {example}.
+
+    Args:
+        size: the sizes, one by one or as one sequence.
+        dtype: float32 unless given.
+        device: "cpu".
+        requires_grad: whether operations on it are recorded.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.{name}(2, 3).shape
+        graphc.Size([2, 3])
+    """
+    EAGER[name] = function
+    return function
+
+
+def _checked_sizes(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ArgumentError(
+                f"{name}: {size!r} in {sizes} is not a size",
+                where=caller(),
+                hint="sizes are ints of 0 or more",
+            )
+    return sizes
+
+
+zeros = _maker("zeros", np.zeros, "zeros")
+ones = _maker("ones", np.ones, "ones")
+empty = _maker("empty", np.zeros, "zeros (PyTorch leaves it uninitialised)")
+
+
+@eager("full")
+def full(
+    size: Any, fill_value: Any, dtype: Any = None, *, device: Any = None,
+    requires_grad: bool = False,
+) -> Any:  # fmt: skip
+    """A tensor filled with a number.
+
+    Args:
+        size: the shape.
+        fill_value: a number.
+        dtype: int64, bool or float32 by the number unless given.
+        device: "cpu".
+        requires_grad: whether operations on it are recorded.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.full((2,), 7)
+        tensor([7, 7])
+    """
+    shape = sizes_of((size,))
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
+    if _is_symbolic((size,)):
+        return FUNCTIONS["full"](shape, value, kind)
+    check_fits(np.asarray(value), kind)
+    return finish(np.full(_checked_sizes("full", shape), value, kind.numpy), device, requires_grad)
+
+
+@eager("arange")
+def arange(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, stop: Any = None,
+) -> Any:  # fmt: skip
+    """The numbers from start (0 unless both are given) to before end, by step.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.arange(1, 2.5, 0.5)
+        tensor([1.0000, 1.5000, 2.0000])
+    """
+    end = stop if end is None else end
+    start, end = (0, start) if end is None else (start, end)
+    if any(isinstance(v, Dim) for v in (start, end, step)):
+        return FUNCTIONS["arange"](start, end, step, *([] if dtype is None else [dtype]))
+    numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
+    if dtype is None:
+        floats = any(isinstance(v, float) for v in numbers)
+        dtype = promotion.get_default_dtype() if floats else as_dtype(int)
+    kind = as_dtype(dtype)
+    if not kind.is_float:  # PyTorch takes the whole parts first
+        numbers = [int(v) for v in numbers]
+    if numbers[2] == 0 or (numbers[1] - numbers[0]) * numbers[2] < 0:
+        raise ArgumentError(
+            f"arange: from {numbers[0]} to {numbers[1]} by {numbers[2]}",
+            where=caller(),
+            hint="the step is not 0 and leads from the start to the end",
+        )
+    if kind.is_float:
+        count = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
+        array = numbers[0] + np.arange(count, dtype=np.float64) * numbers[2]
+    else:
+        array = np.arange(*numbers)
+    return finish(array.astype(kind.numpy), device, requires_grad)
+
+
+def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.ndarray:
+    """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
+    if isinstance(steps, bool) or steps < 0:
+        raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
+    count = int(steps)
+    if dtype.kind == "f":
+        return np.linspace(float(start), float(end), count)
+    # From both ends to the middle, with a step of float32, as PyTorch does.
+    first, last = int(start), int(end)
+    step = np.float32(last - first) / np.float32(max(count - 1, 1))
+    place = np.arange(count)
+    upper = np.float32(last) - step * (count - 1 - place).astype(np.float32)
+    lower = np.float32(first) + step * place.astype(np.float32)
+    return np.where(place < count // 2, lower, upper) if count > 1 else lower
+
+
+@eager()
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers, evenly spaced from start to end, both included.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.linspace(0, 1, 3)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    array = _spaced("linspace", start, end, steps, _numpy(dtype))
+    return finish(array.astype(_numpy(dtype)), device, requires_grad)
+
+
+@eager()
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """base to the powers of `linspace`."""
+    array = np.power(float(base), _spaced("logspace", start, end, steps, _numpy(dtype)))
+    return finish(array.astype(_numpy(dtype)), device, requires_grad)
+
+
+@eager("eye")
+def eye(
+    n: Any, m: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Any:
+    """A matrix with ones on its diagonal and zeros elsewhere.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    if _is_symbolic((n, m)):
+        return FUNCTIONS["eye"](n, m, 0, as_dtype(dtype or promotion.get_default_dtype()))
+    return finish(np.eye(n, m, dtype=_numpy(dtype)), device, requires_grad)
+
+
+def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    def function(
+        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
+        if input._node is not None and not input.type.is_static:
+            return tracing.trace.filled(input, float(name == "ones_like"), dtype)
+        kind = input.dtype if dtype is None else as_dtype(dtype)
+        return finish(make(input.type.shape, kind.numpy), device, requires_grad)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name[:-5]}` of the shape, and unless told the dtype, of a tensor."
+    EAGER[name] = function
+    return function
+
+
+zeros_like = _like("zeros_like", np.zeros)
+ones_like = _like("ones_like", np.ones)
+empty_like = _like("empty_like", np.zeros)
+
+
+@eager("full_like")
+def full_like(
+    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of the shape, and unless told the dtype, of another, filled with a number."""
+    if input._node is not None and not input.type.is_static:
+        return tracing.trace.filled(input, fill_value, dtype)
+    kind = input.dtype if dtype is None else as_dtype(dtype)
+    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    check_fits(np.asarray(fill_value), kind)
+    return finish(np.full(input.type.shape, fill_value, kind.numpy), device, requires_grad)
+
+
+__all__ = ["as_tensor", "finish", "from_numpy", "tensor"]

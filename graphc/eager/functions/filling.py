@@ -1,0 +1,67 @@
+"""Methods that fill a tensor with random numbers, in place: uniform_, normal_, bernoulli_."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core.ir import caller
+from graphc.eager.engine import promotion
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.random import check_spread, rand, randint, randn
+from graphc.errors import AttributeValueError
+
+
+def _inplace_draw(name: str, drawn: Any) -> Any:
+    def method(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tensor:
+        return self.copy_(drawn(self, *args, generator=generator, **kw))
+
+    method.__name__ = name
+    return method
+
+
+def _floats(self: Tensor) -> Any:
+    return self.dtype if self.dtype.is_float else promotion.get_default_dtype()
+
+
+def _uniform_of(
+    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **kw: Any
+) -> Any:
+    low, high = kw.get("from", a), kw.get("to", b)
+    if not low <= high:
+        raise AttributeValueError(
+            f"uniform_: from {low!r} to {high!r}", where=caller(), hint="the bounds are in order"
+        )
+    return rand(*self.shape, generator=generator, dtype=_floats(self)) * (high - low) + low
+
+
+def _normal_of(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
+    check_spread("normal_", std)
+    return randn(*self.shape, generator=generator, dtype=_floats(self)) * std + mean
+
+
+def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Any:
+    return (rand(*self.shape, generator=generator) < p).to(self.dtype)
+
+
+def _random_of(self: Tensor, low: int = 0, high: Any = None, *, generator: Any = None) -> Any:
+    low, high = (0, low) if high is None and low else (low, high)
+    most = 1 << 24 if self.dtype.is_float else np.iinfo(self.dtype.numpy).max
+    return randint(low, most if high is None else high, tuple(self.shape), generator=generator)
+
+
+def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Any:
+    u = rand(*self.shape, generator=generator, dtype=_floats(self))
+    return -(1 - u).log() / lambd
+
+
+METHODS = {
+    f"{name}_": _inplace_draw(f"{name}_", drawn)
+    for name, drawn in (
+        ("uniform", _uniform_of), ("normal", _normal_of), ("bernoulli", _bernoulli_of),
+        ("random", _random_of), ("exponential", _exponential_of),
+    )
+}  # fmt: skip
+
+__all__ = ["METHODS"]

@@ -1,0 +1,205 @@
+"""Changing tensors in place: memory, versions, and the history of views.
+
+The memory of a tensor and of its views is one; so is the count of writes, by which a backward
+step notices that a value it kept has changed. When a write is recorded, the written tensor takes
+the history of the new value. When it is a view, the tensor it is a part of gets a step that puts
+the part back into the whole (`put_back`), and the tensor's other views are taken from it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.composite import check_writable, leaf_written, store
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.invoke import SLOT, backward_name, call_of, fill, invoke
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.tape import AccumulateGrad, CallBackward, Version
+from graphc.eager.engine.tensor import Tensor, View
+from graphc.errors import DTypeError, ShapeError
+
+
+class PutBack:
+    """The function (whole, part) -> whole with the part in place of a view of it."""
+
+    __name__ = "copy_slices"
+    backward_name = "CopySlices"
+
+    def __init__(self, view: View) -> None:
+        self.key = (view.function, view.template, view.static)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PutBack) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __call__(self, whole: Any, part: Any) -> Any:
+        function, template, static = self.key
+        cast = FUNCTIONS["cast"]
+        if whole.type.shape == part.type.shape == ():
+            return part
+        places = FUNCTIONS["reshape"](
+            FUNCTIONS["iota"]((whole.type.size,), 0, dtypes.int64), whole.type.shape
+        )
+        chosen = function(*fill(template, [places]), **dict(static))
+        flat = FUNCTIONS["flatten"](whole)
+        # The places are distinct, so a later one never overwrites an earlier.
+        changed = FUNCTIONS["index_update"](
+            flat, FUNCTIONS["flatten"](chosen), FUNCTIONS["flatten"](cast(part, flat.type.dtype))
+        )
+        return FUNCTIONS["reshape"](changed, whole.type.shape)
+
+
+def write(target: Tensor, value: Tensor, name: str) -> Tensor:
+    """Change a tensor to a value computed from it, with the value's history.
+
+    Args:
+        target: the tensor.
+        value: of its shape; of its dtype, or one that it can hold.
+        name: the operation, for messages.
+
+    Returns:
+        The target.
+
+    Raises:
+        ShapeError, DTypeError: the value does not fit the target's memory.
+        GradientError: the target is a leaf that requires a gradient.
+    """
+    check_fits(target, value, name)
+    if value.dtype is not target.dtype:
+        value = invoke(FUNCTIONS["cast"], (SLOT,), _cast_to(target.dtype), [value])
+    _keep_old(target, value)
+    store(target, value)
+    if state.enabled and (hot.slow == 0 or tracing.trace is None):
+        take_history(target, value)
+    return target
+
+
+def _keep_old(target: Tensor, value: Tensor) -> None:
+    """Copy what the step that made the value kept of the memory that is now written."""
+    fn = value._edge[0] if value._edge is not None else None
+    if not isinstance(fn, CallBackward) or target._version is None:
+        return
+    for saved in fn.inputs or ():
+        if saved is not None and saved.node is None and saved.version is target._version:
+            saved.array = saved.array.copy()  # type: ignore[union-attr]
+            saved.version, saved.count = Version(), 0
+
+
+def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:
+    return (("dtype", dtype),)
+
+
+def check_fits(target: Tensor, value: Tensor, name: str) -> None:
+    """Refuse a result that the memory of its target cannot hold."""
+    # The types' shapes: a traced size that is asked for as a number is a number ever after.
+    if value.type.shape != target.type.shape:
+        raise ShapeError(
+            f"{name}: the result has shape {tuple(value.shape)}, the tensor that is changed in "
+            f"place {tuple(target.shape)}",
+            where=caller(),
+            hint=f"use {name.rstrip('_')}, which makes a new tensor",
+        )
+    kinds = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+    if kinds[value.dtype.kind] > kinds[target.dtype.kind]:
+        raise DTypeError(
+            f"{name}: a result of {value.dtype.name} does not fit a tensor of {target.dtype.name} "
+            "in place",
+            where=caller(),
+            hint=f"use {name.rstrip('_')}, which makes a new tensor, or convert the tensor first",
+        )
+
+
+def take_history(target: Tensor, value: Tensor) -> None:
+    """Let a tensor that was written have the history of its new value."""
+    view = target._view
+    if value._edge is None and (target._edge is None or view is None):
+        if target._edge is not None:
+            target._edge = None
+            _refresh_views(target)
+        return
+    target._edge = value._edge
+    if view is None:
+        _refresh_views(target)
+        return
+    # From the view up to the whole: each parent gets the step that puts the part back.
+    part = target
+    while part._view is not None:
+        parent = part._view.parent
+        _put_back(parent, part, part._view)
+        part = parent
+    _refresh_views(part)
+
+
+def _put_back(parent: Tensor, part: Tensor, view: View) -> None:
+    if parent._edge is None and part._edge is None:
+        return
+    if parent._edge is not None and isinstance(parent._edge[0], AccumulateGrad):
+        raise leaf_written()
+    function = PutBack(view)
+    whole, piece = parent._array, part._array
+    types = (whole.dtype.char, whole.shape, piece.dtype.char, piece.shape)
+    call = call_of(function, (SLOT, SLOT), (), types)
+    fn = CallBackward("CopySlices", call, (parent._edge, part._edge), (None, None))
+    parent._edge = (fn, 0)
+
+
+def _refresh_views(whole: Tensor) -> None:
+    """Take the views of a tensor, and theirs, from its new history."""
+    for ref in whole._views or ():
+        part = ref()
+        if part is None or part._view is None or part._view.parent is not whole:
+            continue
+        view = part._view
+        if whole._edge is None:
+            part._edge = None
+        else:
+            types = (whole._array.dtype.char, whole._array.shape)
+            call = call_of(view.function, view.template, view.static, types)
+            if call.differentiable[0]:
+                name = backward_name(view.function)
+                part._edge = (CallBackward(name, call, (whole._edge,), (None,)), 0)
+        _refresh_views(part)
+
+
+def check_leaf_view(target: Tensor) -> None:
+    """Refuse a write through a view of a leaf that requires a gradient."""
+    part = target
+    while part._view is not None:
+        part = part._view.parent
+        if part._edge is not None and isinstance(part._edge[0], AccumulateGrad) and state.enabled:
+            raise leaf_written()
+
+
+def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The in-place form of an operation: `add_` of `add`.
+
+    Args:
+        function: the operation, of eager tensors.
+        name: with the underscore.
+    """
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_leaf_view(self)
+        return write(self, function(self, *args, **kwargs), name)
+
+    method.__name__ = name
+    method.__doc__ = f"`{name[:-1]}`, written into the tensor itself; returns it."
+    return method
+
+
+def zero_cost_copy(target: Tensor, array: Any) -> None:
+    """Fill the memory of a tensor that has no history, broadcasting an array or number."""
+    check_writable(target)
+    np.copyto(target._array, array, casting="unsafe")
+    target.version().count += 1
+
+
+__all__ = ["check_leaf_view", "in_place", "write"]

@@ -1,0 +1,211 @@
+"""Parts of a tensor by PyTorch's names: diagonals, triangles, narrow, split, chunk, unbind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.hot import hot
+from graphc.eager.engine.invoke import viewed
+from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.shapes import sizes_of
+from graphc.errors import ShapeError
+from graphc.ops.declare import check_axis
+
+
+@named("DiagonalBackward0")
+def _diagonal(x: Any, *, offset: int, dim1: int, dim2: int) -> Any:
+    rank = len(x.type.shape)
+    first, second = (check_axis("diagonal", a, rank) for a in (dim1, dim2))
+    if first == second:
+        raise ShapeError(f"diagonal: dim1 and dim2 are both axis {first}", where=caller())
+    rows, columns = x.type.shape[first], x.type.shape[second]
+    start = (max(-offset, 0), max(offset, 0))
+    size = dims.maximum(dims.minimum(rows - start[0], columns - start[1]), 0)
+    cut: list[Any] = [slice(None)] * rank
+    cut[first] = slice(start[0], start[0] + size)
+    cut[second] = slice(start[1], start[1] + size)
+    return FUNCTIONS["diagonal"](x[tuple(cut)], first, second)
+
+
+@eager()
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """The diagonal of two axes, as the last axis."""
+    first, second = (check_axis("diagonal", as_axis(a), input.ndim) for a in (dim1, dim2))
+    place = as_axis(offset)
+    if hot.slow or first == second:
+        return call(_diagonal, input, view=True, offset=place, dim1=first, dim2=second)
+    array = input._array.diagonal(place, first, second)
+    array.flags.writeable = input._array.flags.writeable  # NumPy's own is read-only
+    settings = (("offset", place), ("dim1", first), ("dim2", second))
+    return viewed(input, array, _diagonal, settings)
+
+
+@named("DiagonalBackward0")
+def _diag_matrix(x: Any, *, offset: int) -> Any:
+    n = x.type.shape[0] + abs(offset)
+    rows, columns = (FUNCTIONS["iota"]((n, n), a) for a in (0, 1))
+    low, high = (offset, 0) if offset > 0 else (0, -offset)
+    wide = FUNCTIONS["pad"](x, ((low, high),))
+    near = FUNCTIONS["cast"](0, x.type.dtype)
+    return FUNCTIONS["where"](columns - rows == offset, FUNCTIONS["expand_dims"](wide, 0), near)
+
+
+@eager()
+def diag(input: Any, diagonal: int = 0) -> Any:
+    """A matrix with a vector on its diagonal; the diagonal of a matrix.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.diag(gc.tensor([1.0, 2.0]))
+        tensor([[1., 0.],
+                [0., 2.]])
+    """
+    if input.ndim == 1:
+        return call(_diag_matrix, input, offset=as_axis(diagonal))
+    if input.ndim != 2:
+        raise ShapeError(
+            f"diag: a tensor of shape {tuple(input.shape)}, not a vector or a matrix",
+            where=caller(),
+            hint="use x.diagonal(dim1=-2, dim2=-1)",
+        )
+    return EAGER["diagonal"](input, diagonal)
+
+
+@eager()
+def trace(input: Any) -> Any:
+    """The sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        raise ShapeError(
+            f"trace: a tensor of shape {tuple(input.shape)}, not a matrix", where=caller()
+        )
+    return diag(input).sum()
+
+
+def _triangle(name: str) -> Any:
+    function = FUNCTIONS[name]
+
+    def run(x: Any, *, k: int) -> Any:
+        return function(x, k)
+
+    run.__name__ = name
+    return run
+
+
+def _matrix(name: str, input: Any) -> Any:
+    if input.ndim < 2:
+        raise ShapeError(
+            f"{name}: a tensor of shape {tuple(input.shape)} has no matrices", where=caller()
+        )
+    return input
+
+
+_TRIL, _TRIU = _triangle("tril"), _triangle("triu")
+
+
+@eager()
+def tril(input: Any, diagonal: int = 0) -> Any:
+    """A matrix with zeros above a diagonal."""
+    return call(_TRIL, _matrix("tril", input), k=as_axis(diagonal))
+
+
+@eager()
+def triu(input: Any, diagonal: int = 0) -> Any:
+    """A matrix with zeros below a diagonal."""
+    return call(_TRIU, _matrix("triu", input), k=as_axis(diagonal))
+
+
+@named("SliceBackward0")
+def _narrow(x: Any, *, axis: int, start: int, length: int) -> Any:
+    rank = len(x.type.shape)
+    cut = tuple(slice(start, start + length) if a == axis else slice(None)
+                for a in range(rank))  # fmt: skip
+    return x[cut]
+
+
+@eager()
+def narrow(input: Any, dim: int, start: int, length: int) -> Any:
+    """A view of `length` elements along an axis, from `start`."""
+    axis = check_axis("narrow", as_axis(dim), input.ndim)
+    size = input.shape[axis]
+    first = int(start) if isinstance(start, Tensor) and start._node is None else start
+    first = first + size if first < 0 else first
+    if not 0 <= first <= first + length <= size:
+        raise ShapeError(
+            f"narrow: {length} elements from {start} of an axis of size {size}", where=caller()
+        )
+    return call(_narrow, input, view=True, axis=axis, start=int(first), length=int(length))
+
+
+@eager("split")
+def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Views along an axis, each of one size (the last may be smaller), or of given sizes.
+
+    Example:
+        >>> import graphc as gc
+        >>> [len(x) for x in gc.split(gc.arange(5), 2)]
+        [2, 2, 1]
+    """
+    axis = check_axis("split", as_axis(dim), input.ndim)
+    size = input.shape[axis]
+    if isinstance(split_size_or_sections, int):
+        each = split_size_or_sections
+        if each < 0 or (each == 0 and size):
+            raise ShapeError(f"split: parts of {each} of an axis of size {size}", where=caller())
+        sizes = [min(each, size - k) for k in range(0, size, each or 1)] or [0]
+    else:
+        sizes = list(sizes_of((split_size_or_sections,)))
+        if sum(sizes) != size or any(s < 0 for s in sizes):
+            raise ShapeError(
+                f"split: the sizes {sizes} add up to {sum(sizes)}, axis {dim} has {size}",
+                where=caller(),
+            )
+    starts = np.cumsum([0, *sizes])
+    return tuple(narrow(input, axis, int(s), n) for s, n in zip(starts, sizes))
+
+
+@eager("chunk")
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """At most `chunks` views along an axis, all but the last of one size."""
+    axis = check_axis("chunk", as_axis(dim), input.ndim)
+    if chunks < 1:
+        raise ShapeError(f"chunk: {chunks} chunks", where=caller())
+    size = input.shape[axis]
+    if size == 0:
+        return tuple(narrow(input, axis, 0, 0) for _ in range(chunks))
+    return split(input, max(-(-size // chunks), 1), axis)
+
+
+@eager("tensor_split")
+def tensor_split(
+    input: Any, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+    sections: Any = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Views along an axis: a number of nearly equal ones, or cut before given places."""
+    axis = check_axis("tensor_split", as_axis(dim), input.ndim)
+    given = next(v for v in (indices_or_sections, indices, sections, ()) if v is not None)
+    given = given.tolist() if isinstance(given, Tensor) else given
+    size = input.shape[axis]
+    if isinstance(given, int):
+        if given < 1:
+            raise ShapeError(f"tensor_split: {given} parts", where=caller())
+        sizes = [size // given + (k < size % given) for k in range(given)]
+        return split(input, sizes, axis)
+    # Places as Python's slices take them: from the end, beyond it, and in any order.
+    cuts = [slice(None, c).indices(size)[1] for c in given]
+    ends = [*cuts, size]
+    return tuple(
+        narrow(input, axis, start, max(end - start, 0)) for start, end in zip([0, *cuts], ends)
+    )
+
+
+@eager()
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+    """The slices along an axis, without it."""
+    axis = check_axis("unbind", as_axis(dim), input.ndim)
+    return tuple(input.select(axis, k) for k in range(input.shape[axis]))

@@ -1,0 +1,424 @@
+"""Random tensors, by PyTorch's names, and the generators they draw from.
+
+A draw takes the generator's state as its key and moves the state on by one step, in eager code and
+in traced programs alike, so a traced training step draws the numbers that the eager one would.
+The default generator is the one that programs use; `gc.manual_seed` sets it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dtypes
+from graphc.core.access import Access, enter, interruptions, leave
+from graphc.core.dtypes import as_dtype
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import promotion
+from graphc.eager.engine.device import check_device
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.registry import EAGER, call, eager, named
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.shapes import sizes_of
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError
+from graphc.ops.arrays import random
+from graphc.ops.source import Parameter
+
+
+class Generator:
+    """A stream of random numbers with a state of its own.
+
+    Args:
+        device: "cpu".
+
+    Example:
+        >>> import graphc as gc
+        >>> g = gc.Generator().manual_seed(0)
+        >>> x = gc.rand(3, generator=g)
+    """
+
+    def __init__(self, device: Any = "cpu", *, parameter: Parameter | None = None) -> None:
+        self._seed = 0
+        self.device = "cpu"
+        self.parameter: Parameter = (
+            FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
+            if parameter is None
+            else parameter
+        )
+        self._claim = Access(writes=(self.parameter.state,), whole=True)
+        if parameter is None:
+            self.manual_seed(67280421310721)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream that belongs to a seed, any int; returns the generator."""
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
+        self._seed = int(seed)
+        if self.parameter is random.GENERATOR:
+            random.manual_seed(int(seed))
+        else:
+            self.parameter.value = np.array(random.hashed(int(seed)))
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the stream was started with."""
+        return self._seed
+
+    def seed(self) -> int:
+        """Start a stream that no run has had, and return its seed."""
+        fresh = int(np.random.SeedSequence().entropy) % (1 << 63)  # type: ignore[arg-type]
+        self.manual_seed(fresh)
+        return fresh
+
+    def get_state(self) -> Tensor:
+        """The state, as a 0-d uint64 tensor."""
+        return wrap(self.parameter.value.copy())
+
+    def set_state(self, state: Tensor) -> Generator:
+        """Go on from a state that `get_state` gave."""
+        self.parameter.value = np.asarray(state._array, np.uint64).reshape(())
+        return self
+
+    def draw_key(self) -> Tensor:
+        """The key of the next draw: a 0-d uint64 tensor. Moves the state on."""
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.draw_key(self)
+        turn = object()
+        array = self.parameter.state.array
+        drawn = False
+        try:
+            enter(turn, self._claim)
+            while not drawn:
+                before = interruptions()
+                key = int(array)
+                array[...] = (key + random.STEP) & 0xFFFFFFFFFFFFFFFF
+                # A signal handler that came in between may have drawn with this very key.
+                drawn = interruptions() == before
+        finally:
+            leave(turn)
+        return wrap(np.array(key, np.uint64))
+
+
+default_generator = Generator(parameter=random.GENERATOR)
+
+
+def draw_key(generator: Generator | None = None) -> Tensor:
+    """The key of the next draw from a generator, the default one unless given."""
+    return (default_generator if generator is None else generator).draw_key()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, which eager code and programs draw from.
+
+    Args:
+        seed: any int.
+
+    Returns:
+        The default generator.
+
+    Example:
+        >>> import graphc as gc
+        >>> a = gc.manual_seed(0) and gc.rand(2)
+        >>> b = gc.manual_seed(0) and gc.rand(2)
+        >>> bool((a == b).all())
+        True
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator with a number no run has had, and return it."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Tensor) -> None:
+    """Go on from a state that `get_rng_state` gave."""
+    default_generator.set_state(state)
+
+
+# Draws are written for a flat run of numbers whose count is that of a tensor of zeros, so that
+# one kernel serves every shape.
+
+
+def _uniform(like: Any, key: Any, *, dtype: Any) -> Any:
+    drawn = FUNCTIONS["uniform"](like.type.shape, dtype=dtype, key=key)
+    return drawn + FUNCTIONS["cast"](like, dtype)
+
+
+def _normal(like: Any, key: Any, *, dtype: Any) -> Any:
+    drawn = FUNCTIONS["normal"](like.type.shape, dtype=dtype, key=key)
+    return drawn + FUNCTIONS["cast"](like, dtype)
+
+
+def _randint(like: Any, key: Any, *, low: int, high: int, dtype: Any) -> Any:
+    drawn = FUNCTIONS["randint"](low, high, like.type.shape, dtype=dtype, key=key)
+    return drawn + FUNCTIONS["cast"](like, dtype)
+
+
+def _permutation(like: Any, key: Any) -> Any:
+    words = FUNCTIONS["permutation"](like.type.shape[0], key)
+    return words + FUNCTIONS["cast"](like, dtypes.int64)
+
+
+def _draw(run: Any, shape: tuple[Any, ...], generator: Generator | None, **settings: Any) -> Any:
+    key = draw_key(generator)
+    if key._node is not None:
+        flat = tracing.trace.zeros(shape)
+        return call(run, flat.reshape(-1), key, **settings).reshape(shape)
+    flat = wrap(np.zeros(int(np.prod(shape, dtype=np.int64)), np.uint8))
+    found = call(run, flat, key, **settings)
+    return wrap(found._array.reshape(shape))
+
+
+def _float(dtype: Any) -> Any:
+    return promotion.get_default_dtype() if dtype is None else as_dtype(dtype)
+
+
+def _maker(name: str, run: Any, what: str) -> Any:
+    def function(
+        *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False, **kw: Any,
+    ) -> Tensor:  # fmt: skip
+        sizes = (kw.pop("size"),) if "size" in kw else size
+        check_device(device)
+        if kw.keys() - {"layout", "pin_memory"}:
+            raise ArgumentError(
+                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
+                ["they are *size, generator, dtype, device, requires_grad"],
+                where=caller(),
+            )
+        result = _draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
+        return result.requires_grad_() if requires_grad else result
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""Random floats, {what}.
+
+    Args:
+        size: the sizes, one by one or as one sequence.
+        generator: the default one unless given.
+        dtype: float32 unless given.
+        device: "cpu".
+        requires_grad: whether operations on it are recorded.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.{name}(2, 3).shape
+        graphc.Size([2, 3])
+    """
+    EAGER[name] = function
+
+    def like(
+        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+        generator: Generator | None = None, memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
+        kind = input.dtype if dtype is None else dtype
+        return function(
+            *input.shape, dtype=kind, device=device, requires_grad=requires_grad,
+            generator=generator,
+        )  # fmt: skip
+
+    like.__name__ = like.__qualname__ = f"{name}_like"
+    like.__doc__ = f"`{name}` of the shape, and unless told the dtype, of a tensor."
+    EAGER[like.__name__] = like
+    return function
+
+
+rand = _maker("rand", _uniform, "uniform in [0, 1)")
+randn = _maker("randn", _normal, "of the normal distribution with mean 0 and variance 1")
+
+
+@eager("randint")
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Random integers, uniform in [low, high); `randint(high, size)` counts from 0.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.randint(0, 10, (2, 3)).shape
+        graphc.Size([2, 3])
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None:
+        raise ArgumentError("randint: size is not given", where=caller())
+    kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    drawn = dtypes.int64 if kind.is_float else kind
+    result = _draw(
+        _randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn
+    )
+    result = result.to(kind)
+    return result.requires_grad_() if requires_grad else result
+
+
+@eager()
+def randint_like(
+    input: Any, low: int, high: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    """`randint` of the shape, and unless told the dtype, of a tensor."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(
+        low, high, tuple(input.shape), generator=generator, device=device,
+        dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad,
+    )  # fmt: skip
+
+
+@eager()
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A random order of 0 .. n - 1.
+
+    Example:
+        >>> import graphc as gc
+        >>> sorted(gc.randperm(4).tolist())
+        [0, 1, 2, 3]
+    """
+    check_device(device)
+    result = _draw(_permutation, (int(n),), generator)
+    result = result if dtype is None else result.to(dtype)
+    return result.requires_grad_() if requires_grad else result
+
+
+@eager("normal")
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Random floats of the normal distribution; mean and std are numbers or tensors.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.normal(0.0, 2.0, (3,)).shape
+        graphc.Size([3])
+    """
+    check_device(device)
+    check_spread("normal", std)
+    if size is None:
+        given = [v for v in (mean, std) if isinstance(v, Tensor)]
+        size = np.broadcast_shapes(*(tuple(v.shape) for v in given)) if given else ()
+    result = randn(*sizes_of((size,)), generator=generator, dtype=dtype) * std + mean
+    return result.requires_grad_() if requires_grad else result
+
+
+def check_spread(name: str, std: Any) -> None:
+    if isinstance(std, int | float) and not std >= 0:
+        raise AttributeValueError(
+            f"{name}: std={std!r}", where=caller(), hint="it must be 0 or more"
+        )
+
+
+@eager("bernoulli")
+def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that stands at each place (or with p), else 0.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.bernoulli(gc.ones(3))
+        tensor([1., 1., 1.])
+    """
+    limit = input if p is None else p
+    drawn = rand(*input.shape, generator=generator, dtype=input.dtype)
+    return (drawn < limit).to(input.dtype)
+
+
+@eager()
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Random places in each row, by the weights that stand there.
+
+    Without replacement by Gumbel's trick: the greatest of log(weight) + noise.
+    Source: Vieira, "Gumbel-max trick and weighted reservoir sampling", 2014.
+
+    Args:
+        input: weights of 0 or more, a vector or rows of them.
+        num_samples: how many places a row.
+        replacement: whether a place may be drawn twice.
+        generator: the default one unless given.
+    """
+    if not input.dtype.is_float:
+        raise DTypeError(
+            f"multinomial: weights of {input.dtype.name}", where=caller(), hint="use x.float()"
+        )
+    if input.ndim not in (1, 2) or num_samples < 1:
+        raise ArgumentError(
+            f"multinomial: {num_samples} samples by weights of shape {tuple(input.shape)}",
+            where=caller(),
+            hint="the weights are a vector or rows of them, and there is at least one sample",
+        )
+    if input._node is None:
+        _check_weights(input._array)
+    weights = input if input.ndim == 2 else input.unsqueeze(0)
+    if not replacement and num_samples > weights.shape[1]:
+        raise AttributeValueError(
+            f"multinomial: {num_samples} places of {weights.shape[1]} without replacement",
+            where=caller(),
+            hint="pass replacement=True",
+        )
+    rows, columns = weights.shape
+    if replacement:
+        ends = weights.double().cumsum(1)
+        u = rand(rows, num_samples, generator=generator, dtype=dtypes.float64) * ends[:, -1:]
+        found = (u.unsqueeze(2) >= ends.unsqueeze(1)).sum(2).clamp(max=columns - 1)
+    else:
+        u = rand(rows, columns, generator=generator, dtype=dtypes.float64)
+        scores = weights.double().log() - (-(1 - u).log()).log()
+        found = scores.topk(num_samples, 1).indices
+    return found if input.ndim == 2 else found[0]
+
+
+def _check_weights(weights: np.ndarray) -> None:
+    """Refuse weights by which nothing can be drawn."""
+    bad = weights[~(weights >= 0) | np.isinf(weights)]
+    if bad.size or not (weights.sum(-1) > 0).all():
+        what = f"{bad.flat[0]} is a weight" if bad.size else "the weights of a row are all 0"
+        raise ArgumentError(
+            f"multinomial: {what}", where=caller(), hint="weights are finite, 0 or more"
+        )
+
+
+@named("NativeDropoutBackward0")
+def _dropout(x: Any, key: Any, *, p: float) -> Any:
+    return FUNCTIONS["dropout"](x, p, True, key)
+
+
+@eager("dropout")
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
+) -> Tensor:
+    """input with elements set to 0 with probability p, the others divided by 1 - p.
+
+    Args:
+        input: a float tensor.
+        p: the probability of a zero.
+        training: False returns input.
+        generator: the default one unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.dropout(gc.ones(3), 0.5, training=False)
+        tensor([1., 1., 1.])
+    """
+    if not training or p == 0:
+        return input
+    return call(_dropout, input, draw_key(generator), p=p)
+
+
+__all__ = ["Generator", "default_generator", "draw_key", "manual_seed"]

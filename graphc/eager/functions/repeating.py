@@ -1,0 +1,160 @@
+"""Elements moved and repeated along axes by PyTorch's names: flip, roll, tile, meshgrid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.registry import (
+    EAGER,
+    as_axis,
+    as_dims,
+    call,
+    eager,
+    eager_form,
+    named,
+)
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.placing import index_select
+from graphc.eager.functions.shapes import sizes_of
+from graphc.errors import (
+    ArgumentError,
+    ShapeError,
+)
+from graphc.ops.declare import check_axis
+
+
+def _flip(x: Any, *, axes: Any) -> Any:
+    return FUNCTIONS["flip"](x, axes)
+
+
+@eager("flip")
+def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
+    """The elements along axes in reverse order, copied; of no axes, a copy."""
+    given = as_dims(dims if dims is not None else sizes_of(axes))
+    given = (given,) if isinstance(given, int) else given
+    if not input.ndim:
+        for axis in given:
+            check_axis("flip", axis, 1)
+        given = ()
+    return call(_flip, input, axes=given) if given else input.clone()
+
+
+@eager("roll")
+def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
+    """The elements moved along axes; those that fall off come in at the other end."""
+    shift, axes = as_dims(shifts), as_dims(dims)
+    shift = shift[0] if isinstance(shift, tuple) and len(shift) == 1 else shift
+    axes = axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes
+    axes = None if axes == () else axes
+    counts = [len(v) if isinstance(v, tuple) else 1 for v in (shift, axes)]
+    if counts[0] != counts[1] or (axes is None and isinstance(shift, tuple)):
+        raise ShapeError(f"roll: shifts {shifts} along dims {dims}", where=caller())
+    if not input.ndim:
+        return input.clone()
+    return _ROLL(input, shift, axes)
+
+
+_ROLL = eager_form("roll", FUNCTIONS["roll"])
+
+
+@named("RepeatBackward0")
+def _tiled(x: Any, *, reps: Any) -> Any:
+    return FUNCTIONS["tile"](x, reps)
+
+
+@eager("tile")
+def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
+    """The tensor repeated as a whole along axes, the last ones where dims names fewer."""
+    counts = as_dims(sizes_of(reps) if dims is None else sizes_of((dims,)))
+    if any(c < 0 for c in counts):
+        raise ShapeError(f"tile: {counts} has a negative count", where=caller())
+    return call(_tiled, input, reps=counts)
+
+
+def repeat(input: Any, *repeats: Any) -> Any:
+    """The tensor repeated as a whole: one count for each axis, new axes in front."""
+    counts = sizes_of(repeats)
+    if len(counts) < input.ndim:
+        raise ShapeError(
+            f"repeat: {len(counts)} counts {counts} for {input.ndim} axes",
+            where=caller(),
+            hint="give one for each axis, or use gc.tile or gc.repeat_interleave",
+        )
+    return tile(input, counts)
+
+
+def _repeated(x: Any, *, repeats: int, axis: Any) -> Any:
+    return FUNCTIONS["repeat"](x, repeats, axis)
+
+
+@eager()
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None
+) -> Any:
+    """Each element repeated: a number of times, or its own number along an axis.
+
+    Of counts alone, each place as often as its count says.
+
+    Args:
+        input: a tensor.
+        repeats: a number, or a tensor of one for each element.
+        dim: the axis; without one the tensor is flattened.
+        output_size: the size of the axis afterwards, which is then checked.
+    """
+    if repeats is None:
+        return repeat_interleave(EAGER["arange"](len(input)), input)
+    x = input.reshape(-1) if dim is None or not input.ndim else input
+    axis = 0 if dim is None else check_axis("repeat_interleave", as_axis(dim), x.ndim)
+    if not isinstance(repeats, Tensor) or repeats.numel() == 1:
+        count = int(repeats)
+        if count < 0:
+            raise ShapeError(f"repeat_interleave: {count} repeats", where=caller())
+        found = call(_repeated, x, repeats=count, axis=axis)
+    else:
+        found = _each_repeated(x, repeats, axis)
+    if output_size is not None and found.shape[axis] != output_size:
+        raise ShapeError(
+            f"repeat_interleave: output_size={output_size} of {found.shape[axis]}", where=caller()
+        )
+    return found
+
+
+def _each_repeated(x: Any, repeats: Any, axis: int) -> Any:
+    counts = repeats.numpy()
+    if counts.shape != (x.shape[axis],) or (counts < 0).any():
+        raise ShapeError(
+            f"repeat_interleave: repeats must be {x.shape[axis]} counts of 0 or more, their "
+            f"shape is {counts.shape}, the least {counts.min() if counts.size else None}",
+            where=caller(),
+        )
+    return index_select(x, axis, wrap(np.repeat(np.arange(x.shape[axis]), counts)))
+
+
+@eager()
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+    """Vectors as the axes of a grid: for each, its values over the whole grid."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    order = list(given)
+    if indexing not in ("ij", "xy") or any(x.ndim > 1 for x in order):
+        raise ArgumentError(
+            f"meshgrid: {len(order)} tensors of shapes "
+            f"{', '.join(str(tuple(x.shape)) for x in order)}, indexing={indexing!r}",
+            where=caller(),
+            hint='pass vectors, and indexing="ij" or "xy"',
+        )
+    swap = indexing == "xy" and len(order) > 1
+    if swap:
+        order[0], order[1] = order[1], order[0]
+    shape = tuple(x.numel() for x in order)
+    rank = len(order)
+    found = [
+        x.reshape([-1 if a == k else 1 for a in range(rank)]).expand(*shape)
+        for k, x in enumerate(order)
+    ]
+    if swap:
+        found[0], found[1] = found[1], found[0]
+    return tuple(found)

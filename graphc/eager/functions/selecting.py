@@ -1,0 +1,191 @@
+"""Choosing and placing elements by PyTorch's names: where, gather, scatter, masks, index_*."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dtypes
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import promotion
+from graphc.eager.engine.hot import made
+from graphc.eager.engine.registry import (
+    as_axis,
+    as_eager,
+    call,
+    eager,
+    named,
+)
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.placing import (
+    check_within,
+    index_copy,
+    index_select,
+    one_value,
+    whole_index,
+)
+from graphc.errors import (
+    DTypeError,
+    ShapeError,
+)
+from graphc.ops.arrays.indexing import from_start
+from graphc.ops.declare import check_axis
+
+
+@named("WhereBackward0")
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    return FUNCTIONS["where"](condition, x, y)
+
+
+@eager("where")
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """input where a condition holds, other elsewhere; of the condition alone, its true places.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.where(gc.tensor([True, False]), 1.0, 0.0)
+        tensor([1., 0.])
+    """
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    if not isinstance(condition, Tensor):
+        condition = as_eager(condition)
+    if condition.dtype not in (dtypes.bool_, dtypes.uint8):
+        raise DTypeError(
+            f"where: the condition must be of bools, not {condition.dtype.name}",
+            where=caller(),
+            hint="compare: where(condition != 0, x, y)",
+        )
+    tensors = [v for v in (input, other) if isinstance(v, Tensor)]
+    if tensors:
+        return call(_where, condition, *(as_eager(v, tensors[0]) for v in (input, other)))
+    kind = promotion.result_type(input, other)
+    sides = [wrap(np.asarray(v, kind.numpy)) if _is_number(v) else as_eager(v)
+             for v in (input, other)]  # fmt: skip
+    return call(_where, condition, *(made(s) for s in sides))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
+
+
+def where_method(self: Any, condition: Any, other: Any) -> Any:
+    """The tensor where a condition holds, other elsewhere."""
+    return where(condition, self, other)
+
+
+@eager()
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not 0, one row each (or one vector for each axis).
+
+    Their number depends on the values. Has no gradient.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nonzero(gc.tensor([0, 5, 7]))
+        tensor([[1],
+                [2]])
+    """
+    places = np.nonzero(np.atleast_1d(input.numpy()))
+    if as_tuple:
+        return tuple(wrap(p) for p in places)
+    if input.ndim == 0:
+        return wrap(np.zeros((len(places[0]), 0), np.int64))
+    return wrap(np.stack(places, 1))
+
+
+@eager("argwhere")
+def argwhere(input: Any) -> Any:
+    """`nonzero` under NumPy's name."""
+    return nonzero(input)
+
+
+@named("GatherBackward0")
+def _gather(x: Any, index: Any, *, axis: int) -> Any:
+    if not x.type.shape:
+        return FUNCTIONS["reshape"](FUNCTIONS["take"](x, from_start(index)), index.type.shape)
+    shape, places = x.type.shape, index.type.shape
+    axis = check_axis("gather", axis, len(shape))
+    check_within("gather", index, x, axis)
+    cut = tuple(slice(None) if a == axis else slice(0, n) for a, n in enumerate(places))
+    index = from_start(index)
+    return FUNCTIONS["take_along_axis"](x[cut], index, axis)
+
+
+@eager("gather")
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
+    """Along an axis, the element of input that `index` names at each place.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.gather(gc.tensor([[1, 2], [3, 4]]), 1, gc.tensor([[0], [1]]))
+        tensor([[1],
+                [4]])
+    """
+    return call(_gather, input, whole_index("gather", index), axis=as_axis(dim))
+
+
+@eager("take_along_dim", "take_along_axis")
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """`gather` whose index broadcasts; of the flattened tensor without `dim`."""
+    if dim is None:
+        return call(_along, input.reshape(-1), indices.reshape(-1), axis=0)
+    axis = check_axis("take_along_dim", as_axis(dim), input.ndim)
+    return call(_along, input, indices, axis=axis)
+
+
+@named("GatherBackward0")
+def _along(x: Any, index: Any, *, axis: int) -> Any:
+    return FUNCTIONS["take_along_axis"](x, index, axis)
+
+
+def _mask(name: str, mask: Any) -> Any:
+    if mask.dtype is not dtypes.bool_:
+        raise DTypeError(
+            f"{name}: the mask must be of bools, not {mask.dtype.name}",
+            where=caller(),
+            hint="compare: mask != 0",
+        )
+    return mask
+
+
+@named("MaskedFillBackward0")
+def _masked_fill(x: Any, mask: Any, value: Any) -> Any:
+    return FUNCTIONS["where"](mask, FUNCTIONS["cast"](value, x.type.dtype, "wrap"), x)
+
+
+@eager()
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """input with a value where a mask, which broadcasts, is true.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.masked_fill(gc.zeros(2), gc.tensor([True, False]), 5.0)
+        tensor([5., 0.])
+    """
+    value = one_value("masked_fill", value, input)
+    return call(_masked_fill, input, _mask("masked_fill", mask), value)
+
+
+@eager()
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements where a mask is true, as a vector; its size depends on the values."""
+    shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    places = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
+    return index_select(input.expand(*shape).reshape(-1), 0, wrap(places))
+
+
+@eager()
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """input with the first elements of source, in order, where a mask is true."""
+    shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    places = np.flatnonzero(np.broadcast_to(_mask("masked_scatter", mask).numpy(), shape))
+    flat = source.reshape(-1)
+    if len(places) > flat.shape[0]:
+        raise ShapeError(
+            f"masked_scatter: {len(places)} places for {flat.shape[0]} elements", where=caller()
+        )
+    whole = input.expand(*shape).reshape(-1)
+    return index_copy(whole, 0, wrap(places), flat[: len(places)]).reshape(*shape)

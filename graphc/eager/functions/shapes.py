@@ -1,0 +1,275 @@
+"""Shapes by PyTorch's names: views where memory can be shared, joins and copies where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.hot import hot
+from graphc.eager.engine.invoke import viewed
+from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named
+from graphc.eager.engine.tensor import Tensor
+from graphc.errors import ShapeError
+from graphc.ops.declare import check_axis
+
+
+def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """Sizes given one by one or as one sequence; 0-d tensors among them as ints."""
+    if len(sizes) == 1 and isinstance(sizes[0], list | tuple | np.ndarray):
+        sizes = tuple(sizes[0])
+    return tuple(
+        int(s) if isinstance(s, np.integer | Tensor) and getattr(s, "_node", None) is None else s
+        for s in sizes
+    )
+
+
+@named("ViewBackward0")
+def _view(x: Any, *, shape: Any) -> Any:
+    return FUNCTIONS["reshape"](x, shape)
+
+
+@named("TransposeBackward0")
+def _swapped(x: Any, *, dim0: int, dim1: int) -> Any:
+    return FUNCTIONS["swapaxes"](x, dim0, dim1) if x.type.shape else x
+
+
+@named("PermuteBackward0")
+def _permuted(x: Any, *, axes: Any) -> Any:
+    return FUNCTIONS["transpose"](x, axes)
+
+
+@named("TBackward0")
+def _turned(x: Any) -> Any:
+    return FUNCTIONS["transpose"](x)
+
+
+@named("SqueezeBackward0")
+def _squeezed(x: Any, *, axis: Any) -> Any:
+    shape = x.type.shape
+    rank = len(shape)
+    axes = range(rank) if axis is None else [check_axis("squeeze", a, rank or 1) for a in axis]
+    kept = [d for a, d in enumerate(shape) if a not in axes or d != 1]
+    return FUNCTIONS["reshape"](x, tuple(kept))
+
+
+@named("UnsqueezeBackward0")
+def _unsqueezed(x: Any, *, axis: int) -> Any:
+    return FUNCTIONS["expand_dims"](x, axis)
+
+
+@named("ExpandBackward0")
+def _expanded(x: Any, *, shape: Any) -> Any:
+    own = (1,) * (len(shape) - len(x.type.shape)) + tuple(x.type.shape)
+    wanted = tuple(o if s == -1 else s for s, o in zip(shape, own))
+    return FUNCTIONS["broadcast_to"](x, wanted)
+
+
+@eager()
+def reshape(input: Any, *shape: Any) -> Any:
+    """The same elements in another shape; one size may be -1. A view where that can be.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.reshape(gc.arange(4), (2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+    """
+    sizes = sizes_of(shape)
+    if not hot.slow:
+        try:
+            array = input._array.reshape(sizes)
+        except (ValueError, TypeError):
+            pass  # the graph's own function says what is wrong
+        else:
+            return viewed(input, array, _view, (("shape", sizes),))
+    return call(_view, input, view=True, shape=sizes)
+
+
+def view(input: Any, *shape: Any) -> Any:
+    """A view of the same memory in another shape, or, given a dtype, the same bytes as it.
+
+    Raises:
+        ShapeError: the memory's order does not allow it.
+    """
+    if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
+        return input.view_dtype(shape[0])
+    result = reshape(input, *shape)
+    if input._node is None and result._array.size and result._view is None:
+        raise ShapeError(
+            f"view: a tensor of shape {tuple(input.shape)} whose elements are not in order in "
+            f"memory has no view of shape {tuple(result.shape)}",
+            where=caller(),
+            hint="use x.reshape(...), which copies where it must",
+        )
+    return result
+
+
+@eager("transpose", "swapaxes", "swapdims")
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
+    """A view with two axes exchanged.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.transpose(gc.zeros(2, 3), 0, 1).shape
+        graphc.Size([3, 2])
+    """
+    rank = -1 if hot.slow else input._array.ndim
+    dim0, dim1 = as_axis(dim0), as_axis(dim1)
+    if -rank <= dim0 < rank and -rank <= dim1 < rank:
+        array = input._array.swapaxes(dim0, dim1)
+        return viewed(input, array, _swapped, (("dim0", dim0), ("dim1", dim1)))
+    return call(_swapped, input, view=True, dim0=dim0, dim1=dim1)
+
+
+@eager()
+def permute(input: Any, *dims: Any) -> Any:
+    """A view with its axes in another order."""
+    axes = as_dims(sizes_of(dims))
+    places = sorted(a + len(axes) if a < 0 else a for a in axes)
+    if not hot.slow and places == list(range(input._array.ndim)):
+        return viewed(input, input._array.transpose(axes), _permuted, (("axes", axes),))
+    return call(_permuted, input, view=True, axes=axes)
+
+
+@eager()
+def t(input: Any) -> Any:
+    """A matrix transposed, as a view; vectors and 0-d tensors as they are."""
+    if input.ndim > 2:
+        raise ShapeError(
+            f"t: a tensor with {input.ndim} axes", where=caller(), hint="use x.mT or x.permute"
+        )
+    return transposed(input)
+
+
+def transposed(input: Any) -> Any:
+    """A view with the axes reversed."""
+    if hot.slow:
+        return call(_turned, input, view=True)
+    return viewed(input, input._array.T, _turned, ())
+
+
+@eager("movedim", "moveaxis")
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """A view with axes moved to other places."""
+    rank = input.ndim
+    sources, targets = _places("source", source, rank), _places("destination", destination, rank)
+    if len(sources) != len(targets):
+        raise ShapeError(f"movedim: {len(sources)} axes to {len(targets)} places", where=caller())
+    order = [a for a in range(rank) if a not in sources]
+    for place, axis in sorted(zip(targets, sources)):
+        order.insert(place, axis)
+    return permute(input, order)
+
+
+def _places(what: str, given: Any, rank: int) -> list[int]:
+    dims = as_dims(given)
+    found = [check_axis("movedim", a, rank) for a in (dims if isinstance(dims, tuple) else [dims])]
+    if len(set(found)) < len(found):
+        raise ShapeError(f"movedim: {what} {given} names an axis twice", where=caller())
+    return found
+
+
+@eager()
+def squeeze(input: Any, *dims: Any, dim: Any = None, axis: Any = None) -> Any:
+    """A view without the axes of size 1 (among `dim`, when given)."""
+    dim = dim if axis is None else axis
+    if dims:
+        dim = dims[0] if len(dims) == 1 else dims
+    given = as_dims(dim)
+    given = (given,) if isinstance(given, int) else given
+    return call(_squeezed, input, view=True, axis=given)
+
+
+@eager("unsqueeze", "expand_dims")
+def unsqueeze(input: Any, dim: Any = 0, *, axis: Any = None) -> Any:
+    """A view with a new axis of size 1 at `dim`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.unsqueeze(gc.zeros(3), 0).shape
+        graphc.Size([1, 3])
+    """
+    place = as_axis(dim if axis is None else axis)
+    if not hot.slow and -input._array.ndim - 1 <= place <= input._array.ndim:
+        array = input._array
+        shape = list(array.shape)
+        shape.insert(place if place >= 0 else place + array.ndim + 1, 1)
+        return viewed(input, array.reshape(shape), _unsqueezed, (("axis", place),))
+    return call(_unsqueezed, input, view=True, axis=place)
+
+
+@eager("flatten")
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """The axes from start_dim to end_dim as one; a view where that can be."""
+    rank = input.ndim
+    if rank == 0:
+        for axis in (start_dim, end_dim):
+            check_axis("flatten", as_axis(axis), 1)
+        return reshape(input, (1,))
+    first, last = (check_axis("flatten", as_axis(a), rank) for a in (start_dim, end_dim))
+    if first > last:
+        raise ShapeError(
+            f"flatten: start_dim {start_dim} comes after end_dim {end_dim}", where=caller()
+        )
+    if first == last:
+        return input
+    shape = tuple(input.shape)
+    product: Any = 1
+    for size in shape[first : last + 1]:
+        product = product * size
+    return reshape(input, (*shape[:first], product, *shape[last + 1 :]))
+
+
+@eager("ravel")
+def ravel(input: Any) -> Any:
+    """All elements along one axis; a view where that can be."""
+    return reshape(input, (-1,)) if input.ndim != 1 else input
+
+
+@eager()
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """One axis as several, whose sizes are given; one of them may be -1."""
+    shape, axis = tuple(input.shape), check_axis("unflatten", as_axis(dim), input.ndim)
+    sizes = sizes_of((sizes,))
+    known = math.prod(s for s in sizes if s != -1)
+    if -1 in sizes:
+        if sizes.count(-1) > 1 or known == 0 or (isinstance(known, int) and shape[axis] % known):
+            raise ShapeError(
+                f"unflatten: axis {dim} of size {shape[axis]} as {sizes}", where=caller()
+            )
+        sizes = tuple(shape[axis] // known if s == -1 else s for s in sizes)
+    elif known != shape[axis]:
+        raise ShapeError(f"unflatten: axis {dim} of size {shape[axis]} as {sizes}", where=caller())
+    return reshape(input, (*shape[:axis], *sizes, *shape[axis + 1 :]))
+
+
+@eager()
+def expand(input: Any, *sizes: Any) -> Any:
+    """A view with axes of size 1 repeated; -1 keeps a size."""
+    return _spread(input, sizes_of(sizes))
+
+
+def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
+    if hot.slow:
+        return call(_expanded, input, view=True, shape=shape)
+    array = input._array
+    own = (1,) * (len(shape) - array.ndim) + array.shape
+    try:
+        spread = np.broadcast_to(array, [o if s == -1 else s for s, o in zip(shape, own)])
+    except (ValueError, TypeError):
+        return call(_expanded, input, view=True, shape=shape)  # it says what is wrong
+    return viewed(input, spread, _expanded, (("shape", shape),))
+
+
+@eager()
+def broadcast_to(input: Any, *shape: Any, size: Any = None) -> Any:
+    """A view broadcast to a shape; -1 keeps a size."""
+    return _spread(input, sizes_of(shape if size is None else (size,)))
+
+
+__all__ = ["reshape", "sizes_of", "view"]

@@ -1,0 +1,156 @@
+"""Elementwise functions whose dtypes or bounds are PyTorch's own: logit, sign, heaviside, frac."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core.dtypes import bool_
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.promotion import get_default_dtype
+from graphc.eager.engine.registry import call, eager, eager_form, named
+from graphc.eager.functions.arithmetic import MUL, pow
+from graphc.errors import DTypeError
+from graphc.ops.control import GRADIENT_AS
+
+_F = FUNCTIONS
+
+
+@eager("ldexp")
+def ldexp(input: Any, other: Any) -> Any:
+    """input * 2 ** other, elementwise, broadcast.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ldexp(gc.tensor([1.5]), gc.tensor([2]))
+        tensor([6.])
+    """
+    return MUL(input, pow(2.0, other))
+
+
+def _as_floats(name: str) -> None:
+    form = eager_form(name, _F[name])
+
+    def apply(input: Any) -> Any:
+        x = input if input.dtype.is_float else input.to(get_default_dtype())
+        return form(x)
+
+    apply.__doc__ = _F[name].__doc__
+    eager(name)(apply)
+
+
+def _with_bools(name: str, of_bools: Any, *others: str) -> None:
+    form = eager_form(name, _F[name])
+
+    def apply(input: Any) -> Any:
+        return form(input) if input.dtype is not bool_ else of_bools(input)
+
+    apply.__doc__ = _F[name].__doc__
+    eager(name, *others)(apply)
+
+
+_as_floats("reciprocal")
+_with_bools("sign", lambda x: x.clone(), "sgn")
+_with_bools("square", lambda x: x.long())
+
+
+@named("HeavisideBackward0")
+def _heaviside(x: Any, values: Any) -> Any:
+    own = _F["where"](_F["greater"](x, 0), 1, 0)
+    step = _F["cast"](own, values.type.dtype)
+    found = _F["where"](_F["equal"](x, 0), values, step)
+    return _F["where"](_F["isnan"](x), _F["cast"](0, values.type.dtype), found)
+
+
+@eager("heaviside")
+def heaviside(input: Any, values: Any) -> Any:
+    """0 where input is below 0, 1 where it is above, values where it is 0.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.heaviside(gc.tensor([-1.0, 0.0, 2.0]), gc.tensor([0.5]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if input.dtype is not values.dtype:
+        raise DTypeError(
+            f"heaviside: input of {input.dtype.name} and values of {values.dtype.name}",
+            where=caller(),
+            hint="convert one of them: values.to(input.dtype)",
+        )
+    return call(_heaviside, input, values)
+
+
+@named("FracBackward0")
+def _frac(x: Any) -> Any:
+    return x - FUNCTIONS["trunc"](x)
+
+
+@eager()
+def frac(input: Any) -> Any:
+    """The part of input after the point, with its sign.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.frac(gc.tensor([1.5, -2.25]))
+        tensor([ 0.5000, -0.2500])
+    """
+    return call(_frac, input)
+
+
+@named("LogitBackward0")
+def _logit(x: Any, *, eps: float | None) -> Any:
+    if eps is not None:
+        # In this order, also where eps is above 1/2, as PyTorch does.
+        high = FUNCTIONS["where"](x > 1 - eps, 1 - eps, x)
+        x = FUNCTIONS["where"](x < eps, eps, high)
+    log = FUNCTIONS["log"]
+    # The derivative of the difference is 1 / x + 1 / (1 - x), which holds at 0 and 1 as well.
+    return GRADIENT_AS(log(x / (1 - x)), log(x) - log(1 - x))
+
+
+@eager()
+def logit(input: Any, eps: float | None = None) -> Any:
+    """log(x / (1 - x)), the inverse of the sigmoid.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.logit(gc.tensor([0.5]))
+        tensor([0.])
+    """
+    x = input if input.dtype.is_float else input.to(get_default_dtype())
+    return call(_logit, x, eps=None if eps is None else float(eps))
+
+
+@named("NanToNumBackward0")
+def _nan_to_num(x: Any, *, nan: float, posinf: float, neginf: float) -> Any:
+    where = FUNCTIONS["where"]
+    x = where(FUNCTIONS["isnan"](x), nan, x)
+    x = where(x == float("inf"), posinf, x)
+    return where(x == float("-inf"), neginf, x)
+
+
+@eager()
+def nan_to_num(
+    input: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """input with nan and the infinities replaced (by 0 and the dtype's extremes unless given).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nan_to_num(gc.tensor([float("nan"), 1.0]))
+        tensor([0., 1.])
+    """
+    if not input.dtype.is_float:
+        return input.clone()
+    most = float(_greatest(input.dtype))
+    return call(
+        _nan_to_num, input, nan=0.0 if nan is None else nan,
+        posinf=most if posinf is None else posinf,
+        neginf=-most if neginf is None else neginf,
+    )  # fmt: skip
+
+
+def _greatest(dtype: Any) -> float:
+    return float(np.finfo(dtype.numpy).max)

@@ -1,0 +1,1 @@
+"""What a tensor is besides its functions: methods, hooks, interchange, printing."""

@@ -1,0 +1,416 @@
+"""Methods of `Tensor` that are about the tensor itself: values, copies, conversions, gradients.
+
+Operations become methods in `facade`, from the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dtypes
+from graphc.core.dtypes import DType, as_dtype
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import promotion
+from graphc.eager.engine.composite import read_only, store
+from graphc.eager.engine.device import check_device, device
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, named
+from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.functions.inplace import check_leaf_view, take_history, zero_cost_copy
+from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
+from graphc.ops.declare import check_axis
+
+METHODS: dict[str, Any] = {}
+
+
+def method(function: Any) -> Any:
+    """Make a function a method of tensors."""
+    METHODS[function.__name__] = function
+    return function
+
+
+def concrete(self: Tensor, what: str) -> np.ndarray:
+    """The tensor's array, where Python asks for values.
+
+    Raises:
+        TraceError: the tensor is traced, so it has none.
+    """
+    if self._node is not None:
+        return value_of_traced(self, what)
+    if hot.slow and tracing.trace is not None:
+        tracing.trace.value_read(self, what)
+    return self._array
+
+
+def value_of_traced(self: Tensor, what: str) -> np.ndarray:
+    """The value of a traced tensor, where the trace has a way to give one."""
+    if tracing.trace is None:
+        raise TraceError(
+            f"{what} of a traced tensor: the trace that made it has ended",
+            [f"the tensor: {self._node.type}, made at {self._node.origin}"],
+            where=caller(),
+            hint="return it from the traced function, and use what a call returns",
+        )
+    return tracing.trace.value_of(self, what)
+
+
+@method
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """The tensor's memory as a NumPy array.
+
+    Args:
+        force: also of a tensor that requires a gradient.
+
+    Raises:
+        GradientError: the tensor requires a gradient.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ones(2).numpy()
+        array([1., 1.], dtype=float32)
+    """
+    if self._edge is not None and not force:
+        raise GradientError(
+            "numpy: the tensor requires a gradient, which an array cannot carry",
+            where=caller(),
+            hint="use x.detach().numpy()",
+        )
+    return concrete(self, "numpy()")
+
+
+@method
+def item(self: Tensor) -> Any:
+    """The one element as a Python number.
+
+    Raises:
+        ShapeError: the tensor has not exactly one element.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor(2.5).item()
+        2.5
+    """
+    array = concrete(self, "item()")
+    if array.size != 1:
+        raise ShapeError(
+            f"item: a tensor of shape {tuple(array.shape)} has {array.size} elements, not one",
+            where=caller(),
+            hint="use x.tolist()",
+        )
+    return array.item()
+
+
+@method
+def tolist(self: Tensor) -> Any:
+    """The elements as nested lists of Python numbers."""
+    return concrete(self, "tolist()").tolist()
+
+
+@method
+def detach(self: Tensor) -> Tensor:
+    """The same memory without history."""
+    if self._node is not None:
+        return tracing.trace.detach(self)
+    result = new(Tensor)
+    result._array = self._array
+    result._version = self.version()
+    return result
+
+
+@method
+def detach_(self: Tensor) -> Tensor:
+    """Drop the tensor's history, in place."""
+    self._edge = None
+    return self
+
+
+@named("CloneBackward0")
+def _clone(x: Any) -> Any:
+    return FUNCTIONS["reshape"](FUNCTIONS["flatten"](x), x.type.shape)
+
+
+@method
+def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy, whose gradient flows back to the tensor."""
+    return call(_clone, self)
+
+
+@method
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor itself when its elements are in order in memory, else a copy in order."""
+    if self._node is not None or self._array.flags.c_contiguous:
+        return self
+    copy = self.clone()
+    copy._array = np.ascontiguousarray(copy._array)
+    return copy
+
+
+@method
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements are in order in memory."""
+    return self._node is not None or bool(self._array.flags.c_contiguous)
+
+
+@method
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """For each axis (or one), the distance in elements from one place to the next."""
+    size = self._array.itemsize
+    strides = tuple(s // size for s in self._array.strides)
+    return strides if dim is None else strides[dim]
+
+
+@method
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The shape, or the size of one axis."""
+    if dim is None:
+        return self.shape
+    if self._node is None:
+        try:
+            return self._array.shape[dim]
+        except IndexError:
+            raise ShapeError(
+                f"size: axis {dim} of a tensor of shape {tuple(self.shape)}", where=caller()
+            ) from None
+    return self.shape[dim]
+
+
+@method
+def dim(self: Tensor) -> int:
+    """The number of axes."""
+    return self.ndim
+
+
+@method
+def numel(self: Tensor) -> Any:
+    """The number of elements."""
+    return self.type.size
+
+
+@method
+def nelement(self: Tensor) -> Any:
+    """The number of elements."""
+    return self.type.size
+
+
+@method
+def element_size(self: Tensor) -> int:
+    """The bytes of one element."""
+    return self.dtype.itemsize
+
+
+@method
+def data_ptr(self: Tensor) -> int:
+    """The address of the first element."""
+    return concrete(self, "data_ptr()").ctypes.data
+
+
+@method
+def view_dtype(self: Tensor, dtype: Any) -> Tensor:
+    """The same bytes as elements of another dtype."""
+    return wrap(concrete(self, "view(dtype)").view(as_dtype(dtype).numpy))
+
+
+@named("ToCopyBackward0")
+def _cast(x: Any, *, dtype: Any) -> Any:
+    return FUNCTIONS["cast"](x, dtype, "wrap")
+
+
+def converted(self: Tensor, dtype: DType, copy: bool = False) -> Tensor:
+    """The tensor in a dtype; the tensor itself when it is of it already."""
+    if self.dtype is dtype:
+        return self.clone() if copy else self
+    return call(_cast, self, dtype=dtype)
+
+
+@method
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The tensor in another dtype, on a device, or as another tensor is.
+
+    Args:
+        args: a dtype, a device, a tensor, in PyTorch's orders.
+        kwargs: dtype, device, copy, non_blocking, memory_format.
+
+    Returns:
+        The tensor itself where nothing changes.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ones(2).to(gc.int64)
+        tensor([1, 1])
+    """
+    wanted, copy = kwargs.get("dtype"), kwargs.get("copy", False)
+    check_device(kwargs.get("device"))
+    rest = list(args)
+    if rest and (rest[0] is None or isinstance(rest[0], str | device)):
+        check_device(rest.pop(0))
+        rest.insert(0, None) if rest and isinstance(rest[0], bool) else None
+    if rest:
+        first = rest.pop(0)
+        # PyTorch takes a number for a tensor whose dtype is wanted.
+        number = isinstance(first, bool | int | float)
+        wanted = getattr(first, "dtype", first)
+        if number:
+            wanted = dtypes.float64 if isinstance(first, float) else promotion.of_number(first)
+        wanted = kwargs.get("dtype") if wanted is None else wanted
+    flags = dict(zip(("non_blocking", "copy"), rest))
+    copy = as_flag(flags.get("copy", copy), "copy")
+    if wanted is None:
+        return self.clone() if copy else self
+    return converted(self, as_dtype(wanted), copy)
+
+
+def _conversion(name: str, dtype: DType) -> None:
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        return converted(self, dtype)
+
+    convert.__name__ = name
+    convert.__doc__ = f"The tensor as {dtype.name}; itself when it is."
+    METHODS[name] = convert
+
+
+for _name, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
+    "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8,
+    "byte": dtypes.uint8, "bool": dtypes.bool_,
+}.items():  # fmt: skip
+    _conversion(_name, _dtype)
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor in another's dtype."""
+    return converted(self, other.dtype)
+
+
+@method
+def astype(self: Tensor, dtype: Any) -> Tensor:
+    """The tensor in another dtype, under NumPy's name."""
+    return converted(self, as_dtype(dtype))
+
+
+@method
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor on the CPU, where it is."""
+    return self
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """The tensor on a CUDA device: an error, for there is none."""
+    check_device("cuda")
+    return self
+
+
+@method
+def pin_memory(self: Tensor) -> Tensor:
+    """The tensor itself: on a CPU there is nothing to pin."""
+    return self
+
+
+@method
+def is_floating_point(self: Tensor) -> bool:
+    """Whether the dtype is a float."""
+    return self.dtype.is_float
+
+
+@named("CopyBackwards")
+def _copied(x: Any, value: Any) -> Any:
+    value = FUNCTIONS["cast"](value, x.type.dtype, "wrap")
+    return FUNCTIONS["broadcast_to"](value, x.type.shape)
+
+
+@method
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write the elements of src, broadcast and converted, into the tensor's memory.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2).copy_(gc.tensor([1, 2]))
+        tensor([1., 2.])
+    """
+    value = as_eager(src, self)
+    check_leaf_view(self)
+    leaf = self._edge is not None and isinstance(self._edge[0], AccumulateGrad)
+    recorded = state.enabled and (value._edge is not None or self._edge is not None)
+    if recorded or leaf or hot.slow:
+        whole = self if recorded and not leaf else self.detach()
+        new_value = call(_copied, whole, value)
+        store(self, new_value)
+        if state.enabled and not (hot.slow and tracing.trace is not None):
+            take_history(self, new_value)
+        return self
+    try:
+        zero_cost_copy(self, value._array)
+    except ValueError:
+        if not self._array.flags.writeable:
+            raise read_only() from None
+        raise ShapeError(
+            f"a value of shape {tuple(value.shape)} does not broadcast to {tuple(self.shape)}",
+            where=caller(),
+        ) from None
+    return self
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Write one number to every place."""
+    return self.copy_(value)
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """Write 0 to every place."""
+    return self.copy_(0)
+
+
+@method
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """Take over the memory of another tensor."""
+    self.data = source
+    return self
+
+
+@method
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
+    """A tensor of data in this one's dtype."""
+    return EAGER["tensor"](
+        data, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad
+    )
+
+
+def _new(name: str) -> None:
+    def make(self: Tensor, *size: Any, dtype: Any = None, **kw: Any) -> Any:
+        return EAGER[name](*size, dtype=self.dtype if dtype is None else dtype, **kw)
+
+    make.__name__ = f"new_{name}"
+    make.__doc__ = f"`gc.{name}` in this tensor's dtype."
+    METHODS[make.__name__] = make
+
+
+for _name in ("zeros", "ones", "empty", "full"):
+    _new(_name)
+
+
+@method
+def select(self: Tensor, dim: int, index: int) -> Tensor:
+    """A view of one slice along an axis, without the axis."""
+    axis = check_axis("select", as_axis(dim), self.ndim)
+    return self[(slice(None),) * axis + (index,)]
+
+
+@method
+def apply_(self: Tensor, function: Any) -> Tensor:
+    """Write `function(element)` to every place; slow, one Python call each."""
+    if self._edge is not None:
+        raise ArgumentError("apply_: the tensor requires a gradient", where=caller())
+    array = concrete(self, "apply_()")
+    zero_cost_copy(self, np.vectorize(function, otypes=[array.dtype])(array))
+    return self
+
+
+__all__ = ["METHODS", "concrete"]

@@ -1,0 +1,1 @@
+"""Programs and traced functions in files: written, checked, read, never executed."""

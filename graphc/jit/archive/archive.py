@@ -1,0 +1,169 @@
+"""Programs as files: `save`. A `.gcz` file runs where the Python that made it is gone.
+
+    gc.jit.save(step, "step.gcz")
+    step = gc.jit.load("step.gcz")
+
+An archive is a zip of text and numbers: the graph as `text.show` prints it, its parameters and
+constants as safetensors, a JSON manifest, and those lines of the user's source that messages
+quote. There is no pickle in it and nothing in it is run: kernels are generated anew from the
+graph.
+
+The parts: `archive_zip`, `manifest`; what can be saved: `archive_source`; reading:
+`archive_reader`; what `load` returns: `archive_program`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphc import text
+from graphc.core.access import access
+from graphc.core.files import chunks, write_file
+from graphc.core.ir import Origin, caller
+from graphc.errors import ArgumentError
+from graphc.jit.archive.archive_reader import quoted, target_name
+from graphc.jit.archive.archive_source import Source, source_of
+from graphc.jit.archive.archive_zip import pieces
+from graphc.jit.archive.manifest import (
+    MANIFEST,
+    SOURCES,
+    STATE,
+    InputRecord,
+    Manifest,
+    ProgramRecord,
+    write,
+    written_by,
+)
+from graphc.ops.source import Bound, State
+
+
+def save(program: Any, path: Any, *, native: bool = False, certificate: Any = None) -> None:
+    """Write programs to an archive.
+
+    The file appears whole or not at all. It holds parameters, buffers, optimizer state and the
+    generator's state as they are now, so that a loaded training step goes on bit for bit.
+
+    Args:
+        program: a `gc.Program`, what `gc.jit.trace` or `gc.jit.compile` returns, or a dict of
+            these by name. Programs of one archive that share parameters share them when loaded.
+        path: where, by custom ending in `.gcz`.
+        native: add the compiled kernels. They run only on this kind of machine with these
+            versions, and `load` uses them only when it is told to.
+        certificate: anything that JSON holds, kept beside the program; a trace's own unless given.
+
+    Raises:
+        ArgumentError: it is none of these, or it holds what an archive cannot.
+        MissingFileError, StorageError: there is no such folder, the disk is full, ...
+
+    Example:
+        >>> import graphc as gc, os, tempfile
+        >>> x = gc.input("x", (gc.dim("n"),))
+        >>> path = os.path.join(tempfile.mkdtemp(), "double.gcz")
+        >>> gc.jit.save(gc.compile([x], x + x), path)
+        >>> gc.jit.load(path)([1.0, 2.5])
+        array([2., 5.], dtype=float32)
+    """
+    single = not isinstance(program, Mapping)
+    given = {"": program} if single else dict(program)
+    if not given or not all(isinstance(name, str) for name in given):
+        raise ArgumentError("save: a dict of programs has a name for each", where=caller())
+    sources = [source_of(name, value, certificate) for name, value in given.items()]
+    writer = _Writer()
+    records = tuple(writer.program(k, source) for k, source in enumerate(sources))
+    objects, target = writer.native(sources) if native else ({}, "")
+    writer.members[SOURCES] = [writer.excerpts()]
+    with access(reads=list(writer.states)):
+        arrays = {name: state.array.copy() for state, name in writer.states.items()}
+    writer.members[STATE] = list(chunks(arrays, {}))
+    sizes = {name: _summed(contents) for name, contents in writer.members.items()}
+    manifest = write(Manifest(sizes, records, single, written_by(), target, objects))
+    write_file(path, pieces({MANIFEST: [manifest], **writer.members}), "save")
+
+
+def _summed(contents: Sequence[Any]) -> tuple[int, str]:
+    """The bytes of a member, and their SHA-256."""
+    digest = hashlib.sha256()
+    nbytes = 0
+    for part in contents:
+        digest.update(part)
+        nbytes += len(part)
+    return nbytes, digest.hexdigest()
+
+
+class _Writer:
+    """The members of an archive, collected program by program."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, list[Any]] = {}
+        self.states: dict[State, str] = {}
+        self._names: set[str] = set()
+        self._files: dict[str, tuple[int, dict[int, str]]] = {}
+
+    def program(self, number: int, source: Source) -> ProgramRecord:
+        """Take in a program."""
+        graph = source.program.graph
+        content, made = text.numbered(graph)
+        member = f"programs/{number}/graph.txt"
+        self.members[member] = [content.encode()]
+        origins: dict[Origin, int] = {}
+        inputs = []
+        for node in graph.inputs:
+            state = self._state(node) if isinstance(node, Bound) else ""
+            origin = -1 if node.origin is None else origins.setdefault(node.origin, len(origins))
+            inputs.append(InputRecord(node.op.name, node.name, str(node.type), state, origin))
+        lines = tuple(
+            (line, origins.setdefault(node.origin, len(origins)))
+            for line, node in made.items()
+            if node.origin is not None
+        )
+        options = source.program._build.options
+        if options is None:
+            raise ArgumentError(f"save: {source.name or 'it'} was not made by compile")
+        call = source.call(self._state) if source.call else None
+        return ProgramRecord(
+            source.name, member, tuple(inputs), source.program._build.layout, options,
+            tuple((self._file(o), o.line, o.function) for o in origins), lines,
+            source.certificate, call,
+        )  # fmt: skip
+
+    def _state(self, node: Any) -> str:
+        """The name of a state, one for each: programs that share it name it alike."""
+        state = node.state
+        if state not in self.states:
+            name, count = node.name, 1
+            while name in self._names:
+                count += 1
+                name = f"{node.name}#{count}"
+            self._names.add(name)
+            self.states[state] = name
+        return self.states[state]
+
+    def _file(self, origin: Origin) -> int:
+        number, lines = self._files.setdefault(origin.file, (len(self._files), {}))
+        if origin.line not in lines:
+            lines[origin.line] = quoted(origin)
+        return number
+
+    def excerpts(self) -> bytes:
+        """The lines that messages quote, by file: names without folders."""
+        files = [
+            {"name": Path(name).name, "lines": {str(n): line for n, line in lines.items() if line}}
+            for name, (_, lines) in self._files.items()
+        ]
+        return json.dumps({"files": files}).encode()
+
+    def native(self, sources: Sequence[Source]) -> tuple[dict[str, str], str]:
+        """Take in the programs' compiled kernels: members by key, and the machine they are for."""
+        objects: dict[str, str] = {}
+        for source in sources:
+            for key, data in source.objects():
+                objects[key] = f"native/{key}.o"
+                self.members[objects[key]] = [data]
+        return objects, target_name() if objects else ""
+
+
+__all__ = ["save"]

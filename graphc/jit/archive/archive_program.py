@@ -1,0 +1,342 @@
+"""What `load` returns: programs that came from a file, and traced functions around them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache as memo
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc import config, text
+from graphc.core import trees
+from graphc.core.arguments import bind_sizes
+from graphc.core.ir import Graph, caller
+from graphc.eager.engine.signature import late
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.errors import (
+    ArchiveError,
+    ArgumentError,
+    GraphcError,
+    GraphcWarning,
+    OutOfMemoryError,
+    ParseError,
+)
+from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
+from graphc.jit.archive.archive_reader import Saved, read, target_name
+from graphc.jit.archive.archive_source import Source
+from graphc.jit.archive.manifest import CallRecord
+from graphc.passes.memory.plan import plan
+from graphc.program.program import Build, Program
+from graphc.runtime.machine.executable import Call, Executable
+from graphc.runtime.objects import cache, loader
+
+_VERSION = "1"
+
+
+class LoadedProgram(Program):
+    """A program that came from a file: a `gc.Program` whose source is not needed.
+
+    Attributes:
+        certificate: what was saved beside it, or None.
+        code: the graph as readable Python text, which `gc.text.parse` reads back.
+    """
+
+    def __init__(self, build: Build, saved: Saved) -> None:
+        super().__init__(build)
+        self._saved = saved
+        self._bounds = bounds(build.graph)
+        self.certificate = saved.record.certificate
+        self.code = saved.text
+
+    def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
+        executable: Any = self._executable
+        # Before anything is kept for these shapes: calls that find it are not checked again.
+        if self._bounds and executable.find(tuple([a.shape for a in arrays])) is None:
+            check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
+        try:
+            call = super()._bound(arrays)
+        except OverflowError:
+            raise OutOfMemoryError(
+                f"{self.name}: sizes of more than 64 bits follow from these arguments",
+                where=caller(),
+            ) from None
+        if any(math.prod(shape) * dtype.itemsize > MOST_BYTES for shape, dtype in call.outputs):
+            raise self._out_of_memory(call)
+        return call
+
+    def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:
+        if self._bounds:
+            check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
+        return super()._call_reference(arrays, out)
+
+    def assumes(self) -> list[str]:
+        """What the program assumes, a line each, as far as its certificate says."""
+        return _assumed(self.certificate)
+
+
+class LoadedFunction:
+    """A traced function that came from a file: called with tensors, as the function was.
+
+    Results do not require gradients. Parameters, buffers and the optimizer's state are the
+    program's own: read and set them with `state()` and `load_state()`.
+
+    Attributes:
+        program: the `gc.Program` that runs.
+        certificate: what was checked when the function was traced.
+    """
+
+    def __init__(self, program: LoadedProgram, call: CallRecord) -> None:
+        self.program = program
+        self.certificate = program.certificate
+        self._call = call
+        self._held: dict[str, Tensor] = {}
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.program.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program.
+
+        Args:
+            args, kwargs: as the function took them, tensors or arrays; what was no tensor when it
+                was traced is not looked at: the program has it built in.
+
+        Returns:
+            What the function returned, with new tensors.
+
+        Raises:
+            ArgumentError: the arguments have another form.
+            DTypeError, ShapeError: a tensor is not what the program takes.
+        """
+        leaves, tree = trees.flatten((list(args), kwargs))
+        places = self._call.places
+        if str(tree) != self._call.form:
+            raise ArgumentError(
+                f"{self.name}: the arguments have the form {tree!s:.100}",
+                [f"the function was traced with {self._call.form:.100}"],
+                where=caller(),
+            )
+        given = [leaves[k] for k in places]
+        arrays = [g._array if isinstance(g, Tensor) else g for g in given]
+        results = self.program(*[arrays[k] for k in self._call.used])
+        found = [self._result(how, what, results) for how, what in self._call.results]
+        return self._call.tree.restore(found)
+
+    def _result(self, how: str, what: Any, results: Sequence[np.ndarray]) -> Any:
+        if how == "out":
+            return wrap(results[what])
+        if how == "value":
+            return what
+        if what not in self._held:
+            inputs = zip(self.program._saved.record.inputs, self.program.graph.inputs)
+            node: Any = next(node for record, node in inputs if record.state == what)
+            self._held[what] = wrap(node.state.array)
+        return self._held[what]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of the values of all parameters, buffers and other state, by name."""
+        return self.program.state()
+
+    def load_state(self, values: Mapping[str, Any]) -> None:
+        """Set all state: see `gc.Program.load_state`."""
+        self.program.load_state(values)
+
+    def assumes(self) -> list[str]:
+        """What the program assumes, a line each."""
+        return _assumed(self.certificate)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as it was traced."""
+        return self.program.graph
+
+    @property
+    def code(self) -> str:
+        """The graph as readable Python text."""
+        return self.program.code
+
+    def saved_source(self, name: str, certificate: Any) -> Source:
+        """What `save` writes of it."""
+        saved = self.program._saved.record
+        held = {r.state: n for r, n in zip(saved.inputs, self.program.graph.inputs) if r.state}
+
+        def call(named: Any) -> CallRecord:
+            results = tuple(
+                (how, named(held[what])) if how == "state" else (how, what)
+                for how, what in self._call.results
+            )
+            return replace(self._call, results=results)
+
+        kept = self.certificate if certificate is None else certificate
+        return Source(name, self.program, kept, call)
+
+    def __repr__(self) -> str:
+        return f"<loaded function {self.name}({self._call.form})>"
+
+
+def _assumed(certificate: Any) -> list[str]:
+    lines = certificate.get("assumes", []) if isinstance(certificate, dict) else []
+    return [str(line) for line in lines] if isinstance(lines, list) else []
+
+
+def load(
+    path: Any, *, allow_native: bool = False, target: str | None = None, threads: int | None = None
+) -> Any:
+    """Read what `save` wrote. Nothing in the file is run, whoever made it.
+
+    Kernels come from the cache, or are compiled. Where this machine ran the same program before,
+    passes are not run again either.
+
+    Args:
+        path: the file.
+        allow_native: use compiled kernels that lie in the file. They are machine code: say so
+            only for files from a source you would run a program of.
+        target: "cpu" or "reference"; as it was compiled unless given.
+        threads: most threads that a call uses; as it was compiled unless given.
+
+    Returns:
+        A `LoadedProgram`; for a traced function a `LoadedFunction`; a dict of these where a dict
+        was saved.
+
+    Raises:
+        MissingFileError, StorageError: the file is not there or cannot be read.
+        ArchiveError: it is damaged, or not what `save` writes.
+
+    Example:
+        >>> import graphc as gc, os, tempfile
+        >>> f = gc.jit.trace(lambda x: (x * x).sum(), gc.ones(3))
+        >>> path = os.path.join(tempfile.mkdtemp(), "f.gcz")
+        >>> gc.jit.save(f, path)
+        >>> gc.jit.load(path)(gc.tensor([1.0, 2.0, 3.0]))
+        tensor(14.)
+    """
+    archive = read(path, allow_native)
+    made = {}
+    for saved in archive.programs:
+        changes = {"target": target, "threads": threads}
+        options = dict(saved.record.options)
+        options.update({k: v for k, v in changes.items() if v is not None})
+        try:
+            with loader.offered(archive.native):
+                build = revived(saved, options)
+        except GraphcError:
+            raise
+        # What honest graphs never meet shows in any way.
+        except Exception as error:
+            raise ArchiveError(
+                f"{os.path.basename(os.fspath(path))}: the program cannot be compiled: "
+                f"{type(error).__name__}: {error!s:.100}",
+                where=caller(),
+            ) from None
+        program = LoadedProgram(replace(build, options=options), saved)
+        call = saved.record.call
+        made[saved.record.name] = program if call is None else LoadedFunction(program, call)
+    if allow_native and archive.manifest.native:
+        _warn_of_others(archive.manifest.target, archive.manifest.native, made)
+    return next(iter(made.values())) if archive.manifest.single else made
+
+
+def _warn_of_others(target: str, native: Mapping[str, str], made: Mapping[str, Any]) -> None:
+    programs = [getattr(p, "program", p) for p in made.values()]
+    keys = {
+        loader.key(k) for p in programs if p._executable is not None for k in p._executable._loaded
+    }
+    if not keys & set(native):
+        warnings.warn(
+            GraphcWarning(
+                f"load: the file's native kernels are for another machine or version ({target}); "
+                f"this is {target_name()}: kernels were compiled here"
+            ),
+            stacklevel=3,
+        )
+
+
+def revived(saved: Saved, options: Mapping[str, Any]) -> Build:
+    """A saved program, compiled: what passes made of it before comes from the cache."""
+    settings = config.current()
+    plain = options["target"] == "cpu" and settings.device != "reference" and not settings.check
+    if not plain or settings.debug or settings.dump:
+        return late("program.driver").build(saved.graph, saved.record.layout, **options)
+    key = _key(saved.text, options, settings.skip)
+    final = _known(saved, key)
+    if final is None:
+        build = late("program.driver").build(saved.graph, saved.record.layout, **options)
+        _keep(saved, key, build.history[-1][1])
+        return build
+    executable = Executable(final, late("runtime.lower").lower(final), options["threads"])
+    memory = _planned(executable)
+    history = (("traced", saved.graph), ("cached", final))
+    return Build(saved.graph, history, saved.record.layout, executable, memory)
+
+
+def _planned(executable: Executable) -> Any:
+    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
+    executable.memory = plan(executable.graph, workspaces, executable.arena_values)
+    for child in executable.children:
+        _planned(child)
+    return executable.memory
+
+
+# --- the graph after all passes, in the folder of compiled kernels
+
+
+def _key(content: str, options: Mapping[str, Any], skip: Any) -> str:
+    """What a final graph depends on: the traced one, the options, the passes themselves."""
+    parts = [_VERSION, _compiler(), options["level"], str(options["fast_math"]), str(skip)]
+    return hashlib.sha256("\n".join([*parts, content]).encode()).hexdigest()
+
+
+@memo
+def _compiler() -> str:
+    """The state of the compiler's own files: their sizes and times."""
+    here = Path(__file__).resolve().parent.parent.parent
+    roots = [here / "core", here / "ops", here / "loops", *map(Path, late("passes").__path__)]
+    return "\n".join(line for root in roots for line in _files(root))
+
+
+def _files(folder: Path) -> list[str]:
+    """Name, size and time of each source below a folder, in order."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.is_dir():
+                found += _files(Path(entry.path))
+            elif entry.name.endswith(".py"):
+                status = entry.stat()
+                found.append(f"{entry.path} {status.st_size} {status.st_mtime_ns}")
+    return found
+
+
+def _keep(saved: Saved, key: str, final: Graph) -> None:
+    """Keep a final graph, with the user's lines of its nodes."""
+    content, made = text.numbered(final)
+    numbers = {origin: k for k, origin in enumerate(saved.origins)}
+    lines = {line: numbers[n.origin] for line, n in made.items() if n.origin in numbers}
+    cache.current().write(key, json.dumps({"text": content, "lines": lines}).encode())
+
+
+def _known(saved: Saved, key: str) -> Graph | None:
+    """The final graph that was kept; its inputs are the traced graph's."""
+    data = cache.current().read(key)
+    if data is None:
+        return None
+    found = json.loads(data)
+    origins = {int(line): saved.origins[k] for line, k in found["lines"].items()}
+    inputs = iter(saved.graph.inputs)
+    try:
+        return text.parse(found["text"], bind=lambda op, name, type_: next(inputs), origins=origins)
+    except ParseError:
+        return None
+
+
+__all__ = ["LoadedFunction", "LoadedProgram", "load"]

@@ -1,0 +1,162 @@
+"""The manifest of an archive: what it holds, as records and as JSON.
+
+    {"format": "graphc archive", "version": 1, "members": {"state.safetensors": {"nbytes": ...}},
+     "programs": [{"name": "step", "graph": "programs/0/graph.txt", "inputs": [...], ...}], ...}
+
+Not here: its reading, which trusts nothing (`manifest_reader`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphc.core.arguments import Layout
+from graphc.core.ir import caller
+from graphc.core.trees import Tree
+from graphc.errors import ArgumentError
+
+FORMAT, VERSION = "graphc archive", 1
+MANIFEST, STATE, SOURCES = "manifest.json", "state.safetensors", "sources.json"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """One input of a graph: its kind, name and type; the state it is bound to, or ""; the number
+    of its origin, or -1."""
+
+    kind: str
+    name: str
+    type: str
+    state: str = ""
+    origin: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """How a traced function's call becomes the program's.
+
+    Attributes:
+        form: of the arguments, as `trees.Tree` prints it.
+        places: which leaves of the arguments are tensors.
+        used: which of the tensors the program takes, in order.
+        results: for each leaf of the result ["out", k], ["state", name] or ["value", v].
+        tree: the form of the result.
+    """
+
+    form: str
+    places: tuple[int, ...]
+    used: tuple[int, ...]
+    results: tuple[tuple[str, Any], ...]
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRecord:
+    """One program: its graph's member, inputs, results, and where its nodes come from."""
+
+    name: str
+    graph: str
+    inputs: tuple[InputRecord, ...]
+    layout: Layout
+    options: Mapping[str, Any]
+    origins: tuple[tuple[int, int, str], ...]  # file, line, function
+    lines: tuple[tuple[int, int], ...]  # of the graph's text, origin
+    certificate: Any = None
+    call: CallRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that an archive holds; `members` gives bytes and SHA-256 by name."""
+
+    members: Mapping[str, tuple[int, str]]
+    programs: tuple[ProgramRecord, ...]
+    single: bool
+    written_by: str = ""
+    target: str = ""  # of native kernels; "" without
+    native: Mapping[str, str] = field(default_factory=dict)  # member by key
+
+
+def written_by() -> str:
+    """This graphc, for messages about a file."""
+    # Late: a process that only loads has no need of what it brings along.
+    from importlib import metadata
+
+    return f"graphc {metadata.version('graphc')}"
+
+
+def write(manifest: Manifest) -> bytes:
+    """A manifest as JSON."""
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": manifest.written_by,
+        "members": {
+            name: {"nbytes": nbytes, "sha256": digest}
+            for name, (nbytes, digest) in manifest.members.items()
+        },
+        "single": manifest.single,
+        "programs": [_program(p) for p in manifest.programs],
+        "native": {"target": manifest.target, "kernels": dict(manifest.native)},
+    }
+    return json.dumps(record, indent=1, allow_nan=False).encode()
+
+
+def _program(record: ProgramRecord) -> dict[str, Any]:
+    layout = record.layout
+    form = "one" if layout.form is None else layout.form.__name__
+    return {
+        "name": record.name,
+        "graph": record.graph,
+        "inputs": [
+            {"kind": i.kind, "name": i.name, "type": i.type, "state": i.state, "origin": i.origin}
+            for i in record.inputs
+        ],
+        "results": {"form": form, "keys": [plain(key, "a result's key") for key in layout.keys]},
+        "options": dict(record.options),
+        "origins": record.origins,
+        "lines": record.lines,
+        "certificate": record.certificate,
+        "call": None if record.call is None else _call(record.call),
+    }
+
+
+def _call(record: CallRecord) -> dict[str, Any]:
+    return {
+        "form": record.form,
+        "places": record.places,
+        "used": record.used,
+        "results": [[how, plain(what, "a result")] for how, what in record.results],
+        "tree": _tree(record.tree),
+    }
+
+
+def plain(value: Any, what: str) -> Any:
+    """A number, text or None, as JSON has it; numbers that JSON lacks as a list of their text.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return [repr(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ArgumentError(
+        f"save: {what} is a {type(value).__name__}, which an archive cannot hold: {value!r:.60}",
+        where=caller(),
+        hint="it holds tensors, numbers, text and None",
+    )
+
+
+def _tree(tree: Tree) -> Any:
+    if tree.form is None:
+        return "leaf"
+    if tree.form is type(None):
+        return "none"
+    form = next(f for f in (dict, list, tuple) if issubclass(tree.form, f))
+    keys = [plain(key, "a key of the result") for key in tree.keys]
+    return [form.__name__, keys, [_tree(part) for part in tree.parts]]

@@ -1,0 +1,261 @@
+"""Reading a manifest without any trust in it.
+
+Only what `manifest.write` makes is taken: other keys, other kinds, numbers out of range are
+refused with a word on which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from graphc.core.arguments import Layout
+from graphc.core.trees import Tree
+from graphc.errors import ArchiveError
+from graphc.jit.archive.manifest import (
+    FORMAT,
+    SOURCES,
+    STATE,
+    VERSION,
+    CallRecord,
+    InputRecord,
+    Manifest,
+    ProgramRecord,
+)
+
+MAX_MANIFEST = 64_000_000
+LEVELS = ("O0", "O1", "O2", "O3")
+TARGETS = ("cpu", "reference")
+_FORMS = {"one": None, "list": list, "tuple": tuple, "dict": dict}
+
+
+def read(data: bytes) -> Manifest:
+    """The manifest that JSON describes.
+
+    Raises:
+        ArchiveError: it is not what `write` makes, or of a later version.
+    """
+    try:
+        found = json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"its manifest is no JSON: {error!s:.100}") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ArchiveError("its manifest is not one of graphc")
+    version = found.get("version")
+    if version != VERSION or isinstance(version, bool):
+        by = found.get("written_by")
+        raise ArchiveError(
+            f"it is of version {version!r:.20}, which this graphc does not read",
+            [f"it was written by {by}"] if isinstance(by, str) and len(by) < 80 else (),
+            hint=f"this graphc reads version {VERSION}",
+        )
+    try:
+        return _manifest(found)
+    except RecursionError:
+        raise ArchiveError("its manifest is nested too deep") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+class _Fields:
+    """The fields of an object, each asked for once with the kind that it must have."""
+
+    def __init__(self, value: Any, what: str) -> None:
+        if not isinstance(value, dict):
+            raise ArchiveError(f"its manifest: {what} is {value!r:.60}")
+        self.left, self.what = dict(value), what
+
+    def take(self, name: str, check: Callable[[Any], bool]) -> Any:
+        """A field's value.
+
+        Raises:
+            ArchiveError: it is not there, or `check` does not hold.
+        """
+        if name not in self.left:
+            raise ArchiveError(f"its manifest: {self.what} has no {name}")
+        value = self.left.pop(name)
+        if not check(value):
+            raise ArchiveError(f"its manifest: {name} of {self.what} is {value!r:.60}")
+        return value
+
+    def done(self) -> None:
+        """Refuse fields that nobody asked for."""
+        if self.left:
+            raise ArchiveError(f"its manifest: {self.what} has {next(iter(self.left))!r:.60}")
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is text of a reasonable length."""
+    return isinstance(value, str) and len(value) <= 10_000
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a number from 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+
+
+def _is_number(value: Any) -> bool:
+    return value == -1 or is_count(value)
+
+
+def _lists(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _is_any(value: Any) -> bool:
+    return True
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _manifest(found: Any) -> Manifest:
+    fields = _Fields(found, "the archive")
+    fields.take("format", is_text)
+    fields.take("version", is_count)
+    members = {}
+    for name, value in fields.take("members", lambda v: isinstance(v, dict)).items():
+        member = _Fields(value, f"member {name!r:.60}")
+        members[name] = (member.take("nbytes", is_count), member.take("sha256", _is_digest))
+        member.done()
+    programs = tuple(_read_program(p) for p in fields.take("programs", _lists(_is_any)))
+    native = _Fields(fields.take("native", _is_any), "native")
+    kernels = native.take("kernels", lambda v: isinstance(v, dict))
+    if not all(_is_digest(k) and is_text(m) and m in members for k, m in kernels.items()):
+        raise ArchiveError("its manifest: a native kernel has no key or no member")
+    manifest = Manifest(
+        members, programs, fields.take("single", lambda v: isinstance(v, bool)),
+        fields.take("written_by", is_text), native.take("target", is_text), kernels,
+    )  # fmt: skip
+    native.done()
+    fields.done()
+    names = [p.name for p in programs]
+    if not programs or len(set(names)) != len(names) or (manifest.single and len(names) != 1):
+        raise ArchiveError("its manifest: its programs do not have names of their own")
+    listed = {STATE, SOURCES, *(p.graph for p in programs), *kernels.values()}
+    if listed != set(members):
+        odd = sorted(listed ^ set(members))[0]
+        raise ArchiveError(f"its manifest: member {odd!r:.60} is missing, or nothing uses it")
+    return manifest
+
+
+def _read_program(value: Any) -> ProgramRecord:
+    fields = _Fields(value, "a program")
+    name = fields.take("name", lambda v: is_text(v) and len(v) <= 200)
+    fields.what = f"program {name!r:.60}"
+    inputs = tuple(_read_input(i) for i in fields.take("inputs", _lists(_is_any)))
+    origins = fields.take("origins", _lists(_is_origin))
+    pairs = _lists(lambda v: _lists(is_count)(v) and len(v) == 2 and v[1] < len(origins))
+    call = fields.take("call", _is_any)
+    record = ProgramRecord(
+        name,
+        fields.take("graph", lambda v: is_text(v) and v.endswith(".txt")),
+        inputs,
+        _read_layout(fields.take("results", _is_any)),
+        _read_options(fields.take("options", _is_any)),
+        tuple((file, line, function) for file, line, function in origins),
+        tuple((line, origin) for line, origin in fields.take("lines", pairs)),
+        fields.take("certificate", _is_any),
+        None if call is None else _read_call(call),
+    )
+    fields.done()
+    if any(i.origin >= len(origins) for i in inputs):
+        raise ArchiveError("its manifest: an input comes from a line that it does not have")
+    return record
+
+
+def _is_origin(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 3 and is_count(value[0]) and is_count(value[1])
+        and is_text(value[2])
+    )  # fmt: skip
+
+
+def _read_input(value: Any) -> InputRecord:
+    fields = _Fields(value, "an input")
+    kinds = ("input", "parameter", "constant")
+    record = InputRecord(
+        fields.take("kind", lambda v: v in kinds), fields.take("name", is_text),
+        fields.take("type", is_text), fields.take("state", is_text),
+        fields.take("origin", _is_number),
+    )  # fmt: skip
+    fields.done()
+    if (record.kind == "input") is not (record.state == ""):
+        raise ArchiveError(f"its manifest: the state of {record.kind} {record.name!r:.60}")
+    return record
+
+
+def _read_layout(value: Any) -> Layout:
+    fields = _Fields(value, "results")
+    form = _FORMS[fields.take("form", lambda v: isinstance(v, str) and v in _FORMS)]
+    keys = tuple(map(_scalar, fields.take("keys", _lists(_is_any))))
+    fields.done()
+    if (form is not dict and keys) or len(set(keys)) != len(keys):
+        raise ArchiveError("its manifest: the keys of the results")
+    return Layout(form, keys)
+
+
+def _scalar(value: Any) -> Any:
+    """What `plain` wrote."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list) and len(value) == 1 and value[0] in ("inf", "-inf", "nan"):
+        return float(value[0])
+    raise ArchiveError(f"its manifest: {value!r:.60} is no number and no text")
+
+
+def _read_options(value: Any) -> dict[str, Any]:
+    fields = _Fields(value, "options")
+    options = {
+        "level": fields.take("level", lambda v: v in LEVELS),
+        "threads": fields.take("threads", lambda v: v is None or (is_count(v) and v >= 1)),
+        "target": fields.take("target", lambda v: v in TARGETS),
+        "fast_math": fields.take("fast_math", lambda v: isinstance(v, bool)),
+    }
+    fields.done()
+    return options
+
+
+def _read_call(value: Any) -> CallRecord:
+    fields = _Fields(value, "call")
+    results = fields.take("results", _lists(lambda v: isinstance(v, list) and len(v) == 2))
+    record = CallRecord(
+        fields.take("form", is_text),
+        tuple(fields.take("places", _lists(is_count))),
+        tuple(fields.take("used", _lists(is_count))),
+        tuple((how, _scalar(what)) for how, what in results),
+        _read_tree(fields.take("tree", _is_any)),
+    )
+    fields.done()
+    if not all(how in ("out", "state", "value") for how, _ in record.results):
+        raise ArchiveError("its manifest: a result of call")
+    if any(k >= len(record.places) for k in record.used) or record.tree.count != len(results):
+        raise ArchiveError("its manifest: call does not fit its results")
+    return record
+
+
+def _read_tree(value: Any) -> Tree:
+    if value == "leaf":
+        return Tree()
+    if value == "none":
+        return Tree(type(None))
+    if not isinstance(value, list) or len(value) != 3 or value[0] not in ("dict", "list", "tuple"):
+        raise ArchiveError(f"its manifest: the form {value!r:.60}")
+    form, keys, parts = value
+    if not isinstance(keys, list) or not isinstance(parts, list):
+        raise ArchiveError(f"its manifest: the form {value!r:.60}")
+    names = tuple(map(_scalar, keys))
+    if len(set(names)) != len(names) or len(names) != (len(parts) if form == "dict" else 0):
+        raise ArchiveError(f"its manifest: the keys {keys!r:.60}")
+    return Tree(_FORMS[form], names, tuple(map(_read_tree, parts)))

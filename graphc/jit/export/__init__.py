@@ -1,0 +1,1 @@
+"""A graph as NumPy source that runs without graphc."""

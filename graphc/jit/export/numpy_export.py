@@ -1,0 +1,326 @@
+"""Programs as folders of plain Python: a readable `model.py` that needs NumPy alone.
+
+    gc.jit.export(step, "exported")
+    exported/model.py      one statement a node, the user's lines as comments, helpers it needs
+    exported/weights.npz   parameters, buffers and other state
+
+`model.py` gives what `gc.interpret` gives, bit for bit with one version of NumPy; `erf` and `erfc`,
+which NumPy lacks, within 4 ulp. Compiled programs differ from both by what their kernels' other
+order of sums and their own exp, tanh ... make: these are within 2 ulp of the true value.
+How each op is written: `numpy_ops`; the functions that are copied: `numpy_helpers`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.access import access
+from graphc.core.atoms import Symbol
+from graphc.core.files import write_file
+from graphc.core.ir import Graph, Node, bodies, caller, tensor_type
+from graphc.core.trees import Tree
+from graphc.errors import ArgumentError, GraphcError, StorageError
+from graphc.jit.archive.archive_source import Source, source_of
+from graphc.jit.archive.archive_zip import pieces
+from graphc.jit.archive.manifest import written_by
+from graphc.jit.export.numpy_scope import TAB, Scope, helpers, sources
+from graphc.ops.source import Bound
+
+FORMATS = ("numpy",)
+# Names that statements must not take: of the module, and what the helpers' callers use.
+MODULE = frozenset(
+    ("np", "math", "itertools", "Path", "STATE", "state", "load_state", "save_state")
+)
+
+
+def export(program: Any, folder: Any, format: str = "numpy") -> Path:
+    """Write a program as Python that needs NumPy alone.
+
+    The folder gets `model.py`, with a function of the program's name, and `weights.npz`. A
+    training step changes `model.state` at each call; `model.save_state()` writes it back.
+
+    Args:
+        program: a `gc.Program`, or what `gc.jit.trace`, `gc.jit.compile` or `gc.jit.load` returns.
+        folder: where; made when it is not there. Files of these names in it are replaced.
+        format: "numpy".
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: it is no program, or an op in it has no form in NumPy.
+        StorageError: the folder cannot be written.
+
+    Example:
+        >>> import graphc as gc, os, sys, tempfile
+        >>> x = gc.input("x", (gc.dim("n"), 3))
+        >>> folder = gc.jit.export(gc.compile([x], gc.softmax(x, -1)), tempfile.mkdtemp())
+        >>> sorted(os.listdir(folder))
+        ['model.py', 'weights.npz']
+    """
+    if format not in FORMATS:
+        raise ArgumentError(
+            f"export: {format!r} is not a format", where=caller(), hint='the format is "numpy"'
+        )
+    source = source_of("", program, None)
+    writer = _Module(source)
+    content = writer.text()
+    try:
+        place = Path(os.fspath(folder))
+        place.mkdir(parents=True, exist_ok=True)
+    except TypeError:
+        raise ArgumentError(f"export: {folder!r:.80} is not a path", where=caller()) from None
+    except OSError as error:
+        raise StorageError(
+            f"export: {folder} cannot be made: {error.strerror or error}", where=caller()
+        ) from None
+    write_file(place / "weights.npz", _npz(writer.states), "export")
+    write_file(place / "model.py", [content.encode()], "export")
+    return place
+
+
+def _npz(states: Mapping[str, Any]) -> Any:
+    """The bytes of an .npz file, piece by piece."""
+    with access(reads=list(states.values())):
+        arrays = {name: state.array.copy() for name, state in states.items()}
+    members = {}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, array, allow_pickle=False)
+        members[f"{name}.npy"] = [buffer.getvalue()]
+    return pieces(members)
+
+
+class _Module:
+    """The text of `model.py`."""
+
+    def __init__(self, source: Source) -> None:
+        self.program = source.program
+        self.graph: Graph = source.program.graph
+        self.states: dict[str, Any] = {}
+        self.call = source.call(self._state_name) if source.call else None
+        self.helpers: set[str] = {"argument", "expect", "result"}
+        taken = {*MODULE, *sources()}
+        taken |= {s.name for node in self.graph.nodes for s in _symbols(node)}
+        self.name = self.graph.name if self.graph.name not in taken else f"{self.graph.name}_"
+        self.scope = Scope({*taken, self.name}, self.helpers, 1)
+
+    def _state_name(self, node: Any) -> str:
+        """The name of a state in `weights.npz`."""
+        for name, state in self.states.items():
+            if state is node.state:
+                return name
+        name, count = node.name, 1
+        # `file` is an argument of np.savez.
+        while name in self.states or name == "file":
+            count += 1
+            name = f"{node.name}_{count}"
+        self.states[name] = node.state
+        return name
+
+    def text(self) -> str:
+        """The whole module.
+
+        Raises:
+            ArgumentError: an op has no form in NumPy.
+        """
+        scope = self.scope
+        free = [n for n in self.graph.inputs if not isinstance(n, Bound)]
+        for node in free:
+            scope.names[node] = scope.unique(node.name)
+        arguments = ", ".join(scope.names[n] for n in free)
+        self._inputs(free)
+        for node in self.graph.inputs:
+            if isinstance(node, Bound):
+                scope.names[node] = scope.unique(node.name)
+                scope.add(f"{scope.names[node]} = state[{self._state_name(node)!r}]")
+        try:
+            scope.statements(self.graph)
+        except GraphcError as error:
+            raise ArgumentError(
+                f"export: {error.what}", error.details, where=caller(), hint=error.hint
+            ) from None
+        self._outputs()
+        head = [
+            '@np.errstate(all="ignore")',
+            f"def {self.name}({arguments}):",
+            *_documented(self.graph, free, [scope.names[n] for n in free]),
+        ]
+        return "\n".join([*self._preamble(arguments), *head, *scope.lines, ""])
+
+    def _preamble(self, arguments: str) -> list[str]:
+        functions = helpers(self.helpers)
+        imports = [m for m in ("itertools", "math") if any(f"{m}." in f for f in functions)]
+        lines = [
+            f'"""{self.name}: exported by {written_by()}; it needs NumPy alone.',
+            "",
+            "    import model",
+            f"    model.{self.name}({arguments})",
+        ]
+        if self.graph.aliases:
+            lines += [
+                "",
+                "Each call changes `state`; `save_state()` writes it to weights.npz.",
+            ]
+        lines += ['"""', "", *(f"import {m}" for m in imports), "from pathlib import Path", ""]
+        lines += [
+            "import numpy as np",
+            "",
+            'STATE = Path(__file__).resolve().parent / "weights.npz"',
+        ]
+        lines += [_LOAD, "", _SAVE, ""]
+        for function in functions:
+            lines += ["", function, ""]
+        return [*lines, ""]
+
+    def _inputs(self, free: Sequence[Node]) -> None:
+        """Arguments as arrays, sizes from their shapes, and what they must be."""
+        scope = self.scope
+        known: set[str] = set()
+        for node in free:
+            name, type_ = scope.names[node], tensor_type(node)
+            dtype = f"np.{type_.dtype.name}"
+            scope.add(f"{name} = argument({node.name!r}, {name}, {dtype}, {type_.rank})")
+        for node in free:
+            for axis, size in enumerate(tensor_type(node).shape):
+                self._size(f"{scope.names[node]}.shape[{axis}]", size, known)
+        for node in free:
+            name = scope.names[node]
+            scope.add(f"expect({node.name!r}, {name}, {_tuple(tensor_type(node).shape)})")
+        for symbol in sorted(_declared(free), key=lambda s: s.name):
+            self._facts(symbol)
+
+    def _size(self, place: str, size: Any, known: set[str]) -> None:
+        """Bind the one unknown symbol of a size that is linear in it."""
+        unknown = [s for s in dims.symbols(size) if s.name not in known]
+        if len(unknown) != 1:
+            return
+        slope = dims.substitute(size, {unknown[0]: 1}) - dims.substitute(size, {unknown[0]: 0})
+        offset = dims.substitute(size, {unknown[0]: 0})
+        if size != slope * dims.symbol(unknown[0]) + offset or not isinstance(slope, int):
+            return
+        if not isinstance(offset, int):
+            return
+        value = place if offset == 0 else f"({place} - {offset})"
+        known.add(unknown[0].name)
+        self.scope.add(f"{unknown[0].name} = {value if slope == 1 else f'{value} // {slope}'}")
+
+    def _facts(self, symbol: Symbol) -> None:
+        checks = [f"{symbol.name} < {symbol.min}"] if symbol.min else []
+        checks += [f"{symbol.name} > {symbol.max}"] if symbol.max is not None else []
+        if symbol.multiple_of != 1:
+            checks.append(f"{symbol.name} % {symbol.multiple_of} != 0")
+        if checks:
+            self.scope.add(f"if {' or '.join(checks)}:")
+            self.scope.add(f'{TAB}raise ValueError(f"{symbol.name} = {{{symbol.name}}}")')
+
+    def _outputs(self) -> None:
+        """State changed, all at once, and results returned in their form."""
+        scope = self.scope
+        aliased = dict(self.graph.aliases)
+        values = [f"result({scope.names[o]})" for o in self.graph.outputs]
+        found = [v for k, v in enumerate(values) if k not in aliased]
+        if self.call is None:
+            returned = _laid_out(self.program._build.layout, found)
+        else:
+            ways = {"out": found.__getitem__, "state": "state[{!r}]".format, "value": repr}
+            leaves = [ways[how](what) for how, what in self.call.results]  # type: ignore[operator]
+            returned = _restored(self.call.tree, leaves)
+        if not aliased:
+            scope.add(f"return {returned}")
+            return
+        # A result may be the old value of a state.
+        scope.add(f"returned = {returned}" if found or self.call else "returned = ()")
+        changed = [
+            f"{self._state_name(self.graph.inputs[place])!r}: {values[position]},"
+            for position, place in self.graph.aliases
+        ]
+        scope.add("state.update({")
+        for line in changed:
+            scope.add(f"{TAB}{line}")
+        scope.add("})")
+        scope.add("return returned")
+
+
+def _symbols(node: Node) -> set[Symbol]:
+    found: set[Symbol] = set()
+    for size in getattr(node.type, "shape", ()):
+        found |= dims.symbols(size)
+    for body in bodies(node).values():
+        for inner in body.nodes:
+            found |= _symbols(inner)
+    return found
+
+
+def _declared(nodes: Sequence[Node]) -> set[Symbol]:
+    return {s for node in nodes for size in tensor_type(node).shape for s in dims.symbols(size)}
+
+
+def _tuple(items: Sequence[Any]) -> str:
+    inside = ", ".join(map(str, items))
+    return f"({inside},)" if len(items) == 1 else f"({inside})"
+
+
+def _documented(graph: Graph, free: Sequence[Node], names: Sequence[str]) -> list[str]:
+    """The function's docstring: what it takes and gives."""
+    aliased = dict(graph.aliases)
+    lines = [f'{TAB}"""The program {graph.name}.', ""]
+    if free:
+        lines += [f"{TAB}Args:"]
+        lines += [f"{TAB * 2}{name}: {_described(n.type)}." for name, n in zip(names, free)]
+        lines.append("")
+    results = [o for k, o in enumerate(graph.outputs) if k not in aliased]
+    lines += [f"{TAB}Returns:"]
+    lines += [f"{TAB * 2}{_described(o.type)}." for o in results] or [f"{TAB * 2}nothing."]
+    return [*lines, f'{TAB}"""']
+
+
+def _described(type_: Any) -> str:
+    shape = f" of shape {_tuple(type_.shape)}" if type_.shape else " scalar"
+    return f"{type_.dtype.name}{shape}"
+
+
+def _laid_out(layout: Any, values: Sequence[str]) -> str:
+    """Results in the form that the outputs were given in."""
+    if layout.form is None:
+        return values[0]
+    if layout.form is dict:
+        return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(layout.keys, values)) + "}"
+    return f"[{', '.join(values)}]" if layout.form is list else _tuple(values)
+
+
+def _restored(tree: Tree, leaves: list[str]) -> str:
+    """A nested result; leaves are taken from the front of the list."""
+    if tree.form is None:
+        return leaves.pop(0)
+    if tree.form is type(None):
+        return "None"
+    parts = [_restored(part, leaves) for part in tree.parts]
+    if issubclass(tree.form, dict):
+        return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(tree.keys, parts)) + "}"
+    return f"[{', '.join(parts)}]" if issubclass(tree.form, list) else _tuple(parts)
+
+
+_LOAD = '''
+
+def load_state(path=STATE):
+    """Parameters, buffers and other state by name, as they were saved."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+'''
+_SAVE = '''
+def save_state(path=STATE):
+    """Write the state as it is now."""
+    np.savez(path, **state)
+
+
+state = load_state()'''
+
+__all__ = ["export"]

@@ -1,0 +1,290 @@
+"""How each op reads in NumPy: one expression, of NumPy's own functions or of `numpy_helpers`.
+
+add(v0, v1)                     v0 + v1
+sum(x, axes=(1,))               total(np.add, x, (1,))
+conv(x, w, stride=(1, 1), ...)  conv(x, w, (1, 1), ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dtypes
+from graphc.core.dims import Dim
+from graphc.core.dtypes import DType
+from graphc.core.ir import Node, tensor_type
+from graphc.errors import ArgumentError
+from graphc.ops.arrays.reduce import greatest, least
+from graphc.ops.source import FULL
+
+Use = Callable[[str], str]
+
+INFIX = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=",
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "bitwise_and": "&",
+    "bitwise_or": "|", "bitwise_xor": "^", "floor_divide": "//",
+}  # fmt: skip
+PREFIX = {"negative": "-", "invert": "~"}
+# Ops whose helper takes the operands and nothing else, with float16 as float32.
+PLAIN = ("sigmoid", "softplus", "erf", "erfc", "reciprocal", "rsqrt", "power", "clip")
+# Ops whose helper takes the operands, then these attributes in order.
+CALLS = {
+    "argsort": ("axis", "descending"),
+    "conv": ("stride", "padding", "dilation", "groups"),
+    "conv_input": ("shape", "stride", "padding", "dilation", "groups"),
+    "conv_weight": ("kernel", "stride", "padding", "dilation", "groups"),
+    "index_add": ("axis",),
+    "index_update": ("axis",),
+    "pad": ("low", "high", "interior", "value"),
+    "philox": ("lane",),
+    "recurrence": ("axis", "reverse"),
+    "scatter_add": ("axis",),
+    "take": ("axis",),
+    "take_along_axis": ("axis",),
+    "windows": ("kernel", "stride", "padding", "dilation", "value"),
+    "windows_transpose": ("shape", "stride", "padding", "dilation"),
+}
+
+
+def text_of(value: Any) -> str:
+    """An attribute as Python, sizes as expressions of their symbols."""
+    if isinstance(value, tuple):
+        inside = ", ".join(map(text_of, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, DType):
+        return f"np.{value.numpy.name}" if value.kind != "bool" else "np.bool_"
+    if isinstance(value, float) and not np.isfinite(value):
+        return "np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf"
+    return str(value) if isinstance(value, Dim) else repr(value)
+
+
+def expression(node: Node, operands: Sequence[str], functions: Mapping[str, str], use: Use) -> str:
+    """A node's value as an expression.
+
+    Args:
+        node: any node but an input.
+        operands: the names of its operands.
+        functions: the names of its nested graphs as functions, by attribute.
+        use: notes that a helper is called, and gives its name.
+
+    Raises:
+        ArgumentError: the op has no form in NumPy.
+    """
+    name = node.op.name
+    if name in SPECIAL:
+        return SPECIAL[name](node, operands, use)
+    if name in CONTROL:
+        return CONTROL[name](node, operands, functions, use)
+    if name in CALLS:
+        values = [text_of(node.attr(key)) for key in CALLS[name]]
+        return f"{use(name)}({', '.join([*operands, *values])})"
+    return _elementwise(node, operands, use)
+
+
+def _elementwise(node: Node, operands: Sequence[str], use: Use) -> str:
+    name = node.op.name
+    definition = getattr(node.op.numpy, "__wrapped__", node.op.numpy)
+    ufunc = definition.__name__ if isinstance(definition, np.ufunc) else ""
+    if name not in PLAIN and name != "where" and not hasattr(np, ufunc or "-"):
+        raise ArgumentError(
+            f"the op {name} has no form in NumPy",
+            [node.describe()],
+            hint="declare it with one of NumPy's ufuncs, or save the program with gc.jit.save",
+        )
+    function = use(name) if name in PLAIN else f"np.{ufunc or name}"
+    half = any(tensor_type(i).dtype is dtypes.float16 for i in node.inputs[:1])
+    if half and not _exact(name):
+        return f"{use('in_float32')}({', '.join([function, *operands])})"
+    if name in INFIX:
+        return f"{operands[0]} {INFIX[name]} {operands[1]}"
+    if name in PREFIX:
+        return f"{PREFIX[name]}{operands[0]}"
+    return f"{function}({', '.join(operands)})"
+
+
+def read(node: Node) -> tuple[Node, ...]:
+    """The operands that a node's expression names: not what is there for its gradient alone."""
+    return node.inputs[:1] if node.op.name == "gradient_as" else node.inputs
+
+
+def takes_number(node: Node) -> bool:
+    """Whether a Python number may stand for an operand of one number: NumPy then takes the dtype
+    of the others."""
+    others = node.inputs[1:] if node.op.name == "where" else node.inputs
+    definition = getattr(node.op.numpy, "__wrapped__", None)
+    plain = isinstance(definition, np.ufunc) or node.op.name == "where"
+    if not plain or len(others) < 2 or all(i.op is FULL for i in others):
+        return False
+    return not any(tensor_type(i).dtype is dtypes.float16 for i in node.inputs)
+
+
+def number(node: Node) -> str:
+    """The number that a tensor is filled with."""
+    text = text_of(node.attr("value"))
+    return f"({text})" if text.startswith("-") else text
+
+
+def _exact(name: str) -> bool:
+    """Whether an op of float16 gives the same without going through float32."""
+    return name in ("negative", "equal", "not_equal", "less", "less_equal", "greater")
+
+
+def _broadcast(node: Node, operands: Sequence[str], use: Use) -> str:
+    (x,), axes, shape = operands, node.attr("axes"), text_of(node.attr("shape"))
+    if tensor_type(node.inputs[0]).rank == 0 or axes == tuple(range(len(axes))):
+        return f"np.broadcast_to({x}, {shape})"
+    return f"np.broadcast_to(np.expand_dims({x}, {text_of(axes)}), {shape})"
+
+
+def _slice(node: Node, operands: Sequence[str], use: Use) -> str:
+    limits = tensor_type(node.inputs[0]).shape
+    parts = []
+    rows = zip(node.attr("starts"), node.attr("sizes"), node.attr("steps"), limits)
+    for start, size, step, limit in rows:
+        if start == 0 and step == 1 and size == limit:
+            parts.append(":")
+        elif step < 0 or not isinstance(start, int):
+            parts.append(f"{use('cut')}({start}, {size}, {step})")
+        elif step == 1:
+            parts.append(f"{start}:{start + size}")
+        else:
+            parts.append(f"{start}:{start + size * step}:{step}")
+    return f"{operands[0]}[{', '.join(parts)}]" if parts else operands[0]
+
+
+def _full(node: Node, operands: Sequence[str], use: Use) -> str:
+    dtype, shape = text_of(node.attr("dtype")), node.attr("shape")
+    value = text_of(node.attr("value"))
+    return f"np.full({text_of(shape)}, {value}, {dtype})" if shape else f"{dtype}({value})"
+
+
+def _size(node: Node, operands: Sequence[str], use: Use) -> str:
+    return f"{text_of(node.attr('dtype'))}({node.attr('size')})"
+
+
+def _iota(node: Node, operands: Sequence[str], use: Use) -> str:
+    shape, axis, dtype = (node.attr(key) for key in ("shape", "axis", "dtype"))
+    if len(shape) == 1 and dtype is dtypes.int64:
+        return f"np.arange({shape[0]})"
+    return f"{use('iota')}({text_of(shape)}, {axis}, {text_of(dtype)})"
+
+
+def _cast(node: Node, operands: Sequence[str], use: Use) -> str:
+    source, dtype = tensor_type(node.inputs[0]).dtype, node.attr("dtype")
+    if not dtype.is_integer or source.kind == "bool":
+        return f"{operands[0]}.astype({text_of(dtype)})"
+    checked = node.attr("overflow") == "error"
+    if checked and np.can_cast(source.numpy, dtype.numpy, "safe"):
+        return f"{operands[0]}.astype({text_of(dtype)})"
+    return f"{use('cast')}({operands[0]}, {text_of(dtype)}, {checked})"
+
+
+def _total(ufunc: str) -> Callable[..., str]:
+    return lambda node, operands, use: (
+        f"{use('total')}(np.{ufunc}, {operands[0]}, {text_of(node.attr('axes'))})"
+    )
+
+
+def _extreme(ufunc: str, identity: Callable[[DType], Any]) -> Callable[..., str]:
+    def write(node: Node, operands: Sequence[str], use: Use) -> str:
+        initial = text_of(identity(tensor_type(node).dtype))
+        axes = text_of(node.attr("axes"))
+        return f"{use('extreme')}(np.{ufunc}, {operands[0]}, {axes}, {initial})"
+
+    return write
+
+
+def _position(function: str) -> Callable[..., str]:
+    return lambda node, operands, use: (
+        f"{use('position')}(np.{function}, {operands[0]}, {node.attr('axes')[0]})"
+    )
+
+
+def _truth(function: str) -> Callable[..., str]:
+    return lambda node, operands, use: (
+        f"np.{function}({operands[0]}, axis={text_of(node.attr('axes'))})"
+    )
+
+
+def _accumulate(ufunc: str) -> Callable[..., str]:
+    return lambda node, operands, use: (
+        f"{use('accumulate')}(np.{ufunc}, {operands[0]}, {node.attr('axis')}, "
+        f"{node.attr('reverse')})"
+    )
+
+
+def _matmul(node: Node, operands: Sequence[str], use: Use) -> str:
+    if tensor_type(node).dtype is dtypes.float16:
+        return f"{use('matmul')}({', '.join(operands)})"
+    return f"{operands[0]} @ {operands[1]}"
+
+
+def _first(node: Node, operands: Sequence[str], use: Use) -> str:
+    return operands[0]
+
+
+SPECIAL: Mapping[str, Callable[[Node, Sequence[str], Use], str]] = {
+    "all": _truth("all"),
+    "any": _truth("any"),
+    "argmax": _position("argmax"),
+    "argmin": _position("argmin"),
+    "broadcast": _broadcast,
+    "cast": _cast,
+    "concat": lambda node, operands, use: (
+        f"np.concatenate(({', '.join(operands)},), {node.attr('axis')})"
+    ),
+    "cumprod": _accumulate("multiply"),
+    "cumsum": _accumulate("add"),
+    "full": _full,
+    "gradient_as": _first,
+    "iota": _iota,
+    "item": lambda node, operands, use: f"{operands[0]}[{node.attr('index')}]",
+    "matmul": _matmul,
+    "max": _extreme("maximum", least),
+    "min": _extreme("minimum", greatest),
+    "prod": _total("multiply"),
+    "reshape": lambda node, operands, use: (
+        f"np.reshape({operands[0]}, {text_of(node.attr('shape'))})"
+    ),
+    "size": _size,
+    "slice": _slice,
+    "stop_gradient": _first,
+    "sum": _total("add"),
+    "transpose": lambda node, operands, use: (
+        f"np.transpose({operands[0]}, {text_of(node.attr('axes'))})"
+    ),
+}
+
+
+def _cond(node: Node, operands: Sequence[str], functions: Mapping[str, str], use: Use) -> str:
+    given = ", ".join(operands[1:])
+    return f"{functions['true']}({given}) if {operands[0]} else {functions['false']}({given})"
+
+
+def _scan(node: Node, operands: Sequence[str], functions: Mapping[str, str], use: Use) -> str:
+    first, last = node.attr("carries"), node.attr("carries") + node.attr("sequences")
+    groups = [operands[:first], operands[first:last], operands[last:]]
+    stacks = [tensor_type(o) for o in node.attr("body").outputs[first:]]
+    rest = [
+        *map(_names, groups), str(node.attr("length")), str(node.attr("reverse")),
+        _names([f"({text_of(t.shape)}, {text_of(t.dtype)})" for t in stacks]),
+    ]  # fmt: skip
+    return f"{use('scan')}({functions['body']}, {', '.join(rest)})"
+
+
+def _while(node: Node, operands: Sequence[str], functions: Mapping[str, str], use: Use) -> str:
+    first = node.attr("carries")
+    groups = f"{_names(operands[:first])}, {_names(operands[first:])}"
+    steps = text_of(node.attr("max_steps"))
+    return f"{use('while_loop')}({functions['cond']}, {functions['body']}, {groups}, {steps})"
+
+
+def _names(operands: Sequence[str]) -> str:
+    inside = ", ".join(operands)
+    return f"({inside},)" if len(operands) == 1 else f"({inside})"
+
+
+CONTROL = {"cond": _cond, "scan": _scan, "while_loop": _while}

@@ -1,0 +1,1 @@
+"""Python calls recorded as a graph, with their branches, loops and sizes."""

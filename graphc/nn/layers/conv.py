@@ -1,0 +1,370 @@
+"""Convolution layers over 1, 2 and 3 spatial axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from graphc.core.ir import caller
+from graphc.eager.functions.creation import empty
+from graphc.errors import AttributeValueError, ShapeError
+from graphc.nn import functional as F
+from graphc.nn.functional.common import per_axis
+from graphc.nn.functional.conv import conv_padded
+from graphc.nn.init import kaiming_uniform_, uniform_
+from graphc.nn.module.module import Module
+from graphc.nn.parameter import Parameter
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class _Conv(Module):
+    """What convolutions and their transposes share: settings, parameters, text."""
+
+    rank = 0
+    transposed = False
+    bias: Parameter | None
+
+    def _set(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        output_padding: Any,
+        device: Any,
+        dtype: Any,
+    ) -> None:
+        name, rank = type(self).__name__, self.rank
+        if groups <= 0 or in_channels % groups or out_channels % groups:
+            raise AttributeValueError(
+                f"{name}: {in_channels} input and {out_channels} output channels do not make "
+                f"groups={groups}",
+                where=caller(),
+            )
+        if padding_mode not in PADDING_MODES:
+            raise AttributeValueError(
+                f"{name}: padding_mode={padding_mode!r}",
+                where=caller(),
+                hint=f"one of {', '.join(PADDING_MODES)}",
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, rank)
+        self.stride = per_axis(name, "stride", stride, rank)
+        self.dilation = per_axis(name, "dilation", dilation, rank)
+        self.output_padding = per_axis(name, "output_padding", output_padding, rank)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self.padding = padding
+        if not isinstance(padding, str):
+            self.padding = per_axis(name, "padding", padding, rank)
+        elif padding not in ("same", "valid"):
+            raise AttributeValueError(
+                f"{name}: padding={padding!r}", where=caller(), hint='numbers, "same" or "valid"'
+            )
+        elif padding == "same" and any(s != 1 for s in self.stride):
+            raise AttributeValueError(
+                f'{name}: padding="same" goes with stride 1, not {self.stride}', where=caller()
+            )
+        self._around = self._widths()
+        first, second = out_channels, in_channels // groups
+        if self.transposed:
+            first, second = in_channels, out_channels // groups
+        kind = {"device": device, "dtype": dtype}
+        self.weight = Parameter(empty(first, second, *self.kernel_size, **kind))
+        self.bias = Parameter(empty(out_channels, **kind)) if bias else None
+        self.reset_parameters()
+
+    def _widths(self) -> tuple[int, ...]:
+        """The room to add, as `pad` takes it: pairs, the last axis first."""
+        if self.padding == "valid":
+            return (0, 0) * self.rank
+        if self.padding != "same":
+            return tuple(p for size in reversed(self.padding) for p in (size, size))
+        widths: list[int] = []
+        for k, d in zip(reversed(self.kernel_size), reversed(self.dilation)):
+            total = d * (k - 1)
+            widths += (total // 2, total - total // 2)
+        return tuple(widths)
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters again."""
+        kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in = math.prod(self.weight.shape[1:])
+            if fan_in != 0:
+                uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+    def extra_repr(self) -> str:
+        """Its settings, for the text of a model."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
+        if self.padding != (0,) * self.rank:
+            text += f", padding={self.padding}"
+        if self.dilation != (1,) * self.rank:
+            text += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * self.rank:
+            text += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text
+
+
+class _ConvNd(_Conv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self._set(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, 0, device, dtype,
+        )  # fmt: skip
+
+    def _padded(self, input: Any) -> Any:
+        """The result in a padding mode other than zeros."""
+        mode = self.padding_mode
+        return conv_padded(
+            input, self.weight, self.bias, self.stride, self.dilation, self.groups,
+            self._around, mode,
+        )  # fmt: skip
+
+
+class Conv1d(_ConvNd):
+    """The cross-correlation of signals with kernels that are trained.
+
+    Parameters start uniform within 1 / sqrt(in_channels / groups * kernel_size) of 0.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the result.
+        kernel_size: how many elements.
+        stride: distance between places.
+        padding: room at both ends; or "valid", or "same" with stride 1.
+        dilation: distance between kernel elements.
+        groups: how many independent groups the channels make.
+        bias: whether there is one.
+        padding_mode: what fills the room: "zeros", "reflect", "replicate" or "circular".
+        device: "cpu".
+        dtype: of the parameters.
+
+    Attributes:
+        weight: (out_channels, in_channels / groups, kernel_size).
+        bias: (out_channels,) or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Conv1d(16, 33, 3, stride=2)(gc.randn(20, 16, 50)).shape
+        graphc.Size([20, 33, 24])
+    """
+
+    rank = 1
+
+    def forward(self, input: Any) -> Any:
+        """See `functional.conv1d`."""
+        if self.padding_mode != "zeros":
+            return self._padded(input)
+        return F.conv1d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class Conv2d(_ConvNd):
+    """The cross-correlation of images with kernels that are trained.
+
+    Arguments are those of `Conv1d`, ints or pairs.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Conv2d(3, 8, 3, padding=1)(gc.randn(2, 3, 8, 9)).shape
+        graphc.Size([2, 8, 8, 9])
+    """
+
+    rank = 2
+
+    def forward(self, input: Any) -> Any:
+        """See `functional.conv2d`."""
+        if self.padding_mode != "zeros":
+            return self._padded(input)
+        return F.conv2d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class Conv3d(_ConvNd):
+    """The cross-correlation of volumes with kernels that are trained.
+
+    Arguments are those of `Conv1d`, ints or triples.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Conv3d(1, 2, 3)(gc.randn(2, 1, 4, 5, 6)).shape
+        graphc.Size([2, 2, 2, 3, 4])
+    """
+
+    rank = 3
+
+    def forward(self, input: Any) -> Any:
+        """See `functional.conv3d`."""
+        if self.padding_mode != "zeros":
+            return self._padded(input)
+        return F.conv3d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class _ConvTransposeNd(_Conv):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if padding_mode != "zeros" or isinstance(padding, str):
+            raise AttributeValueError(
+                f"{type(self).__name__}: padding={padding!r}, padding_mode={padding_mode!r}; "
+                'it takes numbers and "zeros" alone',
+                where=caller(),
+            )
+        self._set(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, output_padding, device, dtype,
+        )  # fmt: skip
+
+    def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """The output_padding that gives `output_size`."""
+        if output_size is None:
+            return self.output_padding
+        rank = self.rank
+        wanted = tuple(output_size)[-rank:]
+        least = [
+            (d - 1) * s - 2 * p + a * (k - 1) + 1
+            for d, s, p, a, k in zip(
+                input.shape[-rank:], self.stride, self.padding, self.dilation, self.kernel_size
+            )
+        ]
+        extra = tuple(w - n for w, n in zip(wanted, least))
+        if len(wanted) != rank or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
+            most = [n + s - 1 for n, s in zip(least, self.stride)]
+            raise ShapeError(
+                f"{type(self).__name__}: output_size {wanted} is not between {least} and {most}",
+                where=caller(),
+            )
+        return extra
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The transpose of `Conv1d`, which widens signals where that shortens them.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the result.
+        kernel_size: how many elements.
+        stride: distance between places in the result.
+        padding: places cut from both ends of the result.
+        output_padding: places added at its end; less than the stride.
+        groups: how many independent groups the channels make.
+        bias: whether there is one.
+        dilation: distance between kernel elements.
+        padding_mode: "zeros".
+        device: "cpu".
+        dtype: of the parameters.
+
+    Attributes:
+        weight: (in_channels, out_channels / groups, kernel_size).
+        bias: (out_channels,) or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> layer = gc.nn.ConvTranspose1d(4, 2, 3, stride=2)
+        >>> layer(gc.randn(1, 4, 5)).shape
+        graphc.Size([1, 2, 11])
+        >>> layer(gc.randn(1, 4, 5), output_size=(12,)).shape
+        graphc.Size([1, 2, 12])
+    """
+
+    rank = 1
+
+    def forward(self, input: Any, output_size: Any = None) -> Any:
+        """See `functional.conv_transpose1d`."""
+        return F.conv_transpose1d(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._extra(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The transpose of `Conv2d`; arguments are those of `ConvTranspose1d`, ints or pairs.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.ConvTranspose2d(4, 2, 2, stride=2)(gc.randn(1, 4, 5, 6)).shape
+        graphc.Size([1, 2, 10, 12])
+    """
+
+    rank = 2
+
+    def forward(self, input: Any, output_size: Any = None) -> Any:
+        """See `functional.conv_transpose2d`."""
+        return F.conv_transpose2d(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._extra(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of `Conv3d`; arguments are those of `ConvTranspose1d`, ints or triples.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.ConvTranspose3d(2, 1, 2)(gc.randn(1, 2, 3, 3, 3)).shape
+        graphc.Size([1, 1, 4, 4, 4])
+    """
+
+    rank = 3
+
+    def forward(self, input: Any, output_size: Any = None) -> Any:
+        """See `functional.conv_transpose3d`."""
+        return F.conv_transpose3d(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._extra(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip
+
+
+__all__ = [
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+]  # fmt: skip

@@ -1,0 +1,148 @@
+"""Linear layers: Identity, Linear, Bilinear."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from graphc.core.ir import caller
+from graphc.eager.functions.creation import empty
+from graphc.errors import AttributeValueError
+from graphc.nn import functional as F
+from graphc.nn.init import kaiming_uniform_, uniform_
+from graphc.nn.module.module import Module
+from graphc.nn.parameter import Parameter
+
+
+class Identity(Module):
+    """The input itself, whatever the arguments.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Identity(54)(gc.ones(1))
+        tensor([1.])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        """The input."""
+        return input
+
+
+class Linear(Module):
+    """input @ weight.T + bias.
+
+    Weights and biases start uniform within 1 / sqrt(in_features) of 0.
+
+    Args:
+        in_features: the size of the input's last axis.
+        out_features: the size of the result's.
+        bias: whether there is one.
+        device: "cpu".
+        dtype: of the parameters.
+
+    Attributes:
+        weight: (out_features, in_features).
+        bias: (out_features,) or None.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Linear(20, 30)(gc.randn(128, 20)).shape
+        graphc.Size([128, 30])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters again."""
+        kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
+            uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Any) -> Any:
+        """See `functional.linear`."""
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Its settings, for the text of a model."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    """For each output k, input1 @ weight[k] @ input2, plus bias.
+
+    Args:
+        in1_features: the size of the first input's last axis.
+        in2_features: the size of the second's.
+        out_features: the size of the result's.
+        bias: whether there is one.
+        device: "cpu".
+        dtype: of the parameters.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.Bilinear(2, 3, 4)(gc.randn(5, 2), gc.randn(5, 3)).shape
+        graphc.Size([5, 4])
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if in1_features <= 0:
+            raise AttributeValueError(
+                f"Bilinear: in1_features={in1_features} must be greater than 0", where=caller()
+            )
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        kind = {"device": device, "dtype": dtype}
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, **kind))
+        self.bias = Parameter(empty(out_features, **kind)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters again."""
+        bound = 1 / math.sqrt(self.in1_features)
+        uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        """See `functional.bilinear`."""
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Its settings, for the text of a model."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+__all__ = ["Bilinear", "Identity", "Linear"]

@@ -1,0 +1,1 @@
+"""What a module is: members, calls, hooks, state, conversion, containers."""

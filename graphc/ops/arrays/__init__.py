@@ -1,0 +1,1 @@
+"""Ops that make, move, join, reduce, index, order and draw arrays."""

@@ -1,0 +1,208 @@
+"""Indexing with brackets: ints, slices, None, `...`, and integers as data along one axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.dims import Dim, Size
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
+from graphc.errors import ArgumentError, IndexRangeError, ShapeError
+from graphc.ops.arrays.movement import SLICE
+from graphc.ops.arrays.shaping import reshape
+from graphc.ops.declare import as_tensor, describe, is_tensor, public
+
+
+@public
+def getitem(x: Any, index: Any) -> Any:
+    """`x[index]`: ints, slices with steps, None, `...`, and one integer array or tensor.
+
+    Args:
+        x: a tensor.
+        index: what stands in the brackets. Slices clip as Python's do; with a symbolic size n,
+            `x[:-1]` has size max(n - 1, 0). An integer array or tensor takes along its axis and
+            is checked when the program runs; negative indices count from the end.
+
+    Raises:
+        IndexRangeError: an int is out of range; there are too many indices.
+        ArgumentError: a boolean mask, or something that is no index.
+
+    Example:
+        >>> x[1:, ::2, None]
+    """
+    x = as_tensor(x, "getitem")
+    items = _spelled_out(x, index if isinstance(index, tuple) else (index,))
+    starts: list[Size] = []
+    sizes: list[Size] = []
+    steps: list[int] = []
+    shape: list[Size] = []
+    lookups: list[tuple[int, Any]] = []
+    axis = 0
+    for item in items:
+        if item is None:
+            shape.append(1)
+            continue
+        size = x.type.shape[axis]
+        axis += 1
+        if isinstance(item, slice):
+            start, count, step = _slice_bounds(item, size)
+            shape.append(count)
+        elif (place := _known_place(x, item, axis - 1, size)) is not None:
+            start, count, step = place, 1, 1
+        else:
+            start, count, step = 0, size, 1
+            lookups.append((len(shape), item))
+            shape.append(size)
+        starts.append(start)
+        sizes.append(count)
+        steps.append(step)
+    if any(s != 0 or k != 1 for s, k in zip(starts, steps)) or tuple(sizes) != x.type.shape:
+        x = SLICE(x, starts=tuple(starts), sizes=tuple(sizes), steps=tuple(steps))
+    x = reshape(x, shape)
+    for place, item in reversed(lookups):
+        item = FUNCTIONS["size"](item) if isinstance(item, Dim) else item
+        x = FUNCTIONS["take"](x, item, place)
+    return x
+
+
+def _spelled_out(x: Any, items: tuple[Any, ...]) -> list[Any]:
+    """The index with `...` and what is left out replaced by full slices."""
+    items = tuple(_data(item) for item in items)
+    used = sum(item is not None and item is not ... for item in items)
+    rank = len(x.type.shape)
+    if used > rank:
+        raise IndexRangeError(
+            f"{used} indices for {x.type} with {rank} axes", [describe(x)], where=caller()
+        )
+    dots = [k for k, item in enumerate(items) if item is ...]
+    if len(dots) > 1:
+        raise IndexRangeError("an index can hold only one ...", where=caller())
+    at = dots[0] if dots else len(items)
+    whole = [slice(None)] * (rank - used)
+    _refuse_ambiguous(items)
+    return [*items[:at], *whole, *items[at + 1 :]]
+
+
+def _data(item: Any) -> Any:
+    """Lists and arrays as tensors, NumPy integers as ints; refuse what is no index."""
+    if item is None or item is ... or isinstance(item, slice | Dim):
+        return item
+    if isinstance(item, bool | np.bool_):
+        raise _mask(item)
+    if isinstance(item, int | np.integer):
+        return int(item)
+    if isinstance(item, list) and not item:
+        item = np.zeros(0, np.int64)
+    if isinstance(item, np.ndarray | list):
+        item = as_tensor(item, "getitem")
+    if not is_tensor(item):
+        raise ArgumentError(
+            f"{type(item).__name__} {item!r:.40} is no index",
+            where=caller(),
+            hint="use ints, slices, None, ... and integer arrays",
+        )
+    if item.type.dtype.kind == "bool":
+        raise _mask(item.type)
+    if not item.type.dtype.is_integer:
+        raise ArgumentError(
+            f"an index must be of an integer dtype, not {item.type}", where=caller()
+        )
+    return item
+
+
+def _mask(what: Any) -> ArgumentError:
+    return ArgumentError(
+        f"a boolean mask ({what}) as an index would give a shape that depends on values",
+        where=caller(),
+        hint="use gc.where(mask, x, other), or sum over gc.where(mask, x, 0)",
+    )
+
+
+def _refuse_ambiguous(items: tuple[Any, ...]) -> None:
+    """NumPy would reorder the axes, or pair the arrays up: say what to write instead."""
+    arrays = [k for k, item in enumerate(items) if is_tensor(item)]
+    if len(arrays) > 1 and sum(len(items[k].type.shape) > 0 for k in arrays) > 1:
+        raise ArgumentError(
+            "only one integer array can index a tensor at a time",
+            where=caller(),
+            hint="index in steps, or use gc.take_along_axis",
+        )
+    chosen = [k for k, item in enumerate(items) if is_tensor(item) or isinstance(item, int | Dim)]
+    apart = bool(chosen) and chosen[-1] - chosen[0] + 1 != len(chosen)
+    if apart and any(len(items[k].type.shape) > 0 for k in arrays):
+        raise ArgumentError(
+            "an int and an integer array with a slice between them",
+            where=caller(),
+            hint="index in two steps, the int first",
+        )
+
+
+def _known_place(x: Any, item: Any, axis: int, size: Size) -> Size | None:
+    """The place that an int index names, when it is certain to be inside; else None."""
+    if is_tensor(item):
+        return None
+    if isinstance(item, int) and isinstance(size, int) and not -size <= item < size:
+        raise IndexRangeError(
+            f"index {item} is out of range for axis {axis} of size {size}",
+            [describe(x)],
+            where=caller(),
+        )
+    place = size + item if isinstance(item, int) and item < 0 else item
+    inside = dims.at_least(place, 0) and dims.at_least(size - place, 1)
+    return place if inside else None
+
+
+def _slice_bounds(item: slice, size: Size) -> tuple[Size, Size, int]:
+    """Start, count and step of a slice, clipped as Python's slices are."""
+    step = 1 if item.step is None else item.step
+    if isinstance(step, bool) or not isinstance(step, int | np.integer) or step == 0:
+        raise ArgumentError(
+            f"a slice's step must be an int other than 0, not {step!r}", where=caller()
+        )
+    step = int(step)
+    if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
+        places = range(*item.indices(size))
+        return (places[0] if places else 0), len(places), step
+    start, stop = _bound(item.start, size), _bound(item.stop, size)
+    if step > 0:
+        return _forward(item.start, start, stop, size, step)
+    first = size - 1 if start is None else dims.minimum(size - 1, start)
+    last = -1 if stop is None else dims.maximum(stop, -1)
+    return first, dims.maximum((first - last - step - 1) // -step, 0), step
+
+
+def _forward(
+    given: Any, start: Size | None, stop: Size | None, size: Size, step: int
+) -> tuple[Size, Size, int]:
+    """A slice with a positive step; where its count is 0, its start does not matter."""
+    last = size if stop is None else dims.minimum(size, stop)
+    if stop is None and isinstance(given, int) and given < 0:
+        count = dims.minimum(size, -given)
+        first: Size = size - count
+    else:
+        first = 0 if start is None else dims.maximum(start, 0)
+        count = dims.maximum(last - first, 0)
+    return first, (count + step - 1) // step, step
+
+
+def _bound(value: Any, size: Size) -> Size | None:
+    """A slice's bound counted from the start: below 0 or beyond the size it is not clipped."""
+    if value is None:
+        return None
+    if isinstance(value, Dim):
+        if dims.at_least(value, 0):
+            return value
+        if dims.at_least(-value, 0):
+            return size + value
+        raise ShapeError(
+            f"a slice bound {value} that may be negative or not", where=caller(),
+            hint="declare the dimension with min=..., or use max",
+        )  # fmt: skip
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ArgumentError(
+            f"a slice bound must be an int or a size, not {value!r}", where=caller()
+        )
+    return size + int(value) if value < 0 else int(value)

@@ -1,0 +1,207 @@
+"""Functions over indices that are data; the ops are in `indexing`.
+
+take take_along_axis gather one_hot scatter_add index_add index_update. An index outside its axis
+is an error that names the value and the size when the program runs; negative ones count from the
+end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.core import dtypes
+from graphc.core.ir import Op, caller
+from graphc.core.operators import FUNCTIONS
+from graphc.errors import DTypeError, ShapeError
+from graphc.ops.arrays.indexing import (
+    INDEX_ADD,
+    INDEX_UPDATE,
+    SCATTER_ADD,
+    TAKE,
+    TAKE_ALONG_AXIS,
+    added,
+    check_index,
+    checked_index,
+    take_shape,
+)
+from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape
+from graphc.ops.declare import as_tensor, bring, check_axis, describe, is_scalar, public
+
+
+def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
+    x, index = as_tensor(x, name), as_tensor(index, name)
+    check_index(name, index.type)
+    if not x.type.shape:
+        raise ShapeError(f"{name}: {x.type} has no axis", [describe(x)], where=caller())
+    return x, index, check_axis(name, axis, len(x.type.shape))
+
+
+@public
+def take(x: Any, index: Any, axis: Any = None) -> Any:
+    """The slices of x along an axis that `index` names, in its shape.
+
+    Args:
+        x: a tensor.
+        index: integers of any shape; negative ones count from the end.
+        axis: the axis; None takes from the flattened tensor.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the axis.
+    """
+    x = as_tensor(x, "take")
+    if axis is None:
+        x, axis = FUNCTIONS["flatten"](x), 0
+    x, index, axis = _operands("take", x, index, axis)
+    return TAKE(x, index, axis=axis)
+
+
+@public
+def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
+    """Along an axis, the element of x that `index` names at each place.
+
+    Args:
+        x: a tensor.
+        index: integers of x's rank; sizes beside the axis broadcast.
+        axis: the axis.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the axis.
+    """
+    x, index, axis = _operands("take_along_axis", x, index, axis)
+    x, index = _beside("take_along_axis", x, index, axis)
+    return TAKE_ALONG_AXIS(x, index, axis=axis)
+
+
+def _beside(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any]:
+    """Both operands with the sizes beside the axis broadcast."""
+    if len(x.type.shape) != len(index.type.shape):
+        raise ShapeError(
+            f"{name}: {x.type} and the index {index.type} have different numbers of axes",
+            [describe(x), describe(index)],
+            where=caller(),
+        )
+    sizes = []
+    for a, (size, other) in enumerate(zip(x.type.shape, index.type.shape)):
+        if a != axis and size != other and 1 not in (size, other):
+            raise ShapeError(
+                f"{name}: axis {a} of x has size {size}, of the index {other}",
+                [describe(x), describe(index)],
+                where=caller(),
+            )
+        sizes.append(other if size == 1 else size)
+    shapes = [
+        [d if a != axis else t.type.shape[a] for a, d in enumerate(sizes)] for t in (x, index)
+    ]
+    return broadcast_to(x, shapes[0]), broadcast_to(index, shapes[1])
+
+
+def trusted_along_axis(x: Any, index: Any, axis: int) -> Any:
+    """`take_along_axis` for an index that argmax or argsort made of x: not checked again."""
+    axis = check_axis("take_along_axis", axis, len(x.type.shape))
+    return TAKE_ALONG_AXIS(x, index, axis=axis, trusted=True)
+
+
+@public
+def gather(x: Any, dim: int, index: Any) -> Any:
+    """`take_along_axis` with PyTorch's name and argument order."""
+    return take_along_axis(x, index, dim)
+
+
+@public
+def one_hot(index: Any, num_classes: Any, dtype: Any = dtypes.float32) -> Any:
+    """A new last axis of size `num_classes` that is 1 where `index` points and 0 elsewhere.
+
+    Args:
+        index: integers of any shape.
+        num_classes: the size of the new axis.
+        dtype: float32 unless given.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the new axis.
+    """
+    index = as_tensor(index, "one_hot")
+    check_index("one_hot", index.type)
+    shape = (*index.type.shape, num_classes)
+    place = expand_dims(checked_index(index, num_classes), -1)
+    hot = FUNCTIONS["equal"](FUNCTIONS["iota"](shape, len(shape) - 1), broadcast_to(place, shape))
+    return FUNCTIONS["cast"](hot, dtypes.as_dtype(dtype))
+
+
+def _as_updates(name: str, x: Any, updates: Any, shape: Any) -> Any:
+    updates = (
+        as_tensor(updates, name) if not is_scalar(updates) else bring(updates, x.type.dtype, ())
+    )
+    if updates.type.dtype is not x.type.dtype:
+        if dtypes.promote(updates.type.dtype, x.type.dtype) is not x.type.dtype:
+            raise DTypeError(
+                f"{name}: updates of {updates.type.dtype.name} into {x.type.dtype.name}",
+                [describe(x), describe(updates)],
+                where=caller(),
+                hint="cast the updates first",
+            )
+        updates = FUNCTIONS["cast"](updates, x.type.dtype)
+    return broadcast_to(updates, shape)
+
+
+@public
+def scatter_add(x: Any, index: Any, updates: Any, axis: int = -1) -> Any:
+    """x with `updates` added at the places along an axis that `index` names.
+
+    Args:
+        x: a tensor.
+        index: integers of x's rank, equal in size beside the axis.
+        updates: broadcast to the index' shape.
+        axis: the axis.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the axis.
+    """
+    x, index, axis = _operands("scatter_add", x, index, axis)
+    updates = _as_updates("scatter_add", x, updates, index.type.shape)
+    return added(SCATTER_ADD, x, index, updates, axis)
+
+
+def _by_rows(name: str, op: Op, x: Any, index: Any, updates: Any, axis: int) -> Any:
+    x, index, axis = _operands(name, x, index, axis)
+    shape = take_shape(x.type.shape, index.type.shape, axis)
+    updates = _as_updates(name, x, updates, shape)
+    count = index.type.size
+    index = reshape(index, (count,))
+    updates = reshape(updates, take_shape(x.type.shape, (count,), axis))
+    if op is INDEX_ADD:
+        return added(op, x, index, updates, axis)
+    return op(x, index, updates, axis=axis)
+
+
+@public
+def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
+    """x with slices of `updates` added to the slices along an axis that `index` names.
+
+    Args:
+        x: a tensor.
+        index: integers of any shape.
+        updates: broadcast to the shape of `take(x, index, axis)`.
+        axis: the axis.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the axis.
+    """
+    return _by_rows("index_add", INDEX_ADD, x, index, updates, axis)
+
+
+@public
+def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+    """x with the slices along an axis that `index` names replaced by `values`.
+
+    Where an index comes more than once the last value wins, and only it has a gradient.
+
+    Args:
+        x: a tensor.
+        index: integers of any shape.
+        values: broadcast to the shape of `take(x, index, axis)`.
+        axis: the axis.
+
+    Raises:
+        IndexRangeError: when the program runs, for an index outside the axis.
+    """
+    return _by_rows("index_update", INDEX_UPDATE, x, index, values, axis)

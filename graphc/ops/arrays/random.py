@@ -1,0 +1,388 @@
+"""Random numbers: counter-based (Philox 4x32-10), so pure, parallel and the same everywhere.
+
+A key is a uint64 scalar tensor. Element i of a draw is a function of the key and i alone. Without
+a key the default generator is used: a parameter whose state programs advance at their end, each
+call site folding in a number of its own. `manual_seed` sets it.
+
+    k = random_key(0)
+    noise = normal((n, 64), key=fold_in(k, 1))
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims, dtypes
+from graphc.core.dtypes import DType
+from graphc.core.ir import Kind, NoGradient, Op, Sample, Scalar, caller
+from graphc.core.operators import FUNCTIONS
+from graphc.core.types import TensorType
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
+from graphc.ops.arrays.philox import philox_words
+from graphc.ops.arrays.shaping import broadcast_to, reshape
+from graphc.ops.declare import as_tensor, declare, is_tensor, public
+from graphc.ops.source import PARAMETER_OP, Parameter, State, as_shape
+
+# Keys made from a key use another stream than the numbers drawn from it.
+_FOLD = 0x5851F42D4C957F2D
+# The generator's step: odd, so that its period is 2**64.
+STEP = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def _philox_infer(key: TensorType, counter: TensorType, *, lane: int) -> TensorType:
+    if key != counter or key.dtype is not dtypes.uint64 or lane not in range(4):
+        raise DTypeError(f"philox: key {key}, counter {counter}, lane {lane}")
+    return key.with_dtype(dtypes.uint32)
+
+
+def _philox_numpy(key: np.ndarray, counter: np.ndarray, *, lane: int) -> np.ndarray:
+    flat_keys, flat = key.ravel(), counter.ravel()
+    result = np.empty(flat.shape, np.uint32)
+    keys, group = np.unique(flat_keys, return_inverse=True)
+    for which, one in enumerate(keys):
+        chosen = group == which
+        result[chosen] = philox_words(one, flat[chosen])[:, lane]
+    return result.reshape(counter.shape)
+
+
+PHILOX = declare(
+    Op(
+        "philox", Kind.ELEMENTWISE, _philox_infer, _philox_numpy,
+        NoGradient("random bits are integers"),
+        Scalar(lambda key, counter, *, lane: f"philox_word({{0}}, {{1}}, {lane})"),
+        samples=lambda: [
+            Sample((((5,), "uint64", "real"), ((5,), "uint64", "real")), {"lane": lane})
+            for lane in range(4)
+        ],
+        doc="32 random bits: word `lane` of the Philox 4x32-10 block `counter` under `key`.",
+    )
+)  # fmt: skip
+
+
+class _Draws:
+    """How many draws were made from the default generator since it was seeded."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin at 1 again."""
+        # Counted by one C function, so that threads and signal handlers get different numbers.
+        self.next = itertools.count(1).__next__
+
+
+def hashed(seed: int) -> np.uint64:
+    """The state that a generator has after it was seeded."""
+    words = philox_words(np.uint64(seed & _MASK), np.array([_MASK], np.uint64))[0]
+    return np.uint64(int(words[0]) | int(words[1]) << 32)
+
+
+_STATE = State(np.array(hashed(0)))
+_TYPE = TensorType(dtypes.uint64, ())
+GENERATOR = Parameter(
+    PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE
+)
+_DRAWS = _Draws()
+
+
+def generator() -> Parameter:
+    """The default generator: a uint64 parameter; programs that draw from it advance it."""
+    return GENERATOR
+
+
+def advance(state: Any) -> Any:
+    """The state that follows a generator's state, as a tensor of the same type."""
+    return FUNCTIONS["add"](state, FUNCTIONS["full"]((), STEP, dtypes.uint64))
+
+
+@public
+def manual_seed(seed: int) -> None:
+    """Set the default generator; draws made after it are reproducible.
+
+    Args:
+        seed: any int; taken modulo 2**64.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
+    _DRAWS.restart()
+    GENERATOR.value = np.array(hashed(int(seed)))
+
+
+@public
+def random_key(seed: int) -> Any:
+    """A key from a seed: a uint64 scalar.
+
+    Args:
+        seed: any int; taken modulo 2**64.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ArgumentError(f"random_key: {seed!r} is no int", where=caller())
+    return FUNCTIONS["full"]((), int(seed) & _MASK, dtypes.uint64)
+
+
+@public
+def fold_in(key: Any, data: Any) -> Any:
+    """A new key from a key and a number; different numbers give independent keys.
+
+    Args:
+        key: a uint64 scalar.
+        data: an int, or an integer tensor of any shape (then the result has its shape).
+    """
+    key = _check_key("fold_in", key)
+    if is_tensor(data):
+        data = FUNCTIONS["cast"](data, dtypes.uint64, overflow="wrap")
+    else:
+        data = FUNCTIONS["full"]((), int(data) & _MASK, dtypes.uint64)
+    shape = data.type.shape
+    stream = FUNCTIONS["bitwise_xor"](key, FUNCTIONS["full"]((), _FOLD, dtypes.uint64))
+    return _word64(broadcast_to(stream, shape), data, 0)
+
+
+@public
+def split_key(key: Any, count: int = 2) -> list[Any]:
+    """Independent keys from one.
+
+    Args:
+        key: a uint64 scalar.
+        count: how many.
+    """
+    return [fold_in(key, -1 - k) for k in range(count)]
+
+
+def _check_key(name: str, key: Any) -> Any:
+    key = as_tensor(key, name)
+    if key.type != _TYPE:
+        raise DTypeError(
+            f"{name}: a key is a uint64 scalar, not {key.type}",
+            where=caller(),
+            hint="make one with gc.random_key(seed)",
+        )
+    return key
+
+
+def _key_for(name: str, key: Any) -> Any:
+    """The key given, or one from the default generator, other for each call site."""
+    if key is not None:
+        return _check_key(name, key)
+    found = fold_in(GENERATOR, _DRAWS.next())
+    for counter in getattr(_loops, "counters", ()):
+        found = fold_in(found, counter)
+    return found
+
+
+_loops = threading.local()
+
+
+@contextmanager
+def drawing_in_loop(counter: Any) -> Iterator[None]:
+    """Inside, each draw from the default generator depends on a loop's counter too, so that every
+    run of the loop's body draws other numbers."""
+    before = getattr(_loops, "counters", ())
+    _loops.counters = (*before, counter)
+    try:
+        yield
+    finally:
+        _loops.counters = before
+
+
+def _word64(key: Any, counter: Any, lane: int) -> Any:
+    low, high = (
+        FUNCTIONS["cast"](PHILOX(key, counter, lane=k), dtypes.uint64) for k in (lane, lane + 1)
+    )
+    return FUNCTIONS["bitwise_or"](low, FUNCTIONS["left_shift"](high, 32))
+
+
+def _counters(key: Any, shape: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The key and the row-major number of each element, both of `shape`."""
+    flat = FUNCTIONS["iota"]((dims.product(shape),), 0, dtypes.uint64)
+    return broadcast_to(key, shape), reshape(flat, shape)
+
+
+def _float_dtype(name: str, dtype: Any) -> DType:
+    kind = dtypes.as_dtype(dtype)
+    if not kind.is_float:
+        raise DTypeError(f"{name}: {kind.name} is not a float dtype", where=caller())
+    return kind
+
+
+def _unit(key: Any, counter: Any, lane: int, dtype: DType, offset: int = 0) -> Any:
+    """Multiples of 2**-24 (2**-53 for float64, 2**-11 for float16) in [0, 1), plus offset steps."""
+    if dtype is dtypes.float64:
+        bits, digits = FUNCTIONS["right_shift"](_word64(key, counter, lane), 11), 53
+    else:
+        digits = 24 if dtype is dtypes.float32 else 11
+        bits = FUNCTIONS["right_shift"](PHILOX(key, counter, lane=lane), 32 - digits)
+    if offset:
+        bits = FUNCTIONS["add"](bits, offset)
+    return FUNCTIONS["cast"](bits, dtype) * 2.0**-digits
+
+
+@public
+def uniform(
+    shape: Any, low: Any = 0.0, high: Any = 1.0, dtype: Any = dtypes.float32, key: Any = None
+) -> Any:
+    """Random floats, uniform in [low, high).
+
+    Args:
+        shape: ints and symbolic dimensions.
+        low: number or tensor; the least value.
+        high: number or tensor; rounding may reach it when it is not 1.
+        dtype: float32 unless given.
+        key: a key; the default generator unless given.
+    """
+    kind = _float_dtype("uniform", dtype)
+    sizes = as_shape("uniform", shape)
+    u = _unit(*_counters(_key_for("uniform", key), sizes), 0, kind)
+    if not is_tensor(low) and not is_tensor(high):
+        width = float(high) - float(low)
+        u = u if width == 1.0 else u * width
+        return u if low == 0 else u + float(low)
+    return u * (high - low) + low
+
+
+@public
+def normal(
+    shape: Any, mean: Any = 0.0, std: Any = 1.0, dtype: Any = dtypes.float32, key: Any = None
+) -> Any:
+    """Random floats of the normal distribution, by Box and Muller's transform.
+
+    Formula: `mean + std * sqrt(-2 log u) * cos(2 pi v)`, u in (0, 1] and v in [0, 1).
+
+    Args:
+        shape: ints and symbolic dimensions.
+        mean: number or tensor.
+        std: number or tensor; the standard deviation.
+        dtype: float32 unless given; float16 is drawn in float32 and rounded.
+        key: a key; the default generator unless given.
+    """
+    kind = _float_dtype("normal", dtype)
+    wide = dtypes.float32 if kind is dtypes.float16 else kind
+    where = _counters(_key_for("normal", key), as_shape("normal", shape))
+    u, v = _unit(*where, 0, wide, offset=1), _unit(*where, 2, wide)
+    z = FUNCTIONS["sqrt"](FUNCTIONS["log"](u) * -2.0) * FUNCTIONS["cos"](v * (2.0 * math.pi))
+    z = FUNCTIONS["cast"](z, kind) if kind is not wide else z
+    z = z if not is_tensor(std) and std == 1 else z * std
+    return z if not is_tensor(mean) and mean == 0 else z + mean
+
+
+@public
+def bernoulli(p: Any = 0.5, shape: Any = None, key: Any = None) -> Any:
+    """Random bools, True with probability p.
+
+    Args:
+        p: a number or a float tensor of probabilities.
+        shape: the result's shape; that of p unless given.
+        key: a key; the default generator unless given.
+
+    Raises:
+        AttributeValueError: a number p is outside [0, 1].
+    """
+    if not is_tensor(p) and not 0 <= p <= 1:
+        raise AttributeValueError(f"bernoulli: p={p!r} is no probability", where=caller())
+    dtype = p.type.dtype if is_tensor(p) and p.type.dtype.is_float else dtypes.float32
+    given = p.type.shape if shape is None and is_tensor(p) else () if shape is None else shape
+    return FUNCTIONS["less"](uniform(given, dtype=dtype, key=key), p)
+
+
+@public
+def randint(low: int, high: int, shape: Any, dtype: Any = dtypes.int64, key: Any = None) -> Any:
+    """Random integers, uniform in [low, high).
+
+    64 random bits times the range, the high half kept: no value's probability is off by more
+    than 2**-64.
+
+    Args:
+        low: the least value.
+        high: one more than the greatest.
+        shape: ints and symbolic dimensions.
+        dtype: int64 unless given.
+        key: a key; the default generator unless given.
+
+    Raises:
+        AttributeValueError: the range is empty, or the dtype does not hold it.
+    """
+    kind = dtypes.as_dtype(dtype)
+    if not kind.is_integer:
+        raise DTypeError(f"randint: {kind.name} is not an integer dtype", where=caller())
+    info = np.iinfo(kind.numpy)
+    if not int(info.min) <= low < high <= int(info.max) + 1:
+        raise AttributeValueError(
+            f"randint: [{low}, {high}) is empty or not within {kind.name}", where=caller()
+        )
+    where = _counters(_key_for("randint", key), as_shape("randint", shape))
+    value = FUNCTIONS["cast"](_high_half(_word64(*where, 0), high - low), kind, overflow="wrap")
+    return value + int(low) if low else value
+
+
+def _high_half(word: Any, count: int) -> Any:
+    """The upper 64 bits of the 128-bit product of uint64 words and a number up to 2**64."""
+    if count == 1 << 64:
+        return word
+    shift, both = FUNCTIONS["right_shift"], FUNCTIONS["bitwise_and"]
+    half = (1 << 32) - 1
+    above, below = shift(word, 32), both(word, half)
+    middle = above * (count & half) + shift(below * (count & half), 32)
+    if count <= half:
+        return shift(middle, 32)
+    cross = below * (count >> 32) + both(middle, half)
+    return above * (count >> 32) + shift(middle, 32) + shift(cross, 32)
+
+
+@public
+def permutation(x: Any, key: Any = None, axis: int = 0) -> Any:
+    """A random order of 0 .. x - 1, or of the slices of a tensor along an axis.
+
+    The order of random 64-bit words; equal words, of which a million have none, keep theirs.
+
+    Args:
+        x: an int, a symbolic dimension, or a tensor.
+        key: a key; the default generator unless given.
+        axis: the axis of a tensor.
+    """
+    if isinstance(x, int | dims.Dim):
+        where = _counters(_key_for("permutation", key), as_shape("permutation", (x,)))
+        return FUNCTIONS["argsort"](_word64(*where, 0))
+    x = as_tensor(x, "permutation")
+    if not x.type.shape:
+        raise ShapeError("permutation: a 0-d tensor", where=caller())
+    return FUNCTIONS["take"](x, permutation(x.type.shape[axis], key), axis)
+
+
+@public
+def dropout(x: Any, p: float = 0.5, training: bool = True, key: Any = None) -> Any:
+    """x with elements set to 0 with probability p, the others divided by 1 - p.
+
+    Args:
+        x: floats.
+        p: the probability of a zero, a number.
+        training: False returns x.
+        key: a key; the default generator unless given.
+
+    Raises:
+        AttributeValueError: p is outside [0, 1].
+    """
+    x = as_tensor(x, "dropout")
+    if is_tensor(p) or not 0 <= p <= 1:
+        raise AttributeValueError(f"dropout: p={p!r} is no probability", where=caller())
+    if not x.type.dtype.is_float:
+        raise DTypeError(f"dropout: {x.type.dtype.name} is not a float dtype", where=caller())
+    if not training or p == 0:
+        return x
+    zeros = FUNCTIONS["full"](x.type.shape, 0, x.type.dtype)
+    if p == 1:
+        return zeros
+    keep = uniform(x.type.shape, dtype=dtypes.float32, key=key) >= p
+    return FUNCTIONS["where"](keep, x * (1.0 / (1.0 - p)), zeros)
+
+
+def uses_generator(nodes: Any) -> bool:
+    """Whether the default generator is among nodes."""
+    return any(node is GENERATOR for node in nodes)

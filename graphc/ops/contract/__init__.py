@@ -1,0 +1,1 @@
+"""Ops that multiply and sum over windows or axes: matmul, einsum, convolution, pooling."""

@@ -1,0 +1,170 @@
+"""Arithmetic on elements: add subtract multiply divide negative absolute sign square ...
+
+Integers wrap around, as in NumPy. Not here: floor division and remainders (`division`), powers and
+roots (`power`), maximum and minimum (`extremes`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core.operators import FUNCTIONS
+from graphc.ops.declare import (
+    ANY,
+    FLOAT,
+    NUMBER,
+    as_tensor,
+    binary,
+    conform,
+    infer_elementwise,
+    literal,
+    pieces,
+    public,
+    unary,
+)
+
+add = binary(
+    "add",
+    numpy=np.add,
+    scalar=lambda x, y: "{0} | {1}" if x.kind == "bool" else "{0} + {1}",
+    vjp=lambda n, ct: (ct, ct),
+    kinds=ANY,
+    commutative=True,
+    doc="x + y, elementwise; of bools, the logical or, as NumPy has it.",
+)
+subtract = binary(
+    "subtract",
+    numpy=np.subtract,
+    scalar="{0} - {1}",
+    vjp=lambda n, ct: (ct, -ct),
+    doc="x - y, elementwise; bools are refused, as in NumPy.",
+)
+multiply = binary(
+    "multiply",
+    numpy=np.multiply,
+    scalar=lambda x, y: "{0} & {1}" if x.kind == "bool" else "{0} * {1}",
+    vjp=lambda n, ct: (ct * n.inputs[1], ct * n.inputs[0]),
+    kinds=ANY,
+    commutative=True,
+    doc="x * y, elementwise; of bools, the logical and, as NumPy has it.",
+)
+divide = binary(
+    "divide",
+    promote="divide",
+    numpy=np.divide,
+    scalar="{0} / {1}",
+    vjp=lambda n, ct: (ct / n.inputs[1], -ct * n / n.inputs[1]),
+    kinds=FLOAT,
+    domain="real/nonzero",
+    doc="x / y, elementwise; integers and bools are divided as float64, as in NumPy.",
+)
+public(divide, "true_divide")
+negative = unary(
+    "negative",
+    numpy=np.negative,
+    scalar="-{0}",
+    vjp=lambda n, ct: (-ct,),
+    doc="-x, elementwise; bools are refused, as in NumPy.",
+)
+absolute = unary(
+    "absolute",
+    numpy=np.absolute,
+    scalar=lambda x: "{0}" if x.kind in ("bool", "uint") else "absolute({0})",
+    vjp=lambda n, ct: (ct * FUNCTIONS["sign"](n.inputs[0]),),
+    kinds=ANY,
+    doc="|x|, elementwise; the gradient at 0 is 0, as in PyTorch.",
+)
+public(absolute, "abs")
+sign = unary(
+    "sign",
+    numpy=np.sign,
+    scalar="sign({0})",
+    vjp=pieces,
+    doc="-1, 0 or 1 by the sign of x, elementwise; nan for nan. Its gradient is zero.",
+)
+square = unary(
+    "square",
+    promote="number",
+    numpy=np.square,
+    scalar="{0} * {0}",
+    vjp=lambda n, ct: (ct * (n.inputs[0] * 2),),
+    doc="x * x, elementwise.",
+)
+
+
+def _reciprocal_numpy(x: np.ndarray) -> np.ndarray:
+    if x.dtype.kind == "f":
+        return np.reciprocal(x)
+    return np.where(np.abs(x) == 1, x, 0).astype(x.dtype)
+
+
+def _reciprocal_scalar(x: Any) -> str:
+    if x.is_float:
+        return f"{literal(x, 1.0)} / {{0}}"
+    unit = f"({{0}} == {literal(x, 1)})"
+    if x.kind == "int":
+        unit += f" | ({{0}} == {literal(x, -1)})"
+    return f"select({unit}, {{0}}, {literal(x, 0)})"
+
+
+reciprocal = unary(
+    "reciprocal",
+    promote="number",
+    numpy=_reciprocal_numpy,
+    scalar=_reciprocal_scalar,
+    vjp=lambda n, ct: (-ct * n * n,),
+    domain="nonzero",
+    doc="1 / x, elementwise. Of integers, the whole part of it; 0 gives 0.",
+)
+
+
+def _hypot_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+    x, y = node.inputs
+    length = FUNCTIONS["where"](node == 0, 1, node)
+    return ct * (x / length), ct * (y / length)
+
+
+hypot = binary(
+    "hypot",
+    promote="float",
+    numpy=np.hypot,
+    scalar="hypot({0}, {1})",
+    vjp=_hypot_vjp,
+    kinds=FLOAT,
+    commutative=True,
+    doc="sqrt(x * x + y * y) without overflow; the gradient at (0, 0) is 0.",
+)
+
+
+def _copysign_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+    x, _ = node.inputs
+    # As in PyTorch: zero at 0, where the sign says nothing of the slope.
+    return ct * (FUNCTIONS["sign"](x) * FUNCTIONS["sign"](node)), None
+
+
+copysign = binary(
+    "copysign",
+    promote="float",
+    numpy=np.copysign,
+    scalar="copysign({0}, {1})",
+    vjp=_copysign_vjp,
+    kinds=FLOAT,
+    doc="|x| with the sign of y, elementwise; its gradient at x = 0 is 0.",
+)
+
+
+@public
+def positive(x: Any) -> Any:
+    """x itself; bools are refused, as in NumPy."""
+    x = as_tensor(x, "positive")
+    infer_elementwise("positive", NUMBER, "same")(x.type)
+    return x
+
+
+@public
+def fabs(x: Any) -> Any:
+    """|x|, elementwise, as a float."""
+    (x,) = conform("fabs", [x], "float")
+    return absolute(x)

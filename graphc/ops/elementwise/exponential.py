@@ -1,0 +1,131 @@
+"""Exponentials, logarithms and what is built of them, erf too; floats in, floats out.
+
+exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sigmoid softplus erf erfc.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphc.core.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
+from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, unary
+
+LN2, LN10 = math.log(2), math.log(10)
+
+
+def _unary(name: str, numpy: Any, vjp: Any, doc: str, domain: str = "real") -> Any:
+    return unary(
+        name, promote="float", numpy=numpy, scalar=f"{name}({{0}})", vjp=vjp, kinds=FLOAT,
+        domain=domain, doc=doc,
+    )  # fmt: skip
+
+
+def _sigmoid_numpy(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) without overflow, with full accuracy on both sides."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+def _softplus_numpy(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _erf_numpy(x: np.ndarray) -> np.ndarray:
+    import scipy.special
+
+    return scipy.special.erf(x)
+
+
+def _erfc_numpy(x: np.ndarray) -> np.ndarray:
+    import scipy.special
+
+    found = scipy.special.erfc(x)
+    # SciPy loses digits there, in the end all of them; libm does not.
+    tail = (x > 5) & (x < 28)
+    if np.any(tail) and x.dtype == np.float64:
+        found = np.where(tail, np.vectorize(math.erfc, otypes=[np.float64])(x), found)
+    return found
+
+
+def _bell(x: Any, height: float) -> Any:
+    return exp(-x * x) * height
+
+
+exp = _unary("exp", np.exp, lambda n, ct: (ct * n,), "e to the power x, elementwise.", "exponent")
+exp2 = _unary(
+    "exp2", np.exp2, lambda n, ct: (ct * (n * LN2),), "2 to the power x, elementwise.", "exponent"
+)
+expm1 = _unary(
+    "expm1", np.expm1, lambda n, ct: (ct * (n + 1),),
+    "exp(x) - 1, elementwise, accurate for small x.", "exponent",
+)  # fmt: skip
+log = _unary(
+    "log", np.log, lambda n, ct: (ct / n.inputs[0],),
+    "The natural logarithm, elementwise; -inf at 0, nan below.", "positive",
+)  # fmt: skip
+log2 = _unary(
+    "log2", np.log2, lambda n, ct: (ct / (n.inputs[0] * LN2),),
+    "The logarithm to the base 2, elementwise.", "positive",
+)  # fmt: skip
+log10 = _unary(
+    "log10", np.log10, lambda n, ct: (ct / (n.inputs[0] * LN10),),
+    "The logarithm to the base 10, elementwise.", "positive",
+)  # fmt: skip
+log1p = _unary(
+    "log1p", np.log1p, lambda n, ct: (ct / (n.inputs[0] + 1),),
+    "log(1 + x), elementwise, accurate for small x.", "positive",
+)  # fmt: skip
+sigmoid = _unary(
+    "sigmoid", _sigmoid_numpy, lambda n, ct: (ct * (n * (1 - n)),),
+    "1 / (1 + exp(-x)), elementwise, without overflow.",
+)  # fmt: skip
+softplus = _unary(
+    "softplus", _softplus_numpy, lambda n, ct: (ct * sigmoid(n.inputs[0]),),
+    "log(1 + exp(x)), elementwise, without overflow.",
+)  # fmt: skip
+erf = _unary(
+    "erf", _erf_numpy, lambda n, ct: (ct * _bell(n.inputs[0], 2 / math.sqrt(math.pi)),),
+    "The error function, 2 / sqrt(pi) times the integral of exp(-t * t) from 0 to x.",
+)  # fmt: skip
+erfc = _unary(
+    "erfc", _erfc_numpy, lambda n, ct: (ct * _bell(n.inputs[0], -2 / math.sqrt(math.pi)),),
+    "1 - erf(x), elementwise, accurate for large x.",
+)  # fmt: skip
+
+
+def _difference(x: Any, y: Any) -> Any:
+    """x - y, and 0 where they are equal, infinities too."""
+    # Of equal finite numbers it is 0 by itself, and has a derivative.
+    return FUNCTIONS["where"]((x == y) & FUNCTIONS["isinf"](x), 0, x - y)
+
+
+def _logaddexp_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+    difference = _difference(*node.inputs)
+    return ct * sigmoid(difference), ct * sigmoid(-difference)
+
+
+logaddexp = binary(
+    "logaddexp",
+    promote="float",
+    numpy=np.logaddexp,
+    scalar="logaddexp({0}, {1})",
+    vjp=_logaddexp_vjp,
+    kinds=FLOAT,
+    commutative=True,
+    doc="log(exp(x) + exp(y)), elementwise, without overflow.",
+)
+
+
+@public
+@rounded_once
+def logaddexp2(x: Any, y: Any) -> Any:
+    """log2(2**x + 2**y), elementwise, without overflow."""
+    x, y = conform("logaddexp2", [x, y], "float")
+    small = exp2(-FUNCTIONS["absolute"](_difference(x, y)))
+    value = FUNCTIONS["maximum"](x, y) + log1p(small) * (1 / LN2)
+    # The value has corners in its parts where x is y; its derivative has none.
+    return GRADIENT_AS(value, logaddexp(x * LN2, y * LN2) * (1 / LN2))

@@ -1,0 +1,1 @@
+"""Ops that hold bodies: branches, scans, loops, and their gradients."""

@@ -1,0 +1,202 @@
+"""The gradients of loops.
+
+A scan's gradient is a scan in the other direction. The cotangents of the carries are carried
+back; those of what the body captured are summed (see `loop_sums`). What a step back needs of its
+step forward (the residuals) is stacked by one more scan forward: the same loop with more results,
+which the compiler merges with the first. Values that follow from what is there anyway are computed
+again instead.
+
+    h' = tanh(h @ w + x)      keeps: h, h'      back: dz = dh' * (1 - h'**2); dx = dz
+                                                      dw = dw + h.T @ dz;     dh = dz @ w.T
+
+A bounded `while_loop` is differentiated as a scan whose steps do nothing once it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.core import dtypes
+from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, tensor_type, toposort
+from graphc.core.operators import FUNCTIONS
+from graphc.ops.control import ITEM
+from graphc.ops.flow.branching import COND, PRED
+from graphc.ops.flow.closures import (
+    inline,
+    is_literal,
+    is_no_smaller,
+    placeholder,
+    reached_from,
+    substitute,
+)
+from graphc.ops.flow.loop_sums import products, total
+
+
+def _is_float(node: Node) -> bool:
+    return tensor_type(node).dtype.is_float
+
+
+def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:
+    """The cotangents of a scan's operands.
+
+    Args:
+        node: the scan.
+        cts: of its results, None where nothing depends on one.
+        wanted: which operands need theirs.
+        vjp: differentiates a body: `vjp(outputs, cotangents, wrt)`.
+    """
+    body, k, m = node.attr("body"), node.attr("carries"), node.attr("sequences")
+    moving = _moving(body, k, wanted)
+    reached = reached_from(
+        body, [n for j, n in enumerate(body.inputs) if (moving[j] if j < k else wanted[j])]
+    )
+    outs = [j for j in range(k) if moving[j]]
+    stacks = [
+        j for j in range(k, len(body.outputs)) if cts[j] is not None and body.outputs[j] in reached
+    ]
+    xs = [j for j in range(k, k + m) if wanted[j]]
+    fixed = [j for j in range(k + m, len(body.inputs)) if wanted[j]]
+    seeds = {j: placeholder(f"ct{j}", tensor_type(body.outputs[j])) for j in (*outs, *stacks)}
+    wrt = [body.inputs[j] for j in (*outs, *xs, *fixed)]
+    grads = vjp([body.outputs[j] for j in seeds], list(seeds.values()), wrt)
+    own, there = set(body.nodes), set(body.inputs[k:])
+    split = len(outs) + len(xs)
+    whole = {
+        j: parts
+        for j, grad in zip(fixed, grads[split:])
+        if (parts := products(grad, set(body.inputs[k + m :]).__contains__)) is not None
+    }
+    summed = [(j, grad) for j, grad in zip(fixed, grads[split:]) if j not in whole]
+    factors = list(
+        dict.fromkeys(f.node for ps in whole.values() for p in ps for f in (p.left, p.right))
+    )
+    sums = [placeholder(f"sum{j}", tensor_type(body.inputs[j])) for j, _ in summed]
+    totals = [FUNCTIONS["add"](s, grad) for s, (_, grad) in zip(sums, summed)]
+    made = [f for f in factors if f not in own]
+    roots = [*grads[: len(outs)], *totals, *grads[len(outs) : split], *made]
+    residuals = _residuals(roots, own, there)
+    residuals += [f for f in factors if f in own and f not in {*residuals, *there}]
+    kept = {r: placeholder(f"r{n}", tensor_type(r)) for n, r in enumerate(residuals)}
+    results = substitute(roots, dict(kept))
+    forward = OPS["scan"](
+        *node.inputs,
+        body=Graph.of(body.name, body.inputs, [*body.outputs, *kept]),
+        carries=k,
+        length=node.attr("length"),
+        reverse=node.attr("reverse"),
+        sequences=m,
+    )
+    count = len(body.outputs)
+    stacked = {r: ITEM(forward, index=count + n) for n, r in enumerate(kept)}
+    stacked.update(zip(body.inputs[k : k + m], node.inputs[k : k + m]))
+    carried = [seeds[j] for j in outs] + sums
+    first = [cts[j] if cts[j] is not None else _zeros(node.inputs[j]) for j in outs]
+    first += [_zeros(node.inputs[j]) for j, _ in summed]
+    sliced = [seeds[j] for j in stacks] + list(kept.values()) + list(body.inputs[k : k + m])
+    given = [cts[j] for j in stacks] + list(stacked.values())
+    back = Graph.of(f"{body.name}_grad", [*carried, *sliced, *body.inputs[k + m :]], results)
+    scan = OPS["scan"](
+        *first,
+        *given,
+        *node.inputs[k + m :],
+        body=back,
+        carries=len(carried),
+        length=node.attr("length"),
+        reverse=not node.attr("reverse"),
+        sequences=len(sliced),
+    )
+    places = [*outs, *(j for j, _ in summed), *xs]
+    stacked.update({f: ITEM(scan, index=len(places) + n) for n, f in enumerate(made)})
+    found: list[Any] = [None] * len(node.inputs)
+    for position, j in enumerate(places):
+        if wanted[j]:
+            found[j] = ITEM(scan, index=position)
+    for j, parts in whole.items():
+        found[j] = total(parts, stacked.__getitem__, node.attr("length"))
+    return found
+
+
+def _zeros(node: Node) -> Node:
+    type_ = tensor_type(node)
+    return FUNCTIONS["full"](type_.shape, 0, type_.dtype)
+
+
+def _moving(body: Graph, carries: int, wanted: Sequence[bool]) -> list[bool]:
+    """Which float carries depend on an operand that needs its cotangent."""
+    moving = [wanted[j] for j in range(carries)]
+    rest = [n for j, n in enumerate(body.inputs) if j >= carries and wanted[j]]
+    while True:
+        reached = reached_from(body, [*rest, *(n for n, on in zip(body.inputs, moving) if on)])
+        now = [
+            on or (out in reached and _is_float(out))
+            for on, out in zip(moving, body.outputs[:carries])
+        ]
+        if now == moving:
+            return moving
+        moving = now
+
+
+def _residuals(roots: Sequence[Node], own: set[Node], there: set[Node]) -> list[Node]:
+    """The nodes of a body whose values are kept for the way back.
+
+    Args:
+        roots: what the way back computes.
+        own: the nodes of the body.
+        there: those that the way back has anyway.
+    """
+    kept: dict[Node, None] = {}
+    asked = _boundary(roots, own)
+    available = set(there)
+    while asked:
+        node = asked.pop()
+        if node in available or node in kept or is_literal(node):
+            continue
+        if _is_derived(node, available):
+            asked += node.inputs
+        else:
+            kept[node] = None
+    return list(kept)
+
+
+def _is_derived(node: Node, there: set[Node]) -> bool:
+    """Whether it is better to compute a value again than to keep it."""
+    if not node.inputs or is_item(node) or is_checked(node) or not node.op.pure:
+        return False
+    if node.op.kind is Kind.MOVEMENT:
+        return all(is_no_smaller(node, i) for i in node.inputs)
+    if node.op.kind is Kind.ELEMENTWISE:
+        return all(i in there or is_literal(i) for i in node.inputs)
+    return False
+
+
+def _boundary(roots: Sequence[Node], own: set[Node]) -> list[Node]:
+    """The nodes of a body that the way back reads."""
+    found: dict[Node, None] = dict.fromkeys(r for r in roots if r in own)
+    order = toposort(roots, dict.fromkeys(own))
+    for node in order:
+        if node not in own:
+            found.update(dict.fromkeys(i for i in node.inputs if i in own))
+    return list(found)
+
+
+def while_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:
+    """The cotangents of a bounded loop's operands: those of the scan that does the same."""
+    body, cond, k = node.attr("body"), node.attr("cond"), node.attr("carries")
+    going = placeholder("going", PRED)
+    stays = Graph.of("stay", body.inputs, body.inputs[:k])
+    step = COND(going, *body.inputs, true=body, false=stays)
+    new = [ITEM(step, index=j) for j in range(k)]
+    ended = Graph.of("ended", cond.inputs, [FUNCTIONS["full"]((), False, dtypes.bool_)])
+    again = ITEM(COND(going, *new, *body.inputs[k:], true=cond, false=ended), index=0)
+    fixed = body.inputs[k:]
+    scan = OPS["scan"](
+        *inline(cond, node.inputs),
+        *node.inputs,
+        body=Graph.of(body.name, [going, *body.inputs[:k], *fixed], [again, *new]),
+        carries=k + 1,
+        length=node.attr("max_steps"),
+        reverse=False,
+        sequences=0,
+    )
+    return scan_vjp(scan, [None, *cts], [False, *wanted], vjp)[1:]

@@ -1,0 +1,1 @@
+"""Functions of networks composed of other ops: activations and losses."""

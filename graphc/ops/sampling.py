@@ -1,0 +1,35 @@
+"""Random values for the inputs of a graph, for checks that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.ir import Graph, tensor_type
+from graphc.core.types import TensorType
+from graphc.ops.source import Bound
+
+
+def sample_arrays(graph: Graph, sizes: Mapping[str, int], seed: int = 0) -> list[np.ndarray]:
+    """Random values for a graph's inputs: standard normal, small integers, coins; parameters and
+    constants that carry an array keep it.
+
+    Args:
+        graph: whose inputs are drawn.
+        sizes: of symbolic dimensions, by name.
+        seed: of the generator.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        node.state.array if isinstance(node, Bound) else _draw(rng, tensor_type(node), sizes)
+        for node in graph.inputs
+    ]
+
+
+def _draw(rng: np.random.Generator, type_: TensorType, sizes: Mapping[str, int]) -> np.ndarray:
+    shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
+    if type_.dtype.is_float:
+        return np.asarray(rng.standard_normal(shape)).astype(type_.dtype.numpy)
+    return np.asarray(rng.integers(0, 2, shape)).astype(type_.dtype.numpy)

@@ -1,0 +1,1 @@
+"""A graph made runnable: `compile`, the program, its report, the reference interpreter."""

@@ -1,0 +1,394 @@
+"""From tensors to a program: `compile`.
+
+`compile` checks what the user gave, runs the passes, lowers the graph to steps, loads their
+kernels and plans memory. This is the only place that knows both passes and runtime.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from graphc import config, text
+from graphc.core import dims
+from graphc.core.arguments import Layout
+from graphc.core.atoms import is_kept
+from graphc.core.garbage import uncollected
+from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
+from graphc.core.types import shape_symbols
+from graphc.errors import (
+    ArgumentError,
+    AttributeValueError,
+    DTypeError,
+    GraphError,
+    ShapeError,
+)
+from graphc.ops.arrays import random
+from graphc.ops.declare import as_symbolic
+from graphc.ops.flow.closures import is_placeholder
+from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.passes.fusion.fuse import explain, fuse
+from graphc.passes.memory.plan import MemoryPlan, plan
+from graphc.passes.pipeline import LEVELS, optimize
+from graphc.program.program import Build, Program
+from graphc.runtime.checks.verify_steps import verify_lowering
+from graphc.runtime.lower import lower
+from graphc.runtime.machine.executable import Executable
+from graphc.runtime.objects import loader
+
+TARGETS = ("cpu", "reference")
+# Lines of a path in a message: the rest of the 12 say what, where and what to do.
+PATH_LINES = 8
+
+
+def compile(
+    inputs: Any,
+    outputs: Any,
+    updates: Mapping[Parameter, Node] | None = None,
+    *,
+    level: str = "O2",
+    threads: int | None = None,
+    target: str = "cpu",
+    fast_math: bool = False,
+    name: str | None = None,
+) -> Program:
+    """Compile a graph to a program.
+
+    Args:
+        inputs: the input tensors, in the order in which calls give them: a list, or one. The
+            parameters and constants that are needed are found.
+        outputs: one tensor, a list, a tuple or a dict; calls return arrays in that form.
+        updates: new values of parameters, each of its parameter's type. All are computed from
+            the values before the call, and take effect together at its end. A program that
+            draws from the default random generator advances it.
+        level: "O0" (no passes) to "O3".
+        threads: most threads that a call uses; GRAPHC_THREADS or all CPUs unless given.
+        target: "cpu", or "reference" to run each op with NumPy.
+        fast_math: allow rules that may change roundings, and what becomes of nan and inf.
+        name: an identifier for messages and dumps.
+
+    Returns:
+        The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
+
+    Raises:
+        GraphError: an output depends on an input that isn't listed; an input is listed twice,
+            or not used; two parameters have one name.
+        ArgumentError, AttributeValueError: something is of the wrong kind or value.
+        ShapeError, DTypeError: an update is not of its parameter's type.
+
+    Example:
+        >>> x = input("x", (dims.dim("n"),))
+        >>> double = compile([x], x + x)
+    """
+    _check_options(level, threads, target, name)
+    layout, results = Layout.of(outputs)
+    graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    options: dict[str, Any] = {
+        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
+    }  # fmt: skip
+    return Program(replace(build(graph, layout, **options), options=options))
+
+
+def build(
+    graph: Graph, layout: Layout, *, level: str, threads: int | None, target: str, fast_math: bool
+) -> Build:
+    """What `compile` makes of a graph that is checked already.
+
+    Args:
+        graph: as traced, its parameters and constants among its inputs.
+        layout: the form of the results.
+        level: see `compile`, as the others.
+    """
+    start = time.perf_counter()
+    settings = config.current()
+    finite = "finite" in settings.check
+    if finite or "reference" in (target, settings.device):
+        history = (("traced", graph),)
+        return Build(graph, history, layout, finite=finite, debug=settings.debug)
+    with uncollected():
+        final, steps = optimize(graph, level, fast_math)
+        return _native(graph, final, tuple(steps), layout, threads, start)
+
+
+def _native(
+    graph: Graph,
+    final: Graph,
+    history: tuple[tuple[str, Graph], ...],
+    layout: Layout,
+    threads: int | None,
+    start: float,
+) -> Build:
+    """Lower the final graph, load its kernels, plan its memory."""
+    debug = config.current().debug
+    before = len(loader.compiled)
+    steps = lower(final)
+    if config.current().check & {"1", "2"}:
+        verify_lowering(final, steps)
+    executable = Executable(final, steps, threads)
+    memory = _planned(executable)
+    if debug >= 3:
+        sys.stderr.write(text.show(final))
+    if debug >= 4:
+        sys.stderr.write("\n".join(executable.kernels.values()))
+    return Build(
+        graph,
+        history,
+        layout,
+        executable,
+        memory,
+        debug=debug,
+        compile_time_s=time.perf_counter() - start,
+        compiled=tuple(n for n in loader.compiled[before:] if n in executable.kernels),
+        refusals=lambda: _refusals(history),
+    )
+
+
+def _planned(executable: Executable) -> MemoryPlan:
+    """Plan the memory of a program and of those nested in it."""
+    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
+    executable.memory = plan(executable.graph, workspaces, executable.arena_values)
+    for child in executable.children:
+        _planned(child)
+    return executable.memory
+
+
+def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:
+    """What fusion left apart, and why."""
+    for (_, before), (name, _) in pairwise(history):
+        if name == fuse.__name__:
+            return [str(refusal) for refusal in explain(before)]
+    return []
+
+
+def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
+    if level not in LEVELS:
+        raise AttributeValueError(
+            f"compile: {level!r} is not a level", where=caller(), hint=f"one of {', '.join(LEVELS)}"
+        )
+    if target not in TARGETS:
+        raise AttributeValueError(
+            f"compile: {target!r} is not a target",
+            where=caller(),
+            hint=f"one of {', '.join(TARGETS)}",
+        )
+    is_int = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (is_int and threads >= 1):
+        raise AttributeValueError(
+            f"compile: threads must be a number from 1, or None, not {threads!r}", where=caller()
+        )
+    if name is not None and not (isinstance(name, str) and name.isidentifier()):
+        raise AttributeValueError(
+            f"compile: the name {name!r} is not an identifier",
+            where=caller(),
+            hint='such as "train_step"',
+        )
+    if name is not None and not is_kept(name):
+        raise AttributeValueError(
+            f"compile: the name {name!r} cannot stand in the text form of graphs",
+            where=caller(),
+            hint="a keyword of Python, or letters that Python reads as others; choose another",
+        )
+
+
+def _input_list(inputs: Any) -> list[Node]:
+    listed = [inputs] if isinstance(inputs, Node) else inputs
+    if not isinstance(listed, list | tuple):
+        raise ArgumentError(
+            f"compile: inputs must be a list of tensors, not {type(inputs).__name__}",
+            where=caller(),
+        )
+    for position, node in enumerate(listed):
+        if isinstance(node, Bound):
+            raise ArgumentError(
+                f"compile: input {position} is the {node.op.name} {node.name!r}",
+                [node.describe()],
+                where=caller(),
+                hint="leave it out: what a graph needs of its parameters is found by itself",
+            )
+        if not isinstance(node, Node) or node.op is not INPUT_OP:
+            what = (
+                node.describe() if isinstance(node, Node) else f"{type(node).__name__} {node!r:.60}"
+            )
+            raise ArgumentError(
+                f"compile: input {position} is not made by gc.input",
+                [what],
+                where=caller(),
+            )
+    _check_distinct(listed)
+    return list(listed)
+
+
+def _check_distinct(inputs: Sequence[Node]) -> None:
+    seen: dict[str, Node] = {}
+    for node in inputs:
+        other = seen.setdefault(node.name, node)
+        if other is node and sum(n is node for n in inputs) > 1:
+            raise GraphError(
+                f"compile: input {node.name!r} is listed twice", [node.describe()], where=caller()
+            )
+        if other is not node:
+            raise GraphError(
+                f"compile: two inputs are named {node.name!r}",
+                [other.describe(), node.describe()],
+                where=caller(),
+                hint="give each a name of its own",
+            )
+
+
+def _traced(
+    name: str,
+    inputs: list[Node],
+    layout: Layout,
+    results: list[Any],
+    updates: dict[Any, Any],
+) -> Graph:
+    """The graph as the user wrote it, checked."""
+    results = [as_symbolic(r) for r in results]
+    updates = {p: as_symbolic(value) for p, value in updates.items()}
+    for position, result in enumerate(results):
+        if not isinstance(result, Node):
+            raise ArgumentError(
+                f"compile: {layout.label(position)} is a {type(result).__name__}, not a tensor",
+                where=caller(),
+                hint="outputs are one tensor, or a list, tuple or dict of tensors",
+            )
+    for parameter, value in updates.items():
+        _check_update(parameter, value)
+    if not results and not updates:
+        raise GraphError("compile: there are no outputs and no updates", where=caller())
+    order = toposort((*results, *updates.values()))
+    generator = random.generator()
+    if generator in order and generator not in updates:
+        with at_origin(generator.origin):
+            updates[generator] = random.advance(generator)
+        toposort((updates[generator],), order)
+    labels = [layout.label(k) for k in range(len(results))]
+    labels += [f"the update of {p.name!r}" for p in updates]
+    roots = [*results, *updates.values()]
+    _check_listed(inputs, order, roots, labels)
+    bound = list(dict.fromkeys([*updates, *(n for n in order if isinstance(n, Bound))]))
+    _check_names(bound)
+    every = [*inputs, *bound]
+    places = {node: position for position, node in enumerate(every)}
+    aliases = [(len(results) + k, places[p]) for k, p in enumerate(updates)]
+    graph = Graph.of(name, every, roots, aliases)
+    _check_symbols(inputs, graph)
+    return graph
+
+
+def _check_update(parameter: Any, value: Any) -> None:
+    if not isinstance(parameter, Parameter):
+        what = parameter.describe() if isinstance(parameter, Node) else repr(parameter)[:80]
+        raise ArgumentError(
+            "compile: a key of updates is not a parameter",
+            [what],
+            where=caller(),
+            hint="only what gc.parameter made keeps a value between calls",
+        )
+    if not isinstance(value, Node):
+        raise ArgumentError(
+            f"compile: the update of {parameter.name!r} is a {type(value).__name__}, not a tensor",
+            where=caller(),
+            hint="use gc.constant(value) for a fixed one",
+        )
+    if value.type == parameter.type:
+        return
+    own, new = tensor_type(parameter), tensor_type(value)
+    error = DTypeError if own.dtype is not new.dtype else ShapeError
+    raise error(
+        f"compile: the update of {parameter.name!r} is {new}, the parameter is {own}",
+        [parameter.describe(), value.describe()],
+        where=caller(),
+        hint=f"cast it with astype(gc.{own.dtype.name})" if error is DTypeError else "",
+    )
+
+
+def _check_listed(
+    inputs: Sequence[Node], order: Mapping[Node, None], roots: Sequence[Node], labels: Sequence[str]
+) -> None:
+    """Every input that is needed is listed, and every input listed is needed."""
+    listed = set(inputs)
+    for node in order:
+        if node.op is INPUT_OP and node not in listed:
+            position, path = _path(roots, node)
+            if is_placeholder(node):
+                raise GraphError(
+                    f"compile: {labels[position]} depends on {node.name!r}, a value inside a loop "
+                    "or a branch",
+                    [f"{'through ' * (k > 0)}{n.describe()}" for k, n in enumerate(path[:4])],
+                    where=caller(),
+                    hint="return it from the function of the loop or branch instead of keeping it",
+                )
+            shown = path if len(path) <= PATH_LINES else [*path[:4], None, *path[-3:]]
+            raise GraphError(
+                f"compile: {labels[position]} depends on input {node.name!r}, which is not listed",
+                [
+                    "..." if step is None else f"{'through ' * (k > 0)}{step.describe()}"
+                    for k, step in enumerate(shown)
+                ],
+                where=caller(),
+                hint=f"add {node.name} to the inputs",
+            )
+    for node in inputs:
+        if node not in order:
+            raise GraphError(
+                f"compile: input {node.name!r} is not used by any output or update",
+                [node.describe()],
+                where=caller(),
+                hint="remove it from the inputs",
+            )
+
+
+def _path(roots: Sequence[Node], target: Node) -> tuple[int, list[Any]]:
+    """The first root that depends on a node, and a path from the node up to it."""
+    for position, root in enumerate(roots):
+        order = toposort((root,))
+        if target not in order:
+            continue
+        path = [target]
+        reached = {target: target}
+        for node in order:
+            for operand in node.inputs:
+                if operand in reached and node not in reached:
+                    reached[node] = operand
+        node = root
+        path = [root]
+        while node is not target:
+            node = reached[node]
+            path.append(node)
+        return position, path[::-1]
+    return 0, [target]
+
+
+def _check_names(bound: Sequence[Node]) -> None:
+    seen: dict[str, Node] = {}
+    for node in bound:
+        other = seen.setdefault(node.name, node) if isinstance(node, Parameter) else node
+        if other is not node:
+            raise GraphError(
+                f"compile: two parameters are named {node.name!r}",
+                [other.describe(), node.describe()],
+                where=caller(),
+                hint="give each a name of its own: state() and load_state() go by names",
+            )
+
+
+def _check_symbols(inputs: Sequence[Node], graph: Graph) -> None:
+    """Every symbolic size can be found from the inputs' shapes."""
+    known = {s.name for node in inputs for s in shape_symbols(tensor_type(node).shape)}
+    for node in all_nodes(graph):
+        for size in getattr(node.type, "shape", ()):
+            if isinstance(size, int):
+                continue
+            missing = sorted(s.name for s in dims.symbols(size) if s.name not in known)
+            if missing:
+                raise GraphError(
+                    f"compile: the size {missing[0]} is not the size of any input's axis",
+                    [node.describe()],
+                    where=caller(),
+                    hint=f"declare an input with an axis of size {missing[0]}",
+                )

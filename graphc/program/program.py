@@ -1,0 +1,433 @@
+"""A compiled program: called with arrays, asked for its state, looked into.
+
+How one is made is in `driver`; what it prints is in `report`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.access import access
+from graphc.core.arguments import (
+    ALIGNED,
+    C_CONTIGUOUS,
+    Layout,
+    arrange,
+    as_array,
+    bind_sizes,
+    check_apart,
+    check_bytes,
+    check_out,
+    check_sizes,
+)
+from graphc.core.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
+from graphc.core.types import TupleType
+from graphc.errors import (
+    ArgumentError,
+    DTypeError,
+    GraphcError,
+    OutOfMemoryError,
+    ShapeError,
+)
+from graphc.ops.arrays.indexing import out_of_range
+from graphc.ops.source import Bound, Parameter
+from graphc.program import comparing, reference, report
+from graphc.program.report import Profile, Stats
+from graphc.runtime.base import poison
+from graphc.runtime.machine.executable import Call, Executable
+
+_PLAIN = C_CONTIGUOUS | ALIGNED
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What the driver made of a graph, and how.
+
+    Attributes:
+        graph: as traced; its outputs are the results, then the new values of parameters.
+        history: pairs of a pass's name and the graph after it.
+        layout: the form of the results.
+        executable: native code; None when the reference runs.
+        memory: the memory plan, None with the reference.
+        finite: whether every result is checked for nan and inf.
+        debug: the level of GRAPHC_DEBUG.
+        compile_time_s: how long it took.
+        compiled: names of the kernels that came from the compiler, not from the cache.
+        refusals: gives texts that say what was not fused, and why.
+        options: what `compile` was told: level, threads, target, fast_math.
+    """
+
+    graph: Graph
+    history: tuple[tuple[str, Graph], ...]
+    layout: Layout
+    executable: Executable | None = None
+    memory: Any = None
+    finite: bool = False
+    debug: int = 0
+    compile_time_s: float = 0.0
+    compiled: tuple[str, ...] = ()
+    refusals: Callable[[], Sequence[str]] = tuple
+    options: Mapping[str, Any] | None = None
+
+
+class Program:
+    """A graph compiled to native code; call it with arrays.
+
+    Example:
+        program = gc.compile([x, t], loss, updates={w: w - 0.1 * gw})
+        value = program(images, labels)          # or program(x=images, t=labels)
+        program(images, labels, out=buffer)      # writes the result there
+
+    Inputs are arrays of the declared dtypes (anything with `__array__` or `__dlpack__`), Python
+    numbers or lists. They are never written. Results come in the form that the outputs had when
+    they were compiled. A program may be called from several threads at once; calls that update a
+    parameter and calls that use it take turns. A call that raises leaves the state as it was
+    (arrays given as `out` may hold part of a result).
+    """
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self.graph = build.graph
+        self.history = list(build.history)
+        self._executable = build.executable
+        self._inputs = tuple(n for n in build.graph.inputs if not isinstance(n, Bound))
+        self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
+        self._poisoned = build.executable is not None and build.executable.is_poisoned
+        # Calls that are still to be compared with the reference.
+        self._compared = _calls_to_compare(build)
+        is_short = build.executable and build.debug < 2
+        is_short = is_short and not self._poisoned and not self._compared
+        self._count = len(self._inputs) if is_short else -1
+        aliased = dict(build.graph.aliases)
+        self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
+        self._restore = build.layout.restore
+        self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
+        self._sized = _uncertain_sizes(build.graph)
+        self._counted = _symbolic_bytes(build.graph)
+        self._last_sizes: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The name given to `compile`."""
+        return self.graph.name
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{n.name}: {n.type}" for n in self._inputs)
+        return f"<Program {self.name}({inputs})>"
+
+    def __call__(self, *args: Any, out: Any = None, **named: Any) -> Any:
+        """Run the program once.
+
+        Args:
+            args: the inputs in their order.
+            out: arrays that take the results, in the form of the outputs.
+            named: inputs by name.
+
+        Returns:
+            The results: arrays in the form that the outputs had.
+
+        Raises:
+            ArgumentError, DTypeError, ShapeError: an argument is not what was declared.
+            IndexRangeError, CastOverflowError: a check failed while the program ran.
+            OutOfMemoryError: the arena or a result doesn't fit.
+        """
+        # The common case, kept short: everything is right and these shapes were seen before.
+        if named or len(args) != self._count:
+            return self._call(args, named, out)
+        for array, dtype in zip(args, self._dtypes):
+            if (
+                type(array) is not np.ndarray
+                or array.dtype is not dtype
+                or array.flags.num & _PLAIN != _PLAIN
+            ):
+                return self._call(args, named, out)
+        executable: Any = self._executable
+        call = executable.find(tuple([array.shape for array in args]))
+        if call is None:
+            return self._call(args, named, out)
+        if out is not None:
+            return self._run(call, args, out)
+        try:
+            results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
+            failure = executable.run(call, (*args, *results))
+        except MemoryError:
+            raise self._out_of_memory(call) from None
+        if failure is not None:
+            raise self._failed(*failure)
+        return self._restore(results)
+
+    def _call(self, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
+        """A call in full: arguments arranged and converted, sizes bound, `out` looked at."""
+        given = arrange(self.name, self._inputs, args, named)
+        arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
+        if self._executable is None:
+            return self._call_reference(arrays, out)
+        return self._run(self._bound(arrays), arrays, out)
+
+    def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
+        """Run with plain arrays whose sizes are bound, into `out` where it is given."""
+        executable: Any = self._executable
+        results, targets = self._take_out(arrays, out, call.outputs)
+        expected = comparing.expect(self.graph, arrays, call.sizes) if self._compared > 0 else None
+        times: list[int] | None = [] if self._build.debug >= 2 else None
+        try:
+            made = poison.guarded if self._poisoned else _unguarded
+            memory = [
+                made(shape, dtype) if result is None else (result, None)
+                for result, (shape, dtype) in zip(results, call.outputs)
+            ]
+            results = [array for array, _ in memory]
+            failure = executable.run(call, (*arrays, *results), times)
+        except MemoryError:
+            raise self._out_of_memory(call) from None
+        self._check_red_zones(memory)
+        if times is not None:
+            sys.stderr.write(str(Profile.of(self.name, executable, [times])))
+        if failure is not None:
+            raise self._failed(*failure)
+        if expected is not None:
+            self._compared -= 1
+            labels = [self._build.layout.label(k) for k in range(len(results))]
+            comparing.compare(expected, results, labels)
+        return self._restore(_delivered(results, targets))
+
+    def _check_red_zones(self, memory: Sequence[tuple[np.ndarray, np.ndarray | None]]) -> None:
+        for k, (array, red_zone) in enumerate(memory):
+            if red_zone is not None and poison.is_damaged(red_zone, array.nbytes):
+                label = self._build.layout.label(k)
+                raise poison.overrun(f"{label} of {self.name}", self._results[k])
+
+    def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
+        """What these shapes decide; worked out when they are new."""
+        executable: Any = self._executable
+        key = tuple([array.shape for array in arrays])
+        call = executable.find(key)
+        if call is None:
+            sizes = bind_sizes(self._inputs, arrays)
+            check_sizes(self._sized, sizes)
+            check_bytes(self._counted, sizes)
+            call = executable.bind(sizes)
+            executable.keep(key, call)
+        self._last_sizes = call.sizes
+        return call
+
+    def _take_out(
+        self, arrays: Sequence[np.ndarray], out: Any, wanted: Sequence[tuple[tuple[int, ...], Any]]
+    ) -> tuple[list[Any], list[Any]]:
+        """Arrays for the results, None where one is to be allocated, and where to copy them.
+
+        A result that shares memory with an input is computed elsewhere and copied.
+        """
+        if out is None:
+            return [None] * len(wanted), [None] * len(wanted)
+        layout = self._build.layout
+        given = layout.split(self.name, out, len(wanted))
+        labels = [layout.label(k) for k in range(len(wanted))]
+        results = [
+            check_out(label, array, tensor_type(node), shape)
+            for label, array, node, (shape, _) in zip(labels, given, self._results, wanted)
+        ]
+        check_apart(labels, results)
+        targets: list[Any] = [None] * len(wanted)
+        for position, array in enumerate(results):
+            if array is not None and any(np.may_share_memory(array, a) for a in arrays):
+                results[position], targets[position] = None, array
+        return list(results), targets
+
+    def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:
+        sizes = bind_sizes(self._inputs, arrays)
+        check_sizes(self._sized, sizes)
+        check_bytes(self._counted, sizes)
+        shapes = [
+            (tuple(dims.evaluate(d, sizes) for d in tensor_type(node).shape), None)
+            for node in self._results
+        ]
+        given, targets = self._take_out(arrays, out, shapes)
+        bound = [n for n in self.graph.inputs if isinstance(n, Bound)]
+        written = [self.graph.inputs[k].state for _, k in self.graph.aliases]  # type: ignore[attr-defined]
+        values = iter(arrays)
+        with access(reads=[n.state for n in bound], writes=written):
+            inputs = [
+                n.state.array if isinstance(n, Bound) else next(values) for n in self.graph.inputs
+            ]
+            outputs = reference.run(self.graph, inputs, sizes, self._build.finite)
+            # Copies first: a result may be a parameter's old value.
+            outputs = [np.array(o, order="C", copy=True) for o in outputs]
+            for position, parameter in self.graph.aliases:
+                self.graph.inputs[parameter].state.array[...] = outputs[position]  # type: ignore[attr-defined]
+        aliased = dict(self.graph.aliases)
+        results = [o for k, o in enumerate(outputs) if k not in aliased]
+        targets = [g if t is None else t for g, t in zip(given, targets)]
+        return self._restore(_delivered(results, targets))
+
+    def _failed(self, site: int, value: int, limit: int) -> GraphcError:
+        """The error that the status block describes."""
+        node = self._executable.sites[site - 1]  # type: ignore[union-attr]
+        fact = node.op.lowering
+        if isinstance(fact, Scalar) and fact.failure is not None:
+            return reference.located(fact.failure(node, value), node)
+        return reference.located(out_of_range(value, limit), node)
+
+    def _out_of_memory(self, call: Call) -> OutOfMemoryError:
+        outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)
+        sizes = ", ".join(f"{name} = {size}" for name, size in sorted(call.sizes.items()))
+        return OutOfMemoryError(
+            f"{self.name}: {report.nbytes_text(call.arena_nbytes)} for intermediate results and "
+            f"{report.nbytes_text(outputs)} for outputs do not fit",
+            [*([f"with {sizes}"] if sizes else []), *report.largest(self._build, call.sizes, 5)],
+            where=caller(),
+            hint="use smaller batches",
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of the values of all parameters, by name."""
+        nodes = list(self._states.items())
+        with access(reads=[n.state for _, n in nodes]):
+            return {name: node.state.array.copy() for name, node in nodes}
+
+    def load_state(self, values: Mapping[str, Any]) -> None:
+        """Set all parameters.
+
+        Args:
+            values: one array for each parameter, by name, of its shape and dtype.
+
+        Raises:
+            ArgumentError: a name is missing or unknown.
+            ShapeError, DTypeError: an array doesn't fit; then no parameter was changed.
+        """
+        missing, unknown = self._states.keys() - values.keys(), values.keys() - self._states.keys()
+        if missing or unknown:
+            facts = [f"missing: {', '.join(sorted(missing))}"] if missing else []
+            facts += [f"unknown: {', '.join(sorted(unknown))}"] if unknown else []
+            raise ArgumentError(
+                f"{self.name}: the state does not have the program's parameters",
+                facts,
+                where=caller(),
+            )
+        arrays = {name: np.asarray(value) for name, value in values.items()}
+        for name, array in arrays.items():
+            type_ = tensor_type(self._states[name])
+            what = f"the value of parameter {name!r}"
+            if array.shape != type_.shape:
+                raise ShapeError(f"{what} has shape {array.shape}; it is {type_}", where=caller())
+            if array.dtype.newbyteorder("=") != type_.dtype.numpy:
+                raise DTypeError(f"{what} is {array.dtype}; it is {type_}", where=caller())
+        with access(writes=[node.state for node in self._states.values()]):
+            for name, array in arrays.items():
+                self._states[name].state.array[...] = array
+
+    @property
+    def kernels(self) -> dict[str, str]:
+        """The generated source of every kernel, by name."""
+        return dict(self._executable.kernels) if self._executable else {}
+
+    @property
+    def plan(self) -> str:
+        """Steps and memory, as text."""
+        return report.plan(self._build, self._sizes())
+
+    @property
+    def stats(self) -> Stats:
+        """Nodes before and after each pass, kernels, memory, compile time."""
+        return Stats.of(self._build, self._sizes())
+
+    def memory(self, **sizes: int) -> tuple[int, int]:
+        """The bytes of the arena, and of all intermediate results without planning.
+
+        Args:
+            sizes: the sizes of symbolic dimensions; those of the last call unless given.
+        """
+        return report.memory(self._build, {**self._sizes(), **sizes})
+
+    def report(self) -> str:
+        """What the compiler did, in some ten lines."""
+        return report.summary(self._build, self._sizes())
+
+    def explain(self) -> str:
+        """What became one kernel, what did not and why, and the largest buffers."""
+        return report.explain(self._build, self._sizes())
+
+    def profile(self, *args: Any, repeat: int = 10, **named: Any) -> Profile:
+        """The time that each kernel takes.
+
+        Args:
+            args: inputs, as in a call.
+            repeat: runs, of which the fastest counts for each kernel; parameters keep their
+                values.
+            named: inputs by name.
+
+        Returns:
+            The times; print them.
+        """
+        if self._executable is None:
+            raise ArgumentError(f"{self.name} runs the reference, which has no kernels")
+        given = arrange(self.name, self._inputs, args, named)
+        arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
+        call = self._bound(arrays)
+        results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
+        times = self._executable.profile(call, [*arrays, *results], repeat)
+        return Profile.of(self.name, self._executable, [times])
+
+    def dump(self, folder: str | Path) -> Path:
+        """Write every pass's graph (text and dot), the kernels' source and the memory plan.
+
+        Args:
+            folder: created when it isn't there.
+
+        Returns:
+            The folder.
+        """
+        return report.dump(self._build, self._sizes(), Path(folder))
+
+    def save(self, path: Any, *, native: bool = False, certificate: Any = None) -> None:
+        """Write the program with its parameters to an archive: see `gc.jit.save`."""
+        import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
+
+    def _sizes(self) -> dict[str, int]:
+        return {**report.example_sizes(self.graph), **self._last_sizes}
+
+
+def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
+    """Results, copied where the caller wants them elsewhere."""
+    for position, target in enumerate(targets):
+        if target is not None:
+            target[...] = results[position]
+            results[position] = target
+    return results
+
+
+def _calls_to_compare(build: Build) -> int:
+    is_checked = build.executable is not None and "2" in build.executable.checks
+    return comparing.CALLS if is_checked else 0
+
+
+def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:
+    return np.empty(shape, dtype), None
+
+
+def _symbolic_bytes(graph: Graph) -> dict[dims.Dim, Node]:
+    """The bytes of tensors that depend on sizes, each with the first node that has so many."""
+    found: dict[dims.Dim, Node] = {}
+    for node in all_nodes(graph):
+        for type_ in node.type.items if isinstance(node.type, TupleType) else (node.type,):
+            if isinstance(count := type_.nbytes, dims.Dim):
+                found.setdefault(count, node)
+    return found
+
+
+def _uncertain_sizes(graph: Graph) -> list[tuple[dims.Dim, Node]]:
+    """Sizes that facts don't show to be 0 or more, each with the first node that has it."""
+    found: dict[dims.Dim, Node] = {}
+    for node in all_nodes(graph):
+        for size in getattr(node.type, "shape", ()):
+            if isinstance(size, dims.Dim) and size not in found and not dims.at_least(size, 0):
+                found[size] = node
+    return list(found.items())

@@ -1,0 +1,1 @@
+"""When nodes run and where values live: order, recomputing, in place, the plan."""

@@ -1,0 +1,139 @@
+"""Rematerialisation: cheap values are computed again where they would be kept through the peak.
+
+    v0 = greater(x, 0)                 v0 = greater(x, 0)
+    ...    (the peak: v0 is kept)      ...    (the peak: v0 is gone)
+    v9 = where(v0, ct, 0)              v8 = greater(x, 0)
+                                       v9 = where(v8, ct, 0)
+
+A value is computed again after the peak when nothing near the peak uses it, it is cheap (sources,
+movement, and a few operations without transcendental functions), and its operands are there
+anyway: they are inputs, or live until then. So the memory in use rises nowhere, and the graph is
+kept only if its peak, with results in place, falls noticeably.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
+from graphc.core.types import TensorType
+from graphc.passes.memory.inplace import inplace
+from graphc.passes.memory.lifetime import Value, readers, spans, value_of
+from graphc.passes.memory.plan import live_bytes, value_bytes
+
+# Kernel-language functions that cost about as much as an addition.
+CHEAP_CALLS = frozenset(
+    ("maximum", "minimum", "select", "absolute", "sign", "f16", "f32", "f64", "b1", "i64", "i32")
+)
+WORTH = 0.02  # the part of the peak that must be saved
+SMALLEST = 0.01  # the part of the peak below which a value is not worth a step
+
+
+def rematerialise(graph: Graph) -> Graph:
+    """Compute values of one or two cheap operations again to lower the peak memory.
+
+    Args:
+        graph: after fusion, before results are written in place.
+
+    Returns:
+        The graph with clones of cheap nodes; the graph itself when the peak would not fall.
+    """
+    return _lowered(graph, operations=2)
+
+
+def rematerialise_more(graph: Graph) -> Graph:
+    """As `rematerialise`, with chains of up to a dozen cheap operations."""
+    return _lowered(graph, operations=12)
+
+
+def _lowered(graph: Graph, operations: int) -> Graph:
+    rounds = 64 if len(graph.nodes) < 2000 else 8
+    cheap = {node for node in graph.nodes if _is_cheap(node, operations)}
+    best = live_bytes(graph)
+    changed = graph
+    for _ in range(rounds):
+        peak = max(range(len(best)), key=best.__getitem__, default=0)
+        found = _candidate(changed, peak, cheap, int(best[peak] * SMALLEST)) if best else None
+        if found is None:
+            break
+        changed = _recomputed(changed, found, peak, cheap)
+        best = live_bytes(changed)
+    if changed is graph:
+        return graph
+    before, after = (max(live_bytes(inplace(g)), default=0) for g in (graph, changed))
+    return changed if before - after > WORTH * before else graph
+
+
+def _is_cheap(node: Node, operations: int) -> bool:
+    if not isinstance(node.type, TensorType) or not node.op.pure or is_checked(node):
+        return False
+    nodes = node.attr("body").nodes if node.op.kind is Kind.FUSED else (node,)
+    work = [n for n in nodes if n.op.kind is Kind.ELEMENTWISE]
+    maps = (Kind.ELEMENTWISE, Kind.MOVEMENT, Kind.SOURCE)
+    return (
+        len(work) <= operations
+        and all(n.op.kind in maps for n in nodes)
+        and all(map(_is_simple, work))
+    )
+
+
+def _is_simple(node: Node) -> bool:
+    """Whether an elementwise op calls nothing that takes long."""
+    fact = node.op.lowering
+    if not isinstance(fact, Scalar):
+        return False
+    template = fact.template
+    if callable(template):
+        template = template(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
+    return set(re.findall(r"(\w+)\(", template)) <= CHEAP_CALLS
+
+
+def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | None:
+    """The largest cheap value, of more than `most` bytes, kept through the peak for later users
+    alone."""
+    position = {node: k for k, node in enumerate(graph.nodes)}
+    uses = readers(graph)
+    lifetimes = spans(graph, {})
+    largest: Node | None = None
+    for (node, index), nbytes in value_bytes(graph).items():
+        first, last = lifetimes[(node, index)]
+        if node not in cheap or not first < peak < last or nbytes <= most:
+            continue
+        users = uses.get((node, index), ())
+        if not all(any(i is node for i in user.inputs) for user in users):
+            continue  # read through a view, which keeps it alive
+        places = [position[user] for user in users]
+        after = [place for place in places if place > peak]
+        if peak in places or not after or len(after) == len(places):
+            continue
+        later = min(after)
+        if all(_is_there(value_of(i), lifetimes, later) for i in node.inputs):
+            largest, most = node, nbytes
+    return largest
+
+
+def _is_there(value: Value, lifetimes: dict[Value, tuple[int, int]], step: int) -> bool:
+    """Whether a value is kept until a step anyway."""
+    is_placeholder = value[0].op.kind is Kind.SOURCE and not value[0].op.pure
+    return is_placeholder or lifetimes[value][1] >= step
+
+
+def _recomputed(graph: Graph, node: Node, peak: int, cheap: set[Node]) -> Graph:
+    """The graph whose nodes after the peak use a clone of `node`, made before the first of them."""
+    new: dict[Node, Node] = {}
+    nodes = list(graph.nodes[: peak + 1])
+    clone: Node | None = None
+    for user in graph.nodes[peak + 1 :]:
+        if clone is None and any(i is node for i in user.inputs):
+            clone = new[node] = dataclasses.replace(node)
+            cheap.add(clone)
+            nodes.append(clone)
+        changed = user.with_inputs([new.get(i, i) for i in user.inputs])
+        if changed is not user:
+            new[user] = changed
+            if user in cheap:
+                cheap.add(changed)
+        nodes.append(changed)
+    outputs = tuple(new.get(o, o) for o in graph.outputs)
+    return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.aliases)

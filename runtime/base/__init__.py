@@ -1,0 +1,1 @@
+"""What lowering and running share: kernels, steps, homes, the arena, the host."""

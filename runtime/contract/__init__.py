@@ -1,0 +1,1 @@
+"""Contractions: plans, kernels and their sources for matmul and convolution."""

@@ -1,0 +1,1 @@
+"""The kernel of a fused body: its loops, its statements, its source."""

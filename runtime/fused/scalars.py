@@ -1,0 +1,75 @@
+"""Scalar expressions of nodes in the kernel language: templates filled in, casts, costs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from graphc.core.dtypes import DType
+from graphc.core.ir import Node, Scalar, tensor_type
+
+# Functions of the kernel language that are one instruction or two.
+CHEAP = frozenset(
+    {
+        *("b1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"),
+        *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
+        *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
+        *("larger_number", "smaller_number"),
+    }
+)
+# Additions that any other function counts for.
+COSTLY = 12.0
+
+
+def literal(dtype: DType, value: Any) -> str:
+    """A number as a scalar of the kernel language, where float16 is held as float32."""
+    if dtype.is_float:
+        return f"{'f64' if dtype.short == 'f64' else 'f32'}({float(dtype.numpy.type(value))!r})"
+    return f"{dtype.short}({int(value)})"
+
+
+def wide(dtype: DType) -> str:
+    """The name of the dtype in which a reduction accumulates."""
+    return "f32" if dtype.short == "f16" else dtype.short
+
+
+def scalar_cost(text: str) -> float:
+    """About how many additions an expression takes."""
+    calls = re.findall(r"([a-z_0-9]+)\(", text)
+    return 1.0 + sum(0.0 if name in CHEAP else COSTLY for name in calls)
+
+
+def node_cost(node: Node) -> float:
+    """About how many additions one element of an elementwise node takes."""
+    fact = node.op.lowering
+    return scalar_cost(template(node, fact.template)) if isinstance(fact, Scalar) else 1.0
+
+
+def template(node: Node, fact: Any) -> str:
+    """A fact of an elementwise op as a template: it may depend on dtypes and attributes."""
+    if not callable(fact):
+        return fact
+    return fact(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
+
+
+def identity(node: Node) -> str:
+    """The neutral element of a reduction as a scalar."""
+    dtype = tensor_type(node.inputs[0]).dtype
+    return f"{wide(dtype)}({node.op.lowering.identity(dtype)})"  # type: ignore[union-attr]
+
+
+def combine(node: Node, total: str, value: str) -> str:
+    """The expression of a reduction's step; for argmax and the like, its condition."""
+    fact: Any = node.op.lowering
+    dtype = tensor_type(node.inputs[0]).dtype
+    template = fact.combine(dtype) if callable(fact.combine) else fact.combine
+    text = template.format(value, acc=total)
+    return text if dtype.is_float or fact.arg else cast(dtype, text)
+
+
+def cast(dtype: DType, text: str) -> str:
+    """The expression rounded or wrapped to a dtype; float32 and float64 already are."""
+    if dtype.short in ("f32", "f64"):
+        return text
+    whole = re.fullmatch(rf"{dtype.short}\((?:[^()]|\([^()]*\))*\)", text)
+    return text if whole else f"{dtype.short}({text})"

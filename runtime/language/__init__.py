@@ -1,0 +1,1 @@
+"""The kernel language: its meaning in Python, and in Numba."""

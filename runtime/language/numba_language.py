@@ -1,0 +1,439 @@
+"""The kernel language as Numba compiles it: buffers, casts and reductions as intrinsics.
+
+Importing this module imports Numba, so only the compiler of kernels does. The same names run as
+plain Python in `language`; the mathematical functions are in `numba_math`.
+
+A buffer carries its argument index in its type, and each load and store says which buffer it
+touches (LLVM's `alias.scope`): a kernel's buffers are distinct memory, so loops vectorise
+without run-time overlap checks. A buffer updated in place is one buffer, read and written.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core.imputils import lower_constant
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    register_model,
+    type_callable,
+    typeof_impl,
+)
+
+from graphc.runtime.base import bounds
+from graphc.runtime.language import numba_bounds, numba_division, numba_math, numba_simd
+
+# Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
+MAX_SCOPES = 24
+
+I64 = ir.IntType(64)
+STORAGE = {
+    "b1": ir.IntType(8), "i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32),
+    "i64": I64, "u8": ir.IntType(8), "u16": ir.IntType(16), "u32": ir.IntType(32), "u64": I64,
+    "f16": ir.HalfType(), "f32": ir.FloatType(), "f64": ir.DoubleType(),
+}  # fmt: skip
+SCALAR = {
+    "b1": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32,
+    "i64": types.int64, "u8": types.uint8, "u16": types.uint16, "u32": types.uint32,
+    "u64": types.uint64, "f16": types.float32, "f32": types.float32, "f64": types.float64,
+}  # fmt: skip
+WIDTH = {"b1": 1, "i8": 1, "u8": 1, "i16": 2, "u16": 2, "f16": 2, "i32": 4, "u32": 4, "f32": 4,
+         "i64": 8, "u64": 8, "f64": 8}  # fmt: skip
+
+
+class DTypeName(types.Callable, types.Opaque):
+    """The type of the names `f32`, `i8` ... in a kernel: they cast, and they name dtypes."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"DTypeName({dtype})")
+
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        """The signature of `f32(x)` for a scalar x."""
+        if len(args) != 1 or kws or not isinstance(args[0], types.Number | types.Boolean):
+            return None
+        return SCALAR[self.dtype](types.unliteral(args[0]))
+
+    def get_call_signatures(self) -> Any:
+        """Numba asks this for its error messages."""
+        return (), False
+
+    def get_impl_key(self, signature: Any) -> Any:
+        """The key under which the cast is lowered."""
+        return ("graphc cast", self.dtype)
+
+
+register_model(DTypeName)(models.OpaqueModel)
+
+
+class BufferType(types.Type):
+    """Raw memory of one dtype; `scope` is its alias scope, or -1 for none."""
+
+    def __init__(self, dtype: str, scope: int, checked: bool = False) -> None:
+        self.dtype, self.scope, self.checked = dtype, scope, checked
+        super().__init__(name=f"Buffer({dtype}, {scope}{', checked' if checked else ''})")
+
+
+@register_model(BufferType)
+class _BufferModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: BufferType) -> None:
+        element = STORAGE[fe_type.dtype]
+        checked = fe_type.checked
+        kind = numba_bounds.checked_type(element) if checked else element.as_pointer()
+        super().__init__(manager, fe_type, kind)
+
+
+class DTypeValue:
+    """A dtype name in a kernel's namespace: `f32(x)` casts, `buffer(args, 0, f32)` names it."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+
+@typeof_impl.register(DTypeValue)
+def _typeof_dtype(value: DTypeValue, context: Any) -> types.Type:
+    return DTypeName(value.dtype)
+
+
+@lower_constant(DTypeName)
+def _lower_dtype(context: Any, builder: Any, ty: Any, value: Any) -> Any:
+    return context.get_dummy_value()
+
+
+def _lower_cast(dtype: str) -> None:
+    @lower_builtin(("graphc cast", dtype), types.Any)
+    def cast(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        source = signature.args[0]
+        value = values[0]
+        if dtype == "b1":
+            return context.is_true(builder, source, value)
+        if isinstance(source, types.Float) and SCALAR[dtype] in types.integer_domain:
+            return float_to_integer(builder, value, dtype)
+        if dtype == "f16" and source == types.float64:
+            result = round_to_odd(builder, value)
+        else:
+            result = context.cast(builder, value, source, SCALAR[dtype])
+        if dtype != "f16":
+            return result
+        # Kept apart from float64 that made the float32: of a float64 copysign rounded twice, LLVM
+        # would make a float16 copysign with a float64 sign, for which there is no instruction.
+        # Fences do not vectorise, so there are none where no float64 is about.
+        if _computes_in_float64(builder):
+            fence = builder.module.declare_intrinsic("llvm.arithmetic.fence", [ir.FloatType()])
+            result = builder.call(fence, [result])
+        return builder.fpext(builder.fptrunc(result, ir.HalfType()), ir.FloatType())
+
+
+def _computes_in_float64(builder: Any) -> bool:
+    """Whether the function has made a float64 so far."""
+    return any(
+        isinstance(instruction.type, ir.DoubleType)
+        for block in builder.function.blocks
+        for instruction in block.instructions
+    )
+
+
+def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
+    """Truncate a float to an integer as NumPy does on x86-64: through int64, or uint64."""
+    wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
+    target = STORAGE[dtype]
+    return wide if target is I64 else builder.trunc(wide, target)
+
+
+def round_to_odd(builder: Any, value: Any) -> Any:
+    """A float64 as the float32 from which rounding to float16 gives what rounding once would.
+
+    An inexact float32 is cut toward 0 and its last bit set, so that it is no tie of float16
+    (Boldo, Melquiond: "Emulation of FMA and correctly rounded sums", 2008).
+    """
+    i32, absolute = ir.IntType(32), builder.module.declare_intrinsic("llvm.fabs", [value.type])
+    near = builder.fptrunc(value, ir.FloatType())
+    back = builder.fpext(near, value.type)
+    beyond = builder.fcmp_ordered(">", *(builder.call(absolute, [v]) for v in (back, value)))
+    bits = builder.sub(builder.bitcast(near, i32), builder.zext(beyond, i32))
+    odd = builder.bitcast(builder.or_(bits, ir.Constant(i32, 1)), ir.FloatType())
+    return builder.select(builder.fcmp_ordered("!=", back, value), odd, near)
+
+
+for _dtype in SCALAR:
+    _lower_cast(_dtype)
+
+
+def _scopes(module: ir.Module) -> list[Any]:
+    """The metadata nodes of the alias scopes, made once a module."""
+    found = getattr(module, "graphc_scopes", None)
+    if found is None:
+        domain = module.add_metadata(["graphc buffers"])
+        found = [module.add_metadata([f"argument {k}", domain]) for k in range(MAX_SCOPES)]
+        module.graphc_scopes = found
+        module.graphc_others = {}
+    return found
+
+
+def mark_alias(builder: Any, instruction: Any, scope: int) -> Any:
+    """Attach alias metadata of buffer `scope` to a load or store; returns the instruction."""
+    if not 0 <= scope < MAX_SCOPES:
+        return instruction
+    module = builder.module
+    scopes = _scopes(module)
+    if scope not in module.graphc_others:
+        others = [s for k, s in enumerate(scopes) if k != scope]
+        module.graphc_others[scope] = (
+            module.add_metadata([scopes[scope]]),
+            module.add_metadata(others),
+        )
+    own, others = module.graphc_others[scope]
+    instruction.set_metadata("alias.scope", own)
+    instruction.set_metadata("noalias", others)
+    return instruction
+
+
+def to_scalar(builder: Any, dtype: str, stored: Any) -> Any:
+    """A loaded value as the kernel sees it: bool as i1, float16 as float32."""
+    if dtype == "b1":
+        return builder.icmp_unsigned("!=", stored, ir.Constant(ir.IntType(8), 0))
+    return builder.fpext(stored, ir.FloatType()) if dtype == "f16" else stored
+
+
+def to_storage(builder: Any, dtype: str, value: Any) -> Any:
+    """The inverse of `to_scalar`."""
+    if dtype == "b1":
+        return builder.zext(value, ir.IntType(8))
+    return builder.fptrunc(value, ir.HalfType()) if dtype == "f16" else value
+
+
+def _buffer(checked: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def buffer(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+        """The buffer whose address is `args[index]`; `index` is a literal."""
+        if not isinstance(index, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
+        scope = index.literal_value if index.literal_value < MAX_SCOPES else -1
+        number = ir.Constant(I64, index.literal_value)
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return _memory(builder, values[0], number, dtype.dtype, checked)
+
+        return BufferType(dtype.dtype, scope, checked)(args, index, dtype), codegen
+
+    return buffer
+
+
+def _buffer_at(checked: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def buffer_at(typingctx: Any, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
+        """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
+        if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
+        number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
+        result = BufferType(dtype.dtype, number, checked)
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return _memory(builder, values[0], values[1], dtype.dtype, checked)
+
+        return result(args, types.int64, dtype, scope), codegen
+
+    return buffer_at
+
+
+def _memory(builder: Any, args: Any, index: Any, dtype: str, checked: bool) -> Any:
+    """The buffer at a place in the args, of known length where its accesses are tested."""
+    address = builder.load(builder.gep(args, [index]))
+    address = builder.inttoptr(address, STORAGE[dtype].as_pointer())
+    if not checked:
+        return address
+    count = numba_bounds.count_of(builder, args, index, WIDTH[dtype])
+    return numba_bounds.checked(builder, address, count, args, index)
+
+
+@intrinsic
+def number_at(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+    """The float32 or float64 whose bits stand in `args[index]`."""
+    if not isinstance(dtype, DTypeName) or dtype.dtype not in ("f32", "f64"):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        word = builder.load(builder.gep(values[0], [values[1]]))
+        if dtype.dtype == "f32":
+            word = builder.trunc(word, ir.IntType(32))
+        return builder.bitcast(word, STORAGE[dtype.dtype])
+
+    return SCALAR[dtype.dtype](args, types.int64, dtype), codegen
+
+
+def _local(checked: bool, poisoned: bool) -> Any:
+    @intrinsic(prefer_literal=True)
+    def local(typingctx: Any, count: Any, dtype: Any) -> Any:
+        """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
+        if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
+            return None
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            size = ir.Constant(I64, count.literal_value)
+            with builder.goto_entry_block():
+                memory = builder.alloca(STORAGE[dtype.dtype], size=size)
+                memory.align = 64
+            if poisoned:
+                numba_bounds.fill(builder, memory, count.literal_value, WIDTH[dtype.dtype])
+            if not checked:
+                return memory
+            # Kernels are one function, whose third argument is `args`.
+            args, number = builder.function.args[2], ir.Constant(I64, bounds.LOCAL)
+            return numba_bounds.checked(builder, memory, size, args, number)
+
+        return BufferType(dtype.dtype, -1, checked)(count, dtype), codegen
+
+    return local
+
+
+@type_callable(operator.getitem)
+def _type_load(context: Any) -> Any:
+    def typer(memory: Any, index: Any) -> Any:
+        if isinstance(memory, BufferType) and isinstance(index, types.Integer):
+            return SCALAR[memory.dtype]
+        return None
+
+    return typer
+
+
+@lower_builtin(operator.getitem, BufferType, types.Integer)
+def _load(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    memory = signature.args[0]
+    index = context.cast(builder, values[1], signature.args[1], types.int64)
+    pointer = numba_bounds.element(builder, values[0], index)
+    stored = builder.load(pointer, align=WIDTH[memory.dtype])
+    mark_alias(builder, stored, memory.scope)
+    return to_scalar(builder, memory.dtype, stored)
+
+
+@type_callable(operator.setitem)
+def _type_store(context: Any) -> Any:
+    def typer(memory: Any, index: Any, value: Any) -> Any:
+        if isinstance(memory, BufferType) and isinstance(index, types.Integer):
+            return types.none
+        return None
+
+    return typer
+
+
+@lower_builtin(operator.setitem, BufferType, types.Integer, types.Any)
+def _store(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    memory = signature.args[0]
+    index = context.cast(builder, values[1], signature.args[1], types.int64)
+    value = context.cast(builder, values[2], signature.args[2], SCALAR[memory.dtype])
+    pointer = numba_bounds.element(builder, values[0], index, is_store=True)
+    stored = to_storage(builder, memory.dtype, value)
+    mark_alias(builder, builder.store(stored, pointer, align=WIDTH[memory.dtype]), memory.scope)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+    """`x` where `condition` holds, else `y`: both are evaluated, no branch."""
+    if types.unliteral(x) != types.unliteral(y):
+        return None
+    ty = types.unliteral(x)
+    return ty(types.boolean, ty, ty), lambda c, b, s, v: b.select(*v)
+
+
+def _any_order(name: str) -> Any:
+    @intrinsic
+    def step(typingctx: Any, accumulator: Any, value: Any) -> Any:
+        ty = types.unliteral(accumulator)
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            if isinstance(ty, types.Float):
+                return getattr(builder, "f" + name)(*values, flags=("reassoc",))
+            return getattr(builder, name)(*values)
+
+        return ty(ty, ty), codegen
+
+    return step
+
+
+def _chosen(comparison: str) -> Any:
+    @intrinsic
+    def step(typingctx: Any, accumulator: Any, value: Any) -> Any:
+        ty = types.unliteral(accumulator)
+
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            total, new = values
+            flags = ("nnan", "nsz")
+            better = builder.fcmp_ordered(comparison, new, total, flags=flags)
+            return builder.select(better, new, total, flags=flags)
+
+        return ty(ty, ty), codegen
+
+    return step
+
+
+@intrinsic
+def lost(typingctx: Any, total: Any, value: Any) -> Any:
+    """What rounding takes from `total + value`, exactly (Knuth); 0 where the sum is not finite."""
+    ty = types.unliteral(total)
+    if not isinstance(ty, types.Float) or types.unliteral(value) != ty:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        old, new = values
+        rounded = builder.fadd(old, new)
+        part = builder.fsub(rounded, old)
+        kept = builder.fsub(old, builder.fsub(rounded, part))
+        error = builder.fadd(kept, builder.fsub(new, part))
+        known = builder.fcmp_ordered("ord", error, error)
+        return builder.select(known, error, ir.Constant(error.type, 0.0))
+
+    return ty(ty, ty), codegen
+
+
+add_any_order = _any_order("add")
+multiply_any_order = _any_order("mul")
+larger_number = _chosen(">")
+smaller_number = _chosen("<")
+
+
+@njit(inline="never", error_model="numpy")
+def fail(status: Any, site: Any, value: Any, limit: Any) -> None:
+    """Record the first error of a run in the status block."""
+    if status[0] == 0:
+        status[0] = site
+        status[1] = i64(value)
+        status[2] = i64(limit)
+
+
+DTYPES = {name: DTypeValue(name) for name in SCALAR}
+i64: Any = DTYPES["i64"]  # in a kernel, a function
+NAMES: dict[str, Any] = {
+    **DTYPES,
+    "buffer": _buffer(False),
+    "buffer_at": _buffer_at(False),
+    "number_at": number_at,
+    "local": _local(False, False),
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "select": select,
+    **numba_division.NAMES,
+    "add_any_order": add_any_order,
+    "lost": lost,
+    "multiply_any_order": multiply_any_order,
+    "larger_number": larger_number,
+    "smaller_number": smaller_number,
+    "fail": fail,
+}
+
+
+def namespace() -> dict[str, Any]:
+    """A fresh dict of every name a kernel may use, for `exec` of its source."""
+    return {**NAMES, **numba_math.NAMES, **numba_simd.NAMES}
+
+
+def checking(checks: str) -> dict[str, Any]:
+    """The names that mean something else in a kernel compiled with `Kernel.checks`."""
+    checked, poisoned = "bounds" in checks, "poison" in checks
+    found = {"local": _local(checked, poisoned)}
+    return {**found, "buffer": _buffer(True), "buffer_at": _buffer_at(True)} if checked else found

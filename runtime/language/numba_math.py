@@ -1,0 +1,118 @@
+"""Mathematical functions of the kernel language, as Numba compiles them.
+
+Each name is one intrinsic that picks a formula by its operands' type: float32 and float64
+formulas, C functions where there is none, integers, truth values. Operands have one type, which is
+the result's; only shift counts may have another, and tests give a bool. Nothing is converted
+silently: `maximum(x, 0.0)` of a float32 x doesn't type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from graphc.runtime.language import numba_float, numba_integer, numba_random
+from graphc.runtime.language.numba_terms import Term
+
+Codegen = Callable[[Any, Any, Any, Any], Any]
+UINT8 = ("bit_count",)
+
+
+def _is_signed(kind: Any) -> bool:
+    return kind.signed
+
+
+def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return formula(*(Term(builder, v) for v in values), *extra).value
+
+    return codegen
+
+
+def _unary(name: str) -> Any:
+    of_floats, of_integers = numba_float.formulas(name), numba_integer.UNARY.get(name)
+
+    @intrinsic
+    def function(typingctx: Any, x: Any) -> Any:
+        kind: Any = types.unliteral(x)
+        if kind in of_floats:
+            return kind(kind), _codegen(of_floats[kind])
+        if of_integers and isinstance(kind, types.Integer):
+            result = types.uint8 if name in UINT8 else kind
+            return result(kind), _codegen(of_integers, _is_signed(kind))
+        return None
+
+    return function
+
+
+def _binary(name: str) -> Any:
+    of_floats, of_integers = numba_float.formulas(name), numba_integer.BINARY.get(name)
+
+    @intrinsic
+    def function(typingctx: Any, x: Any, y: Any) -> Any:
+        kind: Any = types.unliteral(x)
+        if kind != types.unliteral(y):
+            return None
+        if kind in of_floats:
+            return kind(kind, kind), _codegen(of_floats[kind])
+        if of_integers and isinstance(kind, types.Integer):
+            return kind(kind, kind), _codegen(of_integers, _is_signed(kind))
+        if name in numba_integer.BOOLEAN and kind == types.boolean:
+            return kind(kind, kind), _codegen(numba_integer.BOOLEAN[name])
+        return None
+
+    return function
+
+
+def _shift(name: str) -> Any:
+    formula = numba_integer.SHIFTS[name]
+
+    @intrinsic
+    def function(typingctx: Any, x: Any, count: Any) -> Any:
+        kind: Any = types.unliteral(x)
+        if not isinstance(kind, types.Integer) or not isinstance(count, types.Integer):
+            return None
+        return kind(kind, types.unliteral(count)), _codegen(formula, _is_signed(kind))
+
+    return function
+
+
+def _test(name: str) -> Any:
+    @intrinsic
+    def function(typingctx: Any, x: Any) -> Any:
+        kind: Any = types.unliteral(x)
+        if not isinstance(kind, types.Float):
+            return None
+        return types.boolean(kind), _codegen(numba_float.TESTS[name])
+
+    return function
+
+
+def _out_of_range(target: str) -> Any:
+    bits, signed = numba_integer.TARGETS[target]
+
+    @intrinsic
+    def function(typingctx: Any, x: Any) -> Any:
+        kind: Any = types.unliteral(x)
+        if isinstance(kind, types.Float):
+            formula = _codegen(numba_integer.float_out_of_range, bits, signed)
+        elif isinstance(kind, types.Integer):
+            formula = _codegen(numba_integer.out_of_range, _is_signed(kind), bits, signed)
+        else:
+            return None
+        return types.boolean(kind), formula
+
+    return function
+
+
+NAMES: dict[str, Any] = {
+    **{name: _unary(name) for name in sorted({*numba_float.UNARY_NAMES, *numba_integer.UNARY})},
+    **{name: _binary(name) for name in sorted({*numba_float.BINARY_NAMES, *numba_integer.BINARY})},
+    **{name: _shift(name) for name in numba_integer.SHIFTS},
+    **{name: _test(name) for name in numba_float.TESTS},
+    **{f"out_of_range_{target}": _out_of_range(target) for target in numba_integer.TARGETS},
+    **numba_random.NAMES,
+}

@@ -1,0 +1,264 @@
+"""Formulas on LLVM values that read as formulas, for the mathematical functions of kernels.
+
+A `Term` is a value in a function being built, with Python's operators. A whole formula is one
+Numba intrinsic: typing it costs a fraction of what nested jitted functions cost, it is always
+inlined, and no fast-math flag touches it. Formulas are straight-line code (choices by `where`),
+which LLVM vectorises; only `loop` makes control flow.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from graphc.runtime.base import target
+
+I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+F32, F64 = ir.FloatType(), ir.DoubleType()
+BITS = {F32: I32, F64: I64}
+
+
+@functools.cache
+def has_fma() -> bool:
+    """Whether the CPU multiplies and adds with one rounding; only x86 may lack it."""
+    features = target.features().split(",")
+    return "-fma" not in features and ("+fma" in features or "+sse2" not in features)
+
+
+class Term:
+    """An LLVM value with Python's operators; a Python number beside it takes its type.
+
+    Comparisons give i1 Terms: ordered for floats (false when an operand is nan), signed for
+    integers. Of unsigned integers, `below` compares and `logical_shift` shifts to the right.
+    """
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    @property
+    def type(self) -> Any:
+        """The LLVM type."""
+        return self.value.type
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the type is float or double."""
+        return self.type in BITS
+
+    def make(self, value: Any) -> Term:
+        """A Term of an LLVM value of the same function."""
+        return Term(self.builder, value)
+
+    def lift(self, other: Any) -> Any:
+        """The LLVM value of a Term, or of a Python number as a constant of this type."""
+        return other.value if isinstance(other, Term) else ir.Constant(self.type, other)
+
+    def constant(self, number: float | int) -> Term:
+        """A constant of this type."""
+        return self.make(ir.Constant(self.type, number))
+
+    def _binary(self, name: str, other: Any) -> Term:
+        prefix = "f" if self.is_float else ""
+        return self.make(getattr(self.builder, prefix + name)(self.value, self.lift(other)))
+
+    def __add__(self, other: Any) -> Term:
+        return self._binary("add", other)
+
+    def __sub__(self, other: Any) -> Term:
+        return self._binary("sub", other)
+
+    def __mul__(self, other: Any) -> Term:
+        return self._binary("mul", other)
+
+    def __rsub__(self, other: Any) -> Term:
+        return self.make(self.lift(other)) - self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __truediv__(self, other: Any) -> Term:
+        return self.make(self.builder.fdiv(self.value, self.lift(other)))
+
+    def __rtruediv__(self, other: Any) -> Term:
+        return self.make(self.lift(other)) / self
+
+    def __neg__(self) -> Term:
+        negate = self.builder.fneg if self.is_float else self.builder.neg
+        return self.make(negate(self.value))
+
+    def __and__(self, other: Any) -> Term:
+        return self.make(self.builder.and_(self.value, self.lift(other)))
+
+    def __or__(self, other: Any) -> Term:
+        return self.make(self.builder.or_(self.value, self.lift(other)))
+
+    def __xor__(self, other: Any) -> Term:
+        return self.make(self.builder.xor(self.value, self.lift(other)))
+
+    def __invert__(self) -> Term:
+        return self.make(self.builder.not_(self.value))
+
+    def __lshift__(self, other: Any) -> Term:
+        return self.make(self.builder.shl(self.value, self.lift(other)))
+
+    def __rshift__(self, other: Any) -> Term:
+        """Arithmetic: the sign is kept."""
+        return self.make(self.builder.ashr(self.value, self.lift(other)))
+
+    def logical_shift(self, other: Any) -> Term:
+        """A shift to the right that brings in zeros."""
+        return self.make(self.builder.lshr(self.value, self.lift(other)))
+
+    def _compare(self, sign: str, other: Any) -> Term:
+        compare = self.builder.fcmp_ordered if self.is_float else self.builder.icmp_signed
+        return self.make(compare(sign, self.value, self.lift(other)))
+
+    def __lt__(self, other: Any) -> Term:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Term:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Term:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Term:
+        return self._compare(">=", other)
+
+    def equals(self, other: Any) -> Term:
+        """Whether this is `other`; `==` is left to Python."""
+        return self._compare("==", other)
+
+    def differs(self, other: Any) -> Term:
+        """Whether this is not `other`, nan included."""
+        if self.is_float:
+            return ~self.equals(other)
+        return self._compare("!=", other)
+
+    def below(self, other: Any) -> Term:
+        """The comparison of unsigned integers `self < other`."""
+        return self.make(self.builder.icmp_unsigned("<", self.value, self.lift(other)))
+
+    def is_nan(self) -> Term:
+        """Whether a float is nan."""
+        return self.make(self.builder.fcmp_unordered("uno", self.value, self.value))
+
+    def where(self, x: Any, y: Any) -> Term:
+        """x where this truth value holds, else y; one of them is a Term."""
+        model = x if isinstance(x, Term) else y
+        return self.make(self.builder.select(self.value, model.lift(x), model.lift(y)))
+
+    def call(self, name: str, *others: Any) -> Term:
+        """An LLVM intrinsic of this type on this and other operands: `x.call("sqrt")`."""
+        suffix = {F32: "f32", F64: "f64"}.get(self.type) or f"i{self.type.width}"
+        operands = [self.value, *(self.lift(o) for o in others)]
+        signature = ir.FunctionType(self.type, [self.type] * len(operands))
+        return self._call(f"llvm.{name}.{suffix}", signature, operands)
+
+    def _call(self, name: str, signature: Any, operands: list[Any]) -> Term:
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
+        return self.make(self.builder.call(function, operands))
+
+    def libm(self, name: str, *others: Term) -> Term:
+        """A function of the C library on doubles; floats go there and back."""
+        operands = [t.cast(F64).value for t in (self, *others)]
+        signature = ir.FunctionType(F64, [F64] * len(operands))
+        return self._call(name, signature, operands).cast(self.type)
+
+    def fma(self, y: Any, z: Any) -> Term:
+        """self * y + z with one rounding (of float32 without hardware for it, nearly so)."""
+        if has_fma() or self.type is F64:
+            return self.call("fma", y, z)
+        y, z = (self.make(self.lift(v)).cast(F64) for v in (y, z))
+        return (self.cast(F64) * y + z).cast(F32)
+
+    def cast(self, kind: Any) -> Term:
+        """A float in the other float type."""
+        if self.type is kind:
+            return self
+        convert = self.builder.fpext if kind is F64 else self.builder.fptrunc
+        return self.make(convert(self.value, kind))
+
+    def bits(self) -> Term:
+        """The bits of a float as an integer of its size."""
+        return self.make(self.builder.bitcast(self.value, BITS[self.type]))
+
+    def as_float(self) -> Term:
+        """The float whose bits these are."""
+        return self.make(self.builder.bitcast(self.value, F32 if self.type is I32 else F64))
+
+    def to_int(self, kind: Any = I32) -> Term:
+        """A float's whole part; it must fit."""
+        return self.make(self.builder.fptosi(self.value, kind))
+
+    def to_float(self, kind: Any) -> Term:
+        """A signed integer as a float."""
+        return self.make(self.builder.sitofp(self.value, kind))
+
+    def resize(self, kind: Any, signed: bool = False) -> Term:
+        """An integer in another size: cut, or extended by its sign or by zeros."""
+        if kind.width <= self.type.width:
+            value = self.builder.trunc(self.value, kind) if kind is not self.type else self.value
+            return self.make(value)
+        return self.make((self.builder.sext if signed else self.builder.zext)(self.value, kind))
+
+    def opaque(self) -> Term:
+        """The same integer, of which LLVM knows nothing; a loop around it is not vectorised."""
+        if isinstance(self.value, ir.Constant):
+            return self
+        kind = ir.FunctionType(self.type, [self.type])
+        return self.make(self.builder.asm(kind, "", "=r,0", [self.value], False))
+
+    def abs(self) -> Term:
+        """The absolute value; the least integer stays as it is."""
+        return self.call("fabs") if self.is_float else (self < 0).where(-self, self)
+
+    def sign_of(self, other: Term) -> Term:
+        """This float with the sign of `other`."""
+        return self.call("copysign", other)
+
+    def at_most(self, limit: float) -> Term:
+        """The smaller of a float and a number; nan stays."""
+        return (self > limit).where(limit, self)
+
+    def at_least(self, limit: float) -> Term:
+        """The larger of a float and a number; nan stays."""
+        return (self < limit).where(limit, self)
+
+
+def polynomial(x: Term, coefficients: Sequence[float]) -> Term:
+    """The polynomial in x with these coefficients, lowest first, by Horner's rule."""
+    total = x.constant(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total = total.fma(x, coefficient)
+    return total
+
+
+def loop(
+    first: Sequence[Term],
+    condition: Callable[..., Term],
+    step: Callable[..., Sequence[Term]],
+) -> list[Term]:
+    """`while condition(*state): state = step(*state)`; returns the last state."""
+    builder = first[0].builder
+    before = builder.block
+    head = builder.append_basic_block("loop.head")
+    body = builder.append_basic_block("loop.body")
+    after = builder.append_basic_block("loop.after")
+    builder.branch(head)
+    builder.position_at_end(head)
+    phis = [builder.phi(t.type) for t in first]
+    state = [t.make(phi) for t, phi in zip(first, phis)]
+    builder.cbranch(condition(*state).value, body, after)
+    builder.position_at_end(body)
+    following = step(*state)
+    end = builder.block
+    builder.branch(head)
+    for phi, start, next_one in zip(phis, first, following):
+        phi.add_incoming(start.value, before)
+        phi.add_incoming(next_one.value, end)
+    builder.position_at_end(after)
+    return state

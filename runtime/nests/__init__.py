@@ -1,0 +1,1 @@
+"""Kernels of ops that no fused body holds: scans, scatters, sorts, windows."""

@@ -1,0 +1,96 @@
+"""Loop nests that write where an index says: scatter_add, index_add, index_update.
+
+Each turn of the parallel loop owns its part of the result (a chunk of columns of one outer place)
+and applies all updates to it in the order of the index: no two threads write one element, and
+the result does not depend on their number. An index outside the axis is recorded and skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphc.core.dtypes import DType
+from graphc.core.ir import Node, tensor_type
+from graphc.runtime.base.kernel import Kernel
+from graphc.runtime.base.step import Argument, Number, Site, StatusBlock, Step, Value
+from graphc.runtime.nests import shared as nest
+
+HEAD = """def {name}(args, lo, hi):
+    x = buffer(args, 0, {dtype})
+    index = buffer(args, 1, {index})
+    updates = buffer(args, 2, {dtype})
+    y = buffer(args, 3, {dtype})
+    status = buffer(args, 4, i64)
+    site = args[5]
+    n = args[6]
+    m = args[7]
+    inner = args[8]
+    chunks = args[9]
+    for p in range(lo, hi):
+        outer = quotient(p, chunks)
+        first = remainder(p, chunks) * {chunk}
+        width = min({chunk}, inner - first)
+        base = outer * n * inner + first
+        for k in range(n):
+            for j in range(base + k * inner, base + k * inner + width):
+                y[j] = x[j]
+        for k in range(m):
+            source = (outer * m + k) * inner + first
+"""
+# One index for a whole row of updates.
+ROWS = """            place = i64(index[k])
+            if place < {least} or place >= n:
+                fail(status, site, place, n)
+            else:
+                if place < 0:
+                    place = place + n
+                row = base + place * inner
+                for j in range(width):
+                    y[row + j] = {value}
+"""
+# One index for each update.
+ALONG = """            for j in range(width):
+                place = i64(index[source + j])
+                if place < {least} or place >= n:
+                    fail(status, site, place, n)
+                else:
+                    if place < 0:
+                        place = place + n
+                    row = base + place * inner
+                    y[row + j] = {value}
+"""
+
+
+def scatter(name: str) -> Callable[[Node], list[Step]]:
+    """The lowering of scatter_add, index_add or index_update: a node to its step."""
+
+    def lower(node: Node) -> list[Step]:
+        x, index = tensor_type(node.inputs[0]), tensor_type(node.inputs[1])
+        axis = node.attr("axis")
+        outer, size, inner = nest.around(x.shape, axis)
+        count = tensor_type(node.inputs[2]).shape[axis]
+        parts = nest.chunks(inner)
+        values = (*(Value(operand) for operand in node.inputs), Value(node))
+        numbers = tuple(Number(s) for s in (size, count, inner, parts))
+        args: tuple[Argument, ...] = (*values, StatusBlock(), Site(node), *numbers)
+        kernel = scatter_kernel(name, x.dtype, index.dtype)
+        work = nest.grain((size + count) * nest.CHUNK)
+        return [Step(kernel, args, outer * parts, node, work)]
+
+    return lower
+
+
+def scatter_kernel(name: str, dtype: DType, index: DType) -> Kernel:
+    """The kernel for one dtype of elements and one of indices."""
+    new = "updates[source + j]"
+    if name != "index_update":
+        new = f"y[row + j] | {new}" if dtype.kind == "bool" else f"y[row + j] + {new}"
+        new = f"{nest.wide(dtype)}({new})"
+    # Beyond int64 an unsigned index turns negative, and none of them counts from the end.
+    least = "0" if index.kind == "uint" else "-n"
+    title = f"{name}_{dtype.short}_{index.short}"
+    body = HEAD + (ALONG if name == "scatter_add" else ROWS)
+    source = body.format(
+        name=title, dtype=dtype.short, index=index.short, chunk=nest.CHUNK, least=least, value=new
+    )
+    return Kernel(title, source)

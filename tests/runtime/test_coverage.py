@@ -1,0 +1,89 @@
+"""Kernels on shadow memory: planted faults in single elements are found, and named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+import graphc as gc
+from graphc.core.ir import Graph
+from graphc.errors import InternalError
+from graphc.passes.fusion.fuse import fuse
+from graphc.runtime.base import homes
+from graphc.runtime.base.step import Step
+from graphc.runtime.checks.coverage import check_elements
+from graphc.runtime.checks.verify_steps import verify_lowering
+from graphc.runtime.lower import lower
+
+
+def _graph() -> Graph:
+    n = gc.dim("n", min=1)
+    x, w = gc.input("x", (n, 5)), gc.input("w", (5, 4))
+    return fuse(Graph.of("g", [x, w], [gc.softmax(x @ w, 1)]))
+
+
+def _changed(steps: list[Step], op: str, change: Callable[[str], str]) -> list[Step]:
+    found = []
+    for step in steps:
+        source = step.kernel.source
+        if step.node.op.name == op:
+            source = change(source)
+        found.append(replace(step, kernel=replace(step.kernel, source=source)))
+    assert any(a.kernel is not b.kernel and a.kernel != b.kernel for a, b in zip(found, steps))
+    return found
+
+
+def _fault(op: str, change: Callable[[str], str]) -> str:
+    graph = _graph()
+    with pytest.raises(InternalError) as caught:
+        verify_lowering(graph, _changed(lower(graph), op, change), {"n": 3})
+    assert "at test_coverage.py:" in str(caught.value)
+    return caught.value.what
+
+
+def test_a_sound_program_is_run_to_its_end() -> None:
+    graph = _graph()
+    assert check_elements(graph, homes.settle(graph, lower(graph)))
+    assert not check_elements(graph, homes.settle(graph, lower(graph)), {"n": 1000})
+
+
+def test_an_element_of_a_result_that_is_never_written() -> None:
+    what = _fault("fused", lambda s: s.replace("range(lo, hi)", "range(lo, hi - 1)"))
+    assert what == (
+        "4 elements of output 0 of g are never written, the first is 8 in row-major order"
+    )
+
+
+def test_an_element_that_is_read_before_it_is_written() -> None:
+    what = _fault("matmul", lambda s: s.replace("out, at, n, skip,", "out, at, n, skip + 1,"))
+    memory = "(result 0 of matmul|scratch memory '.*')"
+    assert re.fullmatch(
+        rf"kernel \w+ reads element \d+ of {memory} before anything writes it", what
+    )
+
+
+def test_an_element_outside() -> None:
+    what = _fault("fused", lambda s: re.sub(r"r0\[(.*?)\] =", r"r0[\1 + 1] =", s))
+    assert re.fullmatch(r"kernel \w+ writes index 12 of a buffer of 12", what)
+
+
+def test_slices_that_touch_one_element() -> None:
+    x = gc.input("x", (40,))
+    graph = Graph.of("g", [x], [gc.exp(x)])
+    (step,) = _changed(lower(graph), "exp", lambda s: re.sub(r"r0\[(i\d+)\] =", r"r0[\1 % 7] =", s))
+    with pytest.raises(InternalError, match="which another slice of its parallel range writes"):
+        verify_lowering(graph, [replace(step, grain=5)])
+
+
+def test_columns_scatters_sorts_and_convolutions_pass() -> None:
+    x, w = gc.input("x", (2, 2, 5, 4)), gc.input("w", (2, 2, 3, 3))
+    i = gc.input("i", (3,), gc.int64)
+    y = gc.conv(x, w, padding=1, stride=2)
+    loss = gc.sum(gc.var(x, 0)) + gc.sum(y * y)
+    outputs = [loss, *gc.grad(loss, [x, w]), gc.argsort(x, 3), gc.cumsum(x, 1), gc.take(x, i, 0)]
+    outputs += [gc.pad(x, 1), gc.concat([x, x], 2), gc.mean(x, (0, 2)), gc.max(x)]
+    graph = fuse(Graph.of("g", [x, w, i], outputs))
+    assert check_elements(graph, homes.settle(graph, lower(graph)), limit=100_000)

@@ -1,0 +1,43 @@
+"""Every example runs as a user would run it, and the digits are learnt."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
+def _run(name: str, *arguments: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", [n for n in EXAMPLES if n != "digits.py"])
+def test_example_runs(name: str, tmp_path: Path) -> None:
+    assert _run(name, cwd=tmp_path).strip()
+
+
+@pytest.mark.parametrize("name", [n for n in EXAMPLES if n != "digits.py"])
+def test_example_is_short(name: str) -> None:
+    assert len((ROOT / "examples" / name).read_text().splitlines()) < 80
+
+
+def test_the_digits_are_learnt(tmp_path: Path) -> None:
+    printed = _run("digits.py", "--out", str(tmp_path / "dump"), cwd=tmp_path)
+    found = re.search(r"([\d.]+)% on 360 held-out digits", printed)
+    assert found, printed
+    assert float(found.group(1)) >= 97.0
+    assert (tmp_path / "dump").is_dir() and list((tmp_path / "dump").iterdir())

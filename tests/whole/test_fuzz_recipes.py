@@ -1,0 +1,145 @@
+"""The graph fuzzer: a short run, samples of the enumerations, and that it finds what is wrong."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz import campaign, compare, recipe, systematic
+from fuzz.generate import generate
+from fuzz.recipe import Input, Recipe
+
+import graphc as gc
+from graphc.core.ir import OPS, Graph, all_nodes, rebuild
+
+warnings.filterwarnings("ignore", category=RuntimeWarning, module="fuzz|numpy|scipy")
+LEVELS = ("O0", "O1", "O2", "O3")
+
+
+def _clean(report: campaign.Report) -> None:
+    assert not report.found, "\n".join(report.texts())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("first", [0, 1000])
+def test_random_programs_mean_the_same_in_every_way(first: int) -> None:
+    _clean(campaign.run(range(first, first + 100), compiled=False))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_random_programs_compiled() -> None:
+    _clean(campaign.run(range(5000, 5008), compiled=True))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "every"), [("losses", 301), ("reductions", 53), ("views", 301)])
+def test_enumerated_programs(name: str, every: int) -> None:
+    make, count = systematic.recipes(name)
+    _clean(campaign.run(range(0, count, every), compiled=False, make=make))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_many_random_programs() -> None:
+    _clean(campaign.run(campaign.until(60, 20_000), compiled=False))
+    _clean(campaign.run(campaign.until(60, 50_000), compiled=True))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("level", ["O1", "O3"])
+@pytest.mark.parametrize(("name", "every"), [("losses", 101), ("reductions", 17), ("views", 101)])
+def test_more_enumerated_programs(name: str, every: int, level: str) -> None:
+    make, count = systematic.recipes(name, level)
+    _clean(campaign.run(range(5, count, every), compiled=False, make=make))
+
+
+def _program(*lines: tuple[str, str], outputs: tuple[str, ...], **more: Any) -> Recipe:
+    rng = np.random.default_rng(0)
+    inputs = {
+        f"x{k}": Input("float32", (4, 3), rng.standard_normal((4, 3)).astype(np.float32))
+        for k in range(2)
+    }
+    return recipe.used(Recipe(inputs, lines, outputs, **more))
+
+
+def test_a_sum_of_nothing_beside_other_reductions() -> None:
+    lines = (
+        ("v0", "x0[:, 3:]"), ("v1", "gc.where(gc.prod(x0, keepdims=True) > x0, x1, x0)"),
+        ("v2", "gc.max(v1) + gc.sum(v0 * v0)"),
+    )  # fmt: skip
+    for level in LEVELS:
+        finding = compare.check(_program(*lines, outputs=("v2",), level=level))
+        assert finding is None, finding.text
+
+
+def _broken(graph: Graph) -> Graph:
+    """A pass with a fault: every flip is taken away."""
+
+    def visit(node: Any) -> Any:
+        if node.op.name == "slice" and -1 in node.attr("steps"):
+            return node.inputs[0]
+        return node
+
+    return rebuild(graph, visit)
+
+
+def test_a_wrong_pass_is_found_and_reduced_to_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    optimize = compare.optimize
+
+    def wrong(graph: Graph, level: str) -> Any:
+        final, history = optimize(graph, level)
+        return _broken(final), history
+
+    monkeypatch.setattr(compare, "optimize", wrong)
+    given = _program(
+        ("v0", "gc.tanh(x0)"), ("v1", "v0[::-1]"), ("v2", "gc.sum(v1 * x1, axis=0)"),
+        ("v3", "v2 - gc.mean(x1)"), outputs=("v3", "v0"), level="O1", threads=2,
+    )  # fmt: skip
+    report = campaign.run([0], compiled=False, make=lambda _: given)
+    ((_, found, finding),) = report.found.values()
+    assert finding.kind == "simulated value"
+    assert found.lines == (("v1", "x0[::-1]"),)
+    (text,) = report.texts()
+    scope: dict[str, Any] = {"gc": gc, "np": np, "FN": gc.operators.FUNCTIONS}
+    exec(text, scope)
+    scope["test_found"]()  # the public API is sound, so the printed test passes
+
+
+def test_a_wrong_meaning_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = _program(("v0", "gc.cumsum(x0, axis=1)"), outputs=("v0",))
+    assert compare.check(given) is None
+    monkeypatch.setattr(recipe.Meaning, "cumsum", staticmethod(lambda x, axis: np.cumsum(x, 0)))
+    assert compare.check(given).kind == "meaning"  # type: ignore[union-attr]
+
+
+def test_a_wrong_gradient_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = _program(
+        ("v0", "gc.sum(gc.sin(x0) * x1)"), ("g0", "gc.grad(v0, [x0])[0]"), outputs=("g0",)
+    )
+    assert compare.check(given) is None
+    wrong = replace(OPS["sin"], vjp=lambda node, ct: (ct * gc.sin(node.inputs[0]),))
+    monkeypatch.setattr(gc, "sin", lambda x: wrong(x))
+    assert compare.check(given).kind == "slope"  # type: ignore[union-attr]
+
+
+def test_a_crash_is_a_finding() -> None:
+    def make(seed: int) -> Recipe:
+        return _program(("v0", "np.testing.assert_(0)"), outputs=("v0",))
+
+    report = campaign.run([0], compiled=False, make=make, shrink=False)
+    assert list(report.found) == ["build AssertionError utils.py:assert_"]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_recipes_are_the_same_every_time_and_reach_most_of_the_table() -> None:
+    first, again = generate(7), generate(7)
+    assert (first.lines, first.outputs, first.level) == (again.lines, again.outputs, again.level)
+    seen: set[str] = set()
+    for seed in range(350):
+        built = recipe.build(generate(seed))
+        seen.update(node.op.name for node in all_nodes(built.graph))
+    assert len(seen & set(OPS)) > 90

@@ -1,0 +1,58 @@
+"""What `import graphc` brings: every public function, and nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import graphc as gc
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.facade import FACE
+
+HEAVY = ("numba", "scipy", "networkx", "llvmlite", "sklearn", "rich")
+
+WARM = """
+import sys
+import numpy as np
+import graphc as gc
+x = gc.input("x", (gc.dim("n"), 8))
+w = gc.parameter("w", np.ones((8, 4), np.float32))
+loss = gc.mean(gc.tanh(x @ w))
+step = gc.compile([x], loss, updates={w: w - 0.1 * gc.grad(loss, w)})
+step(np.ones((3, 8), np.float32))
+print(step.stats.compiled, "numba" in sys.modules)
+"""
+
+
+def _python(source: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_brings_no_heavy_package() -> None:
+    printed = _python(f"import graphc, sys; print([m for m in {HEAVY!r} if m in sys.modules])")
+    assert printed.strip() == "[]"
+
+
+def test_a_warm_start_compiles_nothing_and_imports_no_numba() -> None:
+    _python(WARM)
+    assert _python(WARM).split() == ["0", "False"]
+
+
+def test_every_public_function_is_exported_by_name() -> None:
+    hidden = {"getitem"}
+    assert set(FUNCTIONS) - hidden <= set(gc.__all__)
+    assert set(FACE) - hidden <= set(gc.__all__)
+    for name in set(FACE) - hidden:
+        assert getattr(gc, name) is FACE[name]
+
+
+def test_every_exported_name_is_there_and_documented() -> None:
+    assert len(set(gc.__all__)) == len(gc.__all__)
+    for name in gc.__all__:
+        thing = getattr(gc, name)
+        if callable(thing):
+            assert thing.__doc__, name
