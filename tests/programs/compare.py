@@ -15,6 +15,7 @@ import numpy as np
 from lowering import run_lowered
 
 import graphc as gc
+from graphc.core.ir import toposort
 from graphc.passes.pipeline import optimize
 
 from .corpus import PROGRAMS, Program
@@ -148,7 +149,7 @@ def in_python(
 ) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
     """Values and gradients by the lowered graph, its kernels run as plain Python over garbage."""
     inputs, results, gradients = build(entry, dtype, sizes, symbolic)
-    fixed = [n for n in gc.ir.toposort((*results, *gradients)) if n.op.name == "constant"]
+    fixed = [n for n in toposort((*results, *gradients)) if n.op.name == "constant"]
     graph = gc.Graph.of(entry.name, inputs + fixed, results + gradients)
     final, _ = optimize(graph, level)
     numbers = {entry.symbolic: sizes[entry.symbolic]} if symbolic and entry.symbolic else {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.core.ir import Node
+from graphc.core.ir import Node, toposort
 
 LEVELS = ("O0", "O1", "O2", "O3")
 RNG = np.random.default_rng(5)
@@ -61,7 +61,7 @@ PROGRAMS: dict[str, tuple[Any, Any]] = {
 def test_sums_over_unlike_axes_are_those_of_numpy(name: str, level: str) -> None:
     build, reference = PROGRAMS[name]
     output = build()
-    used = [i for i in (x, w, b) if i in gc.ir.toposort((output,))]
+    used = [i for i in (x, w, b) if i in toposort((output,))]
     values = [dict(zip((x, w, b), (X, W, B)))[i] for i in used]
     program = gc.compile(used, output, level=level)
     wanted = reference(*(a.astype("d") for a in (X, W, B)))
