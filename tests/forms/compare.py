@@ -35,8 +35,7 @@ def evaluate(T: Any, text: str) -> Outcome:
         found = arrays(eval(text, names))
     except Exception as error:
         return Outcome(None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:90]}")
-    changed = [n for n in DATA if text.startswith(n + ".") and "_(" in text]
-    return Outcome(found + [arrays(names[n])[0] for n in changed])
+    return Outcome(found + [arrays(names[n])[0] for n in _changed(text)])
 
 
 def compiled(gc: Any, text: str) -> Outcome:
@@ -51,8 +50,13 @@ def compiled(gc: Any, text: str) -> Outcome:
         found = arrays(gc.jit.compile(function)(*(given[n] for n in names)))
     except Exception as error:
         return Outcome(None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:90]}")
-    changed = [n for n in DATA if text.startswith(n + ".") and "_(" in text]
-    return Outcome(found + [arrays(given[n])[0] for n in changed])
+    return Outcome(found + [arrays(given[n])[0] for n in _changed(text)])
+
+
+def _changed(text: str) -> list[str]:
+    """The tensors that a form may write into."""
+    in_place = {n for n in DATA if text.startswith(n + ".") and "_(" in text}
+    return [n for n in DATA if n in in_place or f"out={n})" in text]
 
 
 def _uses(text: str, name: str) -> bool:

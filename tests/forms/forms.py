@@ -144,11 +144,32 @@ def all_forms(torch: Any, gc: Any) -> list[str]:
     for name in shared_names(torch.Tensor, gc.Tensor):
         for text, first in itertools.product(_written(torch, name), FIRST):
             found[f"{first}.{name}({text})"] = None
-    for text in FUNCTIONAL:
+    for text in [*_with_out(torch, gc), *FUNCTIONAL]:
         found[text] = None
     for text, first in itertools.product(OPERATORS, FIRST):
         found[text.replace("$", first)] = None
     return [text for text in found if not _is_undefined(text)]
+
+
+OUT = (
+    "T.empty(0)", "T.empty(0, dtype=T.float64)", "T.empty(0, dtype=T.int64)", "T.ones(3, 4, 2)",
+    "T.empty(0, dtype=T.bool)", "x", "k", "T.ones(4, dtype=T.float16)",
+    "(T.empty(0), T.empty(0, dtype=T.int64))", "(T.empty(0), T.empty(0))",
+)  # fmt: skip
+
+
+def _with_out(torch: Any, gc: Any) -> Iterator[str]:
+    """Functions that write into a tensor: new and empty, of other dtypes, of the right shape, and
+    one of their operands."""
+    for name in shared_names(torch, gc):
+        for text, first, out in itertools.product(_written(torch, name)[:8], "xvkb", OUT):
+            yield f"T.{name}({first}{', ' if text else ''}{text}, out={out})"
+    for name, text in itertools.product(("cat", "stack", "hstack", "vstack", "row_stack"), OUT):
+        yield f"T.{name}([x, y], out={text})"
+        yield f"T.{name}((v, v), out={text})"
+    made = ("zeros(3)", "ones(2, 2)", "full((4,), 2)", "arange(4)", "linspace(0, 3, 4)", "eye(3)")
+    for text, out in itertools.product(made, OUT):
+        yield f"T.{text[:-1]}, out={out})"
 
 
 def _is_undefined(text: str) -> bool:
@@ -156,6 +177,10 @@ def _is_undefined(text: str) -> bool:
     parts = re.match(r"(\w)\.(\w+_)\((.*)", text)
     if parts is not None and re.search(rf"\b{parts[1]}\b", parts[3]):
         return True  # an operand is overwritten while it is read
+    if re.search(r"^T\.(a?m(ax|in)|arg|mean|norm|prod|std|sum|var).*\b([xk])\b.*, out=\3\)", text):
+        return True  # PyTorch clears its target before it reads it
+    if text.startswith(("T.searchsorted(v, ", "v.searchsorted(")):
+        return True  # of no sorted sequence
     if re.search(r"\be\b", text) and re.search(r"@|matmul", text) and "k" in text:
         return True  # of no element it lets two dtypes pass
     return text.startswith("F.lp_pool1d(k")  # averages of integers, cut before their root

@@ -21,6 +21,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.elementwise import binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.out import TAKES_OUT, call_into, with_out
 from graphc.errors import ArgumentError
 from graphc.ops.declare import check_axis
 
@@ -200,11 +201,14 @@ def face(name: str) -> Callable[..., Any]:
     symbolic = FUNCTIONS.get(name)
     own = EAGER.get(name)
     if symbolic is None or name in MAKERS:
-        return own  # type: ignore[return-value]
+        return with_out(name, own)  # type: ignore[arg-type]
     form = own if own is not None else eager_form(name, symbolic)
+    takes_out = name in TAKES_OUT
 
     @functools.wraps(own if own is not None and own.__doc__ else symbolic)
     def apply(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and takes_out and "out" in kwargs:
+            return call_into(name, form, args, kwargs)
         if args and isinstance(args[0], Tensor):
             if len(args) == 1 or not _any_symbolic(args):
                 return form(*args, **kwargs)

@@ -56,11 +56,11 @@ def data_array(data: Any, dtype: Any = None) -> np.ndarray:
     if dtype is not None:
         if not hasattr(data, "__array__"):
             check_fits(array, as_dtype(dtype))
-        return np.ascontiguousarray(array.astype(_numpy(dtype))).reshape(array.shape)
+        return array.astype(_numpy(dtype), order="C")
     typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
     if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
         array = array.astype(promotion.get_default_dtype().numpy)
-    return np.ascontiguousarray(array).reshape(array.shape)
+    return np.asarray(array, order="C")
 
 
 def check_fits(array: np.ndarray, dtype: DType) -> None:
