@@ -20,8 +20,8 @@ from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.elementwise import binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
+from graphc.eager.engine.out import TAKES_OUT, call_into, with_out
 from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.eager.out import TAKES_OUT, call_into, with_out
 from graphc.errors import ArgumentError
 from graphc.ops.declare import check_axis
 

@@ -178,11 +178,6 @@ def check_leaf_view(target: Tensor) -> None:
             raise leaf_written()
 
 
-def is_held(target: Tensor) -> bool:
-    """Whether a tensor is a view of another, or others are views of it."""
-    return target._view is not None or any(ref() is not None for ref in target._views or ())
-
-
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The in-place form of an operation: `add_` of `add`.
 
@@ -207,4 +202,4 @@ def zero_cost_copy(target: Tensor, array: Any) -> None:
     target.version().count += 1
 
 
-__all__ = ["check_leaf_view", "in_place", "is_held", "write"]
+__all__ = ["check_leaf_view", "in_place", "write"]

@@ -24,7 +24,6 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tensor import Tensor
-from graphc.eager.functions.inplace import is_held
 from graphc.errors import ArgumentError, DTypeError, GradientError, GraphcWarning, ShapeError
 
 _NAMES = """
@@ -170,6 +169,11 @@ def _write(name: str, target: Tensor, value: Tensor) -> None:
     else:
         _resize(name, target, value)
         store(target, value)
+
+
+def is_held(target: Tensor) -> bool:
+    """Whether a tensor is a view of another, or others are views of it."""
+    return target._view is not None or any(ref() is not None for ref in target._views or ())
 
 
 def _resize(name: str, target: Tensor, value: Tensor) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.eager.engine.out import TAKES_OUT
 from graphc.eager.facade import FACE
-from graphc.eager.out import TAKES_OUT
 from graphc.errors import ArgumentError, DTypeError, GradientError, GraphcWarning, ShapeError
 
 R = np.random.default_rng(3)
