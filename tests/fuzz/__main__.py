@@ -1,5 +1,5 @@
-"""python -m tests.fuzz --minutes N [--seed S] [--verify-only]
-python -m tests.fuzz --enumerate losses|reductions|views [--verify-only] [--every K]
+"""python -m tests.fuzz --minutes N [--seed S] [--verify-only] [--small]
+python -m tests.fuzz --enumerate elements|losses|pairs|reductions|views [--verify-only] [--every K]
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import os
 import sys
 import tempfile
 import warnings
+from contextlib import nullcontext
 
-ENUMERATIONS = ("losses", "reductions", "views")
+ENUMERATIONS = ("elements", "losses", "pairs", "reductions", "views")
 
 
 def main() -> int:
@@ -28,6 +29,9 @@ def main() -> int:
         "--enumerate", choices=ENUMERATIONS, help="all cases instead of random ones"
     )
     parser.add_argument("--every", type=int, default=1, help="only each K-th case")
+    parser.add_argument(
+        "--small", action="store_true", help="blocks, tiles and slices of a few elements"
+    )
     parser.add_argument("--level", default="O2", help="of enumerated cases")
     parser.add_argument("--cache", help="the folder of compiled kernels, kept; else a fresh one")
     chosen = parser.parse_args()
@@ -41,6 +45,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from .campaign import run, until
     from .generate import generate
     from .systematic import recipes
+    from .thresholds import small
 
     warnings.simplefilter("ignore")
     if chosen.enumerate:
@@ -51,7 +56,8 @@ def _run(chosen: argparse.Namespace) -> int:
         seeds = range(chosen.seed, chosen.seed + chosen.graphs) if chosen.graphs else (
             until(chosen.minutes * 60, chosen.seed))  # fmt: skip
     tell = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
-    report = run(seeds, not chosen.verify_only, make, tell)
+    with small() if chosen.small else nullcontext():
+        report = run(seeds, not chosen.verify_only, make, tell)
     for text in report.texts():
         print(text)
     rate = 60 * report.graphs / max(report.elapsed_s, 1e-9)

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
+from graphc.core import dims
 from graphc.core.ir import toposort
+from graphc.core.types import TensorType
 from graphc.errors import GraphcError, InternalError
 
 from . import recipe as recipes
@@ -23,7 +25,12 @@ from .meaning import FLOATS, INTEGERS, Meaning
 from .recipe import Input, Recipe
 
 LARGEST = {"float16": 60.0, "float32": 3e3, "float64": 3e3}
+LARGE_LARGEST = {"float16": 60.0, "float32": 1e6, "float64": 1e6}
 ELEMENTS = 600
+# Sizes about which kernels change: blocks of sums, lanes, tiles, slices of threads.
+EDGES = (63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 1000, 1023, 1024, 1025, 2049, 4097)
+LARGE_ELEMENTS = 60_000
+MANY = (1, 7, 255, 257, 1000, 1025, 4097, 16_385, 32_769, 70_001)
 SIZES = (1, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8, 9, 16, 17, 33)
 OTHER_SIZES = (1, 2, 3, 5, 7, 16, 19, 35)
 
@@ -46,12 +53,29 @@ class Growing:
             self.dtype in FLOATS and rng.random() < 0.06
         )  # nan, infinities, zeros of both signs
         self.extents = [rng.choice(SIZES) for _ in range(rng.choice((1, 2, 2, 3)))]
+        self.large = rng.random() < 0.05
+        self.most = LARGE_ELEMENTS if self.large else ELEMENTS
         if rng.random() < 0.04:
             self.extents.append(0)
         self.sizes: list[dict[str, int]] = [{}]
-        if rng.random() < 0.25 and self.extents[0]:
-            self.sizes = [{"n": self.extents[0]}, {"n": rng.choice(OTHER_SIZES)}]
+        self._choose_sizes()
         self.arrays = [{} for _ in self.sizes]
+
+    def _choose_sizes(self) -> None:
+        """What symbolic sizes there are, and what they are bound to in each run."""
+        rng = self.rng
+        if self.large and rng.random() < 0.5:
+            self.extents = [rng.choice(EDGES), *self.extents[:2]]
+        elif self.large or (rng.random() < 0.25 and self.extents[0]):
+            others = MANY if self.large else OTHER_SIZES
+            self.extents[0] = self.extents[0] or 2
+            self.sizes = [{"n": self.extents[0]}]
+            self.sizes += [{"n": rng.choice(others)} for _ in range(rng.choice((1, 1, 2)))]
+            if self.large:
+                self.sizes[-1]["n"] = rng.choice(MANY[2:])
+            elif len(self.extents) > 1 and rng.random() < 0.4:
+                for k, sizes in enumerate(self.sizes):
+                    sizes["m"] = rng.choice((0, *OTHER_SIZES)) if k else self.extents[1]
 
     # Values
 
@@ -59,18 +83,19 @@ class Growing:
         """A fresh name."""
         return f"{stem}{sum(k[0] == stem for k in self.nodes)}"
 
-    def shape(self, least: int = 0, most: int = 3) -> tuple[int | str, ...]:
+    def shape(self, least: int = 0, most: int = 4) -> tuple[int | str, ...]:
         """A shape of the recipe's sizes."""
-        rank = self.rng.choice([r for r in (0, 1, 1, 2, 2, 2, 3) if least <= r <= most])
+        rank = self.rng.choice([r for r in (0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4) if least <= r <= most])
         found: list[int | str] = [
             self.rng.choice([*self.extents, 1] if self.rng.random() < 0.3 else self.extents)
             for _ in range(rank)
         ]
-        while self.elements(found) > ELEMENTS:
+        while self.elements(found) > self.most // (8 if self.large else 1):
             found[self.rng.randrange(rank)] = self.rng.choice((1, 2, 3))
-        if len(self.sizes) > 1:
-            found = ["n" if d == self.sizes[0]["n"] and self.rng.random() < 0.7 else d
-                     for d in found]  # fmt: skip
+        for symbol, size in self.sizes[0].items():
+            found = [symbol if d == size and self.rng.random() < 0.7 else d for d in found]
+        if self.large and len(self.sizes) > 1 and found.count("n") > 1:
+            found = ["n", *(3 if d == "n" else d for d in found[1:])]
         return tuple(found)
 
     @staticmethod
@@ -79,15 +104,23 @@ class Growing:
         return int(np.prod([40 if isinstance(d, str) else d for d in shape]))
 
     def add_input(
-        self, shape: Sequence[int | str], dtype: str | None = None, state: bool = False
+        self,
+        shape: Sequence[int | str],
+        dtype: str | None = None,
+        state: bool = False,
+        low: int = -9,
+        high: int = 10,
     ) -> str:
-        """A new input with random values."""
+        """A new input with random values; integers in low..high - 1."""
         dtype = dtype or self.dtype
         name = self.named("x")
-        values = []
+        if state:  # has the same value in every run
+            shape = [self.sizes[0].get(d, d) if isinstance(d, str) else d for d in shape]
+        values: list[np.ndarray] = []
         for sizes in self.sizes:
             concrete = tuple(sizes.get(d, d) if isinstance(d, str) else d for d in shape)
-            values.append(self._values(concrete, dtype))
+            again = state and values
+            values.append(values[0] if again else self._values(concrete, dtype, low, high))
         given = Input(dtype, tuple(shape), values[0], state, tuple(values[1:]))
         self.inputs[name] = given
         self.nodes[name] = recipes.placeholder(name, given)
@@ -95,7 +128,7 @@ class Growing:
             arrays[name] = value.astype(np.float64) if value.dtype.kind == "f" else value
         return name
 
-    def _values(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    def _values(self, shape: tuple[int, ...], dtype: str, low: int, high: int) -> np.ndarray:
         kind = np.dtype(dtype).kind
         if kind == "b":
             return self.draw.integers(0, 2, shape).astype(bool)
@@ -105,8 +138,8 @@ class Growing:
                 odd = self.draw.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], values.shape)
                 values = np.where(self.draw.random(values.shape) < 0.25, odd, values)
             return values.astype(dtype)
-        low = 0 if kind == "u" else -9
-        return np.asarray(self.draw.integers(low, 10, shape)).astype(dtype)
+        low = max(low, 0) if kind == "u" else low
+        return np.asarray(self.draw.integers(low, high, shape)).astype(dtype)
 
     def kind(self, name: str) -> str:
         """Of a value's dtype: b, i, u or f."""
@@ -153,11 +186,6 @@ class Growing:
     def add(self, text: str, name: str = "") -> str | None:
         """Try a line; its name if it is kept."""
         name = name or self.named("v")
-        with np.errstate(all="ignore"):
-            try:
-                means = [recipes.evaluate(text, a, Meaning) for a in self.arrays]
-            except (ValueError, IndexError, TypeError, ZeroDivisionError, KeyError):
-                means = None
         try:
             node = recipes.evaluate(text, self.nodes, gc)
         except InternalError:
@@ -166,6 +194,13 @@ class Growing:
             return None  # what only one of the two refuses is for the tests of errors
         except Exception:
             node = None
+        if self.large and node is not None and self._is_huge(node):
+            return None
+        with np.errstate(all="ignore"):
+            try:
+                means = [recipes.evaluate(text, a, Meaning) for a in self.arrays]
+            except (ArithmeticError, IndexError, KeyError, TypeError, ValueError):
+                means = None
         if means is None:
             return None
         if node is None:
@@ -173,6 +208,15 @@ class Growing:
             self.lines.append((name, text))
             return None
         return self._keep(name, text, node, means)
+
+    def _is_huge(self, made: Any) -> bool:
+        """Whether a line's result, or what it is made from, has too many elements in some run."""
+        types = [n.type for n in toposort(made if isinstance(made, (list, tuple)) else (made,))]
+        shapes = [t.shape for t in types if isinstance(t, TensorType)]
+        return any(
+            np.prod([float(dims.evaluate(d, sizes)) for d in shape]) > 16 * self.most
+            for shape in shapes for sizes in self.sizes
+        )  # fmt: skip
 
     def _keep(self, name: str, text: str, node: Any, means: list[Any]) -> str | None:
         several = "," in name
@@ -189,11 +233,12 @@ class Growing:
 
     def _fits(self, node: Any, value: Any) -> bool:
         value = np.asarray(value)
-        if value.size > 4 * ELEMENTS:
+        if value.size > 4 * self.most:
             return False
         if value.dtype.kind != "f" or not node.dtype.is_float:
             return True  # where the kinds differ, `compare` finds it
-        fits = np.abs(value) <= LARGEST[node.dtype.name]
+        most = LARGE_LARGEST if self.large else LARGEST
+        fits = np.abs(value) <= most[node.dtype.name]
         return bool(np.all(fits | ~np.isfinite(value) if self.wild else fits))
 
     # The whole
@@ -207,8 +252,12 @@ class Growing:
         outputs = [made[-1]] if made else [next(iter(self.nodes))]
         for _ in range(rng.choice((0, 1, 1, 2, 3))):
             outputs.append(rng.choice(made[-6:] or outputs))
-        if rng.random() < 0.03:
-            outputs.append(rng.choice(list(self.nodes)))
+        if rng.random() < 0.05:
+            outputs.append(rng.choice(list(self.nodes)))  # an input, say
+        if len(made) > 50 and rng.random() < 0.5:
+            outputs = made[-100:]
+        if rng.random() < 0.95:
+            outputs = list(dict.fromkeys(outputs))
         updates = {}
         for name, given in self.inputs.items():
             if given.state:
@@ -217,46 +266,68 @@ class Growing:
                 )
                 updates[name] = rng.choice([k for k in fitting if k != name] or fitting)
         found = Recipe(
-            self.inputs, tuple(self.lines), tuple(dict.fromkeys(outputs)), updates,
+            self.inputs, tuple(self.lines), tuple(outputs), updates,
             tuple(self.sizes), rng.choice(("O0", "O1", "O2", "O2", "O2", "O3")),
             rng.choice((1, 1, 2, 3)), rng.random() < 0.5,
+            rng.choice(("", "", "", "", "columns", "backwards", "stepped", "fixed")),
         )  # fmt: skip
         found = recipes.used(found)
         if len(self.sizes) > 1 and not self.broken:
             built = recipes.build(found)
-            if not any("n" in found.inputs[k].shape for k in built.names):
-                return recipes.fixed(found)  # no input that is needed says what n is
+            bound = {d for k in built.names for d in found.inputs[k].shape}
+            named = {d for i in found.inputs.values() for d in i.shape if isinstance(d, str)}
+            if not bound.issuperset(named) or not named:
+                return recipes.fixed(found)  # no input that is needed says what it is
         return found
 
 
 def generate(seed: int) -> Recipe:
     """The recipe of a seed."""
-    from .table import CONTRACTING, MAKERS, REDUCING, WILD
+    from .table import CONTRACTING, MAKERS, PLENTY, REDUCING, ROUND, WILD
 
     growing = Growing(seed)
     rng = growing.rng
-    for _ in range(rng.choice((1, 2, 2, 3))):
-        state = len(growing.sizes) == 1 and rng.random() < 0.12
-        growing.add_input(growing.shape(1), state=state)
-    if rng.random() < 0.3:
-        growing.add_input(
-            growing.shape(), dtype=rng.choice(("int64", "uint8", "bool", "bool", "float32"))
-        )
-    focus = rng.choice((MAKERS, MAKERS, MAKERS, REDUCING, CONTRACTING))
-    makers, weights = zip(*(WILD if growing.wild else focus))
-    target, tries = rng.choice((1, 2, 3, 4, 6, 8, 10, 12, 15, 20)), 0
-    while len(growing.lines) < target and tries < 60 and not growing.broken:
-        tries += 1
-        maker = rng.choices(makers, weights)[0]
-        try:
-            maker(growing)
-        except LookupError:
-            continue
+    _add_inputs(growing)
+    focus = rng.choice((MAKERS, MAKERS, MAKERS, REDUCING, CONTRACTING, ROUND))
+    target = rng.choice((1, 2, 3, 4, 6, 8, 10, 12, 15, 20))
+    if rng.random() < 0.006:
+        focus, target = PLENTY, rng.choice((60, 100, 300))
+    _grow(growing, WILD if growing.wild else focus, target)
     while growing.dtype in FLOATS and not growing.broken and not growing.wild:
         if rng.random() > 0.4:
             break
         add_gradient(growing)  # and perhaps the gradient of that
+        if rng.random() < 0.3:  # what is done with gradients
+            _grow(growing, focus, len(growing.lines) + rng.choice((1, 2, 4)))
     return growing.finish()
+
+
+def _add_inputs(growing: Growing) -> None:
+    rng = growing.rng
+    if rng.random() < 0.08:  # parameters alike, so that new values may be each other's
+        shape = growing.shape(1)
+        for _ in range(rng.choice((1, 2, 3))):
+            growing.add_input(shape, state=True)
+    for _ in range(rng.choice((1, 2, 2, 3))):
+        growing.add_input(growing.shape(1), state=rng.random() < 0.1)
+    if rng.random() < 0.3:
+        growing.add_input(
+            growing.shape(), dtype=rng.choice(("int64", "uint8", "bool", "bool", "float32"))
+        )
+
+
+def _grow(
+    growing: Growing, focus: Sequence[tuple[Callable[[Growing], Any], int]], target: int
+) -> None:
+    """Add lines until there are so many, or many tries were made."""
+    makers, weights = zip(*focus)
+    tries = max(60, 3 * target)
+    while len(growing.lines) < target and tries and not growing.broken:
+        tries -= 1
+        try:
+            growing.rng.choices(makers, weights)[0](growing)
+        except LookupError:
+            continue
 
 
 def add_gradient(growing: Growing) -> None:

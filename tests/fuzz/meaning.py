@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from .meaning_torch import Composed
+
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -38,7 +40,7 @@ def _windows(x: Any, sizes: Any, stride: Any, padding: Any, dilation: Any, fill:
     return view[(slice(None), slice(None), *outer, *inner)]
 
 
-class Meaning:
+class Meaning(Composed):
     """The namespace that stands for `gc`."""
 
     bool_ = np.dtype(bool)
@@ -144,7 +146,10 @@ class Meaning:
 
     @staticmethod
     def one_hot(index: Any, count: int, dtype: Any = np.float64) -> Any:
-        return (index[..., None] == np.arange(count)).astype(dtype)
+        found = index[..., None] == np.arange(count)
+        if not found.any(-1).all():
+            raise IndexError
+        return found.astype(dtype)
 
     @staticmethod
     def diagonal(x: Any, axis1: int = -2, axis2: int = -1) -> Any:
@@ -167,9 +172,9 @@ class Meaning:
         return result if bias is None else result + bias.reshape(-1, *(1,) * rank)
 
     @staticmethod
-    def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
+    def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Any:
         rank = x.ndim - 2
-        view = _windows(x, _pair(size, rank), stride or size, padding, 1, -np.inf)
+        view = _windows(x, _pair(size, rank), stride or size, padding, dilation, -np.inf)
         return view.max(tuple(range(2 + rank, view.ndim)))
 
     @staticmethod
@@ -177,6 +182,24 @@ class Meaning:
         rank = x.ndim - 2
         view = _windows(x, _pair(size, rank), stride or size, padding, 1, 0)
         return view.mean(tuple(range(2 + rank, view.ndim)))
+
+    @staticmethod
+    def conv_transpose(
+        x: Any, weight: Any, bias: Any, stride: int, padding: int, output_padding: int = 0,
+        groups: int = 1, dilation: int = 1,
+    ) -> Any:  # fmt: skip
+        rank, kernel = x.ndim - 2, weight.shape[2:]
+        spans = [(n - 1) * stride + dilation * (k - 1) + 1 for n, k in zip(x.shape[2:], kernel)]
+        whole = np.zeros((len(x), groups * weight.shape[1], *(s + output_padding for s in spans)))
+        parts = zip(np.split(x, groups, 1), np.split(weight, groups, 0), np.split(whole, groups, 1))
+        for part, weights, out in parts:
+            for place in np.ndindex(*kernel):
+                one = np.tensordot(part, weights[(slice(None), slice(None), *place)], ([1], [0]))
+                where = tuple(slice(dilation * p, dilation * p + stride * (n - 1) + 1, stride)
+                              for p, n in zip(place, x.shape[2:]))  # fmt: skip
+                out[(slice(None), slice(None), *where)] += np.moveaxis(one, -1, 1)
+        ends = [slice(padding, whole.shape[2 + k] - padding) for k in range(rank)]
+        return whole[(slice(None), slice(None), *ends)]
 
     # Order, indices
 
@@ -243,6 +266,10 @@ class Meaning:
         return carry, np.stack(ys[::-1] if reverse else ys)
 
     @staticmethod
+    def map(f: Callable[..., Any], xs: Any) -> Any:
+        return np.stack([f(x) for x in xs])
+
+    @staticmethod
     def while_loop(
         going: Callable[..., Any], step: Callable[..., Any], init: Any, max_steps: Any = None
     ) -> Any:
@@ -256,8 +283,12 @@ class Meaning:
     # Random numbers have no meaning but graphc's own: what is tested is that all ways agree.
 
     @staticmethod
-    def random_key(seed: int) -> int:
-        return seed
+    def random_key(seed: int) -> tuple[int, ...]:
+        return (seed,)
+
+    @staticmethod
+    def fold_in(key: tuple[int, ...], data: int) -> tuple[int, ...]:
+        return (*key, data)
 
 
 def _cumulative(f: Any, x: Any, axis: int, reverse: bool, exclusive: bool, start: int) -> Any:
@@ -270,11 +301,15 @@ def _cumulative(f: Any, x: Any, axis: int, reverse: bool, exclusive: bool, start
 
 
 def _drawn(name: str) -> Callable[..., Any]:
-    def draw(*args: Any, key: int, **more: Any) -> Any:
+    def draw(*args: Any, key: tuple[int, ...], **more: Any) -> Any:
         import graphc as gc
         from graphc.core.ir import Graph
+        from graphc.core.operators import FUNCTIONS
 
-        node = getattr(gc, name)(*args, key=gc.random_key(key), **more)
+        made = gc.random_key(key[0])
+        for data in key[1:]:
+            made = gc.fold_in(made, data)
+        node = FUNCTIONS[name](*args, key=made, **more)
         (value,) = gc.interpret(Graph.of("draw", [], [node]))
         return value.astype(np.float64) if value.dtype.kind == "f" else value
 
@@ -283,6 +318,13 @@ def _drawn(name: str) -> Callable[..., Any]:
 
 for _name in ("uniform", "normal", "randint", "bernoulli"):
     setattr(Meaning, _name, staticmethod(_drawn(_name)))
+
+
+def _dropped(x: Any, p: float, *, key: tuple[int, ...]) -> Any:
+    return x * _drawn("dropout")(np.ones(x.shape), p, key=key)
+
+
+Meaning.dropout = staticmethod(_dropped)  # type: ignore[attr-defined]
 for _name in FLOATS:
     setattr(Meaning, _name, np.dtype(np.float64))
 for _name in INTEGERS:

@@ -24,6 +24,9 @@ from graphc.ops.source import Bound, Parameter
 from .meaning import Meaning
 from .wide import Wide, widened
 
+_MEANINGS = {name: getattr(Meaning, name) for name in FUNCTIONS if hasattr(Meaning, name)}
+# The symbolic sizes that there are, and how small they may be.
+LEAST = {"n": 1, "m": 0}
 WORD = re.compile(r"\b[a-z]+\d+\b")
 
 
@@ -53,6 +56,7 @@ class Recipe:
     level: str = "O2"
     threads: int = 1
     into: bool = False  # results written to given arrays
+    layout: str = ""  # of arguments in memory: "columns", "backwards", "stepped", "fixed"
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with other fields."""
@@ -73,7 +77,7 @@ def evaluate(text: str, values: Mapping[str, Any], namespace: Any) -> Any:
     """A line's value, functions taken from `namespace`."""
     with np.errstate(all="ignore"):
         # `gc.full`, as PyTorch's, is a tensor with a value; FN has the op.
-        functions = FUNCTIONS if namespace is gc else {"full": Meaning.full}
+        functions = FUNCTIONS if namespace is gc else _MEANINGS
         return eval(code(text), {"gc": namespace, "np": np, "FN": functions, **values})
 
 
@@ -106,7 +110,7 @@ class Built:
 
 def placeholder(name: str, given: Input) -> Node:
     """The node of an input."""
-    shape = tuple(gc.dim(s, min=1) if isinstance(s, str) else s for s in given.shape)
+    shape = tuple(gc.dim(s, min=LEAST[s]) if isinstance(s, str) else s for s in given.shape)
     if given.state:
         return gc.parameter(name, given.value.copy())
     return gc.input(name, shape, getattr(gc, given.dtype))
@@ -187,7 +191,7 @@ def source(recipe: Recipe, title: str = "", name: str = "found") -> str:
     symbols = dict.fromkeys(
         s for i in recipe.inputs.values() for s in i.shape if isinstance(s, str)
     )
-    lines += [f'    {s} = gc.dim("{s}", min=1)' for s in symbols]
+    lines += [f'    {s} = gc.dim("{s}", min={LEAST[s]})' for s in symbols]
     for k, given in recipe.inputs.items():
         lines.append(f"    a_{k} = {_literal(given.value)}")
         shape = f"({', '.join(str(s) for s in given.shape)}{',' * (len(given.shape) == 1)})"

@@ -56,6 +56,8 @@ def _smaller(recipe: Recipe) -> Iterator[Recipe]:
 def _settings(recipe: Recipe) -> Iterator[Recipe]:
     if recipe.threads > 1:
         yield recipe.with_(threads=1)
+    if recipe.layout:
+        yield recipe.with_(layout="")
     if recipe.into:
         yield recipe.with_(into=False)
     if len(recipe.sizes) > 1:
@@ -82,7 +84,7 @@ def _cut(recipe: Recipe) -> Iterator[Recipe]:
             near = [k for k in fitting if k in WORD.findall(text)]
             for other in [*near, *fitting[:1]]:
                 yield _renamed(recipe, place, each, other)
-            if all(isinstance(d, int) or str(d) == "n" for d in node.shape):
+            if all(isinstance(d, int) or str(d) in recipe.sizes[0] for d in node.shape):
                 yield _given(recipe, each, node, means)
 
 

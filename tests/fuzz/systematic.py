@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import losses, reductions, views
+from . import elements, losses, pairs, reductions, views
 from .recipe import Recipe
 
 
@@ -12,14 +12,20 @@ def recipes(name: str, level: str = "O2") -> tuple[Callable[[int], Recipe], int]
     """The recipe of a case by its number, and how many there are.
 
     Args:
-        name: "losses", "reductions" or "views".
+        name: "elements", "losses", "pairs", "reductions" or "views".
         level: at which the recipes are compiled.
     """
     if name == "losses":
         sums = losses.combinations()
         return lambda k: losses.loss(sums[k], level), len(sums)
     if name == "reductions":
-        pairs = list(reductions.pairs())
-        return lambda k: reductions.reduced(pairs[k], level), len(pairs)
+        reduced = list(reductions.pairs())
+        return lambda k: reductions.reduced(reduced[k], level), len(reduced)
+    if name == "elements":
+        every = list(elements.elements())
+        return lambda k: elements.element(every[k], level), len(every)
+    if name == "pairs":
+        cases = list(pairs.pairs())
+        return lambda k: pairs.paired(cases[k], level), len(cases)
     chains = list(views.chains())
     return lambda k: views.viewed(chains[k], level), len(chains)

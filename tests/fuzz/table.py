@@ -11,7 +11,10 @@ from samples import PLAIN, RANGES, accepted, arity, domains
 
 from graphc.core import dtypes
 
+from .composed import composed, listed
 from .generate import Growing
+from .loops import control, drawn
+from .windows import conv, pool, transposed
 
 # Elementwise ops by what they take; discontinuous ones less often.
 RARE = frozenset(
@@ -71,6 +74,24 @@ def elementwise(g: Growing) -> None:
     g.add(f"gc.{op.name}({', '.join(texts)})")
 
 
+def any_op(g: Growing) -> None:
+    """A plain op, each as often as others, on a value cast to a dtype that it takes."""
+    op, _ = g.rng.choice(ELEMENTWISE)
+    x = g.pick()
+    takes = accepted(op, arity(op))
+    if g.nodes[x].dtype not in takes:
+        x = g.add(f'gc.cast({x}, gc.{_named(g.rng.choice(takes))}, overflow="wrap")') or x
+    if g.nodes[x].dtype not in takes:
+        raise LookupError
+    operands = [x, *(g.pick(like=x) for _ in range(arity(op) - 1))]
+    pairs = zip(operands, domains(op, len(operands)))
+    g.add(f"gc.{op.name}({', '.join(_domain(g, name, domain) for name, domain in pairs)})")
+
+
+def _named(dtype: dtypes.DType) -> str:
+    return "bool_" if dtype.name == "bool" else dtype.name
+
+
 def arithmetic(g: Growing) -> None:
     """Operators between values, and with literals: what programs are mostly made of."""
     x = g.pick("iuf")
@@ -80,6 +101,16 @@ def arithmetic(g: Growing) -> None:
         other = g.pick(like=x)
     left, right = (x, other) if g.rng.random() < 0.7 else (other, x)
     g.add(f"{left} {g.rng.choice(('+', '-', '*', '*'))} {right}")
+
+
+def mixed(g: Growing) -> None:
+    """Two values of any dtypes: what they are promoted to, and Python's numbers beside integers."""
+    x, y = g.pick("biuf"), g.pick("iuf")
+    g.add(g.rng.choice((
+        f"{x} * {y}", f"{x} + {y}", f"{y} - {x}", f"{y} * 0.5", f"{y} + 2", f"2.0 - {y}",
+        f"gc.maximum({x}, {y})", f"gc.where({x} > {y}, {x}, {y})", f"{y} / 4", f"{x} == {y}",
+        f"{x} <= {y}", f"gc.cast({x}, gc.int64) % 3", f"{y} / (1 + gc.absolute({x}))",
+    )))  # fmt: skip
 
 
 def function(g: Growing) -> None:
@@ -186,7 +217,7 @@ def _some_axes(g: Growing, x: str) -> str:
     if rank == 0 or g.rng.random() < 0.2:
         return "None"
     if rank > 1 and g.rng.random() < 0.25:
-        return str(tuple(sorted(g.rng.sample(range(rank), 2))))
+        return str(tuple(sorted(g.rng.sample(range(rank), g.rng.randrange(2, rank + 1)))))
     return str(g.axis(x))
 
 
@@ -301,40 +332,6 @@ def einsum(g: Growing) -> None:
     g.add(f'gc.einsum("{letters},{second}->{out}", {x}, {y})')
 
 
-def conv(g: Growing) -> None:
-    """A convolution or pooling of one or two spatial axes."""
-    rng, rank = g.rng, g.rng.choice((1, 1, 2))
-    if g.dtype[0] != "f":
-        raise LookupError
-    batch, channels, groups = rng.choice((1, 2)), rng.choice((1, 2, 4)), rng.choice((1, 1, 2))
-    spatial = [rng.choice((3, 4, 5, 7)) for _ in range(rank)]
-    fitting = g.names(lambda k: g.nodes[k].ndim == rank + 2 and g.kind(k) == "f")
-    x = rng.choice(fitting) if fitting and rng.random() < 0.5 else (
-        g.add_input((batch, channels, *spatial)))  # fmt: skip
-    if rng.random() < 0.4:
-        x = view(g, x) or x
-    if g.nodes[x].ndim != rank + 2 or not all(isinstance(d, int) for d in g.nodes[x].shape):
-        raise LookupError
-    kernel = tuple(rng.choice((1, 2, 3)) for _ in range(rank))
-    stride, padding = rng.choice((1, 1, 2, 3, 4)), rng.choice((0, 0, 1))
-    if rng.random() < 0.35:
-        name = rng.choice(("max_pool", "avg_pool"))
-        padding = min(padding, *(k // 2 for k in kernel))
-        g.add(f"gc.{name}({x}, {kernel}, {stride}, {padding})")
-        return
-    channels = g.nodes[x].shape[1]
-    if channels % groups:
-        groups = 1
-    w = g.add_input(
-        (groups * rng.choice((1, 2, 3)), channels // groups, *kernel), g.nodes[x].dtype.name
-    )
-    if rng.random() < 0.3:
-        w = g.add(f"gc.flip({w}, axis=-1)") or w
-    dilation = rng.choice((1, 1, 2))
-    more = f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups}"
-    g.add(f"gc.conv({x}, {w}, {more})")
-
-
 # Order and indices
 
 
@@ -362,7 +359,8 @@ def indexed(g: Growing) -> None:
     if not span:
         raise LookupError
     places = [g.rng.randrange(span) for _ in range(g.rng.choice((1, 2, 3)))]
-    index = f"gc.constant(np.array({places}))"
+    index = f"gc.constant(np.array({places}))" if g.rng.random() < 0.6 else (
+        g.add_input((g.rng.choice((1, 2, 5, 9)),), "int64", low=-span, high=span))  # fmt: skip
     along = f"gc.argsort({x}, axis={a})"
     part = f"gc.take({x}, {index}, axis={a})"
     unique = f"gc.constant(np.array({sorted(set(places))}))"
@@ -373,6 +371,11 @@ def indexed(g: Growing) -> None:
         f"gc.index_update({x}, {unique}, gc.take({x}, {unique}, axis={a}) * 2, axis={a})",
         f"gc.scatter_add({x}, {along}, {x}, axis={a})",
         f"{x}[{index}]" if a == 0 else part,
+        f"{x}[{index}, {index}]"
+        if a == 0 and g.nodes[x].ndim > 1 and g.span(x, 1) >= span
+        else part,
+        f"{x}[..., {index}]" if a == g.nodes[x].ndim - 1 else part,
+        f"{x}[{index}[:, None] + 0 * {index}]" if a == 0 else part,
     ]
     if g.kind(x) == "f" and g.nodes[x].ndim == 2:
         labels = f"gc.argmax({g.pick('f', 2, 2)}, axis=1)"
@@ -380,62 +383,46 @@ def indexed(g: Growing) -> None:
     g.add(g.rng.choice(rules))
 
 
-# Control flow and random numbers
-
-BODIES = (
-    "gc.tanh({0} + {1})", "{0} * 0.5 - {1}", "gc.sin({0}) * {1}", "gc.maximum({0}, {1})",
-    "{0} + gc.sum({1})", "{0} * 0.25 + {1}[::-1]", "gc.where({0} > {1}, {0}, {1} * 0.5)",
-)  # fmt: skip
-
-
-def control(g: Growing) -> None:
-    """cond, scan, while_loop with small bodies."""
-    x = g.pick("f", 1)
-    y = g.rng.choice(g.names(lambda k: g.nodes[k].type == g.nodes[x].type))
-    first, second = (g.rng.choice(BODIES) for _ in range(2))
-    draw = g.rng.random()
-    if draw < 0.35:
-        pred = f"gc.sum({g.pick('f')}) > 0.3"
-        g.add(f"gc.cond({pred}, lambda: {first.format(x, y)}, lambda: {second.format(y, x)})")
-    elif draw < 0.75:
-        start = g.rng.choice((f"{x}[0]", f"gc.sum({x}, axis=0)"))
-        reverse = g.rng.choice(("", ", reverse=True"))
-        name = g.named("v")
-        after = f"v{int(name[1:]) + 1}"
-        g.add(f"gc.scan(lambda c, s: ({first.format('c', 's')}, {second.format('s', 'c')}), "
-              f"{start}, {x}{reverse})", f"{name}, {after}")  # fmt: skip
-    else:
-        name = g.named("v")
-        after = f"v{int(name[1:]) + 1}"
-        g.add(f"gc.while_loop(lambda s: s[0] < {g.rng.choice((0, 2, 3))}, "
-              f"lambda s: (s[0] + 1, {first.format('s[1]', y)}), (0, {x}), max_steps=4)",
-              f"{name}, {after}")  # fmt: skip
-
-
-def drawn(g: Growing) -> None:
-    """Random numbers by a key."""
-    shape = g.rng.choice([g.nodes[k].shape for k in g.nodes])
-    if not all(isinstance(d, int) for d in shape):
-        raise LookupError
-    key = f"key=gc.random_key({g.rng.randrange(5)})"
-    g.add(g.rng.choice((
-        f"gc.uniform({tuple(shape)}, {key})", f"gc.normal({tuple(shape)}, {key})",
-        f"gc.randint(0, 9, {tuple(shape)}, {key})", f"gc.bernoulli(0.5, {tuple(shape)}, {key})",
-    )))  # fmt: skip
-
-
 MAKERS: list[tuple[Any, int]] = [
+    (mixed, 3),
     (elementwise, 16), (arithmetic, 14), (function, 8), (choice, 3), (cast, 3), (view, 18),
-    (literal, 2), (reduction, 14), (joined, 7), (scalars, 5), (matmul, 8), (einsum, 3), (conv, 3),
-    (ordered, 3), (indexed, 4), (control, 2), (drawn, 1),
+    (literal, 2), (reduction, 14), (joined, 7), (scalars, 5), (matmul, 8), (einsum, 3), (conv, 2),
+    (pool, 1), (transposed, 1), (ordered, 3), (indexed, 5), (composed, 6), (listed, 2),
+    (control, 3), (drawn, 1),
 ]  # fmt: skip
 # Much fusion, and little else; contractions of views.
 REDUCING: list[tuple[Any, int]] = [
     (arithmetic, 12), (function, 6), (view, 10), (reduction, 14), (joined, 12), (scalars, 8),
 ]  # fmt: skip
 CONTRACTING: list[tuple[Any, int]] = [
-    (arithmetic, 4), (function, 3), (view, 12), (literal, 3), (matmul, 14), (einsum, 8), (conv, 8),
-    (reduction, 3), (joined, 2),
+    (arithmetic, 4),
+    (function, 3),
+    (view, 12),
+    (literal, 3),
+    (matmul, 14),
+    (einsum, 8),
+    (conv, 6),
+    (pool, 2),
+    (transposed, 3),
+    (reduction, 3),
+    (joined, 2),
+]
+# Every elementwise op of the table alike, whatever programs mostly are.
+ROUND: list[tuple[Any, int]] = [
+    (mixed, 6),
+    (any_op, 12),
+    (cast, 3),
+    (composed, 8),
+    (indexed, 3),
+    (ordered, 2),
+    (control, 2),
+    (view, 2),
+    (drawn, 1),
+    (listed, 1),
+]
+# What chains of hundreds of lines and programs of a hundred results are made of.
+PLENTY: list[tuple[Any, int]] = [
+    (arithmetic, 20), (function, 10), (choice, 3), (view, 6), (reduction, 2), (joined, 3),
 ]  # fmt: skip
 # What is as definite for nan and infinities.
 WILD: list[tuple[Any, int]] = [

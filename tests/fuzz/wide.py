@@ -30,6 +30,8 @@ GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
 ULPS = {"float16": 2.0, "float32": 4.0, "float64": 4.0}
 # The seed of the roundings, their direction, whether all elements of a result are moved alike.
 WAYS = ((0, 1, False), (0, -1, False), (1, 1, False), (1, -1, False), (2, 1, True))
+# Of few, all may leave in order what lies too close together: a difference is looked at with more.
+MORE_WAYS = (*WAYS, *((seed, side, False) for seed in range(3, 33) for side in (1, -1)))
 
 
 class Wide:

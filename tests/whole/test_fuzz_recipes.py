@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz import campaign, compare, recipe, systematic
+from fuzz import campaign, compare, loops, recipe, systematic, thresholds
 from fuzz.generate import generate
 from fuzz.recipe import Input, Recipe
 
 import graphc as gc
 from graphc.core.ir import OPS, Graph, all_nodes, rebuild
+from graphc.runtime.base.step import Child
+from graphc.runtime.fused import blocked
 
 warnings.filterwarnings("ignore", category=RuntimeWarning, module="fuzz|numpy|scipy")
 LEVELS = ("O0", "O1", "O2", "O3")
@@ -30,12 +32,22 @@ def test_random_programs_mean_the_same_in_every_way(first: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_random_programs_that_take_the_ways_of_large_ones() -> None:
+    with thresholds.small():
+        _clean(campaign.run(range(2000, 2060), compiled=False))
+    assert blocked.BLOCK == 1024
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_random_programs_compiled() -> None:
     _clean(campaign.run(range(5000, 5008), compiled=True))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(("name", "every"), [("losses", 301), ("reductions", 53), ("views", 301)])
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [("elements", 301), ("losses", 301), ("pairs", 501), ("reductions", 53), ("views", 301)],
+)
 def test_enumerated_programs(name: str, every: int) -> None:
     make, count = systematic.recipes(name)
     _clean(campaign.run(range(0, count, every), compiled=False, make=make))
@@ -46,12 +58,17 @@ def test_enumerated_programs(name: str, every: int) -> None:
 def test_many_random_programs() -> None:
     _clean(campaign.run(campaign.until(60, 20_000), compiled=False))
     _clean(campaign.run(campaign.until(60, 50_000), compiled=True))
+    with thresholds.small():
+        _clean(campaign.run(campaign.until(60, 80_000), compiled=False))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("level", ["O1", "O3"])
-@pytest.mark.parametrize(("name", "every"), [("losses", 101), ("reductions", 17), ("views", 101)])
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [("elements", 101), ("losses", 101), ("pairs", 101), ("reductions", 17), ("views", 101)],
+)
 def test_more_enumerated_programs(name: str, every: int, level: str) -> None:
     make, count = systematic.recipes(name, level)
     _clean(campaign.run(range(5, count, every), compiled=False, make=make))
@@ -142,4 +159,35 @@ def test_recipes_are_the_same_every_time_and_reach_most_of_the_table() -> None:
     for seed in range(350):
         built = recipe.build(generate(seed))
         seen.update(node.op.name for node in all_nodes(built.graph))
-    assert len(seen & set(OPS)) > 90
+    assert len(seen & set(OPS)) > 105
+
+
+def test_what_is_wrong_in_a_body_of_a_loop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = _program(
+        ("v0, v1", "gc.scan(lambda c, s: (gc.tanh(c + s), gc.cumsum(c, axis=0) - s), x0[0], x0)"),
+        ("v2", "gc.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * v0), (0, x0[1]))[1]"),
+        ("v3", "gc.cond(gc.sum(x1) > 0.0, lambda: gc.flip(v1, axis=0), lambda: v1 * 2.0)"),
+        outputs=("v2", "v3"), threads=2,
+    )  # fmt: skip
+    assert compare.check(given) is None
+    lower = compare.lower
+
+    def wrong(graph: Graph) -> Any:
+        [scan] = [step for step in lower(graph) if step.node.op.name == "scan"]
+        body = next(a for a in scan.args if isinstance(a, Child))
+        kept = replace(body, steps=body.steps[1:])
+        args = tuple(kept if a is body else a for a in scan.args)
+        return [replace(s, args=args) if s.node is scan.node else s for s in lower(graph)]
+
+    monkeypatch.setattr(compare, "lower", wrong)
+    monkeypatch.setattr(compare, "verify_lowering", lambda *args, **more: None)
+    assert compare.check(given) is not None
+
+
+@pytest.mark.parametrize("body", loops.BODIES)
+def test_every_body_of_a_loop_means_something(body: str) -> None:
+    first, second = body.format("c", "s"), body.format("s", "c")
+    line = ("v0, v1", f"gc.scan(lambda c, s: ({first}, {second}), x0[0], x0)")
+    rows = ("v2", f"gc.map(lambda s: {body.format('s', 'x1[0]')}, x0)")
+    finding = compare.check(_program(line, rows, outputs=("v0", "v1", "v2")))
+    assert finding is None, finding.text

@@ -1,0 +1,60 @@
+"""The sizes at which kernels change, made small: what large programs do, small ones do as well.
+
+    with small(): check(recipe)      # sums in blocks of 2 or 4, tiles of 4, slices of one row
+
+Each is read when a program is lowered. Some kernels are kept for the process once they are made,
+so those kept are forgotten on the way in and out.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SMALL = {
+    "graphc.loops.nesting": {"AGAIN": 2},
+    "graphc.runtime.fused.assemble": {
+        "SLICE": 1, "MAX_CHUNKS": 3, "CHUNK_WORK": 1, "CHUNK_ROWS": 1, "MOST_DEEP": 2,
+    },
+    "graphc.runtime.fused.blocked": {"BLOCK": 4, "ROWS": 2},
+    "graphc.runtime.fused.columns": {"ROWS": 2, "FEW_COLUMNS": 2},
+    "graphc.runtime.nests.shared": {"CHUNK": 2, "SLICE": 1, "NOMINAL": 2},
+    "graphc.runtime.fused.joined": {"SLICE": 1, "TURN": 2},
+    "graphc.runtime.fused.many": {"SLICE": 1, "BLOCK": 2},
+    "graphc.runtime.nests.sort": {"RUN": 2},
+    "graphc.runtime.contract.vector_kernel": {"BLOCK": 4, "LANE_DEPTH": 4, "DEPTH": 2},
+    "graphc.runtime.contract.matmul_kernel": {
+        "VECTOR_BLOCK": 4, "K_BLOCK": 16, "ROW_BLOCK": 2, "UNPACKED_ROWS": 1, "CHUNK": 2,
+        "SLICE_WORK": 1,
+    },
+    "graphc.runtime.contract.conv_source": {"DEPTH_BLOCK": 2},
+    "graphc.runtime.contract.conv_kernel": {"SLICE_WORK": 1, "COPY_GRAIN": 2},
+    "graphc.runtime.machine.executable": {"COPY_GRAIN": 8},
+}  # fmt: skip
+_KEEPING = ("conv_plain", "conv_source", "joined", "matmul_kernel", "matmul_plain", "vector_kernel")
+
+
+def _forget() -> None:
+    for name in _KEEPING:
+        for value in vars(importlib.import_module(f"graphc.runtime.{name}")).values():
+            if isinstance(value, functools._lru_cache_wrapper):
+                value.cache_clear()
+
+
+@contextmanager
+def small() -> Iterator[None]:
+    """Inside, every threshold is a few elements."""
+    before = []
+    for name, values in SMALL.items():
+        module = importlib.import_module(name)
+        before.append((module, {k: getattr(module, k) for k in values}))
+        vars(module).update(values)
+    _forget()
+    try:
+        yield
+    finally:
+        for module, values in before:
+            vars(module).update(values)
+        _forget()
