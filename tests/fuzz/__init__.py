@@ -11,7 +11,7 @@ it in every way, and `reduce` cuts a failing one down to what is printed as a te
 import sys
 from pathlib import Path
 
-# The helpers of the tests beside this folder (`lowering`, `forked`), however it is imported.
-_TESTS = str(Path(__file__).resolve().parent.parent)
-if _TESTS not in sys.path:
-    sys.path.insert(0, _TESTS)
+# The helpers of all tests (`lowering`, `forked`), however this folder is imported.
+_HELPERS = str(Path(__file__).resolve().parent.parent / "helpers")
+if _HELPERS not in sys.path:
+    sys.path.insert(0, _HELPERS)

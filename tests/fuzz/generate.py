@@ -94,8 +94,9 @@ class Growing:
             found[self.rng.randrange(rank)] = self.rng.choice((1, 2, 3))
         for symbol, size in self.sizes[0].items():
             found = [symbol if d == size and self.rng.random() < 0.7 else d for d in found]
-        if self.large and len(self.sizes) > 1 and found.count("n") > 1:
-            found = ["n", *(3 if d == "n" else d for d in found[1:])]
+        if self.large and "n" in found:
+            rest = 2 * LARGE_ELEMENTS // max(sizes["n"] for sizes in self.sizes)
+            found = ["n", *(min(int(d), max(rest, 1)) if d != "n" else 1 for d in found[1:2])]
         return tuple(found)
 
     @staticmethod

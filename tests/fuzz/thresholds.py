@@ -33,7 +33,10 @@ SMALL = {
     "graphc.runtime.contract.conv_kernel": {"SLICE_WORK": 1, "COPY_GRAIN": 2},
     "graphc.runtime.machine.executable": {"COPY_GRAIN": 8},
 }  # fmt: skip
-_KEEPING = ("conv_plain", "conv_source", "joined", "matmul_kernel", "matmul_plain", "vector_kernel")
+_KEEPING = (
+    "contract.conv_plain", "contract.conv_source", "contract.matmul_kernel",
+    "contract.matmul_plain", "contract.vector_kernel", "fused.joined",
+)  # fmt: skip
 
 
 def _forget() -> None:

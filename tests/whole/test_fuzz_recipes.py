@@ -14,6 +14,7 @@ from fuzz.recipe import Input, Recipe
 
 import graphc as gc
 from graphc.core.ir import OPS, Graph, all_nodes, rebuild
+from graphc.core.operators import FUNCTIONS
 from graphc.runtime.base.step import Child
 from graphc.runtime.fused import blocked
 
@@ -121,7 +122,7 @@ def test_a_wrong_pass_is_found_and_reduced_to_a_test(monkeypatch: pytest.MonkeyP
     assert finding.kind == "simulated value"
     assert found.lines == (("v1", "x0[::-1]"),)
     (text,) = report.texts()
-    scope: dict[str, Any] = {"gc": gc, "np": np, "FN": gc.operators.FUNCTIONS}
+    scope: dict[str, Any] = {"gc": gc, "np": np, "FN": FUNCTIONS}
     exec(text, scope)
     scope["test_found"]()  # the public API is sound, so the printed test passes
 
