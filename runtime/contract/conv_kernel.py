@@ -9,6 +9,9 @@ panel of the unrolled image from the padded one and multiplies it, as in `matmul
     conv_input   out[i, g] (c, pixels)   = flipped weight[g] (c, o * kernel) @ panel of ct i
     conv_weight  out[g]    (o, c * kernel) = sum over images: ct[i, g] (o, pixels) @ panel^T
 
+A weight that is not finite must not meet zeros where no cotangent is: conv_input's sums that are
+nan for it are computed again, without them.
+
 Images are laid out as three spatial axes, missing ones of size 1 first. Other dtypes:
 `conv_plain`. Products of 1 x 1 kernels are plain matrix products.
 """
@@ -31,7 +34,7 @@ from graphc.runtime.contract.contraction import (
     Scratch,
     sized,
 )
-from graphc.runtime.contract.conv_plain import plain_kernel
+from graphc.runtime.contract.conv_plain import mend_kernel, plain_kernel
 from graphc.runtime.contract.conv_source import (
     direct_kernel,
     flip_kernel,
@@ -146,14 +149,7 @@ def _one_by_one(spec: ConvSpec) -> ContractionPlan:
 
 
 def _plain(spec: ConvSpec) -> ContractionPlan:
-    sizes = (spec.n, spec.channels, spec.outputs, spec.groups, *spec.image, *spec.out)
-    numbers = (*sizes, *spec.kernel, *spec.stride, *spec.padding, *spec.dilation)
-    args: tuple[CallArgument, ...] = (
-        Operand("x"),
-        Operand("y"),
-        Operand("out"),
-        *(Number(size) for size in numbers),
-    )
+    args = _plain_arguments(spec)
     extent = {
         "conv": (spec.n, spec.outputs),
         "conv_input": (spec.n, spec.channels),
@@ -162,6 +158,18 @@ def _plain(spec: ConvSpec) -> ContractionPlan:
     return ContractionPlan(
         (KernelCall(plain_kernel(spec.kind, spec.dtype), args, _times(extent), 1),)
     )
+
+
+def _plain_arguments(spec: ConvSpec) -> tuple[CallArgument, ...]:
+    sizes = (spec.n, spec.channels, spec.outputs, spec.groups, *spec.image, *spec.out)
+    numbers = (*sizes, *spec.kernel, *spec.stride, *spec.padding, *spec.dilation)
+    return Operand("x"), Operand("y"), Operand("out"), *(Number(size) for size in numbers)
+
+
+def _mend_call(spec: ConvSpec) -> KernelCall:
+    """Takes back what weights that are nan or inf made of places that have no cotangent."""
+    args = (*_plain_arguments(spec), Scratch("flags", spec.channels * 8))
+    return KernelCall(mend_kernel(spec.dtype), args, _times((spec.n, spec.channels)), 1 << 10)
 
 
 @dataclass(frozen=True)
@@ -204,7 +212,13 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
     if spec.kind == "conv_input":
         left = Scratch("flipped", spec.outputs * (spec.channels // spec.groups) * volume * nbytes)
         sizes = (spec.groups, spec.outputs // spec.groups, spec.channels // spec.groups, volume)
-        args: tuple[CallArgument, ...] = (Operand("y"), left, *(Number(size) for size in sizes))
+        flags = Scratch("flags", spec.channels * 8)
+        args: tuple[CallArgument, ...] = (
+            Operand("y"),
+            left,
+            *(Number(size) for size in sizes),
+            flags,
+        )
         calls.append(KernelCall(flip_kernel(spec.dtype), args, spec.channels, 1 << 10))
     unrolled = spec.outputs if spec.kind == "conv_input" else spec.channels
     depth = (unrolled // spec.groups) * volume
@@ -224,6 +238,8 @@ def _unrolled(spec: ConvSpec) -> ContractionPlan:
         calls.append(_direct_call(spec, parts, padded, memory, depth))
     else:
         calls.append(_unrolled_call(spec, padded, memory, depth))
+    if spec.kind == "conv_input":
+        calls.append(_mend_call(spec))
     return ContractionPlan(tuple(calls))
 
 

@@ -48,14 +48,19 @@ def {name}(args, lo, hi):
     source = buffer(args, 0, {dtype})
     target = buffer(args, 1, {dtype})
     outputs, channels, volume = args[3], args[4], args[5]
+    flags = buffer(args, 6, i64)
     for line in range(lo, hi):
         group = quotient(line, channels)
         channel = remainder(line, channels)
+        odd = 0
         for output in range(outputs):
             at = ((group * outputs + output) * channels + channel) * volume
             to = (line * outputs + output) * volume
             for k in range(volume):
-                target[to + volume - 1 - k] = source[at + k]
+                value = source[at + k]
+                target[to + volume - 1 - k] = value
+                odd |= select(value - value == 0, 0, 1)
+        flags[line] = odd
 """
 
 _OFFSETS = """\
@@ -354,7 +359,10 @@ def pad_kernel(dtype: str) -> Kernel:
 
 @functools.cache
 def flip_kernel(dtype: str) -> Kernel:
-    """(groups, outputs, channels, volume) to (groups, channels, outputs, volume reversed)."""
+    """(groups, outputs, channels, volume) to (groups, channels, outputs, volume reversed).
+
+    And a flag for each channel of the image: whether one of its weights is not finite.
+    """
     name = f"flip_weight_{dtype}"
     return Kernel(name, _FLIP.format(name=name, dtype=dtype))
 

@@ -93,3 +93,60 @@ def test_compiled_pooling_with_gaps_is_pytorchs(
     t = torch.tensor(data, requires_grad=True)
     (getattr(torch.nn.functional, name)(t, kernel, stride) ** 2).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+POOLS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
+    ("max_pool1d", (1, 2, 8), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ("max_pool1d", (1, 2, 9), {"kernel_size": 4, "stride": 1, "padding": 2, "dilation": 2}),
+    ("max_pool2d", (1, 2, 6, 6), {"kernel_size": 2, "padding": 1}),
+    ("max_pool2d", (1, 2, 6, 6), {"kernel_size": 2}),
+    ("avg_pool1d", (1, 2, 8), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ("avg_pool2d", (1, 2, 5, 5), {"kernel_size": 2, "padding": 1, "count_include_pad": False}),
+    ("adaptive_avg_pool1d", (1, 2, 8), {"output_size": 3}),
+    ("adaptive_avg_pool2d", (1, 2, 7, 5), {"output_size": 3}),
+    ("adaptive_max_pool1d", (1, 2, 7), {"output_size": 3}),
+    ("interpolate", (1, 2, 6, 6), {"size": 4, "mode": "area"}),
+    ("interpolate", (1, 2, 6), {"size": 9, "mode": "linear"}),
+    ("unfold", (1, 2, 5, 5), {"kernel_size": 3, "padding": 1, "stride": 2}),
+    ("fold", (1, 8, 9), {"output_size": (4, 4), "kernel_size": 2}),
+]
+
+
+def _with_gradient(library: Any, name: str, how: Any) -> Any:
+    """A function of x and the cotangent: the value and x's gradient, as arrays."""
+
+    def both(x: Any, ct: Any) -> Any:
+        y = getattr(library.nn.functional, name)(x, **how)
+        return y, *library.autograd.grad(y, [x], ct)
+
+    function = gc.jit.compile(both) if library is gc else both
+
+    def arrays(x: Any, ct: Any) -> list[np.ndarray]:
+        found = function(library.tensor(x, requires_grad=True), library.tensor(ct))
+        return [t.detach().numpy() for t in found]
+
+    return arrays
+
+
+@pytest.mark.parametrize(("name", "shape", "how"), POOLS)
+def test_what_is_not_finite_stays_where_it_is(name: str, shape: Any, how: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.permutation(int(np.prod(shape))).reshape(shape).astype("f")
+    y = getattr(torch.nn.functional, name)(torch.tensor(x), **how)
+    ct = rng.standard_normal(tuple(y.shape)).astype("f")
+    ours, theirs = (_with_gradient(library, name, how) for library in (gc, torch))
+    for value, place, in_x in itertools.product((np.nan, np.inf, -np.inf), (0, -1), (True, False)):
+        pair = [x.copy(), ct.copy()]
+        pair[not in_x].reshape(-1)[place] = value
+        for got, expected in zip(ours(*pair), theirs(*pair), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_windows_of_nothing_but_the_least_number_have_their_gradient_inside() -> None:
+    for name, shape, how in POOLS[:4]:
+        x = np.full(shape, -np.inf, "f")
+        y = getattr(torch.nn.functional, name)(torch.tensor(x), **how)
+        ct = np.arange(1, 1 + y.numel(), dtype="f").reshape(tuple(y.shape))
+        pair = (_with_gradient(library, name, how)(x, ct) for library in (gc, torch))
+        for got, expected in zip(*pair, strict=True):
+            np.testing.assert_array_equal(got, expected)

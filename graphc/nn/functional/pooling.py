@@ -20,10 +20,9 @@ from graphc.ops.arrays.filled import arange
 from graphc.ops.arrays.joining import pad
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import reshape, squeeze
-from graphc.ops.arrays.statistics import argmax
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.convolution import spatial_ints
-from graphc.ops.contract.pooling import WINDOWS, is_tiled, lowest, tiled_max
+from graphc.ops.contract.pooling import WINDOWS, greatest_places, is_tiled, lowest, tiled_max
 from graphc.ops.elementwise.extremes import maximum, minimum
 from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import power
@@ -135,7 +134,7 @@ def _max_pool(
     seen = places.windows(x, lowest(x.type.dtype))
     shape = seen.type.shape[: 2 + rank]
     flat = reshape(seen, (*shape, math.prod(places.kernel)))
-    best = argmax(flat, -1)
+    best = greatest_places(flat, how)
     y = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
     found = (y, places.indices(best)) if indices else (y,)
     found = tuple(squeeze(t, 0) for t in found) if single else found

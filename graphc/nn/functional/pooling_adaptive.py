@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.dtypes import float16, float32
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
@@ -14,10 +15,11 @@ from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
 from graphc.ops.arrays.lookup import take, trusted_along_axis
-from graphc.ops.arrays.shaping import moveaxis, reshape, squeeze, transpose
+from graphc.ops.arrays.shaping import reshape, squeeze, transpose
 from graphc.ops.arrays.statistics import argmax, mean
-from graphc.ops.contract.matmul import matmul
+from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.pooling import WINDOWS
+from graphc.ops.elementwise.logic import where
 
 
 def _sizes(name: str, x: Any, output_size: Any, rank: int) -> tuple[Any, ...]:
@@ -44,12 +46,19 @@ def _starts_and_ends(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     return place * size // count, -(-(place + 1) * size // count)
 
 
-def _averaging(size: int, count: int, dtype: Any) -> np.ndarray:
-    """The matrix (size, count) that averages an axis."""
-    start, end = _starts_and_ends(size, count)
-    inside = np.arange(size)[:, None]
-    chosen = (inside >= start) & (inside < end)
-    return (chosen / (end - start)).astype(dtype.numpy)
+def _averaged(x: Any, axis: int, count: int) -> Any:
+    """The means of `count` parts of an axis, of the elements in each and no others."""
+    start, end = _starts_and_ends(x.type.shape[axis], count)
+    number = np.arange((end - start).max(initial=0))
+    # A shorter part names its last element again, which is not counted.
+    table = np.minimum(start[:, None] + number, end[:, None] - 1)
+    line = [1] * (len(x.type.shape) + 1)
+    line[axis : axis + 2] = table.shape
+    counted = (number < (end - start)[:, None]).reshape(line)
+    share = (1.0 / (end - start)).reshape([count if a == axis else 1 for a in range(len(line) - 1)])
+    dtype = float32 if x.type.dtype is float16 else x.type.dtype
+    parts = where(counted, take(x.astype(dtype), table, axis), 0)
+    return (sum_(parts, axis + 1) * share.astype(dtype.numpy)).astype(x.type.dtype)
 
 
 @composite
@@ -68,10 +77,8 @@ def _avg(x: Any, *, rank: int, output_size: Any) -> Any:
         seen = WINDOWS(x, kernel=kernel, stride=kernel, padding=nothing, dilation=one, value=0)
         x = mean(seen, tuple(range(2 + rank, 2 + 2 * rank)))
     for a, n in enumerate(sizes):
-        size = x.type.shape[2 + a]
-        if size != n:
-            table = _averaging(size, n, x.type.dtype)
-            x = moveaxis(matmul(moveaxis(x, 2 + a, -1), table), -1, 2 + a)
+        if x.type.shape[2 + a] != n:
+            x = _averaged(x, 2 + a, n)
     return squeeze(x, 0) if single else x
 
 

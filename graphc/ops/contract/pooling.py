@@ -260,6 +260,41 @@ def is_tiled(
     )
 
 
+def _first_inside(shape: Sequence[Size], how: tuple[Ints, ...]) -> Any:
+    """For each place of a kernel (1, 1, *out): the number of its first element in the image."""
+    kernel, stride, padding, dilation = how
+    rank = len(kernel)
+    number: Any = 0
+    for axis in range(rank):
+        size = shape[2 + axis]
+        line = (1, 1, *(size if a == axis else 1 for a in range(rank)))
+        start = FUNCTIONS["iota"](line, 2 + axis, dtypes.int64) * stride[axis] - padding[axis]
+        before = FUNCTIONS["maximum"](-start, 0)
+        inside = FUNCTIONS["floor_divide"](before + (dilation[axis] - 1), dilation[axis])
+        number = number * kernel[axis] + inside
+    return number
+
+
+def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
+    """The number of the first greatest element of each window, one that is in the image.
+
+    Where all are the least number there is, the padding around the image equals them.
+
+    Args:
+        flat: (N, C, *out, elements), windows with `lowest` outside the image.
+        how: kernel, stride, padding and dilation.
+
+    Returns:
+        (N, C, *out), int64.
+    """
+    best = FUNCTIONS["argmax"](flat, -1)
+    if not any(how[2]):
+        return best
+    shape = best.type.shape
+    value = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
+    return FUNCTIONS["where"](value == lowest(flat.type.dtype), _first_inside(shape, how), best)
+
+
 def lowest(dtype: dtypes.DType) -> float | int | bool:
     """The least value of a dtype: -inf for floats."""
     if dtype.is_float:
@@ -296,7 +331,7 @@ def max_pool(
     w, rank = _pooled("max_pool", x, kernel_size, stride, padding, dilation, least)
     place = w.type.shape[: 2 + rank]
     flat = reshape(w, (*place, int(np.prod(w.type.shape[2 + rank :]))))
-    first = FUNCTIONS["argmax"](flat, -1)
+    first = greatest_places(flat, tuple(w.attr(n) for n in ("kernel", *_how(w))))
     return reshape(trusted_along_axis(flat, reshape(first, (*place, 1)), -1), place)
 
 
