@@ -14,6 +14,10 @@ from graphc.errors import ArgumentError, ShapeError
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
+class SymbolicTensorError(ArgumentError, AttributeError):
+    """Something of eager tensors that a symbolic one has not: a value, a method of PyTorch's."""
+
+
 class Operators:
     """Python's operators, NumPy's method names."""
 
@@ -79,6 +83,12 @@ class Operators:
             f"{self!r} is symbolic and has no value to convert to an array",
             hint="compile or interpret the graph and use the result",
         )
+
+    def __int__(self) -> int:
+        raise SymbolicTensorError(f"int() of {self!r:.80}, a symbolic tensor, which has no value")
+
+    def __float__(self) -> float:
+        raise SymbolicTensorError(f"float() of {self!r:.80}, a symbolic tensor, which has no value")
 
     def astype(self, dtype: Any) -> Self:
         """The tensor cast to another dtype."""
@@ -289,3 +299,19 @@ BINARY = {
     "rshift": "right_shift",
 }  # fmt: skip
 COMPARE = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+
+
+def _missing(self: Any, name: str) -> Any:
+    """What is asked of a symbolic tensor that it does not have."""
+    if name.startswith("__") or self.is_eager:
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    hint = f"use gc.{name}(x, ...)" if name in FUNCTIONS else (
+        "use functions of gc that take symbolic tensors (gc.ops lists them), or write the code on "
+        "eager tensors and compile it with gc.jit.compile"
+    )  # fmt: skip
+    what = "no value" if name.startswith("_") or name in ("numpy", "item") else f"no {name!r}"
+    raise SymbolicTensorError(f"{self!r:.80} is a symbolic tensor and has {what}", hint=hint)
+
+
+# Not in the class, where a checker of types would take every name to be there.
+setattr(Operators, "__getattr__", _missing)  # noqa: B010

@@ -304,8 +304,8 @@ def _as_number(kind: type) -> Callable[[Tensor], Any]:
     return convert
 
 
-Tensor.__float__ = _as_number(float)  # type: ignore[attr-defined]
-Tensor.__int__ = _as_number(int)  # type: ignore[attr-defined]
+Tensor.__float__ = _as_number(float)  # type: ignore[method-assign, assignment]
+Tensor.__int__ = _as_number(int)  # type: ignore[method-assign, assignment]
 Tensor.__complex__ = _as_number(complex)  # type: ignore[attr-defined]
 
 

@@ -170,7 +170,6 @@ def test_a_negative_index_is_refused_by_a_program_too() -> None:
         lambda: gc.ones(2, 3).sum(0, 1),
         lambda: gc.trace(gc.ones(2, 2, 2)),
         lambda: gc.einsum("...i...->...", gc.ones(2)),
-        lambda: gc.zeros(2, out=gc.zeros(2)),
     ],
 )
 def test_what_has_no_value_is_an_error(call: Callable[[], Any]) -> None:

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
-from graphc.core.ir import Kind, toposort
+from graphc.core.ir import Kind, caller, toposort
+from graphc.core.operators import Operators, SymbolicTensorError
 from graphc.core.types import TensorType
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot, tracing
@@ -78,6 +79,7 @@ def call_of(
     key = (function, template, static, *types)
     call = _CALLS.get(key)
     if call is None:
+        _check_settings(function, template, static)
         of_tensors = tuple(
             TensorType(BY_NUMPY[np.dtype(types[k])], types[k + 1]) for k in range(0, len(types), 2)
         )
@@ -90,6 +92,17 @@ def call_of(
             _CALLS.clear()
         _CALLS[key] = call
     return call
+
+
+def _check_settings(function: Callable[..., Any], template: Template, static: Static) -> None:
+    """Refuse a symbolic tensor where a setting stands: its value would be part of the graph."""
+    for value in (*template, *(v for _, v in static)):
+        if isinstance(value, Operators):
+            raise SymbolicTensorError(
+                f"{getattr(function, '__name__', 'a function').strip('_')}: {value!r:.60} is a "
+                "symbolic tensor where a value is needed",
+                where=caller(),
+            )
 
 
 def invoke(
@@ -109,33 +122,39 @@ def invoke(
         view: whether results are to share the memory of the first tensor where they can.
 
     Returns:
-        A tensor, or a tuple of them where the function returns several.
+        A tensor, or a tuple of them where the function returns several. With a symbolic tensor
+        among them, the graph.
     """
     if hot.slow and tracing.trace is not None:
         return tracing.trace.invoke(function, template, static, tensors, view)
-    if len(tensors) == 1:  # the common case, kept short
-        (tensor,) = tensors
-        array = tensor._array
-        call = _CALLS.get((function, template, static, array.dtype.char, array.shape))
-        if (
-            call is not None
-            and (tensor._edge is None or not state.enabled)
-            and call.plain
-            and call.single
-        ):
-            result = new(Tensor)
-            result._array = quiet.run(call.run, array)[0]
-            return result
-    arrays = []
-    key: list[Any] = [function, template, static]
-    recorded = False
-    for tensor in tensors:
-        array = tensor._array
-        arrays.append(array)
-        key.append(array.dtype.char)
-        key.append(array.shape)
-        if tensor._edge is not None:
-            recorded = True
+    try:
+        if len(tensors) == 1:  # the common case, kept short
+            (tensor,) = tensors
+            array = tensor._array
+            call = _CALLS.get((function, template, static, array.dtype.char, array.shape))
+            if (
+                call is not None
+                and (tensor._edge is None or not state.enabled)
+                and call.plain
+                and call.single
+            ):
+                result = new(Tensor)
+                result._array = quiet.run(call.run, array)[0]
+                return result
+        arrays = []
+        key: list[Any] = [function, template, static]
+        recorded = False
+        for tensor in tensors:
+            array = tensor._array
+            arrays.append(array)
+            key.append(array.dtype.char)
+            key.append(array.shape)
+            if tensor._edge is not None:
+                recorded = True
+    except SymbolicTensorError:
+        if all(t.is_eager for t in tensors):
+            raise
+        return function(*fill(template, [t.as_node() for t in tensors]), **dict(static))
     call = _CALLS.get(tuple(key))
     if call is None:
         call = call_of(function, template, static, key[3:])

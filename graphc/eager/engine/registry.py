@@ -20,6 +20,7 @@ from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.elementwise import binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
+from graphc.eager.engine.mixed import ALIASES, any_eager, any_symbolic, call_symbolic
 from graphc.eager.engine.out import TAKES_OUT, call_into, with_out
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
@@ -29,8 +30,6 @@ EAGER: dict[str, Callable[..., Any]] = {}
 SLOTS = [(SLOT,) * count for count in range(64)]
 # Functions that make tensors choose by their own arguments what to make.
 MAKERS = {"zeros", "ones", "full", "arange", "eye", "manual_seed", "randint", "normal"}
-# PyTorch's names of arguments, and NumPy's.
-ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
 
 
 def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -65,9 +64,9 @@ def named(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def as_eager(value: Any, like: Tensor | None = None) -> Tensor:
-    """A tensor of a tensor, an array, a list or a number."""
-    if isinstance(value, Tensor):
-        return value
+    """A tensor of a tensor, an array, a list or a number; a symbolic tensor is itself."""
+    if isinstance(value, Operators):
+        return value  # type: ignore[return-value]
     if isinstance(value, bool | int | float) and like is not None:
         return number(value, like.dtype)
     array = np.asarray(value)
@@ -142,13 +141,13 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _place(value: Any, template: list[Any], tensors: list[Tensor]) -> None:
     """Add one positional argument to a template."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Operators):  # a symbolic one too, of which `invoke` makes a graph
         template.append(SLOT)
-        tensors.append(value)
+        tensors.append(value)  # type: ignore[arg-type]
     elif isinstance(value, np.ndarray):
         template.append(SLOT)
         tensors.append(wrap(value))
-    elif isinstance(value, list | tuple) and value and all(isinstance(v, Tensor) for v in value):
+    elif isinstance(value, list | tuple) and value and all(isinstance(v, Operators) for v in value):
         template.append(_Listed.of(len(value)))
         tensors.extend(value)
     else:
@@ -184,7 +183,9 @@ def _bound(
                 where=caller(),
             )
         found[own] = value
-    places = [parameters.index(k) for k, v in found.items() if isinstance(v, Tensor | np.ndarray)]
+    places = [
+        parameters.index(k) for k, v in found.items() if isinstance(v, Operators | np.ndarray)
+    ]
     if places:
         last = max(places)
         rest = list(args)
@@ -209,38 +210,17 @@ def face(name: str) -> Callable[..., Any]:
     def apply(*args: Any, **kwargs: Any) -> Any:
         if kwargs and takes_out and "out" in kwargs:
             return call_into(name, form, args, kwargs)
+        if kwargs and any_symbolic(tuple(kwargs.values())):
+            return call_symbolic(symbolic, form, args, kwargs)
         if args and isinstance(args[0], Tensor):
-            if len(args) == 1 or not _any_symbolic(args):
+            if len(args) == 1 or not any_symbolic(args):
                 return form(*args, **kwargs)
-        elif not _any_symbolic(args) and _any_eager(args, kwargs):
-            return form(*args, **kwargs)
-        return symbolic(*args, **kwargs)
+        elif not any_symbolic(args):
+            return (form if any_eager(args, kwargs) else symbolic)(*args, **kwargs)
+        return call_symbolic(symbolic, form, args, kwargs)
 
     apply.form = form  # type: ignore[attr-defined]
     return apply
-
-
-def _any_symbolic(args: Sequence[Any]) -> bool:
-    for value in args:
-        if isinstance(value, Operators):
-            if not value.is_eager:
-                return True
-        elif (isinstance(value, list | tuple) and _any_symbolic(value)) or (
-            isinstance(value, dict) and _any_symbolic(tuple(value.values()))
-        ):
-            return True
-    return False
-
-
-def _any_eager(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, Tensor):
-            return True
-        if isinstance(value, list | tuple) and _any_eager(value, {}):
-            return True
-        if isinstance(value, dict) and _any_eager((), value):
-            return True
-    return False
 
 
 def as_axis(dim: Any) -> int:
