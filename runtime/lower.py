@@ -3,10 +3,15 @@
     steps = lower(graph)
 
 Fused nodes, and single elementwise, movement and reduce nodes, become generated kernels
-(`fused_kernel`); contractions and ops with a loop nest of their own have files of theirs.
+(`fused_kernel`); contractions and ops with a loop nest of their own have files of theirs. Which
+makers these are, a `Lowering` says: `NATIVE` for this host's CPU.
 """
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
 from graphc.errors import InternalError
@@ -21,13 +26,75 @@ from graphc.runtime.machine.control import lower_control
 from graphc.runtime.nests.table import NESTS
 
 GENERATED = (Kind.ELEMENTWISE, Kind.MOVEMENT, Kind.REDUCE)
+Lower = Callable[[Graph], list[Step]]
+ValueOf = Callable[[Node], Value]
 
 
-def lower(graph: Graph) -> list[Step]:
+class Lowering(Protocol):
+    """How the nodes of a graph become steps on one kind of machine."""
+
+    def body(
+        self,
+        node: Node,
+        graph: Graph,
+        operands: Sequence[Value],
+        inplace: Sequence[tuple[int, int]] = (),
+    ) -> list[Step]:
+        """The steps of a body of elementwise, movement, reduce and source nodes.
+
+        Args:
+            node: whose results they make.
+            graph: the body.
+            operands: where the body's inputs are.
+            inplace: pairs of a result and the operand that it is written over.
+        """
+
+    def contract(self, node: Node, value_of: ValueOf) -> list[Step]:
+        """The steps of a matrix product, a convolution or one of its gradients."""
+
+    def joined(self, node: Node, value_of: ValueOf) -> list[Step]:
+        """The steps of a node that joins more tensors than a body holds."""
+
+    def nest(self, node: Node) -> list[Step]:
+        """The steps of an op with a loop nest of its own (`ir.Library`).
+
+        Raises:
+            InternalError: there is none for this op.
+        """
+
+    def control(self, node: Node, lower: Lower, value_of: ValueOf) -> list[Step]:
+        """The steps of a branch or a loop; `lower` makes those of its bodies."""
+
+    def shared(self, steps: list[Step]) -> list[Step]:
+        """The same steps, with as few different kernels as will do."""
+
+
+class Native:
+    """Kernels for this host's CPU."""
+
+    body = staticmethod(lower_body)
+    contract = staticmethod(lower_contract)
+    control = staticmethod(lower_control)
+    joined = staticmethod(joined)
+    shared = staticmethod(share_kernels)
+
+    def nest(self, node: Node) -> list[Step]:
+        """See `nests.table`."""
+        fact = node.op.lowering
+        if not isinstance(fact, Library) or fact.name not in NESTS:
+            raise InternalError(f"{node.op.name} has no lowering")
+        return NESTS[fact.name](node)
+
+
+NATIVE = Native()
+
+
+def lower(graph: Graph, lowering: Lowering = NATIVE) -> list[Step]:
     """The steps that run a graph.
 
     Args:
         graph: fused or not. Its aliases are not the lowering's concern.
+        lowering: how nodes become steps.
 
     Returns:
         Steps in the graph's order. A node whose result is empty has none.
@@ -37,8 +104,8 @@ def lower(graph: Graph) -> list[Step]:
     """
     steps: list[Step] = []
     for node in _with_memory(graph):
-        steps += lower_node(node)
-    return share_kernels(steps)
+        steps += lower_node(node, lowering)
+    return lowering.shared(steps)
 
 
 def _with_memory(graph: Graph) -> list[Node]:
@@ -64,24 +131,24 @@ def _is_inline(node: Node) -> bool:
     return node.op.kind is Kind.SOURCE and node.op.pure
 
 
-def lower_node(node: Node) -> list[Step]:
+def lower_node(node: Node, lowering: Lowering = NATIVE) -> list[Step]:
     """The steps of one node."""
     kind = node.op.kind
     if kind is Kind.CONTROL:
-        return lower_control(node, lower, value_of) if bodies(node) else []
+        below = functools.partial(lower, lowering=lowering)
+        return lowering.control(node, below, value_of) if bodies(node) else []
     if kind is Kind.FUSED:
         inplace = dict(node.attrs).get("inplace", ())
-        return lower_body(node, node.attr("body"), [value_of(i) for i in node.inputs], inplace)
+        operands = [value_of(i) for i in node.inputs]
+        return lowering.body(node, node.attr("body"), operands, inplace)
     if views.joins_many(node):
-        return joined(node, value_of)
+        return lowering.joined(node, value_of)
     if kind in GENERATED or kind is Kind.SOURCE:
-        operands = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
-        return lower_body(node, alone(node), [value_of(i) for i in operands])
+        read = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
+        return lowering.body(node, alone(node), [value_of(i) for i in read])
     if kind is Kind.CONTRACT:
-        return lower_contract(node, value_of)
-    if isinstance(node.op.lowering, Library) and node.op.lowering.name in NESTS:
-        return NESTS[node.op.lowering.name](node)
-    raise InternalError(f"{node.op.name} has no lowering")
+        return lowering.contract(node, value_of)
+    return lowering.nest(node)
 
 
 def value_of(node: Node) -> Value:

@@ -11,7 +11,7 @@ import gc
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Origin, _is_internal
+from graphc.core.observing import watched
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import invoke, run_call, viewed
@@ -27,8 +28,7 @@ from graphc.eager.engine.tape import CallBackward
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.methods.methods import concrete
 from graphc.optim.together import _Flat
-from graphc.program import reference, report
-from graphc.runtime.machine.executable import Executable
+from graphc.program import report
 
 
 @dataclass
@@ -182,6 +182,7 @@ class Clock:
         results_nbytes: of arrays that programs returned, or that the reference made.
         steps: (kernel, ns) of the native steps, in order.
         arenas: bytes that each program holds for intermediate results.
+        last_ns: when the reference began, or ended an op.
     """
 
     native_ns: int = 0
@@ -191,83 +192,64 @@ class Clock:
     results_nbytes: int = 0
     steps: list[tuple[str, int]] = field(default_factory=list)
     arenas: dict[int, int] = field(default_factory=dict)
+    last_ns: int = 0
 
     @property
     def kernels_s(self) -> float:
         """Seconds in NumPy and native code."""
         return (self.native_ns + self.numpy_ns) * 1e-9
 
+    def leaf(self, function: Any, *arrays: Any) -> Any:
+        """Run a NumPy function; where it turns out to run native steps, these count instead."""
+        before, start = self.launches, time.perf_counter_ns()
+        result = function(*arrays)
+        spent = time.perf_counter_ns() - start
+        if self.launches == before:
+            self.numpy_ns += spent
+            self.numpy_calls += 1
+        return result
+
+    def native(self, executable: Any, call: Any, times: Sequence[int]) -> None:
+        """See `core.observing.Observer`."""
+        self.native_ns += sum(times)
+        self.launches += len(times)
+        self.steps += zip(map(report.launch_name, executable.launches), times)
+        self.arenas[id(executable)] = call.arena_nbytes
+        for shape, dtype in call.outputs:
+            self.results_nbytes += int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+
+    def begun(self) -> None:
+        """See `core.observing.Observer`."""
+        self.last_ns = time.perf_counter_ns()
+
+    def node(self, node: Any, operands: Sequence[Any], value: Any) -> None:
+        """See `core.observing.Observer`."""
+        self.numpy_ns += time.perf_counter_ns() - self.last_ns
+        self.numpy_calls += 1
+        given = [a for a in operands if isinstance(a, np.ndarray)]
+        for array in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(array, np.ndarray | np.generic) and not any(
+                np.may_share_memory(array, a) for a in given
+            ):
+                self.results_nbytes += array.nbytes
+        self.last_ns = time.perf_counter_ns()
+
 
 @contextmanager
 def timing() -> Iterator[Clock]:
     """Clocks around NumPy functions and native steps, as long as the block runs."""
     clock = Clock()
-    plain_run, plain_native = quiet.local.run, Executable.run
-    plain_apply, plain_node = CallBackward.apply, reference.run_node
-
-    def leaf(function: Any, *arrays: Any) -> Any:
-        """A NumPy function; where it turns out to run native steps, these count instead."""
-        before, start = clock.launches, time.perf_counter_ns()
-        result = function(*arrays)
-        spent = time.perf_counter_ns() - start
-        if clock.launches == before:
-            clock.numpy_ns += spent
-            clock.numpy_calls += 1
-        return result
+    plain = quiet.local.run
 
     def run(function: Any, *arrays: Any) -> Any:
-        return plain_run(leaf, function, *arrays)
-
-    def native(self: Any, call: Any, arrays: Any, times: Any = None) -> Any:
-        measured: list[int] = [] if times is None else times
-        result = plain_native(self, call, arrays, measured)
-        clock.native_ns += sum(measured)
-        clock.launches += len(measured)
-        clock.steps += zip(map(report.launch_name, self.launches), measured)
-        clock.arenas[id(self)] = call.arena_nbytes
-        for shape, dtype in call.outputs:
-            clock.results_nbytes += int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        return result
-
-    def apply(self: Any, cts: Any) -> Any:
-        given = tuple(ct is not None for ct in cts)
-        if self.freed:
-            return plain_apply(self, cts)
-        step = self.call.derivative(self.wanted, given).call
-        before = step.run
-
-        def timed(*arrays: Any) -> Any:
-            return leaf(before, *arrays)
-
-        step.run = timed
-        try:
-            return plain_apply(self, cts)
-        finally:
-            if step.run is timed:
-                step.run = before
-
-    def node(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter_ns()
-        result = plain_node(*args, **kwargs)
-        clock.numpy_ns += time.perf_counter_ns() - start
-        clock.numpy_calls += 1
-        operands = [a for a in args[1] if isinstance(a, np.ndarray)]
-        for array in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(array, np.ndarray | np.generic) and not any(
-                np.may_share_memory(array, a) for a in operands
-            ):
-                clock.results_nbytes += array.nbytes
-        return result
+        return plain(clock.leaf, function, *arrays)
 
     quiet.local.run = run  # type: ignore[assignment]
-    Executable.run, CallBackward.apply = native, apply  # type: ignore[method-assign]
-    reference.run_node = node
     try:
-        yield clock
+        with watched(clock):
+            yield clock
     finally:
-        quiet.local.run = plain_run
-        Executable.run, CallBackward.apply = plain_native, plain_apply  # type: ignore[method-assign]
-        reference.run_node = plain_node
+        quiet.local.run = plain
 
 
 def peak_nbytes(function: Callable[[], Any]) -> int:

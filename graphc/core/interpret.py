@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from graphc.core import dims
 from graphc.core.ir import Graph, Node, bodies, map_sizes
 from graphc.core.types import TensorType, TupleType, bind
 from graphc.errors import CastOverflowError, GraphcError, IndexRangeError, InternalError
+
+After = Callable[[Node, Sequence[Any], Any], None]
 
 
 def run(graph: Graph, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
@@ -32,30 +34,31 @@ def run(graph: Graph, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
 
 
 def run_sized(
-    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
+    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int], after: After | None = None
 ) -> tuple[np.ndarray, ...]:
-    """`run` with the sizes of symbolic dimensions given by name."""
-    values: dict[Node, Any] = dict(zip(graph.inputs, arrays, strict=True))
-    for node in graph.nodes:
-        if node not in values:
-            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
-    return tuple(values[o] for o in graph.outputs)
+    """`run` with the sizes of symbolic dimensions given by name.
 
+    Args:
+        graph, arrays: see `run`.
+        sizes: the size of every symbol, by name.
+        after: called with each node that was run, the values of its operands, and its own.
 
-def run_body(
-    graph: Graph, arrays: Sequence[Any], sizes: Mapping[str, int]
-) -> tuple[np.ndarray, ...]:
-    """`run_sized` for the body of a loop or a branch: errors name the line inside it."""
+    Raises:
+        IndexRangeError, CastOverflowError: a check failed; they name the op and the user's line.
+    """
     values: dict[Node, Any] = {
         node: np.asarray(array) for node, array in zip(graph.inputs, arrays, strict=True)
     }
     for node in graph.nodes:
         if node in values:
             continue
+        operands = [values[i] for i in node.inputs]
         try:
-            values[node] = run_node(node, [values[i] for i in node.inputs], sizes)
+            values[node] = run_node(node, operands, sizes)
         except (IndexRangeError, CastOverflowError) as error:
             raise located(error, node) from None
+        if after is not None:
+            after(node, operands, values[node])
     return tuple(values[o] for o in graph.outputs)
 
 

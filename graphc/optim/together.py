@@ -160,7 +160,7 @@ def _flat(
     taken = [k for k, node in enumerate(inputs) if node in reached]
     name = update.__name__
     program = late("program.driver").compile([inputs[k] for k in taken], outputs, name=name)
-    if program._executable is None:
+    if not program._executable.is_native:
         return None
     return _Flat(program, taken, [False, *(name in COUNTERS for name in used)])
 

@@ -1,19 +1,18 @@
 """From tensors to a program: `compile`.
 
-`compile` checks what the user gave, runs the passes, lowers the graph to steps, loads their
-kernels and plans memory. This is the only place that knows both passes and runtime.
+`compile` checks what the user gave, runs the passes, lets the target make the graph ready to run,
+and plans memory. This is the only place that knows both passes and runtime.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from graphc import config, text
+from graphc import config
 from graphc.core import dims
 from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
@@ -32,15 +31,11 @@ from graphc.ops.declare import as_symbolic
 from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
-from graphc.passes.memory.plan import MemoryPlan, plan
 from graphc.passes.pipeline import LEVELS, optimize
-from graphc.program.program import Build, Program
-from graphc.runtime.checks.verify_steps import verify_lowering
-from graphc.runtime.lower import lower
-from graphc.runtime.machine.executable import Executable
-from graphc.runtime.objects import loader
+from graphc.program.build import Build, ready
+from graphc.program.program import Program
+from graphc.runtime import targets
 
-TARGETS = ("cpu", "reference")
 # Lines of a path in a message: the rest of the 12 say what, where and what to do.
 PATH_LINES = 8
 
@@ -67,7 +62,8 @@ def compile(
             draws from the default random generator advances it.
         level: "O0" (no passes) to "O3".
         threads: most threads that a call uses; GRAPHC_THREADS or all CPUs unless given.
-        target: "cpu", or "reference" to run each op with NumPy.
+        target: "cpu", "reference" to run each op with NumPy, or one that was registered (see
+            `runtime.targets`).
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
 
@@ -105,55 +101,14 @@ def build(
     """
     start = time.perf_counter()
     settings = config.current()
-    finite = "finite" in settings.check
-    if finite or "reference" in (target, settings.device):
-        history = (("traced", graph),)
-        return Build(graph, history, layout, finite=finite, debug=settings.debug)
+    as_defined = "finite" in settings.check or settings.device == "reference"
+    chosen = targets.find("reference" if as_defined else target)
+    if not chosen.is_optimized:
+        return ready(graph, (("traced", graph),), layout, chosen, threads, start)
     with uncollected():
-        final, steps = optimize(graph, level, fast_math)
-        return _native(graph, final, tuple(steps), layout, threads, start)
-
-
-def _native(
-    graph: Graph,
-    final: Graph,
-    history: tuple[tuple[str, Graph], ...],
-    layout: Layout,
-    threads: int | None,
-    start: float,
-) -> Build:
-    """Lower the final graph, load its kernels, plan its memory."""
-    debug = config.current().debug
-    before = len(loader.compiled)
-    steps = lower(final)
-    if config.current().check & {"1", "2"}:
-        verify_lowering(final, steps)
-    executable = Executable(final, steps, threads)
-    memory = _planned(executable)
-    if debug >= 3:
-        sys.stderr.write(text.show(final))
-    if debug >= 4:
-        sys.stderr.write("\n".join(executable.kernels.values()))
-    return Build(
-        graph,
-        history,
-        layout,
-        executable,
-        memory,
-        debug=debug,
-        compile_time_s=time.perf_counter() - start,
-        compiled=tuple(n for n in loader.compiled[before:] if n in executable.kernels),
-        refusals=lambda: _refusals(history),
-    )
-
-
-def _planned(executable: Executable) -> MemoryPlan:
-    """Plan the memory of a program and of those nested in it."""
-    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
-    executable.memory = plan(executable.graph, workspaces, executable.arena_values)
-    for child in executable.children:
-        _planned(child)
-    return executable.memory
+        _, steps = optimize(graph, level, fast_math)
+        history = tuple(steps)
+        return ready(graph, history, layout, chosen, threads, start, lambda: _refusals(history))
 
 
 def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:
@@ -169,12 +124,7 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
         raise AttributeValueError(
             f"compile: {level!r} is not a level", where=caller(), hint=f"one of {', '.join(LEVELS)}"
         )
-    if target not in TARGETS:
-        raise AttributeValueError(
-            f"compile: {target!r} is not a target",
-            where=caller(),
-            hint=f"one of {', '.join(TARGETS)}",
-        )
+    targets.find(target)
     is_int = isinstance(threads, int) and not isinstance(threads, bool)
     if threads is not None and not (is_int and threads >= 1):
         raise AttributeValueError(

@@ -6,8 +6,7 @@ How one is made is in `driver`; what it prints is in `report`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from graphc.core.access import access
 from graphc.core.arguments import (
     ALIGNED,
     C_CONTIGUOUS,
-    Layout,
     arrange,
     as_array,
     bind_sizes,
@@ -28,6 +26,7 @@ from graphc.core.arguments import (
     check_out,
     check_sizes,
 )
+from graphc.core.interpret import located
 from graphc.core.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
 from graphc.core.types import TupleType
 from graphc.errors import (
@@ -39,43 +38,13 @@ from graphc.errors import (
 )
 from graphc.ops.arrays.indexing import out_of_range
 from graphc.ops.source import Bound, Parameter
-from graphc.program import comparing, reference, report
+from graphc.program import comparing, report
+from graphc.program.build import Build
 from graphc.program.report import Profile, Stats
 from graphc.runtime.base import poison
-from graphc.runtime.machine.executable import Call, Executable
+from graphc.runtime.machine.call import Call
 
 _PLAIN = C_CONTIGUOUS | ALIGNED
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What the driver made of a graph, and how.
-
-    Attributes:
-        graph: as traced; its outputs are the results, then the new values of parameters.
-        history: pairs of a pass's name and the graph after it.
-        layout: the form of the results.
-        executable: native code; None when the reference runs.
-        memory: the memory plan, None with the reference.
-        finite: whether every result is checked for nan and inf.
-        debug: the level of GRAPHC_DEBUG.
-        compile_time_s: how long it took.
-        compiled: names of the kernels that came from the compiler, not from the cache.
-        refusals: gives texts that say what was not fused, and why.
-        options: what `compile` was told: level, threads, target, fast_math.
-    """
-
-    graph: Graph
-    history: tuple[tuple[str, Graph], ...]
-    layout: Layout
-    executable: Executable | None = None
-    memory: Any = None
-    finite: bool = False
-    debug: int = 0
-    compile_time_s: float = 0.0
-    compiled: tuple[str, ...] = ()
-    refusals: Callable[[], Sequence[str]] = tuple
-    options: Mapping[str, Any] | None = None
 
 
 class Program:
@@ -100,10 +69,10 @@ class Program:
         self._executable = build.executable
         self._inputs = tuple(n for n in build.graph.inputs if not isinstance(n, Bound))
         self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
-        self._poisoned = build.executable is not None and build.executable.is_poisoned
+        self._poisoned = build.executable.is_poisoned
         # Calls that are still to be compared with the reference.
         self._compared = _calls_to_compare(build)
-        is_short = build.executable and build.debug < 2
+        is_short = build.executable.is_native and build.debug < 2
         is_short = is_short and not self._poisoned and not self._compared
         self._count = len(self._inputs) if is_short else -1
         aliased = dict(build.graph.aliases)
@@ -149,7 +118,7 @@ class Program:
                 or array.flags.num & _PLAIN != _PLAIN
             ):
                 return self._call(args, named, out)
-        executable: Any = self._executable
+        executable = self._executable
         call = executable.find(tuple([array.shape for array in args]))
         if call is None:
             return self._call(args, named, out)
@@ -168,13 +137,11 @@ class Program:
         """A call in full: arguments arranged and converted, sizes bound, `out` looked at."""
         given = arrange(self.name, self._inputs, args, named)
         arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
-        if self._executable is None:
-            return self._call_reference(arrays, out)
         return self._run(self._bound(arrays), arrays, out)
 
     def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """Run with plain arrays whose sizes are bound, into `out` where it is given."""
-        executable: Any = self._executable
+        executable = self._executable
         results, targets = self._take_out(arrays, out, call.outputs)
         expected = comparing.expect(self.graph, arrays, call.sizes) if self._compared > 0 else None
         times: list[int] | None = [] if self._build.debug >= 2 else None
@@ -207,7 +174,7 @@ class Program:
 
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
         """What these shapes decide; worked out when they are new."""
-        executable: Any = self._executable
+        executable = self._executable
         key = tuple([array.shape for array in arrays])
         call = executable.find(key)
         if call is None:
@@ -242,45 +209,20 @@ class Program:
                 results[position], targets[position] = None, array
         return list(results), targets
 
-    def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:
-        sizes = bind_sizes(self._inputs, arrays)
-        check_sizes(self._sized, sizes)
-        check_bytes(self._counted, sizes)
-        shapes = [
-            (tuple(dims.evaluate(d, sizes) for d in tensor_type(node).shape), None)
-            for node in self._results
-        ]
-        given, targets = self._take_out(arrays, out, shapes)
-        bound = [n for n in self.graph.inputs if isinstance(n, Bound)]
-        written = [self.graph.inputs[k].state for _, k in self.graph.aliases]  # type: ignore[attr-defined]
-        values = iter(arrays)
-        with access(reads=[n.state for n in bound], writes=written):
-            inputs = [
-                n.state.array if isinstance(n, Bound) else next(values) for n in self.graph.inputs
-            ]
-            outputs = reference.run(self.graph, inputs, sizes, self._build.finite)
-            # Copies first: a result may be a parameter's old value.
-            outputs = [np.array(o, order="C", copy=True) for o in outputs]
-            for position, parameter in self.graph.aliases:
-                self.graph.inputs[parameter].state.array[...] = outputs[position]  # type: ignore[attr-defined]
-        aliased = dict(self.graph.aliases)
-        results = [o for k, o in enumerate(outputs) if k not in aliased]
-        targets = [g if t is None else t for g, t in zip(given, targets)]
-        return self._restore(_delivered(results, targets))
-
     def _failed(self, site: int, value: int, limit: int) -> GraphcError:
         """The error that the status block describes."""
-        node = self._executable.sites[site - 1]  # type: ignore[union-attr]
+        node = self._executable.sites[site - 1]
         fact = node.op.lowering
         if isinstance(fact, Scalar) and fact.failure is not None:
-            return reference.located(fact.failure(node, value), node)
-        return reference.located(out_of_range(value, limit), node)
+            return located(fact.failure(node, value), node)
+        return located(out_of_range(value, limit), node)
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
         outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)
         sizes = ", ".join(f"{name} = {size}" for name, size in sorted(call.sizes.items()))
+        arena = f"{report.nbytes_text(call.arena_nbytes)} for intermediate results and "
         return OutOfMemoryError(
-            f"{self.name}: {report.nbytes_text(call.arena_nbytes)} for intermediate results and "
+            f"{self.name}: {arena if self._executable.is_native else 'intermediate results and '}"
             f"{report.nbytes_text(outputs)} for outputs do not fit",
             [*([f"with {sizes}"] if sizes else []), *report.largest(self._build, call.sizes, 5)],
             where=caller(),
@@ -327,7 +269,7 @@ class Program:
     @property
     def kernels(self) -> dict[str, str]:
         """The generated source of every kernel, by name."""
-        return dict(self._executable.kernels) if self._executable else {}
+        return dict(self._executable.kernels)
 
     @property
     def plan(self) -> str:
@@ -367,7 +309,7 @@ class Program:
         Returns:
             The times; print them.
         """
-        if self._executable is None:
+        if not self._executable.is_native:
             raise ArgumentError(f"{self.name} runs the reference, which has no kernels")
         given = arrange(self.name, self._inputs, args, named)
         arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
@@ -405,8 +347,7 @@ def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
 
 
 def _calls_to_compare(build: Build) -> int:
-    is_checked = build.executable is not None and "2" in build.executable.checks
-    return comparing.CALLS if is_checked else 0
+    return comparing.CALLS if "2" in build.executable.checks else 0
 
 
 def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:

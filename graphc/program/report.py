@@ -11,7 +11,7 @@ from graphc import text, viz
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.core.types import shape_symbols
 from graphc.runtime.base.homes import Copy
-from graphc.runtime.machine.executable import Executable
+from graphc.runtime.targets import Runnable
 
 # A symbol's size in reports before any call, where its facts admit it.
 EXAMPLE_SIZE = 64
@@ -59,16 +59,12 @@ def launch_name(launch: Any) -> str:
 
 def memory(build: Any, sizes: Mapping[str, int]) -> tuple[int, int]:
     """The bytes of the arena, and of all intermediate results without planning."""
-    if build.executable is None:
-        return 0, 0
     call = build.executable.bind(sizes)
     return call.arena_nbytes, build.memory.unshared(sizes)
 
 
 def largest(build: Any, sizes: Mapping[str, int], count: int) -> list[str]:
     """The largest intermediate results, a line each: bytes, node, the user's line."""
-    if build.memory is None:
-        return []
     found = build.memory.largest(sizes, count)
     return [f"{nbytes_text(nbytes)}: {_described(buffer.node)}" for nbytes, buffer in found]
 
@@ -104,12 +100,12 @@ class Stats:
     @staticmethod
     def of(build: Any, sizes: Mapping[str, int]) -> Stats:
         """The figures of a build, its memory for these sizes."""
-        executable: Executable | None = build.executable
+        executable: Runnable = build.executable
         peak, unplanned = memory(build, sizes)
         return Stats(
             tuple((name, len(graph.nodes)) for name, graph in build.history),
-            len(executable.launches) if executable else 0,
-            len(executable.kernels) if executable else 0,
+            len(executable.launches),
+            len(executable.kernels),
             dict(sizes),
             peak,
             unplanned,
@@ -126,7 +122,7 @@ def summary(build: Any, sizes: Mapping[str, int]) -> str:
     for name, after in stats.nodes[1:]:
         lines.append(f"  {name:<14}{before:>6} -> {after:<6} nodes")
         before = after
-    if build.executable is None:
+    if not build.executable.is_native:
         return "\n".join([*lines, "  runs the NumPy reference"])
     cached = stats.kernels - stats.compiled
     lines.append(
@@ -167,7 +163,7 @@ def _lines_of(node: Node) -> str:
     return ", ".join(texts)
 
 
-def _launches(executable: Executable, indent: str = "") -> list[str]:
+def _launches(executable: Runnable, indent: str = "") -> list[str]:
     """A line for each step, and below a loop or a branch those of its bodies."""
     lines = []
     for number, launch in enumerate(executable.launches):
@@ -184,7 +180,7 @@ def _launches(executable: Executable, indent: str = "") -> list[str]:
 
 def explain(build: Any, sizes: Mapping[str, int]) -> str:
     """What became one kernel, what did not and why, and the largest buffers."""
-    if build.executable is None:
+    if not build.executable.is_native:
         return f"{build.graph.name} runs the NumPy reference, op by op.\n"
     lines = [f"{build.graph.name}: {len(build.executable.launches)} steps"]
     lines += _launches(build.executable)
@@ -200,8 +196,8 @@ def explain(build: Any, sizes: Mapping[str, int]) -> str:
 
 def plan(build: Any, sizes: Mapping[str, int]) -> str:
     """Steps and memory as a table."""
-    executable: Executable | None = build.executable
-    if executable is None:
+    executable: Runnable = build.executable
+    if not executable.is_native:
         return f"{build.graph.name} runs the NumPy reference: no steps, no plan.\n"
     title = f"{build.graph.name}" + (f" with {sizes_text(sizes)}" if sizes else "")
     lines = [title, "", "step      extent   grain  kernel"]
@@ -231,7 +227,7 @@ class Profile:
     rows: tuple[tuple[str, float, str], ...]
 
     @staticmethod
-    def of(name: str, executable: Executable, runs: Sequence[Sequence[int]]) -> Profile:
+    def of(name: str, executable: Runnable, runs: Sequence[Sequence[int]]) -> Profile:
         """The least time of each step over runs, given in nanoseconds."""
         best = [min(times) for times in zip(*runs)]
         rows = [
@@ -263,7 +259,7 @@ def dump(build: Any, sizes: Mapping[str, int], folder: Path) -> Path:
         (folder / f"{stem}.py").write_text(text.show(graph, origins=True), encoding="utf-8")
         (folder / f"{stem}.dot").write_text(viz.dot(graph), encoding="utf-8")
     viz.dump(build.history[-1][1], folder / "final.svg")
-    if build.executable is not None:
+    if build.executable.is_native:
         kernels = folder / "kernels"
         kernels.mkdir(exist_ok=True)
         for name, source in build.executable.kernels.items():

@@ -16,6 +16,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,3 +110,12 @@ def key(kernel: Kernel) -> str:
 def symbol(kernel: Kernel) -> str:
     """The C symbol that a kernel's object defines."""
     return f"graphc_{key(kernel)[:40]}"
+
+
+def sources(kernels: Sequence[Kernel]) -> dict[str, str]:
+    """Sources by name; a further kernel of a name gets a number after it."""
+    names: dict[Kernel, str] = {}
+    for kernel in dict.fromkeys(kernels):
+        alike = sum(other.name == kernel.name for other in names)
+        names[kernel] = f"{kernel.name}_{alike + 1}" if alike else kernel.name
+    return {name: kernel.source for kernel, name in names.items()}

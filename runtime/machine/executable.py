@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc import config
+from graphc.core import observing
 from graphc.core.access import Access, access, enter, leave
 from graphc.core.dims import Dim
 from graphc.core.ir import Graph, Node, tensor_type
@@ -39,7 +40,7 @@ from graphc.runtime.base.homes import (
     Planned,
     Staged,
 )
-from graphc.runtime.base.kernel import Kernel
+from graphc.runtime.base.kernel import Kernel, sources
 from graphc.runtime.base.step import (
     Child,
     Number,
@@ -70,6 +71,7 @@ class Executable:
         numbers: the sites of the program that this one is nested in.
 
     Attributes:
+        loaded: the kernels that steps run, in order, those of `children` after them.
         children: the programs that steps run: bodies of loops, branches.
         nested: these with their names, by the number of the step.
         launches: the steps and copies in the order in which they run.
@@ -81,6 +83,8 @@ class Executable:
         checks: the words of GRAPHC_CHECK that were in force.
         is_poisoned: whether calls fill memory first and look at red zones; see `poison`.
     """
+
+    is_native = True
 
     def __init__(
         self,
@@ -149,19 +153,27 @@ class Executable:
         # So that the first call needn't.
         team.functions_alone()
         kernels = [row[0] for row in rows]
-        self._loaded: list[Kernel] = list(kernels)
+        self.loaded: list[Kernel] = list(kernels)
         for child in self.children:
-            self._loaded += child._loaded
-        self.kernels = _sources(self._loaded)
+            self.loaded += child.loaded
+        self.kernels = sources(self.loaded)
         self.table = machine.Table(
             [
                 machine.Step(address, first, machine.from_args(extent), grain, commit, control)
                 for address, (_, first, extent, grain, commit, control) in zip(
-                    loader.load(kernels), rows
+                    self._addresses(kernels), rows
                 )
             ],
             self._patches,
         )
+
+    def _addresses(self, kernels: Sequence[Kernel]) -> Sequence[int]:
+        """The machine code of kernels; where another kind of machine begins to differ."""
+        return loader.load(kernels)
+
+    def _held(self, state: Any) -> int:
+        """The address of a parameter's memory."""
+        return state.array.ctypes.data
 
     def _bounds_words(self, step: Step | Copy) -> None:
         """The words before the args of a step whose accesses are tested; see `bounds`."""
@@ -191,7 +203,7 @@ class Executable:
             raise InternalError(f"a step has the argument {argument!r}")
 
     def _child_word(self, argument: Child) -> None:
-        child = Executable(argument.graph, argument.steps, self.threads, self._numbers)
+        child = type(self)(argument.graph, argument.steps, self.threads, self._numbers)
         self.children.append(child)
         self._child_words.append(self._word())
         self._argument_word(Workspace(argument.node, f"{argument.key} arena", child.arena_nbytes))
@@ -207,7 +219,7 @@ class Executable:
         if isinstance(home, External):
             self._patches.append((self._word(), home.position))
         elif isinstance(home, Held):
-            self._constant_word(home.node.state.array.ctypes.data)  # type: ignore[attr-defined]
+            self._constant_word(self._held(home.node.state))  # type: ignore[attr-defined]
         else:
             self._arena_words.append((self._word(), home))
 
@@ -334,6 +346,9 @@ class Executable:
             no state was written.
         """
         turn = object()
+        observer = observing.observer
+        if observer is not None and times is None:
+            times = []
         try:
             slot = self._slots.pop()
         except IndexError:
@@ -361,6 +376,8 @@ class Executable:
                 leave(turn)
         if times is not None:
             times[:] = frame.times.tolist()
+            if observer is not None:
+                observer.native(self, call, times)
         if self.is_poisoned:
             call.red_zones.check(slot.arena_bytes(call))
         failure = None
@@ -430,12 +447,3 @@ class Executable:
             frame.args[word] = one.address
             inner.append(one)
         frame.adopt(inner)
-
-
-def _sources(kernels: Sequence[Kernel]) -> dict[str, str]:
-    """Sources by name; a further kernel of a name gets a number after it."""
-    names: dict[Kernel, str] = {}
-    for kernel in dict.fromkeys(kernels):
-        alike = sum(other.name == kernel.name for other in names)
-        names[kernel] = f"{kernel.name}_{alike + 1}" if alike else kernel.name
-    return {name: kernel.source for kernel, name in names.items()}

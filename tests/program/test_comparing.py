@@ -12,7 +12,8 @@ import pytest
 import graphc as gc
 from graphc.errors import InternalError
 from graphc.ops.arrays.random import normal
-from graphc.program import comparing, driver
+from graphc.program import comparing
+from graphc.runtime import targets
 from graphc.runtime.base.step import Step
 from graphc.runtime.lower import lower
 
@@ -27,7 +28,7 @@ def _plant(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
         source = re.sub(old, new, step.kernel.source)
         return replace(step, kernel=replace(step.kernel, source=source))
 
-    monkeypatch.setattr(driver, "lower", lambda graph: [changed(s) for s in lower(graph)])
+    monkeypatch.setattr(targets, "lower", lambda graph: [changed(s) for s in lower(graph)])
 
 
 def _ones(*shape: int) -> np.ndarray:
@@ -120,7 +121,7 @@ def test_an_error_of_the_user_stays_one() -> None:
 
 def test_a_check_that_compiled_code_lost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     _plant(monkeypatch, r"fail\(status", "i64(site")
-    original = driver.lower
+    original = targets.lower
 
     def without(graph: Any) -> list[Step]:
         steps = []
@@ -132,7 +133,7 @@ def test_a_check_that_compiled_code_lost_is_seen(monkeypatch: pytest.MonkeyPatch
             steps.append(replace(step, kernel=replace(step.kernel, source="\n".join(kept) + "\n")))
         return steps
 
-    monkeypatch.setattr(driver, "lower", without)
+    monkeypatch.setattr(targets, "lower", without)
     x, i = gc.input("x", (4,)), gc.input("i", (1,), gc.int64)
     program = _compile([x, i], gc.take(x, i))
     with pytest.raises(InternalError, match="the reference fails where the compiled program does"):

@@ -12,7 +12,7 @@ import pytest
 
 import graphc as gc
 from graphc.errors import InternalError
-from graphc.program import driver
+from graphc.runtime import targets
 from graphc.runtime.base.bounds import checked
 from graphc.runtime.base.kernel import Kernel, key
 from graphc.runtime.base.step import Step
@@ -32,7 +32,7 @@ def _plant(monkeypatch: pytest.MonkeyPatch, op: str, change: Callable[[str], str
         source = change(step.kernel.source) if step.node.op.name == op else step.kernel.source
         return replace(step, kernel=replace(step.kernel, source=source))
 
-    monkeypatch.setattr(driver, "lower", lambda graph: [changed(s) for s in lower(graph)])
+    monkeypatch.setattr(targets, "lower", lambda graph: [changed(s) for s in lower(graph)])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_access_outside_in_a_loop_is_named(monkeypatch: pytest.MonkeyPatch) -
         ]
         return [replace(s, kernel=k) for s, k in zip(steps, kernels)]
 
-    monkeypatch.setattr(lowering, "lower_body", planted)
+    monkeypatch.setattr(lowering.Native, "body", staticmethod(planted))
     h = gc.input("h", (4, 4))
     program = _compile([h], gc.while_loop(lambda c: gc.sum(c) < 9, lambda c: gc.exp(c), h))
     with pytest.raises(InternalError, match=r"reads p0\[\d+\], which has 16 elements"):

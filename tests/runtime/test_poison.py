@@ -11,7 +11,7 @@ import pytest
 import graphc as gc
 from graphc.core.ir import Node
 from graphc.errors import InternalError
-from graphc.program import driver
+from graphc.runtime import targets
 from graphc.runtime.base import poison
 from graphc.runtime.base.step import Step
 from graphc.runtime.lower import lower
@@ -27,7 +27,7 @@ def _planted(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> N
         assert source != step.kernel.source
         return replace(step, kernel=replace(step.kernel, source=source))
 
-    monkeypatch.setattr(driver, "lower", lambda graph: [changed(s) for s in lower(graph)])
+    monkeypatch.setattr(targets, "lower", lambda graph: [changed(s) for s in lower(graph)])
 
 
 def _compile(inputs: list[Node], outputs: object, **options: object) -> gc.Program:

@@ -98,9 +98,9 @@ def test_bodies_of_loops_are_looked_at() -> None:
 
 
 def test_compile_verifies_what_it_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphc.program import driver
+    from graphc.runtime import targets
 
-    monkeypatch.setattr(driver, "lower", lambda graph: lower(graph)[:-1])
+    monkeypatch.setattr(targets, "lower", lambda graph: lower(graph)[:-1])
     x = gc.input("x", (6, 5))
     with gc.config.override(check=["1"]), pytest.raises(InternalError, match="never written"):
         gc.compile([x], gc.exp(x))

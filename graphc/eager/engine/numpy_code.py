@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.interpret import located
 from graphc.core.ir import Kind, Node, tensor_type, toposort
 from graphc.core.types import TupleType
 from graphc.errors import CastOverflowError, IndexRangeError
 from graphc.ops.source import Bound
-from graphc.program.reference import located
 
 Shape = tuple[int, ...]
 # Elements that NumPy may add up in any order.

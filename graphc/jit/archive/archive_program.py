@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,9 +34,10 @@ from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
 from graphc.jit.archive.archive_reader import Saved, read, target_name
 from graphc.jit.archive.archive_source import Source
 from graphc.jit.archive.manifest import CallRecord
-from graphc.passes.memory.plan import plan
-from graphc.program.program import Build, Program
-from graphc.runtime.machine.executable import Call, Executable
+from graphc.program.build import Build, ready
+from graphc.program.program import Program
+from graphc.runtime import targets
+from graphc.runtime.machine.call import Call
 from graphc.runtime.objects import cache, loader
 
 _VERSION = "1"
@@ -57,7 +59,7 @@ class LoadedProgram(Program):
         self.code = saved.text
 
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
-        executable: Any = self._executable
+        executable = self._executable
         # Before anything is kept for these shapes: calls that find it are not checked again.
         if self._bounds and executable.find(tuple([a.shape for a in arrays])) is None:
             check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
@@ -71,11 +73,6 @@ class LoadedProgram(Program):
         if any(math.prod(shape) * dtype.itemsize > MOST_BYTES for shape, dtype in call.outputs):
             raise self._out_of_memory(call)
         return call
-
-    def _call_reference(self, arrays: list[np.ndarray], out: Any) -> Any:
-        if self._bounds:
-            check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
-        return super()._call_reference(arrays, out)
 
     def assumes(self) -> list[str]:
         """What the program assumes, a line each, as far as its certificate says."""
@@ -201,7 +198,7 @@ def load(
         path: the file.
         allow_native: use compiled kernels that lie in the file. They are machine code: say so
             only for files from a source you would run a program of.
-        target: "cpu" or "reference"; as it was compiled unless given.
+        target: see `gc.compile`; as it was compiled unless given.
         threads: most threads that a call uses; as it was compiled unless given.
 
     Returns:
@@ -248,9 +245,7 @@ def load(
 
 def _warn_of_others(target: str, native: Mapping[str, str], made: Mapping[str, Any]) -> None:
     programs = [getattr(p, "program", p) for p in made.values()]
-    keys = {
-        loader.key(k) for p in programs if p._executable is not None for k in p._executable._loaded
-    }
+    keys = {loader.key(k) for p in programs for k in p._executable.loaded}
     if not keys & set(native):
         warnings.warn(
             GraphcWarning(
@@ -273,18 +268,10 @@ def revived(saved: Saved, options: Mapping[str, Any]) -> Build:
         build = late("program.driver").build(saved.graph, saved.record.layout, **options)
         _keep(saved, key, build.history[-1][1])
         return build
-    executable = Executable(final, late("runtime.lower").lower(final), options["threads"])
-    memory = _planned(executable)
     history = (("traced", saved.graph), ("cached", final))
-    return Build(saved.graph, history, saved.record.layout, executable, memory)
-
-
-def _planned(executable: Executable) -> Any:
-    workspaces = {node: list(each.items()) for node, each in executable.workspaces.items()}
-    executable.memory = plan(executable.graph, workspaces, executable.arena_values)
-    for child in executable.children:
-        _planned(child)
-    return executable.memory
+    chosen = targets.find(options["target"], "load")
+    start = time.perf_counter()
+    return ready(saved.graph, history, saved.record.layout, chosen, options["threads"], start)
 
 
 # --- the graph after all passes, in the folder of compiled kernels

@@ -40,7 +40,7 @@ class Source:
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """The program's compiled kernels with their keys, as the cache has them."""
         executable = self.program._executable
-        for each in executable._loaded if executable is not None else ():
+        for each in executable.loaded:
             key = kernel.key(each)
             data = cache.current().read(key)
             if data is None:

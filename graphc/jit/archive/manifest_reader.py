@@ -23,10 +23,10 @@ from graphc.jit.archive.manifest import (
     Manifest,
     ProgramRecord,
 )
+from graphc.runtime import targets
 
 MAX_MANIFEST = 64_000_000
 LEVELS = ("O0", "O1", "O2", "O3")
-TARGETS = ("cpu", "reference")
 _FORMS = {"one": None, "list": list, "tuple": tuple, "dict": dict}
 
 
@@ -220,7 +220,7 @@ def _read_options(value: Any) -> dict[str, Any]:
     options = {
         "level": fields.take("level", lambda v: v in LEVELS),
         "threads": fields.take("threads", lambda v: v is None or (is_count(v) and v >= 1)),
-        "target": fields.take("target", lambda v: v in TARGETS),
+        "target": fields.take("target", lambda v: v in targets.names()),
         "fast_math": fields.take("fast_math", lambda v: isinstance(v, bool)),
     }
     fields.done()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.interpret import run_body
+from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, Op, caller, tensor_type
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType, Type
@@ -56,7 +56,7 @@ def _cond_infer(pred: Type, *types: Type, true: Graph, false: Graph) -> TupleTyp
 def _cond_numpy(
     pred: Any, *arrays: Any, true: Graph, false: Graph, sizes: Mapping[str, int]
 ) -> tuple[Any, ...]:
-    return run_body(true if pred else false, arrays, sizes)
+    return run_sized(true if pred else false, arrays, sizes)
 
 
 def _cond_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.core import dims
 from graphc.core.dims import Size
-from graphc.core.interpret import run_body
+from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, Op, tensor_type
 from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import GradientError, InternalError
@@ -77,7 +77,7 @@ def _scan_numpy(
         shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
         stacks.append(np.empty((length, *shape), type_.dtype.numpy))
     for t in reversed(range(length)) if reverse else range(length):
-        results = run_body(body, [*state, *(x[t] for x in slices), *fixed], sizes)
+        results = run_sized(body, [*state, *(x[t] for x in slices), *fixed], sizes)
         state = list(results[:carries])
         for stack, result in zip(stacks, results[carries:]):
             stack[t] = result
@@ -118,8 +118,8 @@ def _while_numpy(
 ) -> tuple[Any, ...]:
     state, fixed = list(arrays[:carries]), arrays[carries:]
     turns = 0
-    while (max_steps is None or turns < max_steps) and run_body(cond, [*state, *fixed], sizes)[0]:
-        state = list(run_body(body, [*state, *fixed], sizes))
+    while (max_steps is None or turns < max_steps) and run_sized(cond, [*state, *fixed], sizes)[0]:
+        state = list(run_sized(body, [*state, *fixed], sizes))
         turns += 1
     return tuple(state)
 

@@ -1,0 +1,98 @@
+"""What is made of a graph: `Build`; and how, when it is known what the passes make of it: `ready`.
+
+A file that was loaded before comes here straight, with no pass imported.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphc import config, text
+from graphc.core.arguments import Layout
+from graphc.core.ir import Graph
+from graphc.passes.memory.plan import MemoryPlan, plan
+from graphc.runtime import targets
+from graphc.runtime.objects import loader
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What the driver made of a graph, and how.
+
+    Attributes:
+        graph: as traced; its outputs are the results, then the new values of parameters.
+        history: pairs of a pass's name and the graph after it.
+        layout: the form of the results.
+        executable: what runs: native code, or the reference.
+        memory: the memory plan.
+        debug: the level of GRAPHC_DEBUG.
+        compile_time_s: how long it took.
+        compiled: names of the kernels that came from the compiler, not from the cache.
+        refusals: gives texts that say what was not fused, and why.
+        options: what `compile` was told: level, threads, target, fast_math.
+    """
+
+    graph: Graph
+    history: tuple[tuple[str, Graph], ...]
+    layout: Layout
+    executable: targets.Runnable
+    memory: Any
+    debug: int = 0
+    compile_time_s: float = 0.0
+    compiled: tuple[str, ...] = ()
+    refusals: Callable[[], Sequence[str]] = tuple
+    options: Mapping[str, Any] | None = None
+
+
+def ready(
+    graph: Graph,
+    history: tuple[tuple[str, Graph], ...],
+    layout: Layout,
+    target: targets.Target,
+    threads: int | None,
+    start: float,
+    refusals: Callable[[], Sequence[str]] = tuple,
+) -> Build:
+    """Make the final graph ready to run, and plan its memory.
+
+    Args:
+        graph: as traced.
+        history: pairs of a pass's name and the graph after it.
+        layout: the form of the results.
+        target: what is to run it.
+        threads: most threads that a call uses; None for the setting.
+        start: of the compilation, as `time.perf_counter` gives it.
+        refusals: gives texts that say what was not fused, and why.
+    """
+    debug = config.current().debug
+    before = len(loader.compiled)
+    _, final = history[-1]
+    executable = target.program(final, threads)
+    memory = _planned(executable)
+    if debug >= 3 and executable.is_native:
+        sys.stderr.write(text.show(final))
+    if debug >= 4:
+        sys.stderr.write("\n".join(executable.kernels.values()))
+    return Build(
+        graph,
+        history,
+        layout,
+        executable,
+        memory,
+        debug=debug,
+        compile_time_s=time.perf_counter() - start,
+        compiled=tuple(n for n in loader.compiled[before:] if n in executable.kernels),
+        refusals=refusals,
+    )
+
+
+def _planned(executable: targets.Runnable) -> MemoryPlan:
+    """Plan the memory of a program and of those nested in it."""
+    for each in targets.tree(executable):
+        workspaces = {node: list(names.items()) for node, names in each.workspaces.items()}
+        each.memory = plan(each.graph, workspaces, each.arena_values)
+    return executable.memory
