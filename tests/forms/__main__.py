@@ -15,6 +15,7 @@ import graphc as gc
 from . import programs, recorded
 from .compare import compiled, difference, evaluate
 from .forms import all_forms
+from .layers import all_layers, sweep_layers
 
 
 def sweep(torch: Any, texts: list[str], both: bool) -> dict[str, list[tuple[str, str]]]:
@@ -49,25 +50,27 @@ def main() -> int:
     parser.add_argument("--show", default="silent", help="outcomes to print, by commas")
     parser.add_argument("--record", action="store_true", help="write expected.json")
     parser.add_argument("--programs", type=int, default=0, help="random programs instead")
+    parser.add_argument("--layers", action="store_true", help="layers instead of functions")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     import torch
 
     if args.programs:
         return programs.run(torch, args.programs, args.seed, args.compiled)
-    texts = [t for t in all_forms(torch, gc) if args.only in t]
+    forms: list[Any] = list(all_layers()) if args.layers else all_forms(torch, gc)
+    forms = [f for f in forms if args.only in (f[0] if args.layers else f)]
     if args.record:
-        return recorded.record(torch, texts)
+        return recorded.record(torch, forms)
     if args.sample:
-        chosen = np.random.default_rng(args.seed).permutation(len(texts))[: args.sample]
-        texts = [texts[k] for k in chosen]
+        chosen = np.random.default_rng(args.seed).permutation(len(forms))[: args.sample]
+        forms = [forms[k] for k in chosen]
     start = time.perf_counter()
-    found = sweep(torch, texts, args.compiled)
+    found = (sweep_layers if args.layers else sweep)(torch, forms, args.compiled)
     for kind in args.show.split(","):
         for text, why in found[kind]:
             print(kind.upper(), text, "|", why)
     counts = ", ".join(f"{len(v)} {k}" for k, v in found.items())
-    print(f"{len(texts)} forms: {counts}; {time.perf_counter() - start:.0f} s")
+    print(f"{len(forms)} forms: {counts}; {time.perf_counter() - start:.0f} s")
     return 1 if found["silent"] else 0
 
 

@@ -64,8 +64,8 @@ def _uses(text: str, name: str) -> bool:
     return name in code.co_names
 
 
-def difference(want: list[np.ndarray], got: list[np.ndarray]) -> str:
-    """What is different, or nothing."""
+def difference(want: list[np.ndarray], got: list[np.ndarray], half: bool = False) -> str:
+    """What is different, or nothing; `half` says that float16 was computed with on the way."""
     if len(want) != len(got):
         return f"{len(want)} results, got {len(got)}"
     for k, (u, v) in enumerate(zip(want, got)):
@@ -73,14 +73,16 @@ def difference(want: list[np.ndarray], got: list[np.ndarray]) -> str:
             return f"shape {u.shape}, got {v.shape}"
         if u.dtype.kind not in "US" and u.dtype != v.dtype:
             return f"dtype {u.dtype}, got {v.dtype}"
-        if not _close(u, v) and not (k and _ties(want, got, k)):
+        if not _close(u, v, half) and not (k and _ties(want, got, k)):
             return f"values {_short(u)}, got {_short(v)}"
     return ""
 
 
-def _close(u: np.ndarray, v: np.ndarray) -> bool:
+def _close(u: np.ndarray, v: np.ndarray, half: bool) -> bool:
     if u.dtype.kind != "f":
         return bool((u == v).all())
+    if half:  # sums round to 11 bits of their largest part
+        return np.allclose(u, v, rtol=4e-3, atol=4e-3 * max(1.0, np.abs(u).max(initial=0)))
     rtol = 2e-3 if u.dtype == np.float16 else 1e-4
     return np.allclose(u, v, rtol=rtol, atol=1e-5, equal_nan=True)
 

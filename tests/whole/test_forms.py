@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,27 @@ def test_no_form_differs_silently_from_pytorch() -> None:
 
     silent = sweep(torch, all_forms(torch, gc)[::3], False)["silent"]
     assert not silent, silent[:20]
+
+
+def _silent_layers(step: int, both: bool) -> list[object]:
+    torch = pytest.importorskip("torch", reason="layers are compared with PyTorch's")
+    from forms.layers import all_layers, sweep_layers
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = sweep_layers(torch, list(all_layers())[::step], both)
+    assert len(found["right"]) > 8 * len(found["refused"]), found["refused"][:5]
+    return found["silent"]
+
+
+def test_some_layers_give_what_pytorchs_give() -> None:
+    assert not (silent := _silent_layers(29, False)), silent[:20]
+
+
+@pytest.mark.slow
+def test_no_layer_differs_silently_from_pytorchs() -> None:
+    assert not (silent := _silent_layers(1, False)), silent[:20]
+    assert not (silent := _silent_layers(17, True)), silent[:20]
 
 
 FALSY = {"dim", "axis", "dims", "axes", "eps", "start", "stop", "end", "step", "repeats",

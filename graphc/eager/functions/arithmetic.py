@@ -7,6 +7,7 @@ from typing import Any
 from graphc.core.dtypes import bool_
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import promotion
 from graphc.eager.engine.registry import EAGER, as_eager, call, eager, eager_form, named
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError
@@ -277,11 +278,19 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
 @named("AddcmulBackward0")
 def _addcmul(x: Any, a: Any, b: Any, value: Any) -> Any:
+    a, b = _in_one_dtype(x, a, b)
     return x + value * (a * b)
+
+
+def _in_one_dtype(x: Any, *others: Any) -> Any:
+    """Others in the dtype that x has beside them: small integers would overflow in their own."""
+    kind = promotion.result_type(x, *others)
+    return [_F["cast"](other, kind) for other in others]
 
 
 @named("AddcdivBackward0")
 def _addcdiv(x: Any, a: Any, b: Any, value: Any) -> Any:
+    a, b = _in_one_dtype(x, a, b)
     return x + value * (a / b)
 
 

@@ -17,11 +17,12 @@ from graphc.nn.functional.common import (
     same_shapes,
     show,
 )
-from graphc.ops.arrays.shaping import expand_dims
+from graphc.ops.arrays.shaping import broadcast_to, expand_dims
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.control import stop_gradient
 from graphc.ops.declare import conform
 from graphc.ops.elementwise.arithmetic import absolute, square
+from graphc.ops.elementwise.cast import cast
 from graphc.ops.elementwise.exponential import exp, log, softplus
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.logic import where
@@ -37,6 +38,9 @@ def _pair(name: str, x: Any, target: Any) -> tuple[Any, Any]:
             GraphcWarning,
             stacklevel=2,
         )
+        # As in PyTorch: after it, a 0-d tensor counts as any other among dtypes.
+        wide = conform(name, [x, target])[0].type.shape
+        x, target = broadcast_to(x, wide), broadcast_to(target, wide)
     x, target = conform(name, [x, target])
     return x, target
 
@@ -218,6 +222,8 @@ def _bce_with_logits(x: Any, target: Any, weight: Any, pos_weight: Any, *, reduc
         losses = softplus(x) - x * target
     else:
         losses = (1 - target) * x + ((pos_weight - 1) * target + 1) * softplus(-x)
+    if target.type.dtype.is_float:  # PyTorch writes the losses over 1 - target
+        losses = cast(losses, target.type.dtype)
     return averaged(losses if weight is None else losses * weight, reduction)
 
 

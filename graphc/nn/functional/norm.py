@@ -31,23 +31,33 @@ from graphc.ops.source import size
 def _whitened(
     x: Any, axes: tuple[int, ...], eps: float, kept: bool = False
 ) -> tuple[Any, Any, Any]:
-    """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept."""
-    dtype = x.type.dtype
-    # Squares of float16 overflow from 256 on.
-    x = cast(x, float32) if dtype is float16 else x
+    """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept.
+
+    Of float16 they are float32, so that what follows rounds once.
+    """
+    x = _wide(x)
     middle = mean(x, axes, keepdims=True)
     centred = x - middle
     # How the mean was rounded shows less in the variance than in y, but the variance is kept.
     spread = variance(centred, axes) if kept else mean(square(centred), axes, keepdims=True)
     y = centred * rsqrt(spread + eps)
-    return cast(y, dtype), cast(middle, dtype), cast(spread, dtype)
+    return y, middle, spread
 
 
-def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any]) -> Any:
-    """y times a weight plus a bias, which line up with it in `shape`."""
+def _wide(x: Any) -> Any:
+    # Squares of float16 overflow from 256 on.
+    return cast(x, float32) if x.type.dtype is float16 else x
+
+
+def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any], dtype: Any) -> Any:
+    """y times a weight plus a bias, which line up with it in `shape`, in the input's dtype.
+
+    So float16 stays float16 beside weights and statistics of float32.
+    """
     if weight is not None:
         y = y * reshape(weight, tuple(shape))
-    return y if bias is None else y + reshape(bias, tuple(shape))
+    y = y if bias is None else y + reshape(bias, tuple(shape))
+    return cast(y, dtype) if dtype.is_float else y
 
 
 def _check_channels(name: str, x: Any, **given: Any) -> tuple[Any, ...]:
@@ -75,8 +85,8 @@ def _batch_norm(x: Any, mean_: Any, var: Any, weight: Any, bias: Any, *, eps: fl
     wide = _check_channels(
         "batch_norm", x, weight=weight, bias=bias, running_mean=mean_, running_var=var
     )
-    y = (x - reshape(mean_, wide)) * rsqrt(reshape(var, wide) + eps)
-    return _scaled(y, weight, bias, wide)
+    y = (_wide(x) - reshape(mean_, wide)) * rsqrt(reshape(var, wide) + eps)
+    return _scaled(y, weight, bias, wide, x.type.dtype)
 
 
 @composite
@@ -107,7 +117,7 @@ def _batch_norm_of_batch(
             hint="use a larger batch, or module.eval()",
         )
     y, middle, spread = _whitened(x, axes, eps, kept=running_var is not None)
-    y = _scaled(y, weight, bias, wide)
+    y = _scaled(y, weight, bias, wide, x.type.dtype)
     counted = () if batches is None else (batches + 1,)
     if running_mean is None:
         return (y, *counted) if counted else y
@@ -128,8 +138,8 @@ def _moved(
         return running_mean, running_var
     ratio = count / (count - 1) if isinstance(count, int) else _ratio(count, spread.type.dtype)
     moved = (
-        running_mean * (1 - momentum) + middle * momentum,
-        running_var * (1 - momentum) + spread * ratio * momentum,
+        cast(running_mean * (1 - momentum) + middle * momentum, running_mean.type.dtype),
+        cast(running_var * (1 - momentum) + spread * ratio * momentum, running_var.type.dtype),
     )
     if dims.at_least(count, 1):
         return moved
@@ -252,7 +262,7 @@ def _instance_norm(
             where=caller(),
         )
     y, middle, spread = _whitened(x, axes, eps, kept=running_var is not None)
-    y = _scaled(y, weight, bias, wide)
+    y = _scaled(y, weight, bias, wide, x.type.dtype)
     if running_mean is None:
         return y
     middle, spread = (mean(t, 0) for t in (middle, spread))
@@ -318,7 +328,7 @@ def _trailing(name: str, x: Any, shape: tuple[int, ...], **given: Any) -> tuple[
 @named("NativeLayerNormBackward0")
 def _layer_norm(x: Any, weight: Any, bias: Any, *, shape: tuple[int, ...], eps: float) -> Any:
     axes = _trailing("layer_norm", x, shape, weight=weight, bias=bias)
-    return _scaled(_whitened(x, axes, eps)[0], weight, bias, shape)
+    return _scaled(_whitened(x, axes, eps)[0], weight, bias, shape, x.type.dtype)
 
 
 def layer_norm(
@@ -346,10 +356,9 @@ def layer_norm(
 def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
     axes = _trailing("rms_norm", x, shape, weight=weight)
     least = float(np.finfo(x.type.dtype.numpy).eps) if eps is None else eps
-    wide = cast(x, float32) if x.type.dtype is float16 else x
+    wide = _wide(x)
     y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)
-    y = cast(y, x.type.dtype)
-    return _scaled(y, weight, None, shape)
+    return _scaled(y, weight, None, shape, x.type.dtype)
 
 
 def rms_norm(
@@ -382,7 +391,7 @@ def _group_norm(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> A
         )
     rows = reshape(x, (n, groups, channels // groups * math.prod(spatial)))
     y = reshape(_whitened(rows, (2,), eps)[0], x.type.shape)
-    return _scaled(y, weight, bias, wide)
+    return _scaled(y, weight, bias, wide, x.type.dtype)
 
 
 def group_norm(
