@@ -32,7 +32,7 @@ def test_example_runs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in EXAMPLES if n != "digits.py"])
 def test_example_is_short(name: str) -> None:
-    assert len((ROOT / "examples" / name).read_text().splitlines()) < 80
+    assert len((ROOT / "examples" / name).read_text().splitlines()) < 90
 
 
 def test_the_digits_are_learnt(tmp_path: Path) -> None:
