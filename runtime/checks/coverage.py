@@ -44,6 +44,8 @@ class Memory:
 
     def __init__(self, nbytes: int, what: str, is_scratch: bool = False) -> None:
         self.is_scratch = is_scratch
+        # The step whose operand it is: what that step writes here, it must not read.
+        self.operand_of = 0
         self.data = np.full(nbytes, 0xA5, np.uint8)
         self.writer = np.full(nbytes, NOBODY, np.int64)
         self.what = what
@@ -83,6 +85,15 @@ class Shadow(language.Buffer):
             where = np.asarray(index).reshape(-1)[np.asarray(found).reshape(-1) == NOBODY][0]
             raise Fault(f"reads element {where} of {self.memory.what} before anything writes it")
         self._race(found, index)
+        if self.memory.operand_of == self.slice_number // SLICES:
+            self._overwritten(found, index)
+
+    def _overwritten(self, found: Any, index: Any) -> None:
+        late = np.asarray(index).reshape(-1)[np.asarray(found).reshape(-1) == self.slice_number]
+        if late.size:
+            raise Fault(
+                f"reads element {late[0]} of {self.memory.what} after it has overwritten it"
+            )
 
     def _race(self, found: Any, index: Any) -> None:
         step = self.slice_number // SLICES
@@ -217,6 +228,9 @@ class _Run:
             self.nested(step, number)
         else:
             args = [self.argument(a) for a in step.args]
+            for argument, memory in zip(step.args, args):
+                if isinstance(argument, Value) and argument.node is not step.node:
+                    memory.operand_of = number
             self.launch(step.kernel, args, evaluate(step.extent, self.sizes), step.grain, number)
 
     def argument(self, argument: Any) -> Any:

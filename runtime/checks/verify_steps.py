@@ -7,10 +7,10 @@ reads is an input or is written by a kernel before it, and has not been overwrit
 value computed in its place; each output and each new value of a parameter is written. Bodies of
 loops and branches are programs of their own, and are looked at likewise.
 
-Small programs are also looked at by element, for one set of sizes: see `coverage`.
+Which elements is proven for all sizes where kernels' indices allow it (`prove`); programs with
+other kernels are run on shadow memory, if they are small, for one set of sizes (`coverage`).
 
-Not proven here: which elements of large ones, that no two values share memory in the arena (the
-red zones of GRAPHC_CHECK=poison), what values are right.
+Not proven here: that no two values share memory in the arena (`overlaps`), what values are right.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from graphc.runtime.base.homes import Copy, Homes
 from graphc.runtime.base.step import Child, Step, Value, Workspace, evaluate
 from graphc.runtime.checks import coverage
 from graphc.runtime.checks.touched import touched
+from graphc.runtime.proofs import Effects, unproved
 
 Memory = Value | Workspace
 
@@ -33,7 +34,7 @@ def verify_lowering(
     graph: Graph,
     steps: Sequence[Step],
     sizes: Mapping[str, int] | None = None,
-    limit: int = coverage.LIMIT,
+    limit: int | None = None,
 ) -> None:
     """Verify the steps of a graph. Nothing is compiled or run.
 
@@ -41,7 +42,8 @@ def verify_lowering(
         graph: the final graph.
         steps: its lowering, in the graph's order.
         sizes: of symbolic dimensions, by name, for what is looked at by element.
-        limit: elements that a program may compute to be looked at by element (`coverage`).
+        limit: elements that a program may compute to be run on shadow memory; where it is given,
+            programs that are proven are run too.
 
     Raises:
         InternalError: a step reads what no step before it writes or what another has overwritten,
@@ -69,7 +71,22 @@ def verify_lowering(
                 [output.describe()],
                 where=node.origin,
             )
-    coverage.check_elements(graph, homes, {**small, **(sizes or {})}, limit, is_sure)
+    if limit is not None or unproved_steps(graph, homes):
+        most = coverage.LIMIT if limit is None else limit
+        coverage.check_elements(graph, homes, {**small, **(sizes or {})}, most, is_sure)
+
+
+def unproved_steps(graph: Graph, homes: Homes) -> list[tuple[Step, str]]:
+    """The steps of a program that are not proven for all sizes, and what could not be shown.
+
+    Args:
+        graph: the final graph.
+        homes: what `homes.settle` made of it and its lowering.
+    """
+    effects = Effects(
+        lambda argument: _place(homes, argument), _key, lambda step: _over(step.node), _is_empty
+    )
+    return unproved(graph, homes, effects)
 
 
 def _check_step(step: Step, homes: Homes, holds: dict[Hashable, Hashable]) -> None:

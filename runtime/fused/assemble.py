@@ -7,14 +7,14 @@ to end. Where rows are collected, the range is chunks of rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.ir import Node
 from graphc.runtime.base.kernel import generated
-from graphc.runtime.base.step import Argument, Number, Site, Sized, StatusBlock, Step, evaluate
+from graphc.runtime.base.step import Argument, Number, Site, Sized, StatusBlock, Step
 from graphc.runtime.fused.blocked import RowBlocks, cut
 from graphc.runtime.fused.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
 from graphc.runtime.language.names import checked
@@ -228,17 +228,8 @@ def _grain(each: float) -> int:
     return grain if grain < 64 else grain // 64 * 64
 
 
-def chunking(total: Size, each: float, columns: Size) -> tuple[Sized, Sized]:
+def chunking(total: Size, each: float, columns: Size) -> tuple[Size, Size]:
     """Rows of a chunk, and the number of chunks, from sizes alone: never from threads."""
-    least = CHUNK_ROWS if columns != 1 else 1
-
-    def rows(sizes: Mapping[str, int]) -> int:
-        count = evaluate(total, sizes)
-        return max(-(-count // MAX_CHUNKS), int(CHUNK_WORK / each), least)
-
-    def chunks(sizes: Mapping[str, int]) -> int:
-        return max(1, -(-evaluate(total, sizes) // rows(sizes)))
-
-    if isinstance(total, int):
-        return rows({}), chunks({})
-    return rows, chunks
+    least = max(int(CHUNK_WORK / each), CHUNK_ROWS if columns != 1 else 1)
+    rows = dims.maximum((total + MAX_CHUNKS - 1) // MAX_CHUNKS, least)
+    return rows, dims.maximum((total + rows - 1) // rows, 1)

@@ -16,7 +16,7 @@ Chunks depend on sizes alone, so results do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from graphc.core import dims, dtypes
@@ -123,8 +123,8 @@ class Collector:
     ) -> None:
         self.body, self.spaces, self.nest, self.columns = body, spaces, nest, columns
         self.key = f"{body.key}{number}"
-        self.rows_each: Sized = 1
-        self.chunks: Sized = 1
+        self.rows_each: Size = 1
+        self.chunks: Size = 1
 
     def step(self) -> Step:
         """Chunks of rows add up, and results of the rows are written."""
@@ -174,17 +174,20 @@ class Collector:
 
     def _workspace(self, column: Column, kind: str = "") -> Workspace:
         """A number for each element of a column and chunk; of a `kind`, only with many rows."""
-        itemsize, count, chunks = column.dtype.itemsize, column.count, self.chunks
-        least = ROWS + 1 if kind else 0
+        nbytes = column.count * self.chunks * column.dtype.itemsize
+        if kind and not dims.at_least(self.rows_each, ROWS + 1):
+            return Workspace(self.body.node, self._key(column, kind), self._with_many_rows(nbytes))
+        return Workspace(self.body.node, self._key(column, kind), nbytes)
 
-        def nbytes(sizes: Mapping[str, int]) -> int:
-            if evaluate(self.rows_each, sizes) < least:
-                return 0
-            return itemsize * evaluate(count, sizes) * evaluate(chunks, sizes)
+    def _key(self, column: Column, kind: str) -> str:
+        return f"{self.key}{column.name}{kind}"
 
-        static = isinstance(count, int) and isinstance(chunks, int)
-        key = f"{self.key}{column.name}{kind}"
-        return Workspace(self.body.node, key, nbytes({}) if static else nbytes)
+    def _with_many_rows(self, nbytes: Size) -> Sized:
+        """A size that is 0 where chunks have too few rows for a second level of sums."""
+        rows = self.rows_each
+        if isinstance(rows, int):
+            return 0
+        return lambda sizes: evaluate(nbytes, sizes) if evaluate(rows, sizes) > ROWS else 0
 
     def _block(
         self, assembly: Assembly, buffers: dict[Node, str], results: dict[int, str]
