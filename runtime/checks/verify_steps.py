@@ -24,8 +24,8 @@ from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import Copy, Homes
 from graphc.runtime.base.step import Child, Step, Value, Workspace, evaluate
 from graphc.runtime.checks import coverage
+from graphc.runtime.checks.proofs import Effects, unproved
 from graphc.runtime.checks.touched import touched
-from graphc.runtime.proofs import Effects, unproved
 
 Memory = Value | Workspace
 

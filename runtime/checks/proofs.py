@@ -20,8 +20,8 @@ from graphc.core.types import TupleType
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import Copy, Homes
 from graphc.runtime.base.step import Step, Value, Workspace
-from graphc.runtime.prove import prove
-from graphc.runtime.reach import Proof, Unproved
+from graphc.runtime.checks.prove import prove
+from graphc.runtime.checks.reach import Proof, Unproved
 
 Memory = Value | Workspace
 

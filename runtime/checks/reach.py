@@ -19,7 +19,7 @@ from typing import Any
 from graphc.core import dims
 from graphc.core.atoms import Call, Symbol
 from graphc.core.dims import Dim, Size
-from graphc.runtime.inequality import Known, never_negative, split
+from graphc.runtime.checks.inequality import Known, never_negative, split
 
 # The ends of the slice of the parallel range that a kernel is to run.
 LOW, HIGH = Symbol("@0"), Symbol("@1")

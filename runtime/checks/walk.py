@@ -20,10 +20,10 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.atoms import Symbol
 from graphc.core.dims import Dim, Size
-from graphc.runtime.conditions import ANYTHING, Condition, joined
-from graphc.runtime.inequality import Known, never_negative
+from graphc.runtime.checks.conditions import ANYTHING, Condition, joined
+from graphc.runtime.checks.inequality import Known, never_negative
+from graphc.runtime.checks.reach import HIGH, LOW, Access, Run, Unproved
 from graphc.runtime.language import language
-from graphc.runtime.reach import HIGH, LOW, Access, Run, Unproved
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,7 @@ class Walk:
         if not self.holds(y - 1) and not self._splits(x, y):
             return None
         for run in self.runs:
-            if x in run.pieces() and run.symbol is not None:
+            if isinstance(x, Dim) and x in run.pieces() and run.symbol is not None:
                 parts = run.split(x, y, self.known.highs, self.unknown)
                 if parts is not None:
                     self._replace(x, parts[0] * y + parts[1])
@@ -358,8 +358,8 @@ class Walk:
         itemsize = np.dtype(language.STORAGE[getattr(language, dtype)]).itemsize
         if dims.multiple(given.nbytes) % itemsize:
             raise Unproved("a buffer of another dtype")
-        count = given.nbytes // itemsize
-        return Memory(given.place, count, _is_integer(dtype), False, given.is_operand)
+        elements = given.nbytes // itemsize
+        return Memory(given.place, elements, _is_integer(dtype), False, given.is_operand)
 
     def access(self, memory: Any, index: Any, is_store: bool) -> Any:
         """Note an access, and what an integer that is loaded may be."""

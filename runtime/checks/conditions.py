@@ -13,7 +13,7 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Dim, Size
-from graphc.runtime.inequality import Known, never_negative
+from graphc.runtime.checks.inequality import Known, never_negative
 
 
 @dataclass(frozen=True, slots=True)

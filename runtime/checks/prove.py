@@ -21,8 +21,8 @@ from typing import Any
 from graphc.core.dims import Size
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace
-from graphc.runtime.reach import Proof, Unproved, concluded
-from graphc.runtime.walk import Given, Walk
+from graphc.runtime.checks.reach import Proof, Unproved, concluded
+from graphc.runtime.checks.walk import Given, Walk
 
 STATUS_NUMBERS = 8
 
@@ -66,7 +66,7 @@ def _arguments(step: Step, home: Callable[[Value], Hashable]) -> tuple[Size | Gi
             case Value(node, index):
                 place = first.setdefault(home(argument), position)
                 nbytes = places.nbytes(*places.value_key(node, index))
-                found.append(Given(place, nbytes, node is not step.node))  # type: ignore[arg-type]
+                found.append(Given(place, nbytes, node is not step.node))
             case Workspace(node, key, nbytes):
                 place = first.setdefault((id(node), key), position)
                 found.append(Given(place, None if callable(nbytes) else nbytes, False))

@@ -16,10 +16,10 @@ from graphc.passes.fusion.fuse import fuse
 from graphc.runtime.base import homes
 from graphc.runtime.base.step import Step
 from graphc.runtime.checks.coverage import check_elements
+from graphc.runtime.checks.inequality import Known, never_negative
+from graphc.runtime.checks.reach import Unproved
 from graphc.runtime.checks.verify_steps import unproved_steps
-from graphc.runtime.inequality import Known, never_negative
 from graphc.runtime.lower import lower
-from graphc.runtime.reach import Unproved
 
 Outputs = tuple[list[Node], list[Node]]
 
@@ -158,7 +158,7 @@ def test_inequalities() -> None:
 
 
 def test_a_proof_says_what_it_could_not_show() -> None:
-    from graphc.runtime.prove import prove
+    from graphc.runtime.checks.prove import prove
 
     x, w = gc.input("x", (gc.dim("n"), 4)), gc.input("w", (4, 4))
     (step,) = lower(Graph.of("g", [x, w], [x @ w]))[:1]
