@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
+import threading
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +88,9 @@ class Compiled:
         self._by_key: dict[Any, list[Any]] = {}
         self.variants: list[Any] = []
         self._reasons: list[str] = []
+        # One thread traces at a time: a second would make the same program once more.
+        self._lock = threading.RLock()
+        _all.add(self)
         functools.update_wrapper(self, function, updated=())
         name = getattr(function, "__name__", type(function).__name__)
         self._name = name if name.isidentifier() else "traced"
@@ -104,17 +110,28 @@ class Compiled:
                 if not variant.mismatch(tensors):
                     return variant(tensors)
         else:
-            variants = self._by_key[key] = []
+            variants = self._by_key.setdefault(key, [])
         if skeleton.__class__ is int:
             skeleton = Skeleton(args, kwargs)
-        if len(self.variants) >= self._options.limit:
+        variant = self._built(skeleton, variants, tensors)
+        if variant is None:
             return self._at_limit(args, kwargs, variants, tensors)
-        if variants:
-            self._reasons.append(variants[0].mismatch(tensors))
-        variant = build(self._function, self._name, skeleton, tensors, self._options)
-        variants.insert(0, variant)
-        self.variants.append(variant)
         return variant(tensors)
+
+    def _built(self, skeleton: Any, variants: list[Any], tensors: Sequence[Tensor]) -> Any:
+        """A new program, or what another thread has made meanwhile; None at the limit."""
+        with self._lock:
+            for variant in variants:
+                if not variant.mismatch(tensors):
+                    return variant
+            if len(self.variants) >= self._options.limit:
+                return None
+            if variants:
+                self._reasons.append(variants[0].mismatch(tensors))
+            variant = build(self._function, self._name, skeleton, tensors, self._options)
+            variants.insert(0, variant)
+            self.variants.append(variant)
+            return variant
 
     def _at_limit(
         self, args: Any, kwargs: Any, variants: Sequence[Any], tensors: Sequence[Tensor]
@@ -164,6 +181,19 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.variants)} programs>"
+
+
+# Compiled functions, whose locks a forked child makes anew: their threads aren't there.
+_all: weakref.WeakSet[Compiled] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    for compiled in list(_all):
+        compiled._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def build(

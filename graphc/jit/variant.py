@@ -228,7 +228,7 @@ class Variant:
             if reason:
                 return reason
             self.known_shapes.add(shapes)
-        if state.enabled and (self.from_outside or any(self.requires)):
+        if state.enabled:
             for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
                 if (tensor._edge is not None) is not wanted:
                     return f"input {k} {'does not require' if wanted else 'requires'} a gradient"

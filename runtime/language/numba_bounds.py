@@ -114,12 +114,18 @@ def _report(module: ir.Module) -> Any:
         builder.load(builder.gep(args, [ir.Constant(I64, k)])) for k in (bounds.STATUS, bounds.CODE)
     )
     status = builder.inttoptr(status, WORDS)
-    is_first = builder.icmp_signed("==", builder.load(status), ir.Constant(I64, 0))
-    with builder.if_then(is_first):
-        for k, value in enumerate((builder.or_(code, what), index, count)):
+    with builder.if_then(taken(builder, status, builder.or_(code, what))):
+        for k, value in enumerate((index, count), 1):
             builder.store(value, builder.gep(status, [ir.Constant(I64, k)]))
     builder.ret_void()
     return function
+
+
+def taken(builder: Any, status: Any, code: Any) -> Any:
+    """Put a code into an empty status block; whether this did it, and no other thread."""
+    none = ir.Constant(I64, 0)
+    found = builder.cmpxchg(status, none, code, "seq_cst", "seq_cst")
+    return builder.extract_value(found, 1)
 
 
 def fill(builder: Any, memory: Any, count: int, width: int) -> None:

@@ -52,6 +52,7 @@ from graphc.runtime.base.step import (
     Workspace,
     evaluate,
 )
+from graphc.runtime.checks import overlaps
 from graphc.runtime.machine import machine, team
 from graphc.runtime.machine.call import Call, Memory, Slot
 from graphc.runtime.objects import loader
@@ -241,6 +242,9 @@ class Executable:
                 call.words[word] = evaluate(size, sizes)
         call.children = [child.bound(sizes) for child in self.children]
         offsets, call.arena_nbytes = self._offsets(sizes)
+        if self.checks & {"1", "2"}:
+            nbytes = {home: evaluate(self._arena_nbytes(home), sizes) for home in offsets}
+            overlaps.check(self.homes, self.memory, offsets, nbytes)
         if self.is_poisoned:
             call.red_zones = self._red_zones(call, offsets)
         call.arena_offsets = np.array([offsets[key] for _, key in self._arena_words], np.int64)

@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc as gc
 from graphc.core.access import access
+from graphc.errors import IndexRangeError
 
 
 def run_all(*functions: Callable[[], None]) -> None:
@@ -173,6 +175,7 @@ import numpy as np
 import pytest
 import graphc as gc
 from graphc.core.access import access
+from graphc.errors import IndexRangeError
 
 w = gc.parameter("w", np.ones(100_000, np.float32))
 step = gc.compile([], gc.sum(w), updates={w: w + 1.0}, threads=2)
@@ -200,3 +203,44 @@ def test_a_forked_child_runs_programs() -> None:
         [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120
     )
     assert done.stdout.split() == ["0", "2.0"], done.stderr
+
+
+def test_compiled_functions_are_traced_once_however_many_threads_call_them_first() -> None:
+    @gc.jit.compile
+    def loss(x: Any, w: Any) -> Any:
+        return ((x @ w) ** 2).sum()
+
+    barrier = threading.Barrier(8)
+
+    def work(seed: int) -> Callable[[], None]:
+        def calls() -> None:
+            rng = np.random.default_rng(seed)
+            barrier.wait()
+            for turn in range(6):
+                width = 3 + (seed + turn) % 3
+                x = rng.standard_normal((2 + turn, width)).astype(np.float32)
+                w = rng.standard_normal((width, 2)).astype(np.float32)
+                wanted = float(((x @ w) ** 2).sum())
+                assert loss(gc.tensor(x), gc.tensor(w)).item() == pytest.approx(wanted, rel=1e-4)
+                wt = gc.tensor(w, requires_grad=True)
+                loss(gc.tensor(x), wt).backward()
+                np.testing.assert_allclose(wt.grad.numpy(), 2 * x.T @ (x @ w), rtol=1e-3, atol=1e-3)
+
+        return calls
+
+    run_all(*map(work, range(8)))
+    assert len(loss.variants) == 6  # three widths, with and without gradients
+
+
+def test_of_errors_at_one_moment_site_and_value_are_of_one() -> None:
+    i, j = (gc.input(name, (4096,), gc.int64) for name in "ij")
+    x, y = gc.input("x", (4000,), gc.int64), gc.input("y", (300,), gc.int64)
+    program = gc.compile([x, y, i, j], gc.take(x, i, 0) + gc.take(y, j, 0), threads=3)
+    low, high = np.zeros(4096, np.int64), np.zeros(4096, np.int64)
+    low[:2048], high[2048:] = 1_000_001, 2_000_002
+    for _ in range(200):
+        with pytest.raises(IndexRangeError) as caught:
+            program(np.arange(4000), np.arange(300), low, high)
+        text = str(caught.value)
+        assert ("1000001" in text) is ("4000" in text)
+        assert ("2000002" in text) is ("300" in text)
