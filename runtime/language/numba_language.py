@@ -414,7 +414,7 @@ def fail(status: Any, site: Any, value: Any, limit: Any) -> None:
 
     Of slices that fail at one moment, one takes the block for its own: site and value are of one.
     """
-    if taken(status, i64(site)):
+    if taken(status, i64(site)):  # type: ignore[call-arg]
         status[1] = i64(value)
         status[2] = i64(limit)
 
