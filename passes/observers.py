@@ -24,7 +24,7 @@ from graphc.core.ir import Graph, all_nodes, tensor_type
 from graphc.core.types import shape_symbols
 from graphc.errors import GraphcError, InternalError
 from graphc.ops.flow.looping import WHILE
-from graphc.ops.sampling import sample_arrays
+from graphc.ops.sampling import admitted, sample_arrays
 from graphc.text import show
 from graphc.verify import verify
 
@@ -155,9 +155,5 @@ def sample_sizes(graph: Graph) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for node in graph.inputs:
         for symbol in sorted(shape_symbols(tensor_type(node).shape), key=lambda s: s.name):
-            step = symbol.multiple_of
-            size = -(-max(symbol.min, 3) // step) * step
-            if isinstance(symbol.max, int) and size > symbol.max:
-                size = symbol.max // step * step
-            sizes[symbol.name] = size
+            sizes[symbol.name] = admitted(symbol, 3)
     return sizes

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from graphc.core import dims
+from graphc.core.atoms import Symbol
 from graphc.core.ir import Graph, tensor_type
 from graphc.core.types import TensorType
 from graphc.ops.source import Bound
@@ -33,3 +34,19 @@ def _draw(rng: np.random.Generator, type_: TensorType, sizes: Mapping[str, int])
     if type_.dtype.is_float:
         return np.asarray(rng.standard_normal(shape)).astype(type_.dtype.numpy)
     return np.asarray(rng.integers(0, 2, shape)).astype(type_.dtype.numpy)
+
+
+def admitted(symbol: Symbol, wanted: int) -> int:
+    """A size that the facts of a symbol admit: the least from `wanted` on, or the largest.
+
+    Args:
+        symbol: of a dimension.
+        wanted: about how large.
+
+    Example:
+        >>> admitted(Symbol("n", min=1, max=None, multiple_of=8), 3)
+        8
+    """
+    step = symbol.multiple_of
+    size = -(-max(symbol.min, wanted) // step) * step
+    return min(size, symbol.max // step * step) if isinstance(symbol.max, int) else size

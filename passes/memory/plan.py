@@ -28,6 +28,7 @@ from graphc.core.dims import Dim, Size
 from graphc.core.ir import Graph, Kind, Node
 from graphc.core.types import shape_symbols
 from graphc.errors import InternalError
+from graphc.ops.sampling import admitted
 from graphc.passes.memory.lifetime import (
     Value,
     result_type,
@@ -207,8 +208,7 @@ def nominal_sizes(graph: Graph) -> dict[str, int]:
     types = [result_type(node, k) for node in graph.nodes for k in results(node)]
     for type_ in types:
         for symbol in () if type_.is_static else shape_symbols(type_.shape):
-            size = -(-max(symbol.min, NOMINAL) // symbol.multiple_of) * symbol.multiple_of
-            found[symbol.name] = min(size, symbol.max) if isinstance(symbol.max, int) else size
+            found[symbol.name] = admitted(symbol, NOMINAL)
     return found
 
 

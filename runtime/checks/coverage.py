@@ -25,7 +25,7 @@ import numpy as np
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.core.types import TensorType, TupleType, shape_symbols
 from graphc.errors import InternalError
-from graphc.ops.sampling import sample_arrays
+from graphc.ops.sampling import admitted, sample_arrays
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import COPY, Copy, Homes
 from graphc.runtime.base.kernel import Kernel
@@ -161,14 +161,8 @@ def small_sizes(graph: Graph) -> dict[str, int]:
         s for node in all_nodes(graph) for t in _types(node) if isinstance(t, TensorType)
         for s in shape_symbols(t.shape)
     }  # fmt: skip
-    found = {}
-    for k, symbol in enumerate(sorted(symbols, key=lambda s: s.name)):
-        step = symbol.multiple_of
-        size = -(-max(symbol.min, 3 + k % 2) // step) * step
-        if isinstance(symbol.max, int):
-            size = min(size, symbol.max // step * step)
-        found[symbol.name] = size
-    return found
+    ordered = sorted(symbols, key=lambda s: s.name)
+    return {symbol.name: admitted(symbol, 3 + k % 2) for k, symbol in enumerate(ordered)}
 
 
 def cost(graph: Graph, sizes: Mapping[str, int]) -> int:

@@ -15,7 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 from graphc.runtime.base import bounds, poison
 
@@ -114,18 +116,29 @@ def _report(module: ir.Module) -> Any:
         builder.load(builder.gep(args, [ir.Constant(I64, k)])) for k in (bounds.STATUS, bounds.CODE)
     )
     status = builder.inttoptr(status, WORDS)
-    with builder.if_then(taken(builder, status, builder.or_(code, what))):
+    with builder.if_then(_take(builder, status, builder.or_(code, what))):
         for k, value in enumerate((index, count), 1):
             builder.store(value, builder.gep(status, [ir.Constant(I64, k)]))
     builder.ret_void()
     return function
 
 
-def taken(builder: Any, status: Any, code: Any) -> Any:
+def _take(builder: Any, status: Any, code: Any) -> Any:
     """Put a code into an empty status block; whether this did it, and no other thread."""
     none = ir.Constant(I64, 0)
     found = builder.cmpxchg(status, none, code, "seq_cst", "seq_cst")
     return builder.extract_value(found, 1)
+
+
+@intrinsic
+def taken(typingctx: Any, status: Any, site: Any) -> Any:
+    """Put a site into an empty status block; whether this did it, and no other thread."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        block = builder.extract_value(values[0], 0) if status.checked else values[0]
+        return _take(builder, block, values[1])
+
+    return types.boolean(status, types.int64), codegen
 
 
 def fill(builder: Any, memory: Any, count: int, width: int) -> None:

@@ -397,29 +397,19 @@ larger_number = _chosen(">")
 smaller_number = _chosen("<")
 
 
-@intrinsic
-def taken(typingctx: Any, status: Any, site: Any) -> Any:
-    """Put a site into an empty status block; whether this did it, and no other thread."""
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        block = builder.extract_value(values[0], 0) if status.checked else values[0]
-        return numba_bounds.taken(builder, block, values[1])
-
-    return types.boolean(status, types.int64), codegen
-
-
 @njit(inline="never", error_model="numpy")
 def fail(status: Any, site: Any, value: Any, limit: Any) -> None:
     """Record the first error of a run in the status block.
 
     Of slices that fail at one moment, one takes the block for its own: site and value are of one.
     """
-    if taken(status, i64(site)):  # type: ignore[call-arg]
+    if taken(status, i64(site)):
         status[1] = i64(value)
         status[2] = i64(limit)
 
 
 DTYPES = {name: DTypeValue(name) for name in SCALAR}
+taken: Any = numba_bounds.taken
 i64: Any = DTYPES["i64"]  # in a kernel, a function
 NAMES: dict[str, Any] = {
     **DTYPES,
