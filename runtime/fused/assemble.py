@@ -16,7 +16,17 @@ from graphc.core.ir import Node
 from graphc.runtime.base.kernel import generated
 from graphc.runtime.base.step import Argument, Number, Site, Sized, StatusBlock, Step
 from graphc.runtime.fused.blocked import RowBlocks, cut
-from graphc.runtime.fused.loops import TAB, Block, Item, Loop, Symbols, Text, collapse, cost
+from graphc.runtime.fused.loops import (
+    TAB,
+    Block,
+    Item,
+    Loop,
+    Symbols,
+    Text,
+    collapse,
+    cost,
+    loops_of,
+)
 from graphc.runtime.language.names import checked
 
 # Additions that a thread's slice should hold at least.
@@ -83,7 +93,7 @@ class Outer:
             inner = items[-1] if items else None
             if not isinstance(inner, Loop) or not inner.outer or not _holds_loop(inner.body):
                 break
-            if any(isinstance(item, Loop) for item in items[:-1]):
+            if any(True for _ in loops_of(Block(None, items[:-1]))):
                 break
             loops.append(inner)
         return Outer(block.items[:at], loops, block.items[at + 1 :])  # type: ignore[arg-type]
@@ -120,16 +130,15 @@ class Outer:
 
 def _depth(block: Block) -> int:
     """How many loops of a block stand inside one another."""
-    return max((1 + _depth(i.body) for i in block.items if isinstance(i, Loop)), default=0)
+    return max((1 + _depth(loop.body) for loop in loops_of(block)), default=0)
 
 
 def _holds_loop(block: Block) -> bool:
     """Whether a block has a loop worth vectors, not a few turns that are written out; or more loops
     inside one another than Python's parser would take, with those around."""
     return _depth(block) > MOST_DEEP or any(
-        isinstance(item, Loop)
-        and not (isinstance(item.extent, int) and item.extent <= 8 and not _holds_loop(item.body))
-        for item in block.items
+        not (isinstance(loop.extent, int) and loop.extent <= 8 and not _holds_loop(loop.body))
+        for loop in loops_of(block)
     )
 
 
@@ -193,7 +202,7 @@ class Assembly:
         self.body += [
             "for chunk in range(lo, hi):",
             f"{TAB}first = chunk * {first}",
-            f"{TAB}last = select(first + {first} < {total}, first + {first}, {total})",
+            f"{TAB}last = min(first + {first}, {total})",
         ]
         self._statements([*outer.before, *blocks.begin], 1)
         if blocks.size:
@@ -232,4 +241,6 @@ def chunking(total: Size, each: float, columns: Size) -> tuple[Size, Size]:
     """Rows of a chunk, and the number of chunks, from sizes alone: never from threads."""
     least = max(int(CHUNK_WORK / each), CHUNK_ROWS if columns != 1 else 1)
     rows = dims.maximum((total + MAX_CHUNKS - 1) // MAX_CHUNKS, least)
+    # Never more than there are: what is held for each row of a chunk is made anew for each chunk.
+    rows = dims.maximum(dims.minimum(rows, total), 1)
     return rows, dims.maximum((total + rows - 1) // rows, 1)

@@ -14,6 +14,9 @@ each addition loses kept beside them:
                                                  v0 = v0 + sum0
                                              v0 = v0 + rest0
 
+Where sizes are known to calls alone, a kernel holds both and chooses: a sum of one block is spared
+what blocks cost.
+
 It runs on nests that are collapsed. Sums over a nest's outer loops are left to the chunks of rows:
 `row_blocks` says what stands around a chunk's blocks, for them and for sums in arrays.
 """
@@ -21,7 +24,7 @@ It runs on nests that are collapsed. Sums over a nest's outer loops are left to 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphc.core import dims
 from graphc.core.atoms import Symbol
@@ -99,17 +102,54 @@ def cut(block: Block, symbols: Symbols) -> list[Sum]:
         if not isinstance(item, Loop):
             items.append(item)
             continue
-        sums = cut(item.body, symbols)
         if item.outer:
             items.append(item)
-            open_ += sums
+            open_ += cut(item.body, symbols)
             continue
+        plain = _copied(item) if _may_be_short(item) else None
+        sums = cut(item.body, symbols)
         loop = _in_blocks(item, sums, symbols)
-        done = [s for s in sums if s.rest and s.addend.home is block]
-        items += [*(s.begin() for s in done), loop, *(s.end() for s in done)]
+        if plain is not None and isinstance(loop, Blocks):
+            items += _short_or_long(plain, loop, sums, block)
+        else:
+            items += _around(sums, block, [loop])
         open_ += [s for s in sums if s.addend.home is not block]
     block.items = items
     return open_
+
+
+def _around(sums: Sequence[Sum], home: Block, items: Sequence[Item]) -> list[Item]:
+    """What computes sums, with what stands before and after it in their home."""
+    done = [s for s in sums if s.rest and s.addend.home is home]
+    return [*(s.begin() for s in done), *items, *(s.end() for s in done)]
+
+
+def _may_be_short(loop: Loop) -> bool:
+    """Whether a call's sizes tell how long the sums of a loop without loops are."""
+    if isinstance(loop.extent, int):
+        return False
+    return not any(isinstance(item, Loop | Branch) for item in loop.body.items)
+
+
+def _copied(loop: Loop) -> Loop:
+    """A loop without loops whose steps stay as they are."""
+    body = Block(loop.body.parent)
+    body.items = [replace(item) for item in loop.body.items]  # type: ignore[type-var]
+    return Loop(loop.symbol, loop.extent, body)
+
+
+def _short_or_long(plain: Loop, blocks: Blocks, sums: Sequence[Sum], home: Block) -> list[Item]:
+    """A plain loop where the sums are short, else blocks; in either the sums are complete.
+
+    Sums that go on outside take what the plain loop adds up as one block.
+    """
+    one = ((blocks.extent, 0, blocks.size + 1),)
+    if all(s.addend.home is home for s in sums):
+        long = Block(home, _around(sums, home, [blocks]))
+        return [Branch(one, Block(home, [plain]), long)]
+    whole = Loop(blocks.symbol, blocks.extent, blocks.body)
+    short = Block(home, [*blocks.before, whole, *blocks.after])
+    return _around(sums, home, [Branch(one, short, Block(home, [blocks]))])
 
 
 def _in_blocks(loop: Loop, sums: Sequence[Sum], symbols: Symbols) -> Loop:

@@ -33,7 +33,7 @@ from graphc.runtime.base.step import Number, Sized, Step, Workspace, evaluate
 from graphc.runtime.fused.assemble import Arguments, Assembly, Outer, chunking
 from graphc.runtime.fused.blocked import ROWS, ArraySum, cut, row_blocks
 from graphc.runtime.fused.emit import Accumulator, Emitter
-from graphc.runtime.fused.loops import Block, Line, Loop, Symbols, collapse
+from graphc.runtime.fused.loops import TAB, Block, Line, Symbols, collapse, loops_of
 from graphc.runtime.fused.rows import Body, nest_block, prepare, run_stages
 from graphc.runtime.fused.scalars import combine, identity
 
@@ -149,7 +149,7 @@ class Collector:
         arguments.args[places[-1]] = Number(self.rows_each)
         rows = self._most_rows(outer)
         arrays = [] if rows is not None and rows <= ROWS else self._array_sums(arguments)
-        flat = not any(isinstance(item, Loop) for item in outer.loops[-1].body.items)
+        flat = not any(True for _ in loops_of(outer.loops[-1].body))
         assembly.chunked(outer, each, row_blocks(sums, arrays, rows, flat, assembly.symbols))
         return assembly.step(body.node, body.label, self.chunks, 1)
 
@@ -352,18 +352,28 @@ def _without_columns(graph: Graph) -> tuple[Spaces, list[Nesting]] | None:
 
 
 def _combined(column: Column, low: str, high: Size | str) -> Block:
-    """Loops that combine the partial results of all chunks in pairs, until the first's has all."""
+    """Loops that combine the chunks' partial results: the first half takes the rest, and again."""
     name = column.name
-    step = combine(column.node, f"{name}[at + k]", f"{name}[at + apart + k]")
+    step = combine(column.node, f"{name}[k]", f"{name}[away + k]")
     block = Block()
     block.items += [
-        Line(("distance = 1",)),
-        Line(("while distance < chunks:",)),
-        Line(("    for c in range(0, chunks - distance, 2 * distance):",)),
-        Line(("        at = c * (", column.count, ")")),
-        Line(("        apart = distance * (", column.count, ")")),
-        Line((f"        for k in range({low}, ", high, "):")),
-        Line((f"            {name}[at + k] = {step}",)),
-        Line(("    distance = 2 * distance",)),
+        Line(("left = chunks",)),
+        Line(("while left > 1:",)),
+        Line(("    half = quotient(left + 1, 2)",)),
+        Line(("    away = half * (", column.count, ")")),
+    ]
+    if low == "0":
+        tab = ""
+        block.items.append(Line(("    for k in range((left - half) * (", column.count, ")):")))
+    else:
+        tab = TAB
+        block.items += [
+            Line(("    for c in range(left - half):",)),
+            Line(("        at = c * (", column.count, ")")),
+            Line((f"        for k in range(at + {low}, at + ", high, "):")),
+        ]
+    block.items += [
+        Line((f"        {tab}{name}[k] = {step}",)),
+        Line(("    left = half",)),
     ]
     return block

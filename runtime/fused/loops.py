@@ -142,6 +142,16 @@ def expressions(block: Block) -> Iterator[Dim]:
         yield from (x for x in found if isinstance(x, Dim))
 
 
+def loops_of(block: Block) -> Iterator[Loop]:
+    """The loops of a block, and those of its branches, but none inside another."""
+    for item in block.items:
+        if isinstance(item, Loop):
+            yield item
+        elif isinstance(item, Branch):
+            yield from loops_of(item.then)
+            yield from loops_of(item.otherwise)
+
+
 def replace(block: Block, change: Callable[[Size], Size]) -> None:
     """Change every expression in a block and inside it."""
     for item in block.items:
@@ -290,5 +300,5 @@ def cost(block: Block, nominal: int = 64) -> float:
             turns = item.extent if isinstance(item.extent, int) else nominal
             total += turns * cost(item.body, nominal)
         else:
-            total += cost(item.then, nominal) + cost(item.otherwise, nominal)
+            total += max(cost(item.then, nominal), cost(item.otherwise, nominal))
     return total

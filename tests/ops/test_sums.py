@@ -169,3 +169,27 @@ def test_results_do_not_depend_on_threads() -> None:
     for others in found[1:]:
         for one, other in zip(found[0], others):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 64, 65, 1024, 1025, 3000])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((3, None), (1,)), ((2, None, 3), (1,)), ((2, None, 3), (0, 1))], ids=str
+)
+def test_sums_of_any_size_choose_blocks_when_called(
+    shape: tuple[int | None, ...], axes: tuple[int, ...], size: int
+) -> None:
+    sizes = tuple(size if s is None else s for s in shape)
+    values = _values(sizes, "float32", "constant")
+    found = _symbolic(len(shape), axes, "float32")(values)
+    if not size:
+        assert not found.any()
+        return
+    assert units(found, values, axes) < BOUND
+
+
+def test_short_rows_are_summed_without_blocks() -> None:
+    x = gc.input("x", (gc.dim("n"), gc.dim("m")), gc.float32)
+    (step,) = lower(gc.Graph.of("sum", [x], [gc.sum(x, 1)]))
+    plain, blocks = step.kernel.source.split("else:")
+    assert "lost" not in plain
+    assert "lost" in blocks
