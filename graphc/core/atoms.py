@@ -18,6 +18,10 @@ class Symbol:
     max: Any = None
     multiple_of: int = 1
 
+    def __hash__(self) -> int:
+        # Symbols of one name that differ otherwise are rare, and hashes are asked for often.
+        return hash(self.name)
+
     def key(self) -> str:
         """The order of atoms in a canonical form."""
         return self.name

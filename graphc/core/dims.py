@@ -167,6 +167,12 @@ def _sum(x: Size, y: Size, sign: int) -> Any:
 def _product(x: Size, y: Size) -> Any:
     if not isinstance(y, int | Dim) or not isinstance(x, int | Dim):
         return NotImplemented
+    if isinstance(x, int):
+        x, y = y, x
+    if isinstance(y, int):
+        if y == 1 or x == 0:
+            return x
+        return _undivided({m: c * y for m, c in _terms(x).items()} if y else {})
     terms: dict[Monomial, int] = {}
     for a, ca in _terms(x).items():
         for b, cb in _terms(y).items():

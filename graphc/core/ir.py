@@ -283,7 +283,10 @@ class Node(Operators):
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
         """The same operation on other operands, its type inferred again; self if none differs."""
-        if all(a is b for a, b in zip(inputs, self.inputs)):
+        for a, b in zip(inputs, self.inputs):
+            if a is not b:
+                break
+        else:
             return self
         inputs = tuple(inputs)
         same = all(a.type == b.type for a, b in zip(inputs, self.inputs))
@@ -385,14 +388,24 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     """
     new: dict[Node, Node] = {node: node for node in graph.inputs}
     order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    for node in graph.nodes:
-        if node in new:
-            continue
-        with at_origin(node.origin):
-            result = visit(node.with_inputs([new[i] for i in node.inputs]))
-        new[node] = result
-        if result not in order:
-            toposort((result,), order)
+    before = getattr(_local, "origin", None)
+    try:
+        for node in graph.nodes:
+            if node in new:
+                continue
+            # As `at_origin` does, which would cost as much as all else here.
+            _local.origin = node.origin if node.origin is not None else before
+            result = new[node] = visit(node.with_inputs([new[i] for i in node.inputs]))
+            if result in order:
+                continue
+            for operand in result.inputs:
+                if operand not in order:
+                    toposort((result,), order)
+                    break
+            else:
+                order[result] = None
+    finally:
+        _local.origin = before
     outputs = tuple(new[o] for o in graph.outputs)
     return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
 

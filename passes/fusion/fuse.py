@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, tensor_type
-from graphc.core.types import Shape, TupleType
+from graphc.core.types import Shape
 from graphc.loops import views
 from graphc.loops.nesting import Unfit, extent, plan
 from graphc.loops.spaces import Spaces, is_gather
@@ -55,6 +55,8 @@ class _Fusion(Clustering):
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         self.refusals: list[Refusal] = []
+        # What stands behind views, as long as these are as they are.
+        self._bases: dict[Node, Node] = {}
         self.readers: dict[Node, list[Cluster]] = {}
         # Bits of the clusters that a node depends on.
         self.behind: dict[Node, int] = {}
@@ -129,22 +131,26 @@ class _Fusion(Clustering):
         return self.behind[node]
 
     def _explain_boundary(self, operand: Node, node: Node) -> None:
-        base, _ = self._base(operand)
+        base = self._base(operand)
         if base in self.of and node not in self.views:
             kind = "a contraction" if node.op.kind is Kind.CONTRACT else "a library kernel"
             self.refusals.append(Refusal(base, node, f"{node.op.name} is {kind}"))
 
-    def _base(self, node: Node) -> tuple[Node, tuple]:
-        """The node behind views, with the index at which `node`'s own index reads it."""
-        if isinstance(node.type, TupleType):
-            return node, ()
-        index = views.symbols_of(node, "at")
-        return views.follow(node, index, lambda n: n not in self.views)
+    def _base(self, node: Node) -> Node:
+        """The node behind views."""
+        if node not in self.views:
+            return node
+        base = self._bases.get(node)
+        if base is None:
+            index = views.symbols_of(node, "at")
+            base, _ = views.follow(node, index, lambda n: n not in self.views)
+            self._bases[node] = base
+        return base
 
     def _candidates(self, node: Node) -> list[tuple[Cluster, Node]]:
         found: dict[Cluster, Node] = {}
         for operand in node.inputs:
-            base, _ = self._base(operand)
+            base = self._base(operand)
             cluster = self.of.get(base)
             if cluster is not None and cluster.open:
                 found.setdefault(cluster, base)
@@ -156,7 +162,7 @@ class _Fusion(Clustering):
         """Clusters whose loops read what this node reads: one pass over memory serves both."""
         read = self._read(node)
         # In the operands' order: that of a set of nodes is another in each process.
-        for base in dict.fromkeys(self._base(operand)[0] for operand in node.inputs):
+        for base in dict.fromkeys(self._base(operand) for operand in node.inputs):
             if base not in read or tensor_type(base).rank == 0:
                 continue
             for cluster in list(dict.fromkeys(self.readers.get(base, ())))[-MOST_SIBLINGS:]:
@@ -170,7 +176,7 @@ class _Fusion(Clustering):
         if len(cluster.members) >= MOST_NODES:
             return f"the kernel has {MOST_NODES} ops already"
         for operand in node.inputs:
-            base, _ = self._base(operand)
+            base = self._base(operand)
             if self.of.get(base) is not cluster and self._behind(base) & cluster.bits:
                 return f"it would make a cycle through {base!r}"
         if len(self._outside(cluster.operands | self._read(node), cluster)) > MOST_OPERANDS:
@@ -185,7 +191,7 @@ class _Fusion(Clustering):
         """Why clusters and a node do not share loops; "" when they do."""
         shape = tensor_type(node).shape
         if node.op.kind is Kind.ELEMENTWISE and all(c.shape == shape for c in clusters):
-            inside = (self._base(x)[0] for x in node.inputs if x in self.views)
+            inside = (self._base(x) for x in node.inputs if x in self.views)
             if all(self.of.get(base) not in clusters for base in inside):
                 return ""
         self.planned = None
@@ -211,7 +217,7 @@ class _Fusion(Clustering):
         """Whether an elementwise node only adds a result to loops that a cluster has already."""
         if node.op.kind is not Kind.ELEMENTWISE or node in self.late:
             return False
-        read = [x for x in node.inputs if self.of.get(self._base(x)[0]) is cluster]
+        read = [x for x in node.inputs if self.of.get(self._base(x)) is cluster]
         places = {cluster.axes.get(x) for x in read}
         if len(places) != 1 or None in places:
             return False
@@ -250,7 +256,7 @@ class _Fusion(Clustering):
 
     def _read(self, node: Node) -> set[Node]:
         """What a node reads behind views, literals left out."""
-        bases = {self._base(operand)[0] for operand in node.inputs}
+        bases = {self._base(operand) for operand in node.inputs}
         return {b for b in bases if not is_inline(b) and b not in self.literals}
 
     def _outside(self, nodes: set[Node], *clusters: Cluster) -> list[Node]:
@@ -310,13 +316,15 @@ class _Fusion(Clustering):
 
     def _keep(self, node: Node) -> None:
         """Put a view that must be in memory into its producer's kernel, or a kernel of its own."""
-        cluster = self.of.get(self._base(node)[0]) if node in self.views else None
+        cluster = self.of.get(self._base(node)) if node in self.views else None
         if cluster is None or not cluster.open or self._cannot_share(node, cluster):
             self.alone(node)
             return
         self.views.discard(node)
+        self._bases.clear()
         if self._cannot_run([cluster], node):
             self.views.add(node)
+            self._bases.clear()
             self.alone(node)
             return
         self._join(node, cluster)

@@ -143,12 +143,19 @@ class Rule:
     samples: Callable[[], Sequence[Node]] | None = None
     ulps: int = 0
     _wanted: tuple[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
+    _operands: tuple[Op, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pattern.op is None and self.pattern.kind is None:
             raise InternalError(f"rule {self.name}: its pattern is no operation")
         guard = _parameters(self.unless) if self.unless else ()
         object.__setattr__(self, "_wanted", (_parameters(self.replacement), guard))
+        operands = tuple(p.op for p in self.pattern.inputs if p.op is not None)
+        object.__setattr__(self, "_operands", operands)
+
+    def plausible(self, node: Node) -> bool:
+        """A cheap test that fails when some operand can be none of the pattern's."""
+        return not self._operands or {i.op for i in node.inputs}.issuperset(self._operands)
 
     def reason(self, node: Node, found: Bindings) -> str:
         """Why the rule declines this match, or ""."""
@@ -246,12 +253,6 @@ def _matches_all(
         yield from _matches_all(patterns[1:], nodes[1:], first)
 
 
-def _plausible(pattern: Pattern, node: Node) -> bool:
-    """A cheap test that fails when some operand can be none of the pattern's."""
-    wanted = [p.op for p in pattern.inputs if p.op is not None]
-    return all(any(i.op is op for i in node.inputs) for op in wanted)
-
-
 def rewrite(graph: Graph, rules: Sequence[Rule], fired: Counter[str] | None = None) -> Graph:
     """Apply rules at every node, operands first, until none of them fires there.
 
@@ -294,7 +295,7 @@ def _first(
     rules: Sequence[Rule], node: Node, log: Callable[[str], None] | None
 ) -> tuple[Rule, Bindings] | None:
     for rule in rules:
-        if not _plausible(rule.pattern, node):
+        if not rule.plausible(node):
             continue
         for found in matches(rule.pattern, node):
             reason = rule.reason(node, found)
