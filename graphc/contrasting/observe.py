@@ -21,6 +21,7 @@ import numpy as np
 
 from graphc.core.ir import Origin, _is_internal
 from graphc.core.observing import watched
+from graphc.core.profilers import put_back
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import invoke, run_call, viewed
@@ -119,7 +120,7 @@ def operations(function: Callable[[], Any]) -> Observed:
     try:
         function()
     finally:
-        sys.setprofile(before)
+        put_back(before)
         hot.slow -= 1
     return found
 

@@ -243,9 +243,9 @@ def row_blocks(
     """
     size = BLOCK if flat and not arrays else ROWS
     found = RowBlocks()
-    if rows is None or rows > size:
+    whole = [s for s in sums if not s.rest]
+    if (whole or arrays) and (rows is None or rows > size):
         found.size = size
-        whole = [s for s in sums if not s.rest]
         for s in whole:
             s.cut(symbols)
         found.before = [s.begin_block() for s in whole]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from collections.abc import Callable
 from typing import Any
 
@@ -288,3 +289,24 @@ def test_items_of_long_containers_are_assumptions_too(count: int, kind: str) -> 
     assert f(gc.ones(1)).item() == 3 and len(f.variants) == 1
     settings[3] = 7.0
     assert f(gc.ones(1)).item() == 7
+
+
+def test_a_profiler_goes_on_after_a_trace() -> None:
+    def after(x: Any) -> Any:
+        return x
+
+    @gc.jit.compile
+    def step(x: Any) -> Any:
+        return x * 2.0
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        found = step(gc.ones(3))
+        after(found)
+    finally:
+        profile.disable()
+    np.testing.assert_array_equal(found.numpy(), [2, 2, 2])
+    called = {code.co_name for entry in profile.getstats() if (code := entry.code) and
+              not isinstance(code, str)}  # fmt: skip
+    assert "after" in called

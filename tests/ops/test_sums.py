@@ -193,3 +193,9 @@ def test_short_rows_are_summed_without_blocks() -> None:
     plain, blocks = step.kernel.source.split("else:")
     assert "lost" not in plain
     assert "lost" in blocks
+
+
+def test_only_sums_run_in_blocks_of_rows() -> None:
+    x = gc.input("x", (100_000, 2), gc.float32)
+    found = [lower(gc.Graph.of("r", [x], [r(x, 0)]))[0].kernel.source for r in (gc.max, gc.sum)]
+    assert ["for start in" in source for source in found] == [False, True]

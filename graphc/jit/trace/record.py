@@ -8,6 +8,7 @@ from typing import Any
 
 from graphc.core import trees
 from graphc.core.ir import Node
+from graphc.core.profilers import put_back
 from graphc.core.types import TensorType
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
@@ -67,5 +68,5 @@ def record(
         tracing.trace = None
         hot.slow -= 1
         state.enabled = was_recording
-        sys.setprofile(profile)
+        put_back(profile)
     return Recorded(trace, watch, inputs, placeholders, result)

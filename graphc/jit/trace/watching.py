@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Origin, _is_internal
+from graphc.core.profilers import put_back
 from graphc.eager.engine.tensor import Tensor
 
 _MISSING = object()
@@ -165,7 +166,7 @@ class Watch:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        sys.setprofile(self._before)
+        put_back(self._before)
         if _numpy_state() != self._drawn:
             self.impure.append("numpy.random: numbers were drawn from its global generator")
         for reading in self.readings:
