@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -18,3 +19,15 @@ def put_back(before: Any) -> None:
         sys.setprofile(before)
     elif before is not None and hasattr(before, "enable"):
         before.enable()
+
+
+def unwatched(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function while nobody watches calls, which costs more than many of them do."""
+    before = sys.getprofile()
+    if before is None:
+        return function(*args, **kwargs)
+    try:
+        sys.setprofile(None)
+        return function(*args, **kwargs)
+    finally:
+        put_back(before)

@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.profilers import unwatched
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import tracing
@@ -37,6 +38,8 @@ from graphc.ops.source import CONSTANT_OP, INPUT_OP, PARAMETER_OP, Bound, Parame
 _STATES: weakref.WeakValueDictionary[int, State] = weakref.WeakValueDictionary()
 # Arrays up to this many elements that all are one number are written into the graph as it.
 _UNIFORM = 1 << 20
+# Where functions stand that run no code of the user's and read nothing but their arguments.
+_OWN_ALONE = ("graphc.optim.",)
 
 
 def state_of(array: np.ndarray) -> State:
@@ -167,7 +170,11 @@ class Trace:
         template = tuple(_unwrapped(item) for item in template)
         static = tuple((key, _unwrapped(value)) for key, value in static)
         with promoting(promotion.promote):
-            result = function(*fill(template, nodes), **dict(static))
+            args = fill(template, nodes)
+            if str(getattr(function, "__module__", "")).startswith(_OWN_ALONE):
+                result = unwatched(function, *args, **dict(static))
+            else:
+                result = function(*args, **dict(static))
         single = isinstance(result, Node)
         results = [result] if single else list(result)
         found = [self.wrap(r) for r in results]

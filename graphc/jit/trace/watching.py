@@ -162,7 +162,7 @@ class Watch:
         self._drawn = _numpy_state()
         self._outside = sys._getframe(1)
         self._before = sys.getprofile()
-        sys.setprofile(self._event)
+        sys.setprofile(self._hook())
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -175,17 +175,28 @@ class Watch:
                     f"{reading.what} was changed by the traced code (it ran once, for the trace)"
                 )
 
-    def _event(self, frame: FrameType, event: str, arg: Any) -> None:
-        # Seen at every call of the trace. By identity: the hash of a code object takes its time.
-        what = self._codes.get(id(frame.f_code))
-        if what is None:
-            what = self._look(frame)
-        if not what:
-            return
-        if event == "call":
-            self._entered(frame) if what == _USER else self._layer(frame)
-        elif event == "c_call" and what == _USER:
-            self._built_in(frame, arg)
+    def _hook(self) -> Callable[[FrameType, str, Any], None]:
+        """What Python calls at every call and return of the trace: so all it needs is at hand."""
+        known = self._codes.get
+
+        def hook(frame: FrameType, event: str, arg: Any) -> None:
+            if event != "call" and event != "c_call":
+                return
+            # By identity: the hash of a code object takes its time.
+            what = known(id(frame.f_code))
+            if what is None:
+                what = self._look(frame)
+            if not what:
+                return
+            if event == "c_call":
+                if what == _USER:
+                    self._built_in(frame, arg)
+            elif what == _USER:
+                self._entered(frame)
+            else:
+                self._layer(frame)
+
+        return hook
 
     def _look(self, frame: FrameType) -> str:
         """What a frame's code is: the user's, a layer's forward pass, or of no interest."""
