@@ -283,10 +283,7 @@ class Node(Operators):
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
         """The same operation on other operands, its type inferred again; self if none differs."""
-        for a, b in zip(inputs, self.inputs):
-            if a is not b:
-                break
-        else:
+        if [*map(id, inputs)] == [*map(id, self.inputs)]:
             return self
         inputs = tuple(inputs)
         same = all(a.type == b.type for a, b in zip(inputs, self.inputs))
@@ -388,24 +385,17 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     """
     new: dict[Node, Node] = {node: node for node in graph.inputs}
     order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    before = getattr(_local, "origin", None)
-    try:
+    with at_origin(None):
+        default = getattr(_local, "origin", None)
         for node in graph.nodes:
             if node in new:
                 continue
-            # As `at_origin` does, which would cost as much as all else here.
-            _local.origin = node.origin if node.origin is not None else before
+            _local.origin = node.origin or default
             result = new[node] = visit(node.with_inputs([new[i] for i in node.inputs]))
-            if result in order:
-                continue
-            for operand in result.inputs:
-                if operand not in order:
-                    toposort((result,), order)
-                    break
-            else:
+            if all(map(order.__contains__, result.inputs)):
                 order[result] = None
-    finally:
-        _local.origin = before
+            else:
+                toposort((result,), order)
     outputs = tuple(new[o] for o in graph.outputs)
     return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
 
