@@ -25,6 +25,7 @@ from graphc.runtime.fused.loops import (
     Text,
     collapse,
     cost,
+    loop_depth,
     loops_of,
 )
 from graphc.runtime.language.names import checked
@@ -128,15 +129,10 @@ class Outer:
         return found + text.lines(self.loops[-1].body, depth + 1)
 
 
-def _depth(block: Block) -> int:
-    """How many loops of a block stand inside one another."""
-    return max((1 + _depth(loop.body) for loop in loops_of(block)), default=0)
-
-
 def _holds_loop(block: Block) -> bool:
     """Whether a block has a loop worth vectors, not a few turns that are written out; or more loops
     inside one another than Python's parser would take, with those around."""
-    return _depth(block) > MOST_DEEP or any(
+    return loop_depth(block) > MOST_DEEP or any(
         not (isinstance(loop.extent, int) and loop.extent <= 8 and not _holds_loop(loop.body))
         for loop in loops_of(block)
     )

@@ -177,13 +177,15 @@ def _has_lanes(loop: Loop) -> bool:
         if not isinstance(item, Line) or str(item.parts[0]).startswith("if "):
             return False
         for x in item.parts:
-            if isinstance(x, Dim) and _step(x, loop.symbol) not in (0, 1):
+            if isinstance(x, Dim) and not _is_next(x, loop.symbol):
                 return False
     return True
 
 
-def _step(x: Dim, symbol: Symbol) -> Size:
-    return dims.substitute(x, {symbol: 1}) - dims.substitute(x, {symbol: 0})
+def _is_next(x: Dim, symbol: Symbol) -> bool:
+    """Whether a place is the same at each turn of a loop, or the next one."""
+    first = dims.substitute(x, {symbol: 0})
+    return x in (first, first + dims.symbol(symbol))
 
 
 @dataclass(slots=True)

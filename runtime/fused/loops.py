@@ -23,6 +23,8 @@ from graphc.runtime.language.names import checked, numbered
 
 Part = str | int | Dim
 TAB = "    "
+# Loops inside one another, less those that chunks and blocks bring; Python's parser takes 20.
+MOST_LOOPS = 12
 
 
 @dataclass(slots=True)
@@ -167,14 +169,55 @@ def replace(block: Block, change: Callable[[Size], Size]) -> None:
 
 
 def collapse(block: Block, symbols: Symbols) -> None:
-    """Make one loop of two wherever nothing in them tells the difference, innermost first."""
+    """Make one loop of two wherever nothing in them tells the difference, innermost first; and
+    where still more stand inside one another than Python's parser takes, by division."""
+    _collapse(block, symbols)
+    while loop_depth(block) > MOST_LOOPS and _divide_first(block, symbols):
+        pass
+
+
+def loop_depth(block: Block) -> int:
+    """How many loops of a block stand inside one another."""
+    return max((1 + loop_depth(loop.body) for loop in loops_of(block)), default=0)
+
+
+def _divide_first(block: Block, symbols: Symbols) -> bool:
+    """Make one loop of the first two that have nothing between them; whether there were any."""
     for position, item in enumerate(block.items):
         if isinstance(item, Branch):
-            collapse(item.then, symbols)
-            collapse(item.otherwise, symbols)
+            parts = item.then, item.otherwise
+            if any(_divide_first(part, symbols) for part in parts):
+                return True
         if not isinstance(item, Loop):
             continue
-        collapse(item.body, symbols)
+        inner = item.body.items[0] if len(item.body.items) == 1 else None
+        if isinstance(inner, Loop) and inner.outer is item.outer:
+            flat = symbols.loop(item.extent * inner.extent)
+            place = dims.symbol(flat)
+            changes = {item.symbol: place // inner.extent, inner.symbol: place % inner.extent}
+            block.items[position] = _joined(item, inner, flat, changes)
+            return True
+        if _divide_first(item.body, symbols):
+            return True
+    return False
+
+
+def _joined(outer: Loop, inner: Loop, flat: Symbol, changes: dict[Symbol, Size]) -> Loop:
+    """The inner loop's body over a loop in place of both."""
+    new = {x: dims.substitute(x, changes) for x in set(expressions(inner.body))}
+    replace(inner.body, lambda x: new.get(x, x) if isinstance(x, Dim) else x)
+    inner.body.parent = outer.body.parent
+    return Loop(flat, outer.extent * inner.extent, inner.body, outer.outer)
+
+
+def _collapse(block: Block, symbols: Symbols) -> None:
+    for position, item in enumerate(block.items):
+        if isinstance(item, Branch):
+            _collapse(item.then, symbols)
+            _collapse(item.otherwise, symbols)
+        if not isinstance(item, Loop):
+            continue
+        _collapse(item.body, symbols)
         inner = item.body.items[0] if len(item.body.items) == 1 else None
         if isinstance(inner, Loop):
             merged = _merged(item, inner, symbols)
@@ -190,13 +233,8 @@ def _merged(outer: Loop, inner: Loop, symbols: Symbols) -> Loop | None:
         return None
     if a in dims.symbols(inner.extent):
         return None
-    extent = outer.extent * inner.extent
-    flat = symbols.loop(extent)
-    changes: dict[Symbol, Size] = {a: 0, b: dims.symbol(flat)}
-    new = {x: dims.substitute(x, changes) for x in found}
-    replace(inner.body, lambda x: new.get(x, x) if isinstance(x, Dim) else x)
-    inner.body.parent = outer.body.parent
-    return Loop(flat, extent, inner.body, outer.outer)
+    flat = symbols.loop(outer.extent * inner.extent)
+    return _joined(outer, inner, flat, {a: 0, b: dims.symbol(flat)})
 
 
 def is_flat(x: Size, outer: Symbol, inner: Symbol, extent: Size) -> bool:

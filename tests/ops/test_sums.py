@@ -199,3 +199,14 @@ def test_only_sums_run_in_blocks_of_rows() -> None:
     x = gc.input("x", (100_000, 2), gc.float32)
     found = [lower(gc.Graph.of("r", [x], [r(x, 0)]))[0].kernel.source for r in (gc.max, gc.sum)]
     assert ["for start in" in source for source in found] == [False, True]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_every_second_of_twenty_axes(first: int) -> None:
+    values = np.random.default_rng(1).normal(size=(2,) * 20).astype(np.float32)
+    axes = tuple(range(first, 20, 2))
+    x = gc.input("x", values.shape, gc.float32)
+    found = gc.compile([x], gc.sum(x, axes), threads=1)(values)
+    assert units(found, values, axes) < BOUND
+    greatest = gc.compile([x], gc.max(x, axes), threads=1)(values)
+    np.testing.assert_array_equal(greatest, values.max(axes))
