@@ -57,9 +57,10 @@ RULES = {
     # Order and indices
     "cumsum": "gc.cumsum({0}, axis=-1)", "cumsum_rows": "gc.cumsum({0}, axis=0, reverse=True)",
     "cumprod": "gc.cumprod({0}, axis=-1)", "sorted": "gc.sort({0}, axis=-1)",
-    "ordered": "gc.argsort({0}, axis=0)",
+    "argmin": "gc.argmin({0}, axis=0)", "ordered": "gc.argsort({0}, axis=0)",
     "taken": "gc.take({0}, gc.constant(np.array([1, 0, 1, -1])), axis=-1)",
     "added": "gc.index_add({0}, gc.constant(np.array([0, 0])), {0}[:2] * 2)",
+    "updated": "gc.index_update({0}, gc.constant(np.array([1])), {0}[:1] * 2)",
     "along": "gc.take_along_axis({0}, gc.argsort({0}, axis=-1), axis=-1)",
     "scattered": "gc.scatter_add({0}, gc.argmax({0}, axis=-1, keepdims=True), {0}[..., :1], "
     "axis=-1)",
