@@ -181,8 +181,10 @@ def test_every_op_of_the_table_is_drawn_with_gradients_and_symbolic_sizes() -> N
     truths = {op.name for op in OPS.values() if op.vjp is not None} - sloped
     # Of integers and truth values, at which a gradient ends.
     assert truths <= {
-        "fused", "nextafter", "gradient_as", "any", "all", "bitwise_count", "gcd", "lcm",
-        "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal", "signbit",
+        "fused", "nextafter", "gradient_as", "any", "all", "argmax", "argmin", "argsort",
+        "bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "isfinite",
+        "isinf", "isnan", "lcm", "left_shift", "logical_and", "logical_not", "logical_or",
+        "logical_xor", "equal", "not_equal", "right_shift", "signbit",
     }  # fmt: skip
 
 
