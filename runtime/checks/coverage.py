@@ -126,7 +126,7 @@ def check_elements(
         graph: the final graph.
         homes: of its values, with its steps.
         sizes: of symbolic dimensions; small ones unless given.
-        limit: elements that may be computed.
+        limit: elements that may be computed and copied.
         is_sure: whether the program takes these sizes. Cuts want sizes that no symbol's facts
             tell of, and calls with others are refused; then accesses outside say nothing.
 
@@ -138,7 +138,8 @@ def check_elements(
         InternalError: an element is read before it is written, lies outside, or is never written.
     """
     bound = {**small_sizes(graph), **(sizes or {})}
-    if cost(graph, bound) > limit:
+    copied = (s for s in homes.steps if isinstance(s, Copy))
+    if cost(graph, bound) + sum(_count(_types(c.node)[c.index], bound) for c in copied) > limit:
         return False
     run = _Run(graph, homes, bound)
     for number, step in enumerate(homes.steps, 1):

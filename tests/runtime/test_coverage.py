@@ -50,6 +50,14 @@ def test_a_sound_program_is_run_to_its_end() -> None:
     assert not check_elements(graph, homes.settle(graph, lower(graph)), {"n": 1000})
 
 
+def test_a_program_that_copies_much_is_not_run() -> None:
+    x = gc.input("x", (1000, 1000))
+    graph = Graph.of("g", [x], [x])
+    assert not check_elements(graph, homes.settle(graph, lower(graph)))
+    small = Graph.of("g", [w := gc.input("w", (5, 4))], [w])
+    assert check_elements(small, homes.settle(small, lower(small)))
+
+
 def test_an_element_of_a_result_that_is_never_written() -> None:
     what = _fault("fused", lambda s: s.replace("range(lo, hi)", "range(lo, hi - 1)"))
     assert what == (
