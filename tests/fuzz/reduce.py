@@ -6,6 +6,7 @@ input of their value, operators thinned, as long as `fails` holds; until nothing
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,14 +17,14 @@ from .recipe import WORD, Input, Recipe
 Fails = Callable[[Recipe], bool]
 
 
-def reduce(recipe: Recipe, fails: Fails, budget: int = 400) -> Recipe:
-    """The smallest recipe found in so many trials."""
-    best = recipes.used(recipe)
+def reduce(recipe: Recipe, fails: Fails, budget: int = 400, seconds: float = 300.0) -> Recipe:
+    """The smallest recipe found in so many trials, or so much time: one may be of a hang."""
+    best, end = recipes.used(recipe), time.monotonic() + seconds
     progress = True
     while progress:
         progress = False
         for candidate in _smaller(best):
-            if budget <= 0:
+            if budget <= 0 or time.monotonic() > end:
                 return best
             budget -= 1
             if fails(candidate):
