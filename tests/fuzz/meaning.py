@@ -165,10 +165,10 @@ class Meaning(Composed):
         rank = x.ndim - 2
         view = _windows(x, weight.shape[2:], stride, padding, dilation, 0)
         parts = zip(np.split(view, groups, 1), np.split(weight, groups, 0))
-        kernel = list(range(2 + rank, 2 + 2 * rank))
-        weights = [1, *range(2, 2 + rank)]
-        found = [np.tensordot(v, w, ([1, *kernel], weights)) for v, w in parts]
-        result = np.moveaxis(np.concatenate(found, -1), -1, 1)
+        # Not by BLAS, which may leave out zeros: times infinity they are nan.
+        places, inner = "uvw"[:rank], "xyz"[:rank]
+        rule = f"nc{places}{inner},oc{inner}->no{places}"
+        result = np.concatenate([np.einsum(rule, v, w) for v, w in parts], 1)
         return result if bias is None else result + bias.reshape(-1, *(1,) * rank)
 
     @staticmethod
@@ -194,10 +194,12 @@ class Meaning(Composed):
         parts = zip(np.split(x, groups, 1), np.split(weight, groups, 0), np.split(whole, groups, 1))
         for part, weights, out in parts:
             for place in np.ndindex(*kernel):
-                one = np.tensordot(part, weights[(slice(None), slice(None), *place)], ([1], [0]))
+                one = np.einsum(
+                    "nc...,co->no...", part, weights[(slice(None), slice(None), *place)]
+                )
                 where = tuple(slice(dilation * p, dilation * p + stride * (n - 1) + 1, stride)
                               for p, n in zip(place, x.shape[2:]))  # fmt: skip
-                out[(slice(None), slice(None), *where)] += np.moveaxis(one, -1, 1)
+                out[(slice(None), slice(None), *where)] += one
         ends = [slice(padding, whole.shape[2 + k] - padding) for k in range(rank)]
         return whole[(slice(None), slice(None), *ends)]
 

@@ -427,4 +427,5 @@ PLENTY: list[tuple[Any, int]] = [
 # What is as definite for nan and infinities.
 WILD: list[tuple[Any, int]] = [
     (arithmetic, 10), (choice, 4), (view, 12), (reduction, 8), (matmul, 4), (literal, 1),
+    (conv, 3), (pool, 2), (transposed, 2), (ordered, 4), (indexed, 4), (listed, 1),
 ]  # fmt: skip
