@@ -80,6 +80,8 @@ def any_op(g: Growing) -> None:
     x = g.pick()
     takes = accepted(op, arity(op))
     if g.nodes[x].dtype not in takes:
+        if g.wild:
+            raise LookupError  # as integers nan and infinities are nothing definite
         x = g.add(f'gc.cast({x}, gc.{_named(g.rng.choice(takes))}, overflow="wrap")') or x
     if g.nodes[x].dtype not in takes:
         raise LookupError
@@ -428,4 +430,5 @@ PLENTY: list[tuple[Any, int]] = [
 WILD: list[tuple[Any, int]] = [
     (arithmetic, 10), (choice, 4), (view, 12), (reduction, 8), (matmul, 4), (literal, 1),
     (conv, 3), (pool, 2), (transposed, 2), (ordered, 4), (indexed, 4), (listed, 1),
+    (any_op, 5), (function, 3), (joined, 2), (scalars, 1), (control, 1), (composed, 2),
 ]  # fmt: skip
