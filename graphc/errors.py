@@ -84,6 +84,10 @@ class CastOverflowError(GraphcError, OverflowError):
     """A value that its new dtype cannot hold."""
 
 
+class DivisionError(GraphcError, ZeroDivisionError, RuntimeError):
+    """An integer divided by 0; a RuntimeError too, as PyTorch's."""
+
+
 class NonFiniteError(GraphcError, ArithmeticError):
     """A nan or inf found by GRAPHC_CHECK=finite."""
 

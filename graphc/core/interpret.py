@@ -9,8 +9,22 @@ import numpy as np
 
 from graphc.core import dims
 from graphc.core.ir import Graph, Node, bodies, map_sizes
+from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType, TupleType, bind
-from graphc.errors import CastOverflowError, GraphcError, IndexRangeError, InternalError
+from graphc.errors import (
+    AttributeValueError,
+    CastOverflowError,
+    DivisionError,
+    GraphcError,
+    IndexRangeError,
+    InternalError,
+    ShapeError,
+)
+
+# What checked ops raise when a program runs.
+AT_RUN_TIME = (
+    AttributeValueError, CastOverflowError, DivisionError, IndexRangeError, ShapeError,
+)  # fmt: skip
 
 After = Callable[[Node, Sequence[Any], Any], None]
 
@@ -55,7 +69,7 @@ def run_sized(
         operands = [values[i] for i in node.inputs]
         try:
             values[node] = run_node(node, operands, sizes)
-        except (IndexRangeError, CastOverflowError) as error:
+        except AT_RUN_TIME as error:
             raise located(error, node) from None
         if after is not None:
             after(node, operands, values[node])
@@ -67,7 +81,7 @@ def located(error: GraphcError, node: Node) -> GraphcError:
     if getattr(error, "is_located", False):
         return error
     what = error.what
-    if not what.startswith(f"{node.op.name}:"):
+    if what.partition(":")[0] not in FUNCTIONS:
         what = f"{node.op.name}: {what}"
     found = type(error)(what, error.details, where=node.origin or "", hint=error.hint)
     found.is_located = True  # type: ignore[attr-defined]

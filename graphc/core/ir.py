@@ -59,7 +59,8 @@ class Scalar:
 
     A checked op (`Op.checked`) also has `check`: a condition, a template likewise, that holds
     when the element fails. Then `value` and `limit`, templates of int64, go to the status block,
-    and `failure(node, value)` makes the error from the recorded value.
+    and `failure(node, value)` makes the error from the recorded value. With an empty `value` a
+    failure is a flag that a kernel reports at its end: that costs loops nothing.
     """
 
     template: str | Callable[..., str]

@@ -292,3 +292,12 @@ def size(size: Any, dtype: Any = dtypes.int64) -> Node:
     if isinstance(size, int):
         return full((), size, kind)
     return SIZE(size=size, dtype=kind)
+
+
+def never_zero(node: Node) -> bool:
+    """Whether no element can be 0: a number that is not, however it was broadcast, or a size."""
+    while node.op.kind is Kind.MOVEMENT and node.op.name in ("broadcast", "reshape"):
+        node = node.inputs[0]
+    if node.op is FULL:
+        return bool(node.attr("value") != 0)
+    return node.op is SIZE and dims.at_least(node.attr("size"), 1)

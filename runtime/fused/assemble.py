@@ -42,10 +42,11 @@ CHUNK_ROWS = 16
 
 @dataclass(slots=True)
 class Arguments:
-    """The arguments of one kernel, and the lines that read them."""
+    """The arguments of one kernel, the lines that read them, and those that end the kernel."""
 
     args: list[Argument] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
     _known: dict[object, str] = field(default_factory=dict)
 
     def buffer(self, name: str, argument: Argument, dtype: str) -> str:
@@ -72,6 +73,19 @@ class Arguments:
         if "status" not in self._known:
             self._known["status"] = self.buffer("status", StatusBlock(), "i64")
         return self.number(node, f"site{len(self.args)}", Site(node))
+
+    def flag(self, node: Node) -> str:
+        """The variable that is set where a checked node fails; the kernel's end reports it.
+
+        A call of `fail` inside a loop would keep it from being vectorised.
+        """
+        site = self.site(node)
+        name = site.replace("site", "failed")
+        if name not in self._known:
+            self._known[name] = checked(name)
+            self.lines.append(f"{name} = False")
+            self.last += [f"if {name}:", f"{TAB}fail(status, {site}, 0, 0)"]
+        return name
 
 
 @dataclass(slots=True)
@@ -223,7 +237,7 @@ class Assembly:
         for symbol in self.text.sizes:
             lines.append(f"{self.text.names[symbol]} = args[{len(args)}]")
             args.append(Number(dims.symbol(symbol)))
-        source = "".join(f"{TAB}{line}\n" for line in [*lines, *self.body])
+        source = "".join(f"{TAB}{line}\n" for line in [*lines, *self.body, *self.arguments.last])
         return Step(generated(label, source), tuple(args), extent, node, grain)
 
 

@@ -193,7 +193,7 @@ class Collector:
         self, assembly: Assembly, buffers: dict[Node, str], results: dict[int, str]
     ) -> Block:
         """The statements of one chunk."""
-        emitter = Emitter(buffers, assembly.symbols, assembly.arguments.site, self.spaces)
+        emitter = Emitter(buffers, assembly.symbols, assembly.arguments, self.spaces)
         prepare(emitter, self.body.graph, self.nest, assembly.arguments)
         chunk = Symbol("@chunk")
         assembly.symbols.names[chunk] = "chunk"

@@ -42,7 +42,7 @@ class Emitter:
     Args:
         buffers: the variable of each placeholder's buffer.
         symbols: names for loops and variables.
-        site: gives the variable that holds a checked node's number for the status block.
+        arguments: of the kernel; they number checked nodes for the status block.
         spaces: the atoms of the body's axes.
 
     Attributes:
@@ -53,11 +53,11 @@ class Emitter:
     """
 
     def __init__(
-        self, buffers: Mapping[Node, str], symbols: Symbols, site: Any, spaces: Spaces
+        self, buffers: Mapping[Node, str], symbols: Symbols, arguments: Any, spaces: Spaces
     ) -> None:
         self.buffers = buffers
         self.symbols = symbols
-        self.site = site
+        self.arguments = arguments
         self.spaces = spaces
         self.root = self.block = Block()
         self.homes: dict[Symbol, Block] = {}
@@ -236,9 +236,13 @@ class Emitter:
 
     def _check(self, node: Node, fact: Scalar, operands: Sequence[str]) -> None:
         test = template(node, fact.check).format(*operands)
+        if not fact.value:
+            failed = self.arguments.flag(node)
+            self.line(f"{failed} = {failed} | ({test})", cost=1)
+            return
         value, limit = (t.format(*operands) for t in (fact.value, fact.limit))
         self.line(f"if {test}:", cost=1)
-        self.line(f"    fail(status, {self.site(node)}, {value}, {limit})")
+        self.line(f"    fail(status, {self.arguments.site(node)}, {value}, {limit})")
 
     def _moved(self, node: Node, index: Index) -> str:
         fact = node.op.lowering
@@ -308,7 +312,7 @@ class Emitter:
         # A uint64 beyond int64 is negative here, and so outside as well.
         low: tuple[Part, ...] = ("-(", size, ")") if dtype.kind == "int" else ("0",)
         self.line(f"if {place} < ", *low, f" or {place} >= ", size, ":", cost=1)
-        self.line(f"    fail(status, {self.site(node)}, {place}, ", size, ")")
+        self.line(f"    fail(status, {self.arguments.site(node)}, {place}, ", size, ")")
         self.line(f"    {place} = 0")
         if dtype.kind != "int":
             return place

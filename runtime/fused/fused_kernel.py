@@ -99,7 +99,7 @@ def _by_shape(body: Body, wanted: Sequence[int]) -> Step:
     blocks = []
     for shape, positions in shapes.items():
         results = [body.result(arguments, buffers, k) for k in positions]
-        emitter = Emitter(buffers, assembly.symbols, arguments.site, Spaces())
+        emitter = Emitter(buffers, assembly.symbols, arguments, Spaces())
         with emitter.loops(shape, outer=True) as index:
             values = [emitter.value(outputs[k], index) for k in positions]
             for result, value in zip(results, values):

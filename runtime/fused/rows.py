@@ -103,7 +103,7 @@ def nest_block(
     """The statements of a nest without columns."""
     if nest.columns or nest.after:
         raise InternalError("a nest that collects over its rows takes steps of its own")
-    emitter = Emitter(buffers, assembly.symbols, assembly.arguments.site, spaces)
+    emitter = Emitter(buffers, assembly.symbols, assembly.arguments, spaces)
     prepare(emitter, graph, nest, assembly.arguments)
     with emitter.run(nest.rows, outer=True):
         run_stages(emitter, nest)

@@ -15,6 +15,7 @@ from kernels import SIGNATURE
 
 import graphc as gc
 from graphc.core import dtypes
+from graphc.errors import DivisionError
 from graphc.ops.source import FULL
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.language import language
@@ -85,11 +86,16 @@ UFUNCS = {
 }  # fmt: skip
 
 
+DIVISIONS = ("floor_divide", "remainder", "fmod")
+
+
 def _many_constants(name: str, dtype: str) -> None:
     """One kernel with an op of x and each edge of the dtype, in both orders."""
     info = np.iinfo(dtype)
     near = (-100, -7, -3, -2, -1, 0, 1, 2, 3, 5, 7, 31, 32, 63, 64, 65, 100)
     edges = sorted({v for v in (*near, info.min, info.min + 1, info.max) if v >= info.min})
+    if name in DIVISIONS:
+        edges.remove(0)
     values = np.resize(np.array(edges, dtype), 200)
     x = gc.input("x", (200,), dtype)
     outputs, wanted = [], []
@@ -113,3 +119,80 @@ def test_many_divisions_by_constants_in_one_kernel_are_numpys(name: str) -> None
 @pytest.mark.parametrize("name", UFUNCS)
 def test_integer_ops_of_constants_in_one_kernel_are_numpys(name: str, dtype: str) -> None:
     _many_constants(name, dtype)
+
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+def _raises(program: gc.Program, *arrays: np.ndarray) -> None:
+    """Both the compiled program and its graph's meaning stop, and the message has this file."""
+    with pytest.raises(DivisionError, match=r"an integer divided by 0\n  at test_division.py"):
+        program(*arrays)
+    with pytest.raises(ZeroDivisionError, match="an integer divided by 0"):
+        gc.interpret(program.graph, *arrays)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_an_integer_divided_by_zero_is_an_error(dtype: str) -> None:
+    x, y = gc.input("x", (3, 70), dtype), gc.input("y", (3, 70), dtype)
+    row = gc.input("row", (70,), dtype)
+    a, b = np.full((3, 70), 7, dtype), np.full((3, 70), 3, dtype)
+    zero = b.copy()
+    zero[1, 69] = 0
+    divisions = [getattr(gc, name) for name in DIVISIONS]
+    program = gc.compile([x, y], [f(x + 1, y) * 2 for f in divisions])
+    for got, name in zip(program(a, b), DIVISIONS, strict=True):
+        np.testing.assert_array_equal(got, UFUNCS[name](a + 1, b) * np.array(2, dtype))
+    _raises(program, a, zero)
+    np.testing.assert_array_equal(program(a, b)[0], (a + 1) // b * np.array(2, dtype))
+    _raises(gc.compile([x, y], gc.sum(x // y, 1)), a, zero)
+    _raises(gc.compile([x, y], gc.sum(x % y, 0)), a, zero)
+    _raises(gc.compile([x, row], x % row), a, zero[1])
+    _raises(gc.compile([x], gc.fmod(gc.full((3, 70), 5, dtype), x)), zero)
+    _raises(gc.compile([x, y], gc.where(y == 0, x, x // y)), a, zero)
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_eager_and_compiled_functions_refuse_alike(name: str) -> None:
+    x, y = gc.tensor([4, -5]), gc.tensor([2, 0])
+    for function in (getattr(gc, name), gc.jit.compile(lambda a, b: getattr(gc, name)(a, b))):
+        with pytest.raises(RuntimeError, match="an integer divided by 0"):
+            function(x, y)
+        assert function(x, y + 3).dtype is gc.int64
+
+
+def test_a_branch_not_taken_divides_nothing() -> None:
+    def guarded(x, y):
+        return gc.cond((y != 0).all(), lambda: x // y, lambda: x)
+
+    compiled = gc.jit.compile(guarded)
+    for function in (guarded, compiled):
+        assert function(gc.tensor([4, 5]), gc.tensor([2, 0])).tolist() == [4, 5]
+        assert function(gc.tensor([4, 5]), gc.tensor([2, 5])).tolist() == [2, 1]
+
+
+def test_a_loop_stops_where_it_divides_by_zero() -> None:
+    def step(state):
+        i, total = state
+        return i - 1, total + 12 // i
+
+    countdown = gc.jit.compile(lambda x: gc.while_loop(lambda s: s[0] >= 0, step, (x, x * 0)))
+    with pytest.raises(DivisionError, match="an integer divided by 0"):
+        countdown(gc.tensor(3))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS[:4])
+def test_the_least_integer_divided_by_minus_one_wraps(dtype: str) -> None:
+    x, y = gc.input("x", (40,), dtype), gc.input("y", (40,), dtype)
+    least = np.full(40, np.iinfo(dtype).min, dtype)
+    found = gc.compile([x, y], [x // y, x % y, gc.fmod(x, y)])(least, np.full(40, -1, dtype))
+    for got, expected in zip(found, (least, least * 0, least * 0), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_divisors_known_not_to_be_zero_are_not_tested() -> None:
+    n = gc.dim("n", min=1)
+    x = gc.input("x", (n,), gc.int64)
+    for y, wanted in ((x // 3, False), (x % gc.size(n), False), (x // x, True)):
+        program = gc.compile([x], y)
+        assert ("failed" in "".join(program.kernels.values())) is wanted

@@ -10,7 +10,8 @@ from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
 from graphc.eager.engine.registry import EAGER, as_eager, call, eager, eager_form, named
 from graphc.eager.engine.tensor import Tensor
-from graphc.errors import ArgumentError, AttributeValueError
+from graphc.errors import ArgumentError, AttributeValueError, DivisionError
+from graphc.ops.elementwise.division import by_zero
 
 _F = FUNCTIONS
 NAMES = {
@@ -109,7 +110,8 @@ def _check_divisor(name: str, input: Any, other: Any) -> None:
     else:
         zero = isinstance(other, int) and other == 0
     if zero and not (isinstance(input, Tensor) and 0 in input.type.shape):
-        raise ArgumentError(f"{name}: an integer divided by 0", where=caller())
+        error = by_zero(name)
+        raise DivisionError(error.what, where=caller(), hint=error.hint)
 
 
 FLOOR_DIVIDE = _by_integers("floor_divide")

@@ -145,6 +145,35 @@ def power(x, y):
     return np.where((y == 0.5) & ((x == 0) | (x == -np.inf)), np.abs(x), found)
 
 
+def floor_divide(x, y):
+    """x // y; an integer divided by 0 is an error."""
+    return np.floor_divide(x, divisor(y))
+
+
+def remainder(x, y):
+    """x % y; an integer divided by 0 is an error."""
+    return np.remainder(x, divisor(y))
+
+
+def fmod(x, y):
+    """What x / y, rounded toward 0, leaves; an integer divided by 0 is an error."""
+    return np.fmod(x, divisor(y))
+
+
+def divisor(y):
+    """y, which must not be 0 if it is of integers."""
+    if y.dtype.kind in "iu" and not np.all(y):
+        raise ZeroDivisionError("an integer divided by 0")
+    return y
+
+
+def nonempty(y, n, function, axis):
+    """y, a reduction of an axis of n elements, which must not be 0."""
+    if not np.all(n):
+        raise ValueError(f"{function}: axis {axis} is empty")
+    return y
+
+
 def cast(x, dtype, checked):
     """x in another dtype; with `checked`, a value that an integer dtype cannot hold is an error."""
     dtype = np.dtype(dtype)

@@ -25,11 +25,14 @@ Use = Callable[[str], str]
 INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=",
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "bitwise_and": "&",
-    "bitwise_or": "|", "bitwise_xor": "^", "floor_divide": "//",
+    "bitwise_or": "|", "bitwise_xor": "^",
 }  # fmt: skip
 PREFIX = {"negative": "-", "invert": "~"}
 # Ops whose helper takes the operands and nothing else, with float16 as float32.
-PLAIN = ("sigmoid", "softplus", "erf", "erfc", "reciprocal", "rsqrt", "power", "clip")
+PLAIN = (
+    "sigmoid", "softplus", "erf", "erfc", "reciprocal", "rsqrt", "power", "clip", "floor_divide",
+    "remainder", "fmod",
+)  # fmt: skip
 # Ops whose helper takes the operands, then these attributes in order.
 CALLS = {
     "argsort": ("axis", "descending"),
@@ -38,6 +41,7 @@ CALLS = {
     "conv_weight": ("kernel", "stride", "padding", "dilation", "groups"),
     "index_add": ("axis",),
     "index_update": ("axis",),
+    "nonempty": ("function", "axis"),
     "pad": ("low", "high", "interior", "value"),
     "philox": ("lane",),
     "recurrence": ("axis", "reverse"),

@@ -3,8 +3,8 @@
     sum(x; axes)        axes sorted; the functions `gc.sum(x, axis, keepdims)` are in `statistics`
 
 Over an axis that is bound to size 0 each gives its identity: 0, 1, the least or greatest value of
-the dtype, index 0. float16 is summed in float32 and rounded once. nan wins in max, min, argmax
-and argmin, as in NumPy.
+the dtype, index 0; `nonempty` makes errors of those where the user asked. float16 is summed in
+float32 and rounded once. nan wins in max, min, argmax and argmin, as in NumPy.
 """
 
 from __future__ import annotations

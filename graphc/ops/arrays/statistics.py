@@ -11,6 +11,7 @@ from graphc.core import dims, dtypes
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.errors import DTypeError, ShapeError
+from graphc.ops.arrays.nonempty import nonempty
 from graphc.ops.arrays.norms import root
 from graphc.ops.arrays.reduce import ALL_OP, ANY_OP, ARGMAX, ARGMIN, MAX, MIN, PROD, SUM
 from graphc.ops.declare import (
@@ -24,10 +25,13 @@ from graphc.ops.declare import (
 )
 
 
-def _reduced(op: Op, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _reduced(op: Op, x: Any, axes: tuple[int, ...], keepdims: bool, filled: bool = False) -> Any:
+    """The reduction; with `filled` one that stops at an axis that turns out to be empty."""
     if not axes:
         return x
     y = op(x, axes=axes)
+    if filled:
+        y = nonempty(y, op.name, {a: x.type.shape[a] for a in axes})
     return kept(y, x, axes) if keepdims else y
 
 
@@ -85,7 +89,7 @@ def _extreme(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
     x = as_tensor(x, op.name)
     axes = check_axes(op.name, axis, len(x.type.shape))
     _check_filled(op.name, x, axes)
-    return _reduced(op, x, axes, keepdims)
+    return _reduced(op, x, axes, keepdims, filled=True)
 
 
 @public
@@ -96,12 +100,11 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     Args:
         x: a tensor.
-        axis: an axis, several, or None for all. A symbolic size that turns out to be 0 gives the
-            dtype's least value.
+        axis: an axis, several, or None for all.
         keepdims: keep the axes, with size 1.
 
     Raises:
-        ShapeError: an axis has size 0.
+        ShapeError: an axis has size 0; when the program runs, if a symbolic size is.
     """
     return _extreme(MAX, x, axis, keepdims)
 
@@ -114,12 +117,11 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     Args:
         x: a tensor.
-        axis: an axis, several, or None for all. A symbolic size that turns out to be 0 gives the
-            dtype's greatest value.
+        axis: an axis, several, or None for all.
         keepdims: keep the axes, with size 1.
 
     Raises:
-        ShapeError: an axis has size 0.
+        ShapeError: an axis has size 0; when the program runs, if a symbolic size is.
     """
     return _extreme(MIN, x, axis, keepdims)
 
@@ -163,11 +165,11 @@ def _position(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
     if axis is None:
         flat = FUNCTIONS["reshape"](x, (x.type.size,))
         _check_filled(op.name, flat, (0,))
-        y = op(flat, axes=(0,))
+        y = _reduced(op, flat, (0,), False, filled=True)
         return FUNCTIONS["reshape"](y, (1,) * rank) if keepdims else y
     axes = (check_axis(op.name, axis, rank),)
     _check_filled(op.name, x, axes)
-    return _reduced(op, x, axes, keepdims)
+    return _reduced(op, x, axes, keepdims, filled=True)
 
 
 @public
@@ -180,7 +182,7 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         keepdims: keep the axis, with size 1.
 
     Raises:
-        ShapeError: the axis has size 0.
+        ShapeError: the axis has size 0; when the program runs, if a symbolic size is.
     """
     return _position(ARGMAX, x, axis, keepdims)
 
@@ -195,7 +197,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         keepdims: keep the axis, with size 1.
 
     Raises:
-        ShapeError: the axis has size 0.
+        ShapeError: the axis has size 0; when the program runs, if a symbolic size is.
     """
     return _position(ARGMIN, x, axis, keepdims)
 
@@ -301,19 +303,15 @@ def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float =
 @public
 @rounded_once
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over axes, without overflow; -inf of all -inf.
+    """log(sum(exp(x))) over axes, without overflow; -inf of all -inf, and of none.
 
     Args:
         x: a tensor; integers become floats as for `exp`.
         axis: an axis, several, or None for all.
         keepdims: keep the axes, with size 1.
-
-    Raises:
-        ShapeError: an axis has size 0.
     """
     (x,) = conform("logsumexp", [x], "float")
     axes = check_axes("logsumexp", axis, len(x.type.shape))
-    _check_filled("logsumexp", x, axes)
     if not axes:
         return x
     top = FUNCTIONS["stop_gradient"](_reduced(MAX, x, axes, True))

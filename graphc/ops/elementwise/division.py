@@ -1,6 +1,7 @@
 """Whole quotients and remainders: floor_divide remainder fmod divmod gcd lcm.
 
-Integers divided by 0 give 0, as in NumPy; the least integer divided by -1 wraps around.
+An integer divided by 0 is an error, found when the program runs; the least integer divided by -1
+wraps around.
 """
 
 from __future__ import annotations
@@ -9,16 +10,59 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ops.declare import INTEGER, binary, conform, pieces, public
+from graphc.core.dtypes import DType
+from graphc.core.ir import Node, Scalar
+from graphc.errors import DivisionError
+from graphc.ops.declare import INTEGER, binary, conform, literal, pieces, public
 from graphc.ops.elementwise.logic import BITS
+from graphc.ops.source import never_zero
+
+
+def by_zero(name: str) -> DivisionError:
+    """The error of an integer divided by 0."""
+    return DivisionError(
+        f"{name}: an integer divided by 0",
+        hint="divide where the divisor is not 0: where(y != 0, y, 1)",
+    )
+
+
+def _refusing(name: str, ufunc: Any) -> Any:
+    """A NumPy division that stops at integers divided by 0."""
+
+    def divide(x: np.ndarray, y: np.ndarray) -> Any:
+        if y.dtype.kind in "iu" and not np.all(y):
+            raise by_zero(name)
+        return ufunc(x, y)
+
+    return divide
+
+
+def _can_fail(node: Node) -> bool:
+    divisor = node.inputs[1]
+    return divisor.type.dtype.is_integer and not never_zero(divisor)  # type: ignore[union-attr]
+
+
+def _zero_divisor(x: DType, y: DType) -> str:
+    return f"{{1}} == {literal(y, 0)}"
+
+
+def _checked(name: str, ufunc: Any, template: str) -> dict[str, Any]:
+    """What integer divisions have in common: they stop at a divisor of 0."""
+    return {
+        "promote": "number",
+        "numpy": _refusing(name, ufunc),
+        "scalar": Scalar(
+            template, check=_zero_divisor, value="", failure=lambda node, value: by_zero(name)
+        ),
+        "checked": _can_fail,
+        "domain": "real/nonzero",
+    }
+
 
 floor_divide = binary(
     "floor_divide",
-    promote="number",
-    numpy=np.floor_divide,
-    scalar="floor_divide({0}, {1})",
+    **_checked("floor_divide", np.floor_divide, "floor_divide({0}, {1})"),
     vjp=pieces,
-    domain="real/nonzero",
     doc="The greatest whole number not above x / y, elementwise; its gradient is zero.",
 )
 
@@ -29,11 +73,8 @@ def _remainder_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
 
 remainder = binary(
     "remainder",
-    promote="number",
-    numpy=np.remainder,
-    scalar="floor_mod({0}, {1})",
+    **_checked("remainder", np.remainder, "floor_mod({0}, {1})"),
     vjp=_remainder_vjp,
-    domain="real/nonzero",
     doc="What x // y leaves of x, elementwise; it has the sign of y, as Python's %.",
 )
 
@@ -45,11 +86,8 @@ def _fmod_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
 
 fmod = binary(
     "fmod",
-    promote="number",
-    numpy=np.fmod,
-    scalar="c_mod({0}, {1})",
+    **_checked("fmod", np.fmod, "c_mod({0}, {1})"),
     vjp=_fmod_vjp,
-    domain="real/nonzero",
     doc="The remainder of a division rounded toward 0, elementwise; it has the sign of x.",
 )
 gcd = binary(
