@@ -211,3 +211,10 @@ def test_two_threads_never_draw_the_same_numbers() -> None:
     finally:
         sys.setswitchinterval(before)
     assert len(set(found)) == len(found) == 600
+
+
+def test_result_type_takes_dtypes_among_tensors_and_numbers() -> None:
+    assert gc.result_type(gc.int8, gc.int16) is gc.int16
+    assert gc.result_type(gc.uint8, gc.int8) is gc.int16
+    assert gc.result_type(gc.float32, 2) is gc.float32
+    assert gc.result_type(gc.int8, 1.5) is gc.float32

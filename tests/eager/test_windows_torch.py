@@ -150,3 +150,20 @@ def test_windows_of_nothing_but_the_least_number_have_their_gradient_inside() ->
         pair = (_with_gradient(library, name, how)(x, ct) for library in (gc, torch))
         for got, expected in zip(*pair, strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    ("conv_transpose2d", {"stride": 2, "output_padding": 3, "dilation": 4, "kernel": 2}),
+    ("conv_transpose1d", {"stride": 1, "output_padding": 1, "dilation": 2, "padding": 2}),
+    ("conv_transpose2d", {"stride": 3, "output_padding": 4, "dilation": 5, "padding": 3}),
+    ("conv2d", {"stride": (2,), "padding": (1,), "dilation": (2,)}),
+    ("avg_pool2d", {"kernel_size": (3,), "stride": (1,), "padding": (1,)}),
+    ("max_pool2d", {"kernel_size": (2,), "dilation": (2,)}),
+]
+
+
+@pytest.mark.parametrize(("name", "how"), SETTINGS)
+def test_one_setting_for_all_axes_and_wide_output_padding(name: str, how: Any) -> None:
+    rank = int(name[-2])
+    kernel = {"kernel": 2} if name.startswith("conv") else {}
+    _agree(name, rank, (2, 2, *(5, 6)[:rank]), {**kernel, **how})

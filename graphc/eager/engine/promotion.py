@@ -73,7 +73,7 @@ def result_type(*values: Any) -> DType:
     """The dtype in which an op on these operands computes.
 
     Args:
-        values: tensors and Python numbers.
+        values: tensors, dtypes and Python numbers.
 
     Example:
         >>> import graphc as gc
@@ -82,7 +82,9 @@ def result_type(*values: Any) -> DType:
     """
     levels: list[list[DType]] = [[], [], []]
     for value in values:
-        if not isinstance(value, Operators):
+        if isinstance(value, DType):
+            levels[0].append(value)
+        elif not isinstance(value, Operators):
             levels[2].append(of_number(value))
         else:
             type_ = value.type

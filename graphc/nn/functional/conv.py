@@ -209,7 +209,7 @@ def conv_transpose1d(
         bias: (O,) or None.
         stride: distance between places in the result.
         padding: places cut from both ends of the result.
-        output_padding: places added at its end; less than the stride.
+        output_padding: places added at its end; less than the stride or the dilation.
         groups: how many independent groups the channels make.
         dilation: distance between kernel elements.
 

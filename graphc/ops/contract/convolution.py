@@ -239,12 +239,13 @@ CONV_WEIGHT = declare(
 
 
 def spatial_ints(name: str, what: str, value: Any, rank: int, least: int) -> Ints:
-    """An int, or one for each spatial axis, as a tuple.
+    """An int, or one for each spatial axis, as a tuple; a sequence of one is for all.
 
     Raises:
         AttributeValueError: a wrong number of them, or one that is too small.
     """
-    values = tuple(value) if isinstance(value, Sequence) else (value,) * rank
+    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    values = values * rank if len(values) == 1 else values
     whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in values)
     if not whole or len(values) != rank or any(v < least for v in values):
         raise AttributeValueError(
@@ -385,7 +386,7 @@ def conv_transpose(
         bias: (O,) or None.
         stride: an int, or one for each spatial axis.
         padding: places cut from both ends of each axis.
-        output_padding: places added behind; less than the stride.
+        output_padding: places added behind; less than the stride or the dilation.
         groups: how many independent groups the channels make.
         dilation: distance between kernel elements.
 
@@ -403,9 +404,11 @@ def conv_transpose(
     around = spatial_ints(name, "padding", padding, rank, 0)
     extra = spatial_ints(name, "output_padding", output_padding, rank, 0)
     apart = spatial_ints(name, "dilation", dilation, rank, 1)
-    if any(e >= s for e, s in zip(extra, steps)):
+    if any(e >= max(s, d) for e, s, d in zip(extra, steps, apart)):
         raise AttributeValueError(
-            f"{name}: output_padding {extra} must be less than the stride {steps}", where=caller()
+            f"{name}: output_padding {extra} must be less than the stride {steps} "
+            f"or the dilation {apart}",
+            where=caller(),
         )
     shape = tuple(
         (size - 1) * s - 2 * p + d * (k - 1) + e + 1
@@ -415,6 +418,11 @@ def conv_transpose(
     )
     if any(isinstance(d, int) and d <= 0 for d in shape):
         raise ShapeError(f"{name}: the result would have sizes {shape}", where=caller())
+    more = [e // s for e, s in zip(extra, steps)]
+    if any(more):
+        # So many strides behind are as many elements of 0.
+        zero = (0,) * (rank + 2)
+        x = PAD(x, low=zero, high=(0, 0, *more), interior=zero, value=0)
     y = CONV_INPUT(
         x, weight, shape=shape, stride=steps, padding=around, dilation=apart, groups=groups
     )
