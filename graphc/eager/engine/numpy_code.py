@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.interpret import located
+from graphc.core.interpret import AT_RUN_TIME, located
 from graphc.core.ir import Kind, Node, tensor_type, toposort
 from graphc.core.types import TupleType
-from graphc.errors import CastOverflowError, IndexRangeError
 from graphc.ops.source import Bound
 
 Shape = tuple[int, ...]
@@ -178,7 +177,7 @@ def _located(node: Node) -> Callable[..., Any]:
     def run(*arrays: Any, **attrs: Any) -> Any:
         try:
             return node.op.numpy(*arrays, **attrs)
-        except (IndexRangeError, CastOverflowError) as error:
+        except AT_RUN_TIME as error:
             raise located(error, node) from None
 
     return run
