@@ -28,7 +28,10 @@ COMPILED = [
     "softmax_regression_with_penalised_bias", "long_short_term_memory", "message_passing",
     "causal_multi_head", "adam_step", "batch_norm_with_running_statistics",
 ]  # fmt: skip
-LOOPS = {"epidemic_by_scan", "network_by_scan", "layer_norm_recurrence_by_scan"}
+LOOPS = {
+    "epidemic_by_scan", "network_by_scan", "layer_norm_recurrence_by_scan",
+    "connectionist_classification_by_scan", "delta_rule_memory_by_scan",
+}  # fmt: skip
 
 
 def _lowered(entry: Program, level: str, dtype: str, symbolic: bool) -> Any:
