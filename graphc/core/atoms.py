@@ -49,6 +49,30 @@ Atom = Symbol | Call
 Monomial = tuple[Atom, ...]
 
 
+def joined(terms: Mapping[Monomial, int]) -> tuple[Monomial, Monomial, Any] | None:
+    """Two terms of a sum that are one simpler size together, and that size.
+
+    `max(p - q, 0) + min(p, q)` is p, `x//2 + (x + 1)//2` is x: what a cut leaves on either side.
+    """
+    calls = [m for m in terms if len(m) == 1 and isinstance(m[0], Call)]
+    for first in calls if len(calls) > 1 else ():
+        for second in calls:
+            if terms[first] == terms[second] and (whole := _whole(first[0], second[0])) is not None:
+                return first, second, whole
+    return None
+
+
+def _whole(a: Any, b: Any) -> Any:
+    if a.function == "//" == b.function:
+        return a.x if a.y == 2 == b.y and b.x - a.x == 1 else None
+    if (a.function, b.function) != ("max", "min") or 0 not in (a.x, a.y):
+        return None
+    left = a.x if a.y == 0 else a.y
+    if b.x - b.y == left:
+        return b.x
+    return b.y if b.y - b.x == left else None
+
+
 def operand_text(x: Any) -> str:
     text = str(x)
     return text if text.isidentifier() or text.isdigit() else f"({text})"

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, show
+from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, joined, show
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -161,7 +161,12 @@ def _sum(x: Size, y: Size, sign: int) -> Any:
             terms[monomial] = total
         else:
             terms.pop(monomial, None)
-    return _make(terms)
+    if found := joined(terms):
+        first, second, whole = found
+        times = terms.pop(first)
+        del terms[second]
+        return _sum(_make(terms), whole * times, 1)
+    return _undivided(terms)
 
 
 def _product(x: Size, y: Size) -> Any:
@@ -214,6 +219,11 @@ def _divide(x: Size, y: Size) -> tuple[Any, Any]:
             whole[found[0]] = whole.get(found[0], 0) + found[1]
     if isinstance(y, int) and () in rest:
         _carry(whole, rest, y)
+    fixed = isinstance(y, int)
+    parts = {m: c for m, c in rest.items() if fixed and _multiple(_make({m: c})) % y == 0}
+    if parts and len(parts) < len(rest):
+        left, tail = _divide(_make({m: c for m, c in rest.items() if m not in parts}), y)
+        return _make(whole) + _divide(_make(parts), y)[0] + left, tail
     quotient, remainder = _make(whole), _make(rest)
     if remainder == 0 or (at_least(remainder, 0) and at_least(y - 1 - remainder, 0)):
         return quotient, remainder
@@ -304,7 +314,14 @@ def at_least(x: Size, bound: int) -> bool:
     if isinstance(x, int):
         return x >= bound
     low = bounds(_widen(x))[0]
-    return low is not None and low >= bound
+    if low is not None and low >= bound:
+        return True
+    for monomial, count in x.terms.items():
+        atom = monomial[0] if len(monomial) == 1 else None
+        if count < 0 and isinstance(atom, Call) and atom.function == "//" and type(atom.y) is int:
+            rest = x - _make({monomial: count})  # x//y is no more than x/y
+            return atom.y > 0 and at_least(atom.y * rest + count * atom.x, atom.y * bound)
+    return False
 
 
 def _widen(x: Size) -> Size:

@@ -42,6 +42,17 @@ def test_ranges_of_loop_variables_simplify_division() -> None:
     assert (m * j + k) % m == k
 
 
+def test_what_a_cut_leaves_adds_up() -> None:
+    even = dim("even", multiple_of=2)
+    assert maximum(n - 2, 0) + minimum(n, 2) == n
+    assert 3 * minimum(n, m) + 3 * maximum(m - n, 0) == 3 * m
+    assert (n + 1) // 2 + n // 2 == n
+    assert (even + 1) // 2 == even // 2
+    assert 2 * (even // 2) == even // 2 + even // 2 == even
+    assert at_least(n - n // 3, 0) and not at_least(n - 2 * (n // 2), 1)
+    assert maximum(n - n // 2, 0) + minimum(n, n // 2) == n
+
+
 def test_facts_decide_minimum_and_maximum() -> None:
     assert maximum(m - 1, 0) == m - 1
     assert minimum(m, 100) == m

@@ -137,3 +137,30 @@ def test_many_compiled_chains_keep_their_places(depth: int) -> None:
     for start in range(0, len(chains), 6):
         _in_one_call(chains[start : start + 6])
     _from_outside(chains)
+
+
+def _rows_moved(x: Any, join: Any) -> Any:
+    """Cuts of a symbolic axis that together have its size."""
+    half = x.shape[0] // 2
+    later = join([x[:1] * 0, x[:-1]]) + x
+    turned = join([x[half:], x[:half]]) * x
+    return later, turned, join([x[::2], x[1::2]]) - x, x[:-1:2] * x[1::2]
+
+
+@pytest.mark.parametrize("level", ["O0", "O2"])
+def test_cuts_that_together_have_the_size_of_an_axis(level: str) -> None:
+    x = gc.input("x", (gc.dim("n"), 3), gc.float64)
+    results = _rows_moved(x, gc.concatenate)
+    slope = gc.grad(sum(gc.sum(r * r) for r in results), x)
+    run = gc.compile([x], [*results, slope], level=level)
+    for rows in (0, 1, 2, 5, 6):
+        value = np.random.RandomState(rows).standard_normal((rows, 3))
+        *found, gradient = run(value)
+        for a, b in zip(found, _rows_moved(value, np.concatenate)):
+            np.testing.assert_array_equal(a, b)
+        way, step = np.cos(np.arange(value.size)).reshape(value.shape), 1e-5
+        ends = [
+            sum((r * r).sum() for r in _rows_moved(value + s * step * way, np.concatenate))
+            for s in (1, -1)
+        ]
+        np.testing.assert_allclose((gradient * way).sum(), (ends[0] - ends[1]) / 2 / step, 1e-6)

@@ -184,6 +184,9 @@ def _forward(
         first: Size = size - count
     else:
         first = 0 if start is None else dims.maximum(start, 0)
+        span = last - first + step - 1
+        if dims.at_least(span, 0):
+            return first, span // step, step
         count = dims.maximum(last - first, 0)
     return first, (count + step - 1) // step, step
 
