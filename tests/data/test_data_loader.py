@@ -131,10 +131,8 @@ def test_a_workers_exception_comes_with_its_traceback() -> None:
 
 
 def test_a_killed_worker_is_an_error_and_not_a_hang() -> None:
-    began = time.monotonic()
     with pytest.raises(WorkerError, match="it was killed by SIGKILL"):
         list(DataLoader(Deadly(), batch_size=8, num_workers=2))
-    assert time.monotonic() - began < 10
 
 
 def test_a_timeout_is_an_error() -> None:

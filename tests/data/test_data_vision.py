@@ -186,6 +186,7 @@ def test_to_tensor_scales_bytes_alone() -> None:
     assert kept.tolist() == [[[7, 7], [7, 7]]]
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("size", [(16, 16), (40, 20), 20, (33, 31), (64, 64), 7])
 @pytest.mark.parametrize("antialias", [True, False])
 def test_resize_is_pytorchs_interpolation(size: Any, antialias: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 import graphc as gc
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = pytest.mark.parity
 
 A, B, M, V, INDEX, MASK = "a", "b", "m", "v", "i", "mask"
 DATA = {

@@ -271,6 +271,7 @@ def test_from_dlpack_of_something_else(value: Any) -> None:
 # --- PyTorch
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "backwards"])
 def test_torch_and_back(torch: Any, layout: str, dtype: str) -> None:
@@ -293,6 +294,7 @@ def test_torch_and_back(torch: Any, layout: str, dtype: str) -> None:
         assert not other.numpy().any()
 
 
+@pytest.mark.parity
 def test_torch_tensors_are_written_through(torch: Any) -> None:
     theirs = torch.zeros(2, 3).t()
     ours = gc.from_dlpack(theirs)
@@ -303,6 +305,7 @@ def test_torch_tensors_are_written_through(torch: Any) -> None:
     assert ours.numpy().strides == tuple(4 * step for step in theirs.stride())
 
 
+@pytest.mark.parity
 def test_torch_takes_tensors_as_arrays(torch: Any) -> None:
     ours = gc.tensor([[1.0, 2.0]])
     assert torch.equal(torch.as_tensor(ours.numpy()), torch.tensor([[1.0, 2.0]]))
@@ -311,6 +314,7 @@ def test_torch_takes_tensors_as_arrays(torch: Any) -> None:
     assert gc.as_tensor(torch.ones(2, dtype=torch.int32)).dtype == gc.int32
 
 
+@pytest.mark.parity
 def test_torch_prints_the_same(torch: Any) -> None:
     rng = np.random.default_rng(0)
     for dtype in DTYPES:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from counting import calls_of
 
 import graphc as gc
 from graphc.eager.methods.printing import (
@@ -117,6 +117,7 @@ def test_text(call: str, text: str) -> None:
     assert evaluate(call, show) == text
 
 
+@pytest.mark.parity
 def test_the_table_is_what_torch_prints(torch: Any) -> None:
     def shown(*args: Any, **kwargs: Any) -> str:
         return show_with_torch(torch, *args, **kwargs)
@@ -184,6 +185,7 @@ def random_options(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("seed", range(8))
 def test_random_arrays_print_as_in_torch(torch: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -273,6 +275,7 @@ def test_parameters() -> None:
     assert made_from == "Parameter containing:\nParameter(Scale([1., 0.], requires_grad=True))"
 
 
+@pytest.mark.parity
 def test_parameters_are_as_in_torch(torch: Any) -> None:
     class Scale(torch.nn.Parameter):  # type: ignore[misc,name-defined]
         pass
@@ -299,13 +302,8 @@ def test_without_elements() -> None:
 @pytest.mark.parametrize("shape", [(1000, 1000), (10**6, 10**6), (2, 10**9)])
 def test_large_tensors_print_at_once(shape: tuple[int, ...]) -> None:
     array = np.broadcast_to(np.float32(0.5), shape)
-    best = np.inf
-    for _ in range(3):
-        start = time.perf_counter()
-        text = tensor_text(array)
-        best = min(best, time.perf_counter() - start)
-    assert " ..." in text
-    assert best < 0.05
+    assert " ..." in tensor_text(array)
+    assert calls_of(lambda: tensor_text(array)) < 5000
 
 
 def test_printing_does_not_write() -> None:
@@ -360,6 +358,7 @@ def test_sci_mode_is_set_by_every_call() -> None:
     assert tensor_text(np.float32([1.5])) == "tensor([1.5000])"
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("profile", ["default", "short", "full"])
 def test_profiles_are_as_in_torch(torch: Any, profile: str) -> None:
     with printoptions(profile=profile), torch._tensor_str.printoptions(profile=profile):

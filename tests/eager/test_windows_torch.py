@@ -16,6 +16,7 @@ import graphc as gc
 import graphc.nn.functional
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.parity
 
 GEOMETRIES = [
     (k, s, p, d)

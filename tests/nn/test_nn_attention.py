@@ -57,6 +57,7 @@ def test_scaled_dot_product_attention(case: str) -> None:
     close(found, attention(q, k, v, mask, causal, options.get("scale")))
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("case", SDPA)
 def test_scaled_dot_product_attention_as_pytorch(case: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -124,6 +124,7 @@ def _run(line: str, names: dict[str, Any]) -> list[Any]:
     return networks.flattened(eval(line, {"math": math}, names))
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("line", LINES)
 def test_values_and_gradients_are_pytorchs(line: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

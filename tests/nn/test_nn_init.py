@@ -223,6 +223,7 @@ def test_tensors_without_elements() -> None:
     assert init.orthogonal_(gc.empty(0, 3)).shape == (0, 3)
 
 
+@pytest.mark.parity
 def test_the_rest_beside_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     for shape in ((4, 3), (4, 3, 5), (6, 4, 3, 2)):

@@ -116,6 +116,7 @@ def _fill(layer: Any, tensor: Any) -> None:
             array[...] = np.random.RandomState(seed).rand(*array.shape) + 0.3
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("line", LINES)
 def test_layers_are_pytorchs(line: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -143,6 +144,7 @@ def test_layers_are_pytorchs(line: str) -> None:
                 np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), 1e-6, 1e-8, err_msg=name)
 
 
+@pytest.mark.parity
 def test_signatures_are_pytorchs() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     for name in sorted({line.split("(")[0].removeprefix("nn.") for line in LINES}):

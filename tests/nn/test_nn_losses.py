@@ -75,6 +75,7 @@ def _run(line: str, names: dict[str, Any], reduction: str) -> list[Any]:
     return networks.flattened(eval(line, {"math": math, "r": reduction}, names))
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("line", LINES)
 def test_values_and_gradients_are_pytorchs(line: str, reduction: str) -> None:
@@ -177,6 +178,7 @@ nn.MultiLabelSoftMarginLoss()(a, bits)
 """
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("line", networks.lines(LAYERS))
 def test_layers_are_pytorchs(line: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

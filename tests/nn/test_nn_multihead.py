@@ -171,6 +171,7 @@ def test_one_sequence_is_a_batch_of_one(case: str) -> None:
         close(shares, each.squeeze(0).detach().numpy(), 1e-12)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("ignore:Support for mismatched:UserWarning")
@@ -239,6 +240,7 @@ def test_dropout_is_of_training() -> None:
     close(module(x, x, x)[1].sum(-1), np.ones((3, 4)), 1e-5)
 
 
+@pytest.mark.parity
 def test_the_function_by_pytorchs_signature() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     rng = np.random.default_rng(4)

@@ -67,6 +67,7 @@ def test_packing_and_unpacking(lengths: list[int], batch_first: bool, extra: int
         assert (row[n:] == 7).all()
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("ordered", [True, False])
 def test_packing_as_pytorch(ordered: bool) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

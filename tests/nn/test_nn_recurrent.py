@@ -198,6 +198,7 @@ def compare(torch: Any, mine: Any, theirs: Any, results: Any, expected: Any, tol
 FORMS = [("batch", "float32"), ("batch", "float64"), ("single", "float64"), ("packed", "float64")]
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("form, dtype", FORMS)
 @pytest.mark.parametrize("case", CONFIGS)
 @pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
@@ -271,6 +272,7 @@ def test_cells(case: str, with_state: bool, single: bool) -> None:
         close(a, b, 1e-12)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("case", CELLS)
 def test_cells_as_pytorch(case: str, single: bool) -> None:
@@ -327,6 +329,7 @@ def test_reprs(text: str) -> None:
     assert repr(REPRS[text](nn)) == text
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("text", REPRS)
 def test_reprs_are_pytorchs(text: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

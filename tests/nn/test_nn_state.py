@@ -219,6 +219,7 @@ def test_versions_reach_the_loading_module() -> None:
     assert seen == [2, None]
 
 
+@pytest.mark.parity
 def test_pytorch_state_dicts_load_and_go_back() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     theirs = torch.nn.Sequential(

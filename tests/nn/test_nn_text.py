@@ -79,6 +79,7 @@ def test_models_print_as_in_pytorch(expression: str) -> None:
     assert printed(expression, gc, nn) == CASES[expression]
 
 
+@pytest.mark.parity
 def test_the_texts_are_pytorchs() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     for expression, text in CASES.items():

@@ -13,6 +13,7 @@ import graphc as gc
 from graphc import nn
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytestmark = pytest.mark.parity
 
 MODEL = """
 class Block(nn.Module):
@@ -204,15 +205,28 @@ SCRIPTS = {
 
 
 def told(value: Any) -> Any:
-    """A value as text, numbers rounded."""
+    """A value that can be compared: tensors as their shapes and numbers."""
     if isinstance(value, torch.Tensor | gc.Tensor):
         array = value.detach().numpy()
-        return f"{array.shape} {[round(float(v), 4) + 0.0 for v in array.ravel()]}"
+        return [f"shape {array.shape}", *array.ravel().tolist()]
     if isinstance(value, tuple | list):
         return [told(v) for v in value]
     if isinstance(value, dict):
         return {k: told(v) for k, v in value.items()}
     return value
+
+
+def assert_same(ours: Any, theirs: Any) -> None:
+    """The same things in the same order; floats to a few roundings of float32."""
+    assert type(ours) is type(theirs), f"{ours} is not {theirs}"
+    if isinstance(ours, float):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs), f"{ours} is not {theirs}"
+        for a, b in zip(ours, theirs):
+            assert_same(a, b)
+    else:
+        assert ours == theirs
 
 
 def run(script: str, lib: Any, modules: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -234,4 +248,5 @@ def run(script: str, lib: Any, modules: Any, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_script_tells_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = run(SCRIPTS[name], gc, nn, monkeypatch)
     theirs = run(SCRIPTS[name], torch, torch.nn, monkeypatch)
-    assert len(ours) > 0 and ours == theirs
+    assert len(ours) > 0
+    assert_same(ours, theirs)

@@ -106,6 +106,7 @@ def compare(torch: Any, mine: Any, theirs: Any, inputs: list[np.ndarray], call: 
         close(a.grad, b.grad.numpy(), 1e-8)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("which", ["none", "causal", "padding", "both"])
 @pytest.mark.parametrize("case", LAYERS)
@@ -119,6 +120,7 @@ def test_encoder_layers_as_pytorch(case: str, which: str, single: bool) -> None:
     assert repr(mine) == repr(theirs)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("which", ["none", "both"])
 @pytest.mark.parametrize("case", LAYERS)
 def test_decoder_layers_as_pytorch(case: str, which: str) -> None:
@@ -131,6 +133,7 @@ def test_decoder_layers_as_pytorch(case: str, which: str) -> None:
     assert repr(mine) == repr(theirs)
 
 
+@pytest.mark.parity
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 @pytest.mark.parametrize("which", ["none", "both"])
 @pytest.mark.parametrize("normed", [False, True])
@@ -155,6 +158,7 @@ def test_stacks_as_pytorch(normed: bool, which: str) -> None:
         compare(torch, mine, theirs, x, call)
 
 
+@pytest.mark.parity
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_the_transformer_as_pytorch(batch_first: bool) -> None:

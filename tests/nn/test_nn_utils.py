@@ -122,6 +122,7 @@ def test_parameters_as_a_vector_and_back() -> None:
     )
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("p", [1, 2, 3, math.inf, -math.inf, 0])
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])
 def test_clipping_beside_pytorch(p: float, max_norm: float) -> None:

@@ -41,6 +41,7 @@ def minimized(package: Any, given: dict[str, Any], steps: int) -> tuple[list[flo
     return losses, (x.detach().numpy(), y.detach().numpy()), optimizer
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("given", CASES, ids=range(len(CASES)))
 def test_pytorchs_way(given: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -78,6 +78,7 @@ def test_closed_forms(name: str, given: dict[str, Any], form: Any) -> None:
         scheduler.step()
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("name, given, form", CASES, ids=NAMES)
 def test_pytorchs_rates(name: str, given: dict[str, Any], form: Any, kind: str) -> None:
@@ -118,6 +119,7 @@ def test_a_schedule_resumed_equals_one_that_was_not(
             s.step()
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("which", range(3))
 def test_composed_schedules_have_pytorchs_rates(which: int) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -177,6 +179,7 @@ PLATEAUS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("given", PLATEAUS, ids=range(len(PLATEAUS)))
 def test_plateaus_are_pytorchs(given: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")

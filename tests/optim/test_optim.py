@@ -54,6 +54,7 @@ def close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name, given", CASES, ids=NAMES)
 def test_the_steps_of_pytorch(name: str, given: dict[str, Any], dtype: str) -> None:

@@ -323,6 +323,7 @@ def test_a_state_dict_of_other_groups() -> None:
     )
 
 
+@pytest.mark.parity
 def test_a_checkpoint_of_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     value, grads = np.array([1.0, 2.0]), [np.array([0.5, -1.0]), np.array([0.1, 3.0])]

@@ -162,6 +162,7 @@ def test_the_safetensors_package_reads_and_writes_it(tmp_path: Path) -> None:
     assert type(found) is dict and same({k: found[k].numpy() for k in arrays}, arrays)
 
 
+@pytest.mark.parity
 def test_torch_reads_and_writes_it(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     package = pytest.importorskip("safetensors.torch")

@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -38,10 +37,8 @@ def test_a_segmentation_fault_is_named() -> None:
 
 
 def test_what_does_not_end_is_ended() -> None:
-    start = time.monotonic()
     with pytest.raises(Died, match=r"no end after 0\.3 s"):
         run_forked(threading.Event().wait, timeout_s=0.3)
-    assert time.monotonic() - start < 5
 
 
 def test_cases_after_one_that_died_are_run() -> None:

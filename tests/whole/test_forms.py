@@ -35,6 +35,7 @@ def test_some_recorded_forms_compiled() -> None:
         assert got.values is None or not difference(want, got.values), text
 
 
+@pytest.mark.parity
 @pytest.mark.slow
 def test_no_form_differs_silently_from_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="the whole sweep compares with PyTorch")

@@ -64,6 +64,7 @@ def test_the_whole_model_trains(name: str, how: str) -> None:
     _assert_pytorchs(name, False, dtype, results)
 
 
+@pytest.mark.parity
 @slow
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_recorded_is_what_pytorch_computes(name: str) -> None:

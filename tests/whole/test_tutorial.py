@@ -105,6 +105,7 @@ def test_every_example_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFix
         assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parity
 def test_tensors_and_gradients_are_pytorchs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +116,7 @@ def test_tensors_and_gradients_are_pytorchs(
     assert _load("autograd", gc).main() == pytest.approx(_load("autograd", torch).main())
 
 
+@pytest.mark.parity
 def test_the_network_prints_as_in_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
         "SimpleNetwork(\n"
@@ -130,6 +132,7 @@ def test_the_network_prints_as_in_pytorch(monkeypatch: pytest.MonkeyPatch) -> No
     assert repr(_load("simple_network", torch).SimpleNetwork()) == text
 
 
+@pytest.mark.parity
 def test_the_classifier_ends_at_pytorchs_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = _torch(monkeypatch)
     own, other = _load("simple_classifier", gc), _load("simple_classifier", torch)
@@ -144,6 +147,7 @@ def test_the_classifier_ends_at_pytorchs_losses(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
+@pytest.mark.parity
 def test_the_convnet_ends_at_pytorchs_losses(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -166,6 +170,7 @@ def test_the_convnet_ends_at_pytorchs_losses(
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
+@pytest.mark.parity
 def test_the_other_models_compute_what_pytorchs_do(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = _torch(monkeypatch)
     own, other = _load("dynamic_model", gc), _load("dynamic_model", torch)
@@ -194,6 +199,7 @@ def test_the_other_models_compute_what_pytorchs_do(monkeypatch: pytest.MonkeyPat
     )  # fmt: skip
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("which", ["SGD", "Adam", "RMSprop"])
 def test_optimizers_take_pytorchs_path(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = _torch(monkeypatch)
