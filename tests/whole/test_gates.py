@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = sorted(Path(__file__).resolve().parent.glob("test_*.py"))
+TESTS = sorted(Path(__file__).resolve().parent.parent.rglob("test_*.py"))
 CLOCKS = {"monotonic", "perf_counter", "perf_counter_ns", "timeit"}
 
 
