@@ -33,7 +33,6 @@ from graphc.core.dtypes import (
     uint64,
 )
 from graphc.core.ir import Graph, Node
-from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.device import device
 from graphc.eager.engine.mode import (
     enable_grad,
@@ -45,284 +44,60 @@ from graphc.eager.engine.mode import (
 )
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
-from graphc.eager.facade import FACE
 from graphc.eager.functions.random import Generator, default_generator
 from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
-from graphc.ops.arrays.cumulative import (
-    cumprod,
-    cumsum,
-    recurrence,
-)
-from graphc.ops.arrays.filled import (
-    arange,
-    eye,
-    full_like,
-    ones,
-    ones_like,
-    zeros,
-    zeros_like,
-)
-from graphc.ops.arrays.joining import (
-    array_split,
-    chunk,
-    concat,
-    pad,
-    repeat,
-    split,
-    stack,
-    tile,
-)
-from graphc.ops.arrays.lookup import (
-    gather,
-    index_add,
-    index_update,
-    one_hot,
-    scatter_add,
-    take,
-    take_along_axis,
-)
-from graphc.ops.arrays.random import (
-    bernoulli,
-    dropout,
-    fold_in,
-    manual_seed,
-    normal,
-    permutation,
-    randint,
-    random_key,
-    split_key,
-    uniform,
-)
-from graphc.ops.arrays.shaping import (
-    broadcast_to,
-    diagonal,
-    expand,
-    expand_dims,
-    flatten,
-    flip,
-    moveaxis,
-    permute,
-    ravel,
-    reshape,
-    roll,
-    squeeze,
-    swapaxes,
-    transpose,
-    tril,
-    triu,
-)
-from graphc.ops.arrays.sorting import (
-    argsort,
-    searchsorted,
-    sort,
-    topk,
-)
-from graphc.ops.arrays.statistics import (
-    all,
-    any,
-    argmax,
-    argmin,
-    count_nonzero,
-    logsumexp,
-    max,
-    mean,
-    min,
-    prod,
-    std,
-    sum,
-    var,
-)
-from graphc.ops.contract.convolution import (
-    conv,
-    conv_transpose,
-)
-from graphc.ops.contract.einsum import (
-    einsum,
-    tensordot,
-)
-from graphc.ops.contract.matmul import (
-    dot,
-    inner,
-    matmul,
-    outer,
-    vdot,
-)
-from graphc.ops.contract.pooling import (
-    avg_pool,
-    max_pool,
-)
-from graphc.ops.control import (
-    stop_gradient,
-)
-from graphc.ops.elementwise.arithmetic import (
-    absolute,
-    add,
-    copysign,
-    divide,
-    fabs,
-    hypot,
-    multiply,
-    negative,
-    positive,
-    reciprocal,
-    sign,
-    square,
-    subtract,
-)
-from graphc.ops.elementwise.cast import (
-    cast,
-)
-from graphc.ops.elementwise.compare import (
-    equal,
-    greater,
-    greater_equal,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    not_equal,
-    signbit,
-)
-from graphc.ops.elementwise.division import (
-    divmod,
-    floor_divide,
-    fmod,
-    gcd,
-    lcm,
-    remainder,
-)
-from graphc.ops.elementwise.exponential import (
-    erf,
-    erfc,
-    exp,
-    exp2,
-    expm1,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    logaddexp2,
-    sigmoid,
-    softplus,
-)
-from graphc.ops.elementwise.exponents import frexp, ldexp, spacing
-from graphc.ops.elementwise.extremes import (
-    clip,
-    fmax,
-    fmin,
-    maximum,
-    minimum,
-)
-from graphc.ops.elementwise.logic import (
-    bitwise_and,
-    bitwise_count,
-    bitwise_or,
-    bitwise_xor,
-    invert,
-    left_shift,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    right_shift,
-    where,
-)
-from graphc.ops.elementwise.power import (
-    cbrt,
-    float_power,
-    power,
-    rsqrt,
-    sqrt,
-)
-from graphc.ops.elementwise.rounding import (
-    ceil,
-    floor,
-    heaviside,
-    modf,
-    nextafter,
-    rint,
-    round,
-    trunc,
-)
-from graphc.ops.elementwise.trigonometric import (
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    cos,
-    cosh,
-    deg2rad,
-    rad2deg,
-    sin,
-    sinc,
-    sinh,
-    tan,
-    tanh,
-)
-from graphc.ops.network.activations import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    elu,
-    gelu,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    mse_loss,
-    relu,
-    relu6,
-    selu,
-    silu,
-    softmax,
-)
-from graphc.ops.source import (
-    Parameter,
-    constant,
-    full,
-    input,
-    iota,
-    parameter,
-    size,
-)
+from graphc.ops.source import Parameter
+
+# isort: off
+from graphc.functions import (
+    abs, absolute, acos, acosh, add, addbmm, addcdiv, addcmul, addmm, addmv, all, allclose,
+    amax, amin, aminmax, any, arange, arccos, arccosh, arcsin, arcsinh, arctan, arctan2,
+    arctanh, argmax, argmin, argsort, argwhere, array_split, as_tensor, asarray, asin, asinh,
+    atan, atan2, atanh, avg_pool, baddbmm, bernoulli, binary_cross_entropy,
+    binary_cross_entropy_with_logits, bincount, bitwise_and, bitwise_count, bitwise_invert,
+    bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, bmm,
+    broadcast_shapes, broadcast_to, cast, cat, cbrt, ceil, chunk, clamp, clamp_max, clamp_min,
+    clip, concat, concatenate, cond, constant, conv, conv_transpose, copysign, cos, cosh,
+    count_nonzero, cross_entropy, cumprod, cumsum, deg2rad, degrees, diag, diagonal, div,
+    divide, divmod, dot, dropout, einsum, elu, empty, empty_like, eq, equal, erf, erfc, exp,
+    exp2, expand, expand_dims, expm1, eye, fabs, fix, flatten, flip, float_power, floor,
+    floor_divide, fmax, fmin, fmod, fold_in, frac, frexp, from_dlpack, from_numpy, full,
+    full_like, gather, gcd, ge, gelu, get_default_dtype, get_rng_state, greater, greater_equal,
+    gt, heaviside, hstack, hypot, index_add, index_copy, index_fill, index_select, index_update,
+    initial_seed, inner, input, invert, iota, is_floating_point, is_tensor, isclose, isfinite,
+    isinf, isnan, kthvalue, lcm, ldexp, le, leaky_relu, left_shift, lerp, less, less_equal,
+    linspace, log, log10, log1p, log2, log_sigmoid, log_softmax, logaddexp, logaddexp2,
+    logical_and, logical_not, logical_or, logical_xor, logit, logspace, logsumexp, lt,
+    manual_seed, map, masked_fill, masked_scatter, masked_select, matmul, max, max_pool,
+    maximum, mean, median, meshgrid, min, minimum, mish, mm, mod, modf, moveaxis, movedim,
+    mse_loss, mul, multinomial, multiply, mv, nan_to_num, narrow, ne, neg, negative, nextafter,
+    nonzero, norm, normal, not_equal, numel, one_hot, ones, ones_like, outer, pad, parameter,
+    permutation, permute, positive, pow, power, prod, rad2deg, radians, rand, rand_like,
+    randint, randint_like, randn, randn_like, random_key, randperm, ravel, reciprocal,
+    recurrence, relu, relu6, remainder, repeat, repeat_interleave, reshape, result_type,
+    right_shift, rint, roll, round, row_stack, rsqrt, rsub, scan, scatter, scatter_add,
+    searchsorted, seed, selu, set_default_dtype, set_rng_state, sgn, sigmoid, sign, signbit,
+    silu, sin, sinc, sinh, size, softmax, softplus, sort, spacing, special_erf, split,
+    split_key, sqrt, square, squeeze, stack, std, std_mean, stop_gradient, sub, subtract, sum,
+    swapaxes, swapdims, t, take, take_along_axis, take_along_dim, tan, tanh, tensor,
+    tensor_split, tensordot, tile, topk, trace, transpose, tril, triu, true_divide, trunc,
+    unbind, unflatten, uniform, unique, unsqueeze, var, var_mean, vdot, vstack, where,
+    while_loop, zeros, zeros_like,
+)  # fmt: skip
+# isort: on
 
 # The function, where the submodule of that name would stand.
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import text, viz
+    from graphc import data, jit, nn, optim, text, viz
+    from graphc.contrasting import contrast
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.program.driver import compile
     from graphc.program.program import Program
+    from graphc.storage import load, save
 
-abs = FUNCTIONS["abs"]
-acos = FUNCTIONS["acos"]
-acosh = FUNCTIONS["acosh"]
-amax = FUNCTIONS["amax"]
-amin = FUNCTIONS["amin"]
-asin = FUNCTIONS["asin"]
-asinh = FUNCTIONS["asinh"]
-atan = FUNCTIONS["atan"]
-atan2 = FUNCTIONS["atan2"]
-atanh = FUNCTIONS["atanh"]
-bitwise_invert = FUNCTIONS["bitwise_invert"]
-bitwise_left_shift = FUNCTIONS["bitwise_left_shift"]
-bitwise_not = FUNCTIONS["bitwise_not"]
-bitwise_right_shift = FUNCTIONS["bitwise_right_shift"]
-concatenate = FUNCTIONS["concatenate"]
-degrees = FUNCTIONS["degrees"]
-mod = FUNCTIONS["mod"]
-pow = FUNCTIONS["pow"]
-radians = FUNCTIONS["radians"]
-true_divide = FUNCTIONS["true_divide"]
 
-globals().update(FACE)
 # PyTorch's second names of dtypes.
 float, double, half = float32, float64, float16
 int, long, short, bool = int32, int64, int16, bool_
@@ -347,16 +122,17 @@ _LATE = {
     "viz": None,
 }
 
+if not TYPE_CHECKING:  # a checker would take every name for one of these
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module 'graphc' has no attribute {name!r}")
-    place = _LATE[name]
-    if place is None:
-        return import_module(f"graphc.{name}")
-    found = getattr(import_module(f"graphc.{place}"), name)
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        if name not in _LATE:
+            raise AttributeError(f"module 'graphc' has no attribute {name!r}")
+        place = _LATE[name]
+        if place is None:
+            return import_module(f"graphc.{name}")
+        found = getattr(import_module(f"graphc.{place}"), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

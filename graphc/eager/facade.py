@@ -304,9 +304,8 @@ def _as_number(kind: type) -> Callable[[Tensor], Any]:
     return convert
 
 
-Tensor.__float__ = _as_number(float)  # type: ignore[method-assign, assignment]
-Tensor.__int__ = _as_number(int)  # type: ignore[method-assign, assignment]
-Tensor.__complex__ = _as_number(complex)  # type: ignore[attr-defined]
+for _kind in (float, int, complex):
+    setattr(Tensor, f"__{_kind.__name__}__", _as_number(_kind))
 
 
 @_special
@@ -397,8 +396,8 @@ def broadcast_shapes(*shapes_: Any) -> Any:
 
 
 EAGER["equal"] = equal
-Tensor.equal = equal  # type: ignore[attr-defined]
-Tensor.allclose = allclose  # type: ignore[attr-defined]
+for _own_method in (equal, allclose):
+    _method(_own_method.__name__, _own_method)
 FACE["equal"] = face("equal")
 FACE |= {
     "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,

@@ -92,7 +92,7 @@ class Buffer(Tensor):
         return _rebuilt_buffer, (_elements(self), self.persistent)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        result = super().__deepcopy__(memo)  # type: ignore[misc]
+        result: Any = super().__deepcopy__(memo)
         result.persistent = self.persistent
         return result
 

@@ -48,7 +48,7 @@ class _Listed:
         return cls._made.setdefault(count, cls(count))
 
 
-SLOT = _Slot()
+SLOT: _Slot = _Slot()
 ONE = (SLOT,)
 TWO = (SLOT, SLOT)
 Template = tuple[Any, ...]

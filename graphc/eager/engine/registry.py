@@ -136,6 +136,7 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return invoke(function, tuple(template), static, tensors)
 
     apply.__doc__ = function.__doc__
+    apply.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has
     return apply
 
 

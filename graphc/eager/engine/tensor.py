@@ -13,15 +13,16 @@ methods and functions by their PyTorch names are in `methods` and `functions`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
 from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import Node, Op, caller
-from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.eager.engine.attached import Attached
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import AccumulateGrad, Edge, Version
@@ -73,7 +74,7 @@ OLD_NAMES = {
 }  # fmt: skip
 
 
-class Tensor(Operators):
+class Tensor(Attached):
     """An array of one dtype whose operations run at once and can be differentiated.
 
     Make one with `gc.tensor`, `gc.zeros`, `gc.randn` and their like.
@@ -96,10 +97,6 @@ class Tensor(Operators):
     _grad: Any = None
     name: str | None = None
     is_eager = True
-
-    if TYPE_CHECKING:
-        # Operations become methods in `facade`, from the table.
-        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *data: Any) -> None:
         sizes = all(isinstance(d, int | np.integer) and not isinstance(d, bool) for d in data)
@@ -277,3 +274,7 @@ def wrap(array: Any) -> Tensor:
     tensor = new(Tensor)
     tensor._array = array if array.__class__ is ndarray else np.asarray(array)
     return tensor
+
+
+# What eager functions take where they take a tensor.
+TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | bool | int | float | Sequence[Any]

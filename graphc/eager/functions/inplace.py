@@ -191,6 +191,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         return write(self, function(self, *args, **kwargs), name)
 
     method.__name__ = name
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has
     method.__doc__ = f"`{name[:-1]}`, written into the tensor itself; returns it."
     return method
 

@@ -1,0 +1,233 @@
+"""The stubs of what is put together at import: made from the live objects, compared by a test.
+
+`graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
+ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`. `test_stubs.py` writes them anew
+where `GRAPHC_UPDATE_GOLDEN=1` is set.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine import tensor as tensors
+from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.facade import FACE
+
+PUBLIC = sorted(set(FACE) - {"getitem"})
+# What takes tensors, by the parameters' names; everything else keeps its annotation.
+OPERANDS = {
+    "input", "other", "x", "y", "a", "b", "tensor1", "tensor2", "mat2", "vec2", "weight",
+    "bias", "target", "condition", "src", "source", "tensor", "mask", "indices", "index",
+    "self", "sorted_sequence", "exponent", "probability", "logits",
+}  # fmt: skip
+# What gives something else than one tensor.
+OTHERWISE = {
+    "aminmax": "Any", "broadcast_shapes": "Size", "cond": "Any", "frexp": "tuple[Tensor, Tensor]",
+    "kthvalue": "Any", "map": "Any", "max": "Any", "median": "Any", "meshgrid": "Any",
+    "min": "Any", "mode": "Any", "modf": "tuple[Tensor, Tensor]", "nonzero": "Any",
+    "scan": "Any", "sort": "Any", "std_mean": "Any", "topk": "Any", "unique": "Any",
+    "var_mean": "Any", "where": "Any", "while_loop": "Any", "divmod": "tuple[Tensor, Tensor]",
+    "argwhere": "Tensor",
+    # methods
+    "__array_namespace__": "Any", "__array_ufunc__": "Any", "__complex__": "complex",
+    "__dlpack__": "Any", "__dlpack_device__": "Any", "__float__": "float", "__int__": "int",
+    "__reduce_ex__": "Any", "device": "Device",
+    "item": "bool | int | float", "tolist": "Any", "numpy": "np.ndarray", "backward": "None",
+    "numel": "int", "nelement": "int", "register_hook": "Any", "size": "Any",
+    "stride": "Any", "is_set_to": "bool",
+}  # fmt: skip
+# Makers give symbolic tensors where sizes are symbolic: what their sizes are for eager ones.
+SIZES = {
+    "zeros": {"size": "int | Sequence[int]"}, "ones": {"size": "int | Sequence[int]"},
+    "full": {"size": "int | Sequence[int]"}, "eye": {"n": "int", "m": "int | None"},
+    "arange": {"start": "float", "end": "float | None", "step": "float"},
+}  # fmt: skip
+
+HEADER = '''"""{doc}
+
+Made by `tests/stubs.py` from the live objects; `tests/test_stubs.py` compares.
+"""
+
+{imports}
+
+'''
+
+
+def _annotation(of: Any, default: str = "Any") -> str:
+    if of is inspect.Parameter.empty:
+        return default
+    return of if isinstance(of, str) else getattr(of, "__name__", str(of))
+
+
+def _parameter(parameter: inspect.Parameter, operand: str) -> str:
+    kind = {2: "*", 4: "**"}.get(int(parameter.kind), "")
+    said = _annotation(parameter.annotation)
+    if said == "Any" and parameter.name in OPERANDS and not kind:
+        said = operand
+        if parameter.default is None:
+            said += " | None"
+    default = "" if parameter.default is inspect.Parameter.empty else " = ..."
+    return f"{kind}{parameter.name}: {said}{default}"
+
+
+def _parameters(signature: inspect.Signature, operand: str, own: str = "") -> str:
+    """The parameters as source; with `own`, the first is it, without an annotation."""
+    given = list(signature.parameters.values())
+    parts = []
+    starred = False
+    for place, parameter in enumerate(given):
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        starred |= parameter.kind is inspect.Parameter.VAR_POSITIONAL
+        parts.append(own if own and not place else _parameter(parameter, operand))
+    return ", ".join(parts)
+
+
+def _result(name: str, signature: inspect.Signature, one: str) -> str:
+    said = _annotation(signature.return_annotation)
+    if said == "Any":
+        said = OTHERWISE.get(name, one)
+    return said if one == "Tensor" else said.replace("Tensor", one)
+
+
+def _pytorchs(signature: inspect.Signature) -> inspect.Signature:
+    """A signature in PyTorch's names of arguments."""
+    other = {own: alias for alias, own in ALIASES.items() if alias != "dims"}
+    parameters = [p.replace(name=other.get(p.name, p.name)) for p in signature.parameters.values()]
+    return signature.replace(parameters=parameters)
+
+
+def forms(name: str) -> list[str]:
+    """The declarations of a public function, without `def` and its name."""
+    eager = EAGER.get(name) or (None if name in FUNCTIONS else FACE[name])
+    found = []
+    if eager is not None:
+        signature = inspect.signature(eager)
+        variants = [signature]
+        if inspect.unwrap(eager) is not eager:  # takes both kinds of names
+            variants.append(_pytorchs(signature))
+        for each in variants:
+            head = f"({_parameters(each, 'TensorLike')}) -> {_result(name, each, 'Tensor')}"
+            found += [] if head in found else [head]
+    if eager is not None and name in MAKERS:
+        return [*_sized(found[0], SIZES[name]), *found[1:]] if name in SIZES else found
+    symbolic = FUNCTIONS.get(name)
+    if symbolic is not None:
+        signature = inspect.signature(symbolic)
+        head = f"({_parameters(signature, 'Any')}) -> {_result(name, signature, 'Node')}"
+        found += [] if head in found else [head]
+    return found
+
+
+def _sized(head: str, sizes: dict[str, str]) -> list[str]:
+    """The declarations of a maker: with sizes that are numbers, and with any."""
+    eager = head
+    for name, said in sizes.items():
+        eager = re.sub(rf"\b{name}: Any\b", f"{name}: {said}", eager)
+    return [eager, head.removesuffix("Tensor") + "Node"]
+
+
+def functions() -> str:
+    """The text of `graphc/functions.pyi`."""
+    lines = []
+    for name in PUBLIC:
+        heads = forms(name)
+        for head in heads:
+            lines += ["@overload"] if len(heads) > 1 else []
+            lines.append(f"def {name}{head}: ...")
+    imports = "\n".join(
+        [
+            "from collections.abc import Callable, Sequence",
+            "from typing import Any, overload",
+            "",
+            "import numpy as np",
+            "",
+            "from graphc.core.dtypes import DType",
+            "from graphc.eager.functions.random import Generator",
+            "from graphc.eager.engine.size import Size",
+            "from graphc.eager.engine.tensor import Tensor, TensorLike",
+            "from graphc.core.ir import Node",
+            "from graphc.ops.source import Parameter",
+        ]
+    )
+    doc = "The functions of `gc`: of eager tensors, and of symbolic ones."
+    return HEADER.format(doc=doc, imports=imports) + "\n".join(lines) + "\n"
+
+
+def attached() -> list[str]:
+    """The names that `facade` gives to `Tensor`, in order."""
+    tree = ast.parse(Path(inspect.getsourcefile(tensors) or "").read_text())
+    (body,) = [n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Tensor"]
+    written = {n.name for n in body if isinstance(n, ast.FunctionDef)}
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        written |= {t.id for t in targets if isinstance(t, ast.Name)}
+    own = {"__module__", "__dict__", "__weakref__", "__doc__", "__annotations__"}
+    own |= {"__static_attributes__", "__firstlineno__"}
+    return sorted(set(vars(Tensor)) - written - own)
+
+
+def _method(name: str, thing: Any) -> Iterator[str]:
+    if isinstance(thing, property):
+        said = _annotation(inspect.signature(thing.fget).return_annotation)  # type: ignore[arg-type]
+        yield "@property"
+        yield f"def {name}(self) -> {said}: ..."
+        return
+    if not isinstance(thing, Callable):  # type: ignore[arg-type]
+        yield f"{name}: Any"
+        return
+    signature = inspect.signature(thing)
+    one = _result(name, signature, "Tensor")
+    if name.endswith("_") and not name.startswith("__"):
+        one = "Tensor"
+    operand = "Any" if name in ("__getitem__", "__setitem__") else "TensorLike"
+    yield f"def {name}({_parameters(signature, operand, 'self')}) -> {one}: ..."
+
+
+def _of_builtins(line: str, names: set[str]) -> str:
+    """A line in a class where methods have the names of types."""
+    head, arguments, result = re.split(r"(?<=\w)\((?=self)|\) -> ", line)
+    words = rf"({'|'.join(sorted(names & set(vars(builtins))))})\b"
+    arguments = re.sub(rf"(?<=[ \[]){words}(?!:)", r"builtins.\1", arguments)
+    result = re.sub(rf"(?<!\w){words}", r"builtins.\1", result)
+    return f"{head}({arguments}) -> {result}"
+
+
+def methods() -> str:
+    """The text of `graphc/eager/engine/attached.pyi`."""
+    lines: list[str] = []
+    for name in attached():
+        lines += [f"    {line}" for line in _method(name, vars(Tensor)[name])]
+    names = {name for name in dir(Tensor) if not name.startswith("_")}
+    lines = [_of_builtins(line, names) if "(" in line else line for line in lines]
+    imports = "\n".join(
+        [
+            '# mypy: disable-error-code="override"',
+            "# PyTorch's names and orders of arguments stand where symbolic tensors have NumPy's.",
+            "import builtins",
+            "from collections.abc import Callable, Iterator, Sequence",
+            "from typing import Any",
+            "",
+            "import numpy as np",
+            "",
+            "from graphc.eager.engine.tape import Handle",
+            "from graphc.core.dtypes import DType",
+            "from graphc.eager.engine.device import device as Device",
+            "from graphc.eager.functions.random import Generator",
+            "from graphc.eager.engine.size import Size",
+            "from graphc.eager.engine.tensor import Tensor, TensorLike",
+            "from graphc.core.operators import Operators",
+        ]
+    )
+    doc = "The methods of `Tensor`."
+    head = HEADER.format(doc=doc, imports=imports)
+    return head + "class Attached(Operators):\n" + "\n".join(lines) + "\n"
