@@ -156,6 +156,7 @@ def test_compiled_a_tensor_from_outside_is_not_resized() -> None:
         step(_t(A), gc.zeros(3))
 
 
+@pytest.mark.parity
 def test_those_that_take_it_are_those_of_pytorch() -> None:
     torch: Any = pytest.importorskip("torch", reason="the list is held against PyTorch's own")
     assert set(FACE) >= TAKES_OUT
