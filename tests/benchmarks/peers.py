@@ -50,8 +50,8 @@ def torch_function(make: Callable[[Any], Callable[..., Any]], *arrays: Any) -> d
     for name, wrap in (("torch eager", lambda f: f), ("torch.compile", torch.compile)):
         function = wrap(make(torch))
         found[name] = (
-            lambda function=function: function(*tensors),
-            lambda function=function: _numpy(function(*tensors)),
+            lambda function=function: function(*tensors),  # type: ignore[misc]
+            lambda function=function: _numpy(function(*tensors)),  # type: ignore[misc]
         )
     return found
 
@@ -103,7 +103,7 @@ def torch_training(
             optim.step()
             return value
 
-        found[name] = (step, lambda step=step: [step().detach().numpy()])
+        found[name] = (step, lambda step=step: [step().detach().numpy()])  # type: ignore[misc]
     return found
 
 

@@ -208,7 +208,7 @@ def test_an_update_of_what_is_no_parameter() -> None:
     x, at = gc.input("x", (3,)), here()
 
     def call() -> object:
-        return gc.compile([x], x, updates={x: x})
+        return gc.compile([x], x, updates={x: x})  # type: ignore[dict-item]
 
     assert raised(TypeError, call) == lines(
         "compile: a key of updates is not a parameter",

@@ -282,11 +282,11 @@ def test_leaving_an_epoch_does_not_wait_for_a_stuck_worker() -> None:
     for persistent in (False, True):
         loader = DataLoader(Stuck(), num_workers=2, persistent_workers=persistent)
         running = iter(loader)
-        workers = running.pool.workers
+        workers = running.pool.workers  # type: ignore[attr-defined]
         assert next(running).tolist() == [0]
         del running  # what `break` does
         if persistent:
-            loader._pool.close()
+            loader._pool.close()  # type: ignore[union-attr]
         assert not any(w.process.is_alive() for w in workers)
 
 
@@ -304,8 +304,8 @@ def test_an_interrupt_while_a_batch_is_waited_for_ends_the_workers() -> None:
             next(running)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert running.pool.is_closed and list(running) == []
-    assert not any(w.process.is_alive() for w in running.pool.workers)
+    assert running.pool.is_closed and list(running) == []  # type: ignore[attr-defined]
+    assert not any(w.process.is_alive() for w in running.pool.workers)  # type: ignore[attr-defined]
 
 
 def test_epochs_that_share_persistent_workers_do_not_mix() -> None:

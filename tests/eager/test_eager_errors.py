@@ -36,6 +36,7 @@ def _leaf_item() -> None:
     x[0] = 3.0
 
 
+NO_ARRAY: Any = [1, 2]
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "backward twice": (_twice, """
 ExpBackward0: a backward pass has already been through here and freed the values that it needs
@@ -137,7 +138,7 @@ add: str 'a' is not a tensor, an array or a number
     "grad assigned": (lambda: setattr(gc.ones(1, requires_grad=True), "grad", 3), """
 grad: int is neither a tensor nor None
   at HERE"""),
-    "from_numpy": (lambda: gc.from_numpy([1, 2]), """
+    "from_numpy": (lambda: gc.from_numpy(NO_ARRAY), """
 from_numpy: list is not a NumPy array
   at HERE
   hint: use gc.tensor(...)"""),

@@ -105,9 +105,9 @@ def test_one_int_is_a_size_and_type_is_a_method() -> None:
     assert gc.Tensor().shape == (0,)
     assert gc.Tensor([3.0]).tolist() == [3.0]
     x = gc.ones(2)
-    assert x.type() == "torch.FloatTensor"
-    assert x.type("torch.LongTensor").dtype is gc.int64
-    assert x.type(gc.float64).dtype is gc.float64
+    assert x.type() == "torch.FloatTensor"  # type: ignore[operator]
+    assert x.type("torch.LongTensor").dtype is gc.int64  # type: ignore[operator]
+    assert x.type(gc.float64).dtype is gc.float64  # type: ignore[operator]
     assert x.type == gc.zeros(2).type
     assert hash(x.type) == hash(gc.zeros(2).type)
 
@@ -167,7 +167,7 @@ def test_a_negative_index_is_refused_by_a_program_too() -> None:
         lambda: gc.ones(2, 3).squeeze(50),
         lambda: gc.ones(2, 3).repeat(2),
         lambda: gc.ones(2, 3).sum(1.5),
-        lambda: gc.ones(2, 3).sum(0, 1),
+        lambda: gc.ones(2, 3).sum(0, 1),  # type: ignore[arg-type]
         lambda: gc.trace(gc.ones(2, 2, 2)),
         lambda: gc.einsum("...i...->...", gc.ones(2)),
     ],

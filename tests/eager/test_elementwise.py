@@ -186,7 +186,7 @@ def test_casts_to_integers_never_change_a_value(target: str) -> None:
                 continue
             with pytest.raises(CastOverflowError, match=f"is not a value of {target}"):
                 evaluate(lambda v: gc("cast")(v, target), np.array([0, value], source))
-    for value in (math.nan, math.inf, -math.inf):
+    for value in (math.nan, math.inf, -math.inf):  # type: ignore[assignment]
         with pytest.raises(CastOverflowError, match=f"{value} is not a value of {target}"):
             evaluate(lambda v: gc("cast")(v, target), np.array([value]))
 
@@ -217,7 +217,7 @@ def test_float16_is_computed_in_float32_and_rounded_once() -> None:
     for name, function in (("tanh", np.tanh), ("exp", np.exp), ("erf", scipy.special.erf)):
         wanted = function(x.astype(np.float64)).astype(np.float16)
         found = evaluate(gc(name), x)
-        assert found.dtype == np.float16
+        assert found.dtype == np.float16  # type: ignore[union-attr]
         # Rounding twice may differ from rounding once by the last place, and rarely does.
         assert np.mean(found != wanted) < 0.02
 
@@ -243,7 +243,7 @@ ACTIVATIONS = {
 def test_activations_are_their_formulas(name: str) -> None:
     x = np.linspace(-9, 9, 30).reshape(5, 6)
     np.testing.assert_allclose(evaluate(gc(name), x), ACTIVATIONS[name](x), rtol=1e-12, atol=1e-14)
-    assert evaluate(gc(name), x.astype(np.float32)).dtype == np.float32
+    assert evaluate(gc(name), x.astype(np.float32)).dtype == np.float32  # type: ignore[union-attr]
 
 
 def test_gelu_has_its_tanh_form() -> None:

@@ -135,11 +135,11 @@ def test_what_cannot_be_held_or_recorded_is_refused() -> None:
     with pytest.raises(ArgumentError, match="expanded cannot be changed in place"):
         gc.exp(x, out=gc.zeros(1).expand(3, 4))
     with pytest.raises(ArgumentError, match="out= must be a tensor.*not ndarray"):
-        gc.exp(x, out=np.zeros((3, 4), "f"))
+        gc.exp(x, out=np.zeros((3, 4), "f"))  # type: ignore[call-overload]
     with pytest.raises(ArgumentError, match="out= in a symbolic graph"):
-        gc.exp(gc.input("x", (3, 4), gc.float32), out=gc.zeros(3, 4))
+        gc.exp(gc.input("x", (3, 4), gc.float32), out=gc.zeros(3, 4))  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="unexpected keyword argument 'out'"):
-        gc.flip(x, (0,), out=gc.zeros(3, 4))
+        gc.flip(x, (0,), out=gc.zeros(3, 4))  # type: ignore[call-overload]
 
 
 def test_a_backward_step_notices_that_its_operand_was_a_target() -> None:

@@ -74,7 +74,7 @@ def test_array_of_a_tensor_that_requires_a_gradient() -> None:
     tensor = gc.ones(2, requires_grad=True)
     for function in (np.asarray, np.array, np.stack, type(tensor).numpy):
         with pytest.raises(GradientError) as caught:
-            function(tensor)
+            function(tensor)  # type: ignore[call-overload]
         assert "use x.detach().numpy()" in str(caught.value)
     assert shares_memory(tensor, np.asarray(tensor.detach()))
 
@@ -95,7 +95,7 @@ def test_numpy_functions_take_tensors() -> None:
 
 def test_arrays_and_tensors_in_one_expression() -> None:
     """The tensor takes the operation, whichever side it stands on."""
-    tensor, array = gc.tensor([1.0, 2.0]), np.float32([10, 20])
+    tensor, array = gc.tensor([1.0, 2.0]), np.float32([10, 20])  # type: ignore[arg-type]
     for result, expected in (
         (array + tensor, [11, 22]),
         (tensor + array, [11, 22]),
@@ -109,11 +109,11 @@ def test_arrays_and_tensors_in_one_expression() -> None:
         assert type(result) is gc.Tensor
         assert result.dtype == gc.float32
         assert result.tolist() == expected
-    matrix = np.float32([[1, 2], [3, 4]])
+    matrix = np.float32([[1, 2], [3, 4]])  # type: ignore[arg-type]
     assert (matrix @ tensor).tolist() == [5, 11]
     assert (array > tensor).tolist() == [True, True]
-    assert (np.float32([1, 5]) == tensor).tolist() == [True, False]
-    assert (np.float32([1, 5]) != tensor).tolist() == [False, True]
+    assert (np.float32([1, 5]) == tensor).tolist() == [True, False]  # type: ignore[arg-type]
+    assert (np.float32([1, 5]) != tensor).tolist() == [False, True]  # type: ignore[arg-type]
 
 
 UFUNCS = (
@@ -126,7 +126,7 @@ UNARY = (np.exp, np.log, np.sqrt, np.sin, np.tanh, np.abs, np.negative, np.floor
 @pytest.mark.parametrize("ufunc", UFUNCS + UNARY, ids=lambda ufunc: ufunc.__name__)
 def test_elementwise_functions_of_numpy(ufunc: np.ufunc) -> None:
     """They give tensors, on either side of an array or a number."""
-    x, y = np.float32([1.5, 2.5, 4]), np.float32([[2, 1, 0.5], [3, 4, 5]])
+    x, y = np.float32([1.5, 2.5, 4]), np.float32([[2, 1, 0.5], [3, 4, 5]])  # type: ignore[arg-type]
     a, b = gc.tensor(x), gc.tensor(y)
     if ufunc.nin == 1:
         calls = [(ufunc(a), ufunc(x))]
@@ -141,20 +141,20 @@ def test_elementwise_functions_of_numpy(ufunc: np.ufunc) -> None:
 
 def test_elementwise_functions_of_numpy_are_recorded() -> None:
     x = gc.tensor([1.0, 2.0], requires_grad=True)
-    (np.exp(x) * np.float32([1, 3])).sum().backward()
+    (np.exp(x) * np.float32([1, 3])).sum().backward()  # type: ignore[arg-type, operator]
     np.testing.assert_allclose(x.grad, [np.e, 3 * np.e**2], rtol=1e-6)
 
 
 def test_numpy_writes_into_arrays() -> None:
-    array = np.float32([1, 2])
+    array = np.float32([1, 2])  # type: ignore[arg-type]
     same = array
-    array += gc.tensor([10.0, 20.0])
+    array += gc.tensor([10.0, 20.0])  # type: ignore[assignment]
     assert array is same
     assert array.tolist() == [11, 22]
     assert np.add.reduce(gc.tensor([1.0, 2.0])) == 3
     assert np.multiply.outer(gc.arange(2), gc.arange(3)).tolist() == [[0, 0, 0], [0, 1, 2]]
     with pytest.raises(TypeError):
-        np.add(array, array, out=gc.zeros(2))
+        np.add(array, array, out=gc.zeros(2))  # type: ignore[call-overload]
 
 
 def test_arrays_index_tensors_and_tensors_index_arrays() -> None:

@@ -129,7 +129,7 @@ def test_the_table_is_what_torch_prints(torch: Any) -> None:
 # --- random arrays
 
 DTYPES = ("float32", "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64")
-DTYPES += ("uint8", "uint16", "uint32", "uint64")
+DTYPES += ("uint8", "uint16", "uint32", "uint64")  # type: ignore[assignment]
 MOST = (1, 2500, 60, 16, 9)  # the longest axis, by the number of axes
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0)
 
@@ -253,7 +253,7 @@ def test_dtypes_may_be_of_another_module() -> None:
 
 
 def test_grad_fn_stands_for_requires_grad() -> None:
-    text = tensor_text(np.float32([1]), requires_grad=True, grad_fn="AddBackward0")
+    text = tensor_text(np.float32([1]), requires_grad=True, grad_fn="AddBackward0")  # type: ignore[arg-type]
     assert text == "tensor([1.], grad_fn=<AddBackward0>)"
 
 
@@ -277,7 +277,7 @@ def test_parameters() -> None:
 
 @pytest.mark.parity
 def test_parameters_are_as_in_torch(torch: Any) -> None:
-    class Scale(torch.nn.Parameter):  # type: ignore[misc,name-defined]
+    class Scale(torch.nn.Parameter):
         pass
 
     for made in (torch.nn.Parameter, Scale):
@@ -345,7 +345,7 @@ def test_options_stay_until_they_are_set_again() -> None:
     set_printoptions(precision=2, edgeitems=1)
     set_printoptions(linewidth=40)
     assert get_printoptions() == {**DEFAULTS, "precision": 2, "edgeitems": 1, "linewidth": 40}
-    assert tensor_text(np.float32([1.23456])) == "tensor([1.23])"
+    assert tensor_text(np.float32([1.23456])) == "tensor([1.23])"  # type: ignore[arg-type]
     set_printoptions(profile="default")
     assert get_printoptions() == DEFAULTS
 
@@ -353,9 +353,9 @@ def test_options_stay_until_they_are_set_again() -> None:
 def test_sci_mode_is_set_by_every_call() -> None:
     """As in PyTorch: a call that does not name it lets the values decide again."""
     set_printoptions(sci_mode=True)
-    assert tensor_text(np.float32([1.5])) == "tensor([1.5000e+00])"
+    assert tensor_text(np.float32([1.5])) == "tensor([1.5000e+00])"  # type: ignore[arg-type]
     set_printoptions(precision=4)
-    assert tensor_text(np.float32([1.5])) == "tensor([1.5000])"
+    assert tensor_text(np.float32([1.5])) == "tensor([1.5000])"  # type: ignore[arg-type]
 
 
 @pytest.mark.parity
@@ -375,7 +375,7 @@ def test_profiles() -> None:
 
 def test_options_of_a_block_end_with_it() -> None:
     with pytest.raises(KeyError), printoptions(precision=1, sci_mode=False):
-        assert tensor_text(np.float32([0.25])) == "tensor([0.2])"
+        assert tensor_text(np.float32([0.25])) == "tensor([0.2])"  # type: ignore[arg-type]
         with printoptions(linewidth=10):
             assert get_printoptions()["precision"] == 1
         assert get_printoptions()["linewidth"] == 80

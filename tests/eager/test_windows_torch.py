@@ -67,7 +67,7 @@ def _check(k: int, s: int, p: int, d: int, rank: int, more: int) -> None:
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_windows_of_images_are_pytorchs(geometry: tuple[int, ...]) -> None:
-    _check(*geometry, rank=2, more=9)
+    _check(*geometry, rank=2, more=9)  # type: ignore[misc]
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_windows_of_images_are_pytorchs(geometry: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("more", [0, 1, 5, 20])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_windows_of_any_rank_are_pytorchs(geometry: tuple[int, ...], more: int, rank: int) -> None:
-    _check(*geometry, rank=rank, more=5 if rank == 3 and more == 20 else more)
+    _check(*geometry, rank=rank, more=5 if rank == 3 and more == 20 else more)  # type: ignore[misc]
 
 
 POOLED = ("max_pool2d", "avg_pool2d")

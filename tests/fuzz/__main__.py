@@ -53,7 +53,7 @@ def _run(chosen: argparse.Namespace) -> int:
         seeds = range(chosen.seed, count, chosen.every)
     else:
         make = generate
-        seeds = range(chosen.seed, chosen.seed + chosen.graphs) if chosen.graphs else (
+        seeds = range(chosen.seed, chosen.seed + chosen.graphs) if chosen.graphs else (  # type: ignore[assignment]
             until(chosen.minutes * 60, chosen.seed))  # fmt: skip
     tell = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     with small() if chosen.small else nullcontext():

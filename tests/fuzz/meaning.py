@@ -122,7 +122,7 @@ class Meaning(Composed):
 
     @staticmethod
     def pad(x: Any, widths: Any, value: Any = 0, mode: str = "constant") -> Any:
-        return np.pad(
+        return np.pad(  # type: ignore[call-overload]
             x, widths, mode=mode, **({} if mode != "constant" else {"constant_values": value})
         )
 
@@ -334,4 +334,4 @@ for _name in INTEGERS:
 for _name in dir(np):
     if callable(getattr(np, _name)) and not _name.startswith("_") and not hasattr(Meaning, _name):
         setattr(Meaning, _name, staticmethod(getattr(np, _name)))
-Meaning.full_like = staticmethod(lambda x, value: np.full(np.shape(x), value, x.dtype))
+Meaning.full_like = staticmethod(lambda x, value: np.full(np.shape(x), value, x.dtype))  # type: ignore[attr-defined]

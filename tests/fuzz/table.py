@@ -294,7 +294,7 @@ def _partner(g: Growing, x: str, axis: int, rank: int) -> str:
     if not isinstance(size, int):
         if str(size) != "n":
             raise LookupError
-        size = "n"  # type: ignore[assignment]
+        size = "n"
     rest = [g.rng.choice(g.extents) or 1 for _ in range(rank - 1)]
     return g.add_input((size, *rest), g.nodes[x].dtype.name)
 

@@ -63,5 +63,5 @@ def viewed(case: tuple[str, ...], level: str = "O2") -> Recipe:
     if "literal" in case:
         outputs, lines = ("v8", "g0"), [*lines, ("g0", "gc.grad(v9, [x1])[0]")]
     else:
-        outputs, lines = ("v8", "g0", "g1"), [*lines, ("g0, g1", "gc.grad(v9, [x0, x1])")]
+        outputs, lines = ("v8", "g0", "g1"), [*lines, ("g0, g1", "gc.grad(v9, [x0, x1])")]  # type: ignore[assignment]
     return used(Recipe({"x0": x0, "x1": x1}, tuple(lines), outputs, level=level))

@@ -64,7 +64,7 @@ class Wide:
         attrs = {k: self._attribute(v) for k, v in node.attrs}
         gathers = node.op.kind in GATHERING or node.op.name in CANCELLING
         if self.rng is not None and gathers and node.op.name not in EXACT:
-            operands = [self._moved(x, i.type.dtype) for x, i in zip(operands, node.inputs)]
+            operands = [self._moved(x, i.type.dtype) for x, i in zip(operands, node.inputs)]  # type: ignore[union-attr]
         with np.errstate(all="ignore"):
             result = node.op.numpy(*operands, **attrs)
         if isinstance(node.type, TupleType):

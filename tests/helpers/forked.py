@@ -105,7 +105,7 @@ def each_forked(
             if outcome.error is not None:
                 outcome = Outcome(**{**_fields(outcome), "about": describe(case)})
             if outcome.crashed:
-                child = child.end()
+                child = child.end()  # type: ignore[func-returns-value]
             yield case, outcome
     finally:
         if child is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES += ("float16", "float32", "float64")
+DTYPES += ("float16", "float32", "float64")  # type: ignore[assignment]
 # Arrays of one element order or another, over fresh memory: from 24 elements of any dtype.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "0-d": lambda a: a[3:4].reshape(()),

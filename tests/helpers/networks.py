@@ -141,7 +141,7 @@ def assert_gradients(mine: dict[str, Any], theirs: dict[str, Any], **tolerance: 
         a, b = mine[name].grad, theirs[name].grad
         assert (a is None) == (b is None) or _nothing(a, b), name
         if a is not None and b is not None:
-            np.testing.assert_allclose(
+            np.testing.assert_allclose(  # type: ignore[call-overload]
                 a.numpy(), b.numpy(), **{"rtol": 1e-6, "atol": 1e-8, **tolerance}, err_msg=name
             )
 

@@ -98,4 +98,4 @@ def _compare(value: Any, slope: Any, arrays: Sequence[np.ndarray], ways: Any) ->
         evaluate(value, *(a + sign * step * w for a, w in zip(arrays, ways))) for sign in (1, -1)
     )
     found = evaluate(slope, *arrays)
-    np.testing.assert_allclose(found, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6)  # type: ignore[operator]

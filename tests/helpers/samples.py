@@ -92,7 +92,7 @@ def array(shape: Sequence[int], dtype: str, domain: str, seed: int = 0) -> np.nd
     least, most = max(int(low), int(info.min)), min(int(high), int(info.max))
     if domain == "real":
         least, most = max(-100, int(info.min)), 100
-    values = rng.integers(least, most + 1, shape)
+    values = rng.integers(least, most + 1, shape)  # type: ignore[assignment]
     if domain == "nonzero":
         values = np.where(values == 0, 1, values)
     return np.asarray(values).astype(dtype)
@@ -106,10 +106,10 @@ def edges(dtype: str) -> np.ndarray:
     if kind == "f":
         info = np.finfo(dtype)
         given = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 2.5, 3.0, np.inf, -np.inf, np.nan]
-        given += [info.max, info.min, info.tiny, info.smallest_subnormal, 1 - info.epsneg]
+        given += [info.max, info.min, info.tiny, info.smallest_subnormal, 1 - info.epsneg]  # type: ignore[list-item]
         return np.array(given, dtype)
-    info = np.iinfo(dtype)
-    given = [0, 1, 2, 3, 7, 63, info.max, info.max - 1, info.min, info.min + 1]
+    info = np.iinfo(dtype)  # type: ignore[assignment]
+    given = [0, 1, 2, 3, 7, 63, info.max, info.max - 1, info.min, info.min + 1]  # type: ignore[list-item]
     return np.array(given + ([-1, -2, -7] if kind == "i" else []), dtype)
 
 

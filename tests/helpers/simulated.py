@@ -49,11 +49,11 @@ def _grow(rng: random.Random, values: list[Node]) -> Node:
     choice = rng.randint(0, 6)
     if choice == 0:
         return OPS["negative"](x)
-    if choice == 1 and x.type.shape == (3,):
+    if choice == 1 and x.type.shape == (3,):  # type: ignore[union-attr]
         return OPS["broadcast"](x, axes=(0,), shape=(4, 3))
-    if choice == 2 and x.type.shape == (4, 3):
+    if choice == 2 and x.type.shape == (4, 3):  # type: ignore[union-attr]
         return OPS["slice"](x, starts=(3, 2), sizes=(4, 3), steps=(-1, -1))
-    if choice == 3 and x.type.shape == (4, 3) and "sum" in OPS:
+    if choice == 3 and x.type.shape == (4, 3) and "sum" in OPS:  # type: ignore[union-attr]
         return OPS["sum"](x, axes=(0,))
     other = rng.choice([v for v in values if v.type == x.type])
     return OPS[rng.choice(["add", "multiply"])](x, other)
@@ -131,7 +131,7 @@ def execute(
         if node in given or node in looked_through or is_item(node):
             continue
         if node.op.kind is Kind.FUSED:
-            _run_fused(node, lambda node=node: [read(i) for i in node.inputs], at, rng)
+            _run_fused(node, lambda node=node: [read(i) for i in node.inputs], at, rng)  # type: ignore[misc]
         else:
             at(node)[...] = run_node(node, [read(i).copy() for i in node.inputs], {})
     old = dict(zip(graph.inputs, arrays))  # such results are copied before state is written

@@ -129,7 +129,7 @@ def test_a_schedule_inside_of_a_step_is_an_error() -> None:
     net, chosen, step, shape = _training("mlp", "sgd")
     schedule = optim.lr_scheduler.StepLR(chosen, 1)
     chosen.step()
-    run = gc.jit.compile(lambda x, y: (step(x, y), schedule.step())[0])
+    run = gc.jit.compile(lambda x, y: (step(x, y), schedule.step())[0])  # type: ignore[func-returns-value]
     with pytest.raises(TraceError, match="the compiled step reads the learning rate at every call"):
         run(*_batches(shape, [4])[0])
 

@@ -40,7 +40,7 @@ class DenseNet(nn.Module):
                 parts.append(Bottleneck(planes, growth))
                 planes += growth
             if stage < 2:
-                parts.append(Transition(planes, planes // 2))
+                parts.append(Transition(planes, planes // 2))  # type: ignore[arg-type]
                 planes = planes // 2
         self.features = nn.Sequential(*parts)
         self.bn = nn.BatchNorm2d(planes)

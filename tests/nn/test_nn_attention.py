@@ -37,20 +37,20 @@ def sdpa_values(case: str) -> tuple[list[np.ndarray], np.ndarray | None, dict[st
     rng = RNG(7)
     values = [rng.normal(size=s).astype(np.float32) for s in shapes]
     if mask is None:
-        return values, None, options
+        return values, None, options  # type: ignore[return-value]
     shape, kind = mask
     if kind is bool:
         given = rng.random(shape) < 0.7
         given[..., 0] = True
-        return values, given, options
-    return values, rng.normal(size=shape).astype(np.float32), options
+        return values, given, options  # type: ignore[return-value]
+    return values, rng.normal(size=shape).astype(np.float32), options  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("case", SDPA)
 def test_scaled_dot_product_attention(case: str) -> None:
     (q, k, v), mask, options = sdpa_values(case)
     given = None if mask is None else gc.tensor(mask)
-    found = F.scaled_dot_product_attention(*map(gc.tensor, (q, k, v)), given, **options)
+    found = F.scaled_dot_product_attention(*map(gc.tensor, (q, k, v)), given, **options)  # type: ignore[arg-type, call-arg]
     if "enable_gqa" in options:
         k, v = (np.repeat(x, 3, axis=-3) for x in (k, v))
     causal = options.get("is_causal", False)
@@ -68,7 +68,7 @@ def test_scaled_dot_product_attention_as_pytorch(case: str) -> None:
     if mask is not None:
         wants = mask.dtype != np.bool_
         masks = [gc.tensor(mask, requires_grad=wants), torch.tensor(mask, requires_grad=wants)]
-    found = F.scaled_dot_product_attention(*mine, masks[0], **options)
+    found = F.scaled_dot_product_attention(*mine, masks[0], **options)  # type: ignore[arg-type, call-arg]
     expected = torch.nn.functional.scaled_dot_product_attention(*theirs, masks[1], **options)
     close(found, expected.detach().numpy())
     weights = RNG(1).normal(size=found.shape).astype(np.float32)
@@ -110,20 +110,23 @@ def test_attention_of_a_symbolic_graph() -> None:
     run = gc.compile([q, k, v], F.scaled_dot_product_attention(q, k, v, is_causal=True))
     for batch in (1, 3):
         values = [RNG(batch).normal(size=(batch, 4, 8)).astype(np.float32) for _ in range(3)]
-        close(run(*values), attention(*values, causal=True))
+        close(run(*values), attention(*values, causal=True))  # type: ignore[arg-type, misc]
 
 
 def test_the_second_derivative_of_attention() -> None:
     values = [gc.tensor(RNG(k).normal(size=(2, 3, 4)), requires_grad=True) for k in range(3)]
     assert gc.autograd.gradgradcheck(
-        lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), values
+        lambda *x: F.scaled_dot_product_attention(*x, is_causal=True),  # type: ignore[misc]
+        values,
     )
 
 
 SDPA_ERRORS = {
     "both": (
-        lambda: F.scaled_dot_product_attention(
-            *[gc.zeros(2, 3, 4)] * 3, gc.zeros(3, 3), is_causal=True
+        lambda: F.scaled_dot_product_attention(  # type: ignore[call-arg, misc]
+            *[gc.zeros(2, 3, 4)] * 3,  # type: ignore[arg-type]
+            gc.zeros(3, 3),
+            is_causal=True,
         ),
         gc.errors.ArgumentError,
         "scaled_dot_product_attention: attn_mask and is_causal=True are both given\n  at LINE\n"
@@ -146,16 +149,19 @@ SDPA_ERRORS = {
         "  query: f32[2, 3, 4]\n  key: f32[2, 5, 4]\n  value: f32[2, 6, 4]\n  at LINE",
     ),
     "mask": (
-        lambda: F.scaled_dot_product_attention(
-            *[gc.zeros(2, 3, 4)] * 3, gc.zeros(3, 3, dtype=gc.int64)
+        lambda: F.scaled_dot_product_attention(  # type: ignore[call-arg]
+            *[gc.zeros(2, 3, 4)] * 3,  # type: ignore[arg-type]
+            gc.zeros(3, 3, dtype=gc.int64),
         ),
         gc.errors.DTypeError,
         "scaled_dot_product_attention: attn_mask has dtype int64; it must be bool or the "
         "query's, float32\n  at LINE",
     ),
     "groups": (
-        lambda: F.scaled_dot_product_attention(
-            gc.zeros(1, 4, 2, 2), *[gc.zeros(1, 3, 2, 2)] * 2, enable_gqa=True
+        lambda: F.scaled_dot_product_attention(  # type: ignore[misc]
+            gc.zeros(1, 4, 2, 2),
+            *[gc.zeros(1, 3, 2, 2)] * 2,  # type: ignore[arg-type]
+            enable_gqa=True,
         ),
         gc.errors.ShapeError,
         "scaled_dot_product_attention: the query's 4 heads are no multiple of the 3 of "

@@ -110,7 +110,7 @@ def test_module_list_is_a_list() -> None:
     layers.extend(layers)
     assert numbers(layers) == [5, 2, 3, 8] * 2
     assert "0" not in dir(layers)
-    assert raised(TypeError, lambda: layers.extend(3)) == lines(
+    assert raised(TypeError, lambda: layers.extend(3)) == lines(  # type: ignore[arg-type]
         "ModuleList: int is not a list of modules", "at HERE", "hint: use append for one module"
     )
     assert raised(IndexError, lambda: layers[8]) == lines(
@@ -212,7 +212,7 @@ def test_parameter_dict_is_a_dict() -> None:
     assert raised(KeyError, lambda: items["z"]) == lines(
         "ParameterDict has no 'z'", "it has 'a', 'b'", "at HERE"
     )
-    assert raised(TypeError, lambda: items.__setitem__(3, 4)) == lines(
+    assert raised(TypeError, lambda: items.__setitem__(3, 4)) == lines(  # type: ignore[index]
         "ParameterDict: a key must be a str, not int 3", "at HERE"
     )
     items.clear()

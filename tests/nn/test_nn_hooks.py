@@ -27,8 +27,8 @@ class Pair(nn.Module):
 
 def test_forward_hooks_run_in_order_and_replace_what_passes() -> None:
     module, seen = Double(), []
-    module.register_forward_pre_hook(lambda m, args: seen.append("pre") or (args[0] + 1,))
-    module.register_forward_hook(lambda m, args, out: seen.append("post") or out * 10)
+    module.register_forward_pre_hook(lambda m, args: seen.append("pre") or (args[0] + 1,))  # type: ignore[func-returns-value]
+    module.register_forward_hook(lambda m, args, out: seen.append("post") or out * 10)  # type: ignore[func-returns-value]
     module.register_forward_hook(lambda m, args, out: seen.append("last"))
     module.register_forward_hook(lambda m, args, out: seen.append("first"), prepend=True)
     module.register_forward_pre_hook(lambda m, args: seen.append("before"), prepend=True)

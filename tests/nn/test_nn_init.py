@@ -237,5 +237,5 @@ def test_the_rest_beside_pytorch() -> None:
     for name in ("kaiming_uniform_", "xavier_normal_", "trunc_normal_"):
         torch.manual_seed(0)
         theirs = getattr(torch.nn.init, name)(torch.empty(64, 40)).numpy().ravel()
-        ours = drawn(getattr(init, name), shape=(64, 40))
+        ours = drawn(getattr(init, name), shape=(64, 40))  # type: ignore[assignment]
         assert stats.ks_2samp(ours, theirs).pvalue > 0.01

@@ -220,8 +220,8 @@ def test_other_first_values() -> None:
     assert not table[7].any()
     assert stats.kstest(np.delete(table, 7, 0).ravel(), "norm").pvalue > 1e-3
     norm = nn.BatchNorm2d(5)
-    assert norm.weight.detach().numpy().tolist() == norm.running_var.numpy().tolist() == [1.0] * 5
-    assert norm.bias.detach().numpy().tolist() == norm.running_mean.numpy().tolist() == [0.0] * 5
+    assert norm.weight.detach().numpy().tolist() == norm.running_var.numpy().tolist() == [1.0] * 5  # type: ignore[union-attr]
+    assert norm.bias.detach().numpy().tolist() == norm.running_mean.numpy().tolist() == [0.0] * 5  # type: ignore[union-attr]
     assert norm.num_batches_tracked.item() == 0
     assert norm.num_batches_tracked.dtype is gc.int64
     assert nn.PReLU(3).weight.detach().numpy().tolist() == [0.25] * 3

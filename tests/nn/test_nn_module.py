@@ -60,7 +60,7 @@ def test_an_attribute_moves_when_its_kind_changes() -> None:
     module.x = nn.Buffer(gc.ones(1), persistent=False)
     assert list(module._buffers) == ["x"] and module._non_persistent_buffers_set == {"x"}
     module.x = gc.zeros(2)
-    assert module._buffers["x"].shape == (2,)
+    assert module._buffers["x"].shape == (2,)  # type: ignore[union-attr]
     module.x = Scale()
     assert list(module._modules) == ["x"] and not module._buffers
     assert not module._non_persistent_buffers_set
@@ -144,7 +144,7 @@ def test_registration_errors() -> None:
     assert raised(KeyError, lambda: module.register_parameter("", None)) == lines(
         "a parameter cannot be registered: the name is empty", "at HERE"
     )
-    assert raised(TypeError, lambda: module.register_parameter(3, None)) == lines(
+    assert raised(TypeError, lambda: module.register_parameter(3, None)) == lines(  # type: ignore[arg-type]
         "the name of a parameter must be a str, not int 3", "at HERE"
     )
     assert raised(TypeError, lambda: module.add_module("act", gc.relu)) == lines(

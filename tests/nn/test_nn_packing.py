@@ -110,7 +110,7 @@ ERRORS = {
         lambda: nn.LSTM(0, 6),
         E.AttributeValueError,
     ),
-    "GRU: hidden_size is 2.5; it must be an int": (lambda: nn.GRU(4, 2.5), E.ArgumentError),
+    "GRU: hidden_size is 2.5; it must be an int": (lambda: nn.GRU(4, 2.5), E.ArgumentError),  # type: ignore[arg-type]
     "LSTM: dropout is 1.5; it must be a probability from 0 to 1": (
         lambda: nn.LSTM(4, 6, 2, dropout=1.5),
         E.AttributeValueError,
@@ -128,7 +128,7 @@ ERRORS = {
         E.AttributeValueError,
     ),
     "GRU: batch_first is 1; it must be True or False": (
-        lambda: nn.GRU(4, 6, batch_first=1),
+        lambda: nn.GRU(4, 6, batch_first=1),  # type: ignore[arg-type]
         E.ArgumentError,
     ),
     "LSTM: the input has 1 axes; it must have 3, or 2 for one sequence without a batch\n"

@@ -54,7 +54,7 @@ def loops(kind: str, layer: Any, x: np.ndarray, states: Any) -> tuple[np.ndarray
     suffixes = ("", "_reverse") if layer.bidirectional else ("",)
     ends = []
     for number in range(layer.num_layers):
-        sides = []
+        sides = []  # type: ignore[var-annotated]
         for side, suffix in enumerate(suffixes):
             w = weights(layer, number, suffix)
             state = [s[number * len(suffixes) + side] for s in states]
@@ -63,7 +63,7 @@ def loops(kind: str, layer: Any, x: np.ndarray, states: Any) -> tuple[np.ndarray
             for t in order:
                 state = step(kind, x[t], state, w, activation)
                 out[t] = state[0]
-            sides.append(np.stack(out))
+            sides.append(np.stack(out))  # type: ignore[arg-type]
             ends.append(state)
         x = np.concatenate(sides, -1)
     return x, [np.stack(s) for s in zip(*ends)]
@@ -186,8 +186,8 @@ def compare(torch: Any, mine: Any, theirs: Any, results: Any, expected: Any, tol
         weight = rng.normal(size=a.shape).astype(a.dtype.numpy)
         total = total + (a * gc.tensor(weight)).sum()
         other = other + (b * torch.tensor(weight)).sum()
-    total.backward()
-    other.backward()
+    total.backward()  # type: ignore[attr-defined]
+    other.backward()  # type: ignore[attr-defined]
     for a, b in zip(mine, theirs, strict=True):
         if b.grad is None:
             assert a.grad is None
@@ -216,7 +216,7 @@ def test_layers_as_pytorch(case: str, form: str, dtype: str) -> None:
     mine, other = inputs[0], others[0]
     if form == "packed":
         pack = torch.nn.utils.rnn.pack_padded_sequence
-        mine = pack_padded_sequence(mine, LENGTHS, enforce_sorted=False)
+        mine = pack_padded_sequence(mine, LENGTHS, enforce_sorted=False)  # type: ignore[assignment]
         other = pack(other, torch.tensor(LENGTHS), enforce_sorted=False)
     output, last = called(layer, kind, mine, inputs[1:] or None)
     expected, ends = called(theirs, kind, other, others[1:] or None)
@@ -257,13 +257,13 @@ def cell_values(kind: str, single: bool) -> tuple[np.ndarray, list[np.ndarray]]:
 @pytest.mark.parametrize("case", CELLS)
 def test_cells(case: str, with_state: bool, single: bool) -> None:
     kind, options = CELLS[case]
-    cell = getattr(nn, kind)(FEATURES, HIDDEN, dtype=gc.float64, **options)
+    cell = getattr(nn, kind)(FEATURES, HIDDEN, dtype=gc.float64, **options)  # type: ignore[arg-type]
     x, states = cell_values(kind, single)
     states = states if with_state else [0 * s for s in states]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     w = [getattr(cell, n) for n in names]
     w = [0.0 if p is None else p.detach().numpy() for p in w]
-    activation = relu if options.get("nonlinearity") == "relu" else np.tanh
+    activation = relu if options.get("nonlinearity") == "relu" else np.tanh  # type: ignore[attr-defined]
     expected = step(kind.removesuffix("Cell"), x, states, [*w, None], activation)
     tensors = [gc.tensor(s) for s in states]
     hx = None if not with_state else tuple(tensors) if kind == "LSTMCell" else tensors[0]
@@ -278,8 +278,8 @@ def test_cells(case: str, with_state: bool, single: bool) -> None:
 def test_cells_as_pytorch(case: str, single: bool) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     kind, options = CELLS[case]
-    theirs = getattr(torch.nn, kind)(FEATURES, HIDDEN, dtype=torch.float64, **options)
-    cell = getattr(nn, kind)(FEATURES, HIDDEN, dtype=gc.float64, **options)
+    theirs = getattr(torch.nn, kind)(FEATURES, HIDDEN, dtype=torch.float64, **options)  # type: ignore[arg-type]
+    cell = getattr(nn, kind)(FEATURES, HIDDEN, dtype=gc.float64, **options)  # type: ignore[arg-type]
     cell.load_state_dict({k: gc.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
     assert repr(cell) == repr(theirs)
     x, states = cell_values(kind, single)

@@ -152,7 +152,7 @@ def test_many_names_are_counted_and_the_error_has_all() -> None:
 
 
 def test_a_state_dict_that_is_none() -> None:
-    assert raised(TypeError, lambda: Net().load_state_dict([])) == lines(
+    assert raised(TypeError, lambda: Net().load_state_dict([])) == lines(  # type: ignore[arg-type]
         "load_state_dict: a state dict is a dict, not a list",
         "at HERE",
         "hint: pass other.state_dict(), or what a file of one was read to",

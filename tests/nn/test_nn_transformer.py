@@ -31,7 +31,7 @@ def normed(x: np.ndarray, norm: Any) -> np.ndarray:
 
 def test_an_encoder_layer_is_the_formula() -> None:
     options = {"batch_first": True, "dtype": gc.float64}
-    layer = nn.TransformerEncoderLayer(EMBED, HEADS, INSIDE, 0.0, **options)
+    layer = nn.TransformerEncoderLayer(EMBED, HEADS, INSIDE, 0.0, **options)  # type: ignore[arg-type]
     x = np.random.default_rng(0).normal(size=(BATCH, STEPS, EMBED))
     state = {k: v.detach().numpy() for k, v in layer.named_parameters()}
     qkv = x @ state["self_attn.in_proj_weight"].T + state["self_attn.in_proj_bias"]
@@ -234,7 +234,7 @@ def test_a_compiled_training_step() -> None:
             padding = gc.zeros(batch, STEPS, dtype=gc.bool)
             padding[0, -1] = True
             found.append(float(run(gc.randn(batch, STEPS, EMBED), padding)))
-        assert not compiled or len(run.variants) == 1
+        assert not compiled or len(run.variants) == 1  # type: ignore[union-attr]
         return found
 
     assert losses(True) == pytest.approx(losses(False), rel=1e-5)

@@ -57,7 +57,7 @@ def test_one_tensor_a_generator_and_none() -> None:
     assert utils.clip_grad_norm_([], 1.0).item() == 0
     assert utils.clip_grad_norm_([nn.Parameter(gc.ones(1))], 1.0).item() == 0
     with pytest.warns(GraphcWarning, match="the generator of parameters gave none"):
-        utils.clip_grad_norm_((p for p in ()), 1.0)
+        utils.clip_grad_norm_((p for p in ()), 1.0)  # type: ignore[var-annotated]
 
 
 def test_values_that_are_not_finite() -> None:
@@ -114,7 +114,7 @@ def test_parameters_as_a_vector_and_back() -> None:
     assert raised(ValueError, lambda: utils.vector_to_parameters(gc.zeros(3), given)) == lines(
         "vector_to_parameters: the parameters have 26 elements, and vec has shape (3,)", "at HERE"
     )
-    assert raised(TypeError, lambda: utils.vector_to_parameters([1.0], given)) == lines(
+    assert raised(TypeError, lambda: utils.vector_to_parameters([1.0], given)) == lines(  # type: ignore[arg-type]
         "vector_to_parameters: vec is a list, not a tensor", "at HERE"
     )
     assert raised(TypeError, lambda: utils.parameters_to_vector([])) == lines(

@@ -169,7 +169,7 @@ def _conv_input(x: Any, w: Any) -> tuple[Any, Any]:
 
 
 def _gradient(which: int) -> Callable[..., Any]:
-    return lambda x, w: gc.grad(gc.sum(gc.conv(x, w)), [(x, w)[which]])[0]
+    return lambda x, w: gc.grad(gc.sum(gc.conv(x, w)), [(x, w)[which]])[0]  # type: ignore[arg-type]
 
 
 def _at(name: str) -> Callable[..., Any]:

@@ -78,7 +78,7 @@ def located(function: Function, dtype: str, few: bool = True) -> tuple[Row, str]
     operands = (points.unary(dtype, few),) if function.arity == 1 else points.binary(dtype, few)
     if function.digits is not None and (function.always or dtype == "float64"):
         step = max(1, len(operands[0]) // (MOST_DIGITS // 4 if few else MOST_DIGITS))
-        operands = tuple(x[::step] for x in operands)
+        operands = tuple(x[::step] for x in operands)  # type: ignore[assignment]
     nodes = [gc.input(f"x{k}", (gc.dim("n"),), getattr(gc, dtype)) for k in range(len(operands))]
     value = function.build(*nodes)
     exact = function.exact(*operands)

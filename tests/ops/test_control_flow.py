@@ -342,7 +342,7 @@ def test_a_carry_that_changes_its_type() -> None:
     x, h = gc.input("x", (5, 3)), gc.input("h", (3,))
 
     def step(c: dict[str, Node], row: Node) -> tuple[dict[str, Node], None]:
-        return {"h": gc.concat([c["h"], row]), "n": c["n"]}, None
+        return {"h": gc.concat([c["h"], row]), "n": c["n"]}, None  # type: ignore[dict-item]
 
     def call() -> object:
         return scan(step, {"h": h, "n": h}, x)
@@ -436,10 +436,10 @@ def test_what_nobody_uses_is_dropped_from_loops() -> None:
     (first, _), (kept, _) = scan(step, (h, h), x)
     graph, _ = optimize(Graph.of("g", [x, h, w], [first, kept]), "O1", observers=())
     (node,) = (n for n in graph.nodes if n.op is SCAN)
-    assert len(node.inputs) == 2 and len(node.type.items) == 2
+    assert len(node.inputs) == 2 and len(node.type.items) == 2  # type: ignore[union-attr]
     graph, _ = optimize(Graph.of("g", [x, h, w], [kept]), "O1", observers=())
     (node,) = (n for n in graph.nodes if n.op is SCAN)
-    assert len(node.type.items) == 2, "the carry is needed for what is stacked"
+    assert len(node.type.items) == 2, "the carry is needed for what is stacked"  # type: ignore[union-attr]
 
 
 def test_equal_loops_become_one() -> None:

@@ -55,7 +55,7 @@ def _check(loss_of: Loss, *shapes: tuple[int, ...], twice: bool = True) -> Any:
             program = compiled
             for left, right in zip(compiled(*arrays), values, strict=True):
                 np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
-        loss = gc.sum(gc.concat([gc.reshape(g * g * g, (-1,)) for g in gradients]))
+        loss = gc.sum(gc.concat([gc.reshape(g * g * g, (-1,)) for g in gradients]))  # type: ignore[assignment]
     return program
 
 
@@ -223,7 +223,7 @@ def test_a_weights_cotangent_is_one_product_after_the_loop() -> None:
     loss = gc.sum(last * last)
     program = gc.compile([x], [loss, gc.grad(loss, w)])
     (back,) = (n for n in program.history[-1][1].nodes if n.op is SCAN and n.attr("reverse"))
-    assert (5, 5) not in [t.shape for t in back.type.items], "nothing is summed in the loop"
+    assert (5, 5) not in [t.shape for t in back.type.items], "nothing is summed in the loop"  # type: ignore[union-attr]
     for length in (0, 1, 6):
         a = RNG.standard_normal((length, 8, 5)).astype(np.float32)
         for left, right in zip(program(a), gc.interpret(program, a)):
@@ -247,8 +247,8 @@ def test_residuals_are_what_cannot_be_found_again() -> None:
     last, _ = scan(lambda c, row: (gc.tanh(c @ w + row * 2 + 1), None), h, x)
     loss = gc.sum(last)
     graph = Graph.of("g", [x, h, w], [loss, *gc.grad(loss, [x, h, w])])
-    wide = max((n for n in graph.nodes if n.op is SCAN), key=lambda n: len(n.type.items))
-    assert len([t for t in wide.type.items if t.shape == (9, 3)]) >= 2
+    wide = max((n for n in graph.nodes if n.op is SCAN), key=lambda n: len(n.type.items))  # type: ignore[union-attr]
+    assert len([t for t in wide.type.items if t.shape == (9, 3)]) >= 2  # type: ignore[union-attr]
     kept = [n for n in graph.nodes if n.op is SCAN and not n.attr("reverse")][-1]
     assert len(kept.attr("body").outputs) == 3  # the carry, and stacks of c and of tanh
     assert all(n.op.name != "tanh" for s in graph.nodes if s.op is SCAN and s.attr("reverse")
@@ -270,7 +270,7 @@ def _compare(jax: Any, ours: Loss, theirs: Callable[..., Any], *shapes: tuple[in
     inputs = _inputs(arrays)
     loss = ours(*inputs)
     first = gc.grad(loss, inputs)
-    second = gc.grad(gc.sum(gc.concat([gc.reshape(gc.sin(g), (-1,)) for g in first])), inputs)
+    second = gc.grad(gc.sum(gc.concat([gc.reshape(gc.sin(g), (-1,)) for g in first])), inputs)  # type: ignore[arg-type]
     found = gc.compile(inputs, [loss, *first, *second])(*arrays)
     places = tuple(range(len(arrays)))
 

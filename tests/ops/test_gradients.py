@@ -84,7 +84,7 @@ class _Check:
 
     def compare(self, output: Node) -> list[Node]:
         """Check the slope of <output, weights>; returns its gradients, to be checked again."""
-        weights = self.rng.normal(size=output.type.shape)
+        weights = self.rng.normal(size=output.type.shape)  # type: ignore[union-attr]
         loss = FUNCTIONS["sum"](output * FUNCTIONS["constant"](weights))
         gradients = vjp([loss], [FUNCTIONS["full"]((), 1.0, "float64")], self.wrt())
         values = _evaluate(gradients, self.nodes, self.arrays)

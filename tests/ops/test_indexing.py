@@ -177,10 +177,10 @@ def test_scans_are_numpys(name: str, axis: int | None, dtype: str) -> None:
         return
     found = evaluate(lambda t: gc(name)(t, axis), x)
     exact = getattr(np, name)(x.astype(np.longdouble), axis)
-    assert found.dtype == x.dtype
+    assert found.dtype == x.dtype  # type: ignore[union-attr]
     # Each product of float64 rounds once more; sums keep what they lose.
     roundings = x.size if name == "cumprod" else 1
-    np.testing.assert_allclose(found, exact, rtol=roundings * np.finfo(dtype).eps)
+    np.testing.assert_allclose(found, exact, rtol=roundings * np.finfo(dtype).eps)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -195,7 +195,7 @@ def test_conv_transpose_is_the_adjoint_of_conv(case: tuple[Any, ...]) -> None:
     rank = len(xs) - 2
     whole = [v if isinstance(v, tuple) else (v,) * rank for v in (stride, padding, dilation)]
     v = RNG.normal(size=y.shape)
-    forward = naive_conv(v, w, *whole, groups)
+    forward = naive_conv(v, w, *whole, groups)  # type: ignore[arg-type, call-arg]
     assert forward.shape == xs
     np.testing.assert_allclose((y * v).sum(), (x * forward).sum(), rtol=1e-10)
     check_gradient(ours, x, w)
@@ -243,7 +243,7 @@ def naive_pool(x: np.ndarray, kernel: Any, stride: Any, padding: Any, reduce: An
     for n, c, *at in itertools.product(*map(range, y.shape)):
         part = [slice(max(a * s - p, 0), a * s - p + k)
                 for a, s, p, k in zip(at, stride, padding, kernel)]  # fmt: skip
-        y[(n, c, *at)] = reduce(x[(n, c, *part)])
+        y[(n, c, *at)] = reduce(x[(n, c, *part)])  # type: ignore[arg-type]
     return y
 
 

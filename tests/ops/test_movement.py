@@ -33,14 +33,15 @@ def gc(name: str) -> Any:
 def _check_map(node: Node, arrays: list[np.ndarray], wanted: np.ndarray, sizes: dict) -> None:
     """Every element of a movement node stands where its index map says, for loop variables."""
     variables = [
-        dims.symbol(dims.Symbol(f"i{k}", 0, size - 1)) for k, size in enumerate(node.type.shape)
+        dims.symbol(dims.Symbol(f"i{k}", 0, size - 1))
+        for k, size in enumerate(node.type.shape)  # type: ignore[union-attr]
     ]
     lookups: dict[str, tuple[int, tuple[Any, ...]]] = {}
 
     def read(operand: int, index: tuple[Any, ...]) -> Any:
         name = f"r{len(lookups)}"
         lookups[name] = operand, index
-        return dims.symbol(dims.Symbol(name, 0, node.inputs[0].type.shape[node.attr("axis")] - 1))
+        return dims.symbol(dims.Symbol(name, 0, node.inputs[0].type.shape[node.attr("axis")] - 1))  # type: ignore[union-attr]
 
     pieces = node.op.lowering.pieces(node, tuple(variables), read)  # type: ignore[union-attr]
     for index in np.ndindex(*wanted.shape):

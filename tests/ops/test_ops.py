@@ -80,7 +80,7 @@ def test_symbolic_sizes_are_inferred(op: Op) -> None:
     for case in cases(op, ((0, 3), (2, 5))):
         nodes, sizes = case.nodes(symbolic=True)
         node = op(*nodes)
-        assert node.type.shape == nodes[0].type.shape
+        assert node.type.shape == nodes[0].type.shape  # type: ignore[union-attr]
         _same(run_node(node, case.arrays, sizes), run_node(op(*case.nodes()[0]), case.arrays, {}))
 
 
@@ -195,7 +195,7 @@ def test_kernel_source_computes_the_definition(op: Op) -> None:
     for case in itertools.chain(chosen, edge_cases(op) if op in PLAIN else ()):
         node = op(*case.nodes()[0], **case.attrs)
         wanted = run_node(node, case.arrays, {}).ravel()
-        element = _in_kernel(_template(op.lowering.template, case), len(case.arrays))
+        element = _in_kernel(_template(op.lowering.template, case), len(case.arrays))  # type: ignore[union-attr]
         cast = language.NAMES[node.type.dtype.short]
         with np.errstate(all="ignore"):
             found = [cast(element(*row)) for row in _scalars(case)]
@@ -234,15 +234,15 @@ def _failing(op: Op, source: dtypes.DType, attrs: dict[str, Any]) -> list[Case]:
 
 def _compare_check(op: Op, case: Case, node: Any) -> None:
     count = len(case.arrays)
-    fails = _in_kernel(_template(op.lowering.check, case), count)
-    value = _in_kernel(op.lowering.value, count)
+    fails = _in_kernel(_template(op.lowering.check, case), count)  # type: ignore[union-attr]
+    value = _in_kernel(op.lowering.value, count)  # type: ignore[union-attr]
     for k, row in enumerate(_scalars(case)):
         one = [a.ravel()[k : k + 1] for a in case.arrays]
         error = _error(op, one, case.attrs)
         with np.errstate(all="ignore"):
             assert bool(fails(*row)) == (error is not None), (row, node)
             if error is not None:
-                ours = op.lowering.failure(node, int(value(*row)))
+                ours = op.lowering.failure(node, int(value(*row)))  # type: ignore[misc, union-attr]
                 assert type(ours) is type(error)
 
 

@@ -147,7 +147,7 @@ def test_compiled_checks_raise_what_the_definition_raises(level: str) -> None:
         ([i], 2**i, [[3, -4]], "power: the exponent -4 of an integer is negative"),
     ]
     for inputs, output, values, message in cases_:
-        arrays = [np.array(v, x.dtype.numpy) for v, x in zip(values, inputs)]
+        arrays = [np.array(v, x.dtype.numpy) for v, x in zip(values, inputs)]  # type: ignore[call-overload]
         for target in ("cpu", "reference"):
             program = gc.compile(inputs, output, level=level, target=target)
             with pytest.raises(gc.errors.GraphcError, match=message):

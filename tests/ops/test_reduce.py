@@ -33,7 +33,7 @@ def _near(function: Any, reference: Any, *arrays: np.ndarray) -> None:
     wanted = np.asarray(reference(*arrays))
     for symbolic in (False, True):
         found = evaluate(function, *arrays, symbolic=symbolic)
-        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)  # type: ignore[union-attr]
         np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
 
 
@@ -54,7 +54,7 @@ def test_dtypes_are_those_of_numpy(name: str, dtype: str) -> None:
     x = np.array([[3, 1, 0], [2, 2, 1]], dtype)
     wanted = getattr(np, name)(x, axis=1)
     found = evaluate(lambda v: gc(name)(v, 1), x)
-    assert found.dtype == np.asarray(wanted).dtype
+    assert found.dtype == np.asarray(wanted).dtype  # type: ignore[union-attr]
     rtol = 2e-3 if dtype == "float16" else 1e-6
     np.testing.assert_allclose(found, wanted, rtol=rtol)
 
@@ -93,12 +93,12 @@ def test_empty_axes_give_the_identity_or_are_refused() -> None:
         np.testing.assert_array_equal(evaluate(lambda v: gc(name)(v, 1), x), [value] * 2)  # noqa: B023
     assert np.isnan(evaluate(lambda v: gc("mean")(v, 1), x)).all()
     for name in ("softmax", "log_softmax"):
-        assert evaluate(lambda v: gc(name)(v, 1), x).shape == (2, 0)  # noqa: B023
+        assert evaluate(lambda v: gc(name)(v, 1), x).shape == (2, 0)  # type: ignore[union-attr]  # noqa: B023
     np.testing.assert_array_equal(evaluate(lambda v: gc("logsumexp")(v, 1), x), [-np.inf] * 2)
     for name in ("max", "min", "argmax", "argmin"):
         with pytest.raises(ShapeError, match=f"{name}: axis 1 of .* is empty"):
             gc(name)(placeholder("x", (2, 0)), 1)
-    assert evaluate(lambda v: gc("max")(v, 1), np.zeros((0, 3))).shape == (0,)
+    assert evaluate(lambda v: gc("max")(v, 1), np.zeros((0, 3))).shape == (0,)  # type: ignore[union-attr]
 
 
 def test_a_symbolic_axis_of_size_zero_has_no_extremes() -> None:

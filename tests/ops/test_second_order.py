@@ -30,7 +30,7 @@ def test_a_convnets_hessian_vector_product_agrees_with_differences_of_its_gradie
     program = gc.compile(inputs, outputs)
 
     arrays = [rng.standard_normal(node.shape) for node in inputs]
-    arrays[1] = rng.integers(0, 5, 2)
+    arrays[1] = rng.integers(0, 5, 2)  # type: ignore[assignment]
     step = 1e-5
 
     def slope(sign: int) -> np.ndarray:

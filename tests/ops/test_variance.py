@@ -65,7 +65,7 @@ def test_gradients_of_variances(mean: float, spread: float) -> None:
     # The rounded mean moves every element's distance alike.
     slack = 2 / 1000 * abs(mean) * np.finfo(np.float32).eps
     for found in (gc.compile([node], graph)(x), leaf.grad.numpy()):
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=slack)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=slack)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(("mean", "spread"), SPREADS[:3])
@@ -84,7 +84,7 @@ def test_running_statistics(mean: float, spread: float, traced: bool) -> None:
     centred = wide - wide.mean((0, 2), keepdims=True)
     wanted = (centred / np.sqrt((centred**2).mean((0, 2), keepdims=True) + 1e-5)).astype(float)
     slack = abs(mean) * np.finfo(np.float32).eps / spread
-    np.testing.assert_allclose(y.numpy(), wanted, rtol=1e-3, atol=slack)
+    np.testing.assert_allclose(y.numpy(), wanted, rtol=1e-3, atol=slack)  # type: ignore[call-overload]
 
 
 def test_norms_of_float16_whose_squares_overflow() -> None:

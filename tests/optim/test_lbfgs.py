@@ -68,7 +68,7 @@ def test_it_finds_the_minimum() -> None:
 def test_a_run_resumed_equals_one_that_was_not() -> None:
     given = {"line_search_fn": "strong_wolfe", "max_iter": 3}
     w, v = (gc.tensor(np.array([-1.2, 1.0]), requires_grad=True) for _ in range(2))
-    first, second = (gc.optim.LBFGS([p], **given) for p in (w, v))
+    first, second = (gc.optim.LBFGS([p], **given) for p in (w, v))  # type: ignore[arg-type]
 
     def closure(optimizer: Any, p: Any) -> Any:
         def run() -> Any:
@@ -109,7 +109,7 @@ def test_a_cubics_minimum() -> None:
         assert cubic_minimum(a, b, (1.5, 2.5)) == 1.5
     # One that falls without end has none between: the middle.
     fall = [Point(x, -x - x**3, None, -1 - 3 * x * x) for x in (0.0, 1.0)]
-    assert 0 <= cubic_minimum(*fall) <= 1
+    assert 0 <= cubic_minimum(*fall) <= 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("first", [1e-4, 0.1, 1.0, 30.0])

@@ -273,7 +273,7 @@ def test_warnings() -> None:
 
 
 ERRORS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
-    (lambda o: schedulers.StepLR(3, 1), ArgumentError,
+    (lambda o: schedulers.StepLR(3, 1), ArgumentError,  # type: ignore[arg-type]
      "StepLR: optimizer is a int, not an Optimizer"),
     (lambda o: schedulers.StepLR(o, 1, last_epoch=4), AttributeValueError,
      "StepLR: last_epoch is 4, but parameter group 0 has no 'initial_lr'"),
@@ -283,13 +283,13 @@ ERRORS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
      "LinearLR: start_factor is 0.0; it must be above 0 and at most 1"),
     (lambda o: schedulers.LinearLR(o, 1.0, 2.0), AttributeValueError,
      "LinearLR: end_factor is 2.0; it must be from 0 to 1"),
-    (lambda o: schedulers.LambdaLR(o, [len]), AttributeValueError,
+    (lambda o: schedulers.LambdaLR(o, [len]), AttributeValueError,  # type: ignore[list-item]
      "LambdaLR: lr_lambda has 1 values; the optimizer has 2 parameter groups"),
-    (lambda o: schedulers.MultiplicativeLR(o, 0.5), ArgumentError,
+    (lambda o: schedulers.MultiplicativeLR(o, 0.5), ArgumentError,  # type: ignore[arg-type]
      "MultiplicativeLR: lr_lambda is a float, not a function of the step"),
     (lambda o: schedulers.CosineAnnealingWarmRestarts(o, 0), AttributeValueError,
      "CosineAnnealingWarmRestarts: T_0 is 0; it must be a whole number from 1 up"),
-    (lambda o: schedulers.CosineAnnealingWarmRestarts(o, 2, 1.5), AttributeValueError,
+    (lambda o: schedulers.CosineAnnealingWarmRestarts(o, 2, 1.5), AttributeValueError,  # type: ignore[arg-type]
      "CosineAnnealingWarmRestarts: T_mult is 1.5; it must be a whole number from 1 up"),
     (lambda o: schedulers.OneCycleLR(o, 1.0), AttributeValueError,
      "OneCycleLR: neither total_steps nor both of epochs and steps_per_epoch are given"),

@@ -43,7 +43,7 @@ def test_the_papers_steps(name: str, given: dict[str, Any], dtype: str) -> None:
         for param, grad in zip(params, grads):
             param.grad = gc.tensor(grad)
         optimizer.step()
-        expected = [rule.send(grad.astype(np.float64)) for rule, grad in zip(rules, grads)]
+        expected = [rule.send(grad.astype(np.float64)) for rule, grad in zip(rules, grads)]  # type: ignore[attr-defined]
         for param, value in zip(params, expected):
             close(param.detach().numpy(), value, TOLERANCE[dtype])
     for param, shape in zip(params, SHAPES):
@@ -99,7 +99,7 @@ def test_training_by_autograd(name: str) -> None:
         error = gc.tensor(x) @ w - gc.tensor(y)
         (error * error).mean().backward()
         optimizer.step()
-        value = rule.send(2 * x.T @ (x @ value - y) / 16)
+        value = rule.send(2 * x.T @ (x @ value - y) / 16)  # type: ignore[attr-defined]
     close(w.detach().numpy(), value, 1e-6)
 
 
@@ -143,8 +143,8 @@ def test_a_learning_rate_that_changes() -> None:
         optimizer.step()
         # The written-out rule has a fixed rate of one: scale its step.
         for k, (rule, grad) in enumerate(zip(rules, grads)):
-            before = rule.gi_frame.f_locals["p"]
-            values[k] = values[k] + lr * (rule.send(grad) - before)
+            before = rule.gi_frame.f_locals["p"]  # type: ignore[attr-defined]
+            values[k] = values[k] + lr * (rule.send(grad) - before)  # type: ignore[attr-defined]
     for param, value in zip(params, values):
         close(param.detach().numpy(), value, 1e-6)
 
@@ -195,7 +195,7 @@ def test_large_parameters(name: str, given: dict[str, Any]) -> None:
             param.grad = gc.tensor(slope)
         empty.grad = gc.zeros(0, 3)
         optimizer.step()
-        expected = rule.send(slope.astype(np.float64))
+        expected = rule.send(slope.astype(np.float64))  # type: ignore[attr-defined]
     for param in found:
         close(param.detach().numpy(), expected, 2e-5)
     assert tuple(empty.shape) == (0, 3)
@@ -230,7 +230,7 @@ def test_one_kernel_writes_the_parameter_and_its_moments(name: str, given: dict[
     (program,) = together._PROGRAMS.values()
     (state,) = optimizer.state.values() or [{}]
     counters = [value.ndim == 0 for value in state.values()]
-    assert program.beside == [False, *counters]
+    assert program.beside == [False, *counters]  # type: ignore[union-attr]
 
 
 def test_another_learning_rate_compiles_nothing() -> None:
@@ -261,4 +261,4 @@ def test_the_same_arithmetic_in_a_static_program() -> None:
     next(rule)
     for _ in range(3):
         program(slope)
-        close(w.value, rule.send(slope), 1e-12)
+        close(w.value, rule.send(slope), 1e-12)  # type: ignore[attr-defined]

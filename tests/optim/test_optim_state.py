@@ -250,7 +250,7 @@ SETTINGS: list[tuple[Callable[[Any], Any], str]] = [
      "Adam: betas[0] is 1.0; it must be from 0 to below 1"),
     (lambda w: gc.optim.AdamW([w], betas=(0.5, -0.1)),
      "AdamW: betas[1] is -0.1; it must be from 0 to below 1"),
-    (lambda w: gc.optim.Adam([w], betas=0.9), "Adam: betas is 0.9; it must be a pair of numbers"),
+    (lambda w: gc.optim.Adam([w], betas=0.9), "Adam: betas is 0.9; it must be a pair of numbers"),  # type: ignore[arg-type]
     (lambda w: gc.optim.Adam([w], eps=float("nan")), "Adam: eps is nan; it must be 0 or more"),
     (lambda w: gc.optim.Adam([w], foreach=True, fused=True),
      "Adam: foreach and fused are both True; at most one may be"),
@@ -294,7 +294,7 @@ ARGUMENTS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: gc.optim.SGD([3]), "SGD: parameter 0 is a int, not a tensor"),
     (lambda w: gc.optim.SGD([{"params": {w}}]),
      "SGD: params is a set, whose order changes between runs"),
-    (lambda w: gc.optim.SGD([w]).add_param_group([w]),
+    (lambda w: gc.optim.SGD([w]).add_param_group([w]),  # type: ignore[arg-type]
      "SGD: a parameter group must be a dict, not list"),
 ]  # fmt: skip
 

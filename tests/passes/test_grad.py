@@ -63,7 +63,7 @@ def test_a_network_agrees_with_finite_differences_to_second_order() -> None:
     loss = _network(nodes["x"], t, nodes["w1"], nodes["b1"], nodes["w2"])
     wrt = [nodes[k] for k in ("w1", "b1", "w2")]
     arrays = {k: rng.standard_normal(s) for k, s in shapes.items()}
-    arrays["t"] = rng.integers(0, 3, 6)
+    arrays["t"] = rng.integers(0, 3, 6)  # type: ignore[assignment]
     directions = [rng.standard_normal(n.shape) for n in wrt]
     slopes = grad(loss, wrt)
     products = hvp(loss, wrt, directions)
@@ -73,7 +73,7 @@ def test_a_network_agrees_with_finite_differences_to_second_order() -> None:
 
     def at(step: float) -> list[np.ndarray]:
         moved = [arrays[n.name] + step * d for n, d in zip(wrt, directions)]
-        values = [arrays["x"], arrays["t"], *moved, *(n.state.array for n in held)]
+        values = [arrays["x"], arrays["t"], *moved, *(n.state.array for n in held)]  # type: ignore[attr-defined]
         return list(run(graph, values))
 
     h = 1e-5

@@ -33,7 +33,7 @@ def test_random_graphs_compute_the_same_in_shared_memory(seed: int) -> None:
     plain = random_graph(rng, 40 if seed % 2 else 12)
     graph = verify(inplace(fuse_runs(plain, rng)))
     values = np.random.default_rng(seed)
-    arrays = [values.standard_normal(n.type.shape) for n in plain.inputs]
+    arrays = [values.standard_normal(n.type.shape) for n in plain.inputs]  # type: ignore[union-attr]
     before = [a.copy() for a in arrays]
     wanted = run(plain, arrays)
     shown, memory = execute(graph, arrays, rng)

@@ -102,7 +102,7 @@ def test_passes_that_go_in_circles_are_named() -> None:
 
 def _wrong(graph: Graph) -> Graph:
     """A pass that turns the first addition into a multiplication."""
-    new = {}
+    new = {}  # type: ignore[var-annotated]
     for node in graph.nodes:
         changed = node.with_inputs([new.get(i, i) for i in node.inputs])
         if node.op is OPS["add"] and not any(n.op is OPS["add"] for n in new):

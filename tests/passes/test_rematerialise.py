@@ -82,6 +82,6 @@ def test_random_graphs_keep_their_values_and_never_need_more(seed: int) -> None:
     graph = fuse_runs(plain, rng)
     after = verify(rematerialise_more(graph))
     values = np.random.default_rng(seed)
-    arrays = [values.standard_normal(n.type.shape) for n in plain.inputs]
+    arrays = [values.standard_normal(n.type.shape) for n in plain.inputs]  # type: ignore[union-attr]
     for left, right in zip(run(graph, arrays), run(after, arrays), strict=True):
         np.testing.assert_array_equal(left, right)

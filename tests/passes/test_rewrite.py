@@ -27,7 +27,7 @@ x, y = var("x"), var("y")
 
 
 def _names(pattern: Pattern, node: Node) -> list[dict[str, str]]:
-    return [{k: getattr(v, "name", v) for k, v in f.items()} for f in matches(pattern, node)]
+    return [{k: getattr(v, "name", v) for k, v in f.items()} for f in matches(pattern, node)]  # type: ignore[misc]
 
 
 def _inputs() -> tuple[Node, Node]:
@@ -112,7 +112,7 @@ def test_replacements_keep_the_line_of_what_they_replace() -> None:
 
 def test_a_rule_that_changes_a_type_is_named() -> None:
     a, _ = _inputs()
-    rule = Rule("shrink", ops.exp(x), lambda x: gc.sum(x))
+    rule = Rule("shrink", ops.exp(x), lambda x: gc.sum(x))  # type: ignore[arg-type, return-value]
     with pytest.raises(InternalError, match=r"rule shrink turned f32\[3\] into f32\[\(\)\]"):
         rewrite(Graph.of("g", [a], [gc.exp(a)]), [rule])
 

@@ -41,6 +41,6 @@ def test_random_graphs_keep_their_values_and_never_need_more(seed: int) -> None:
     after = verify(schedule(graph))
     assert max(live_bytes(after)) <= max(live_bytes(graph))
     values = np.random.default_rng(seed)
-    arrays = [values.standard_normal(n.type.shape) for n in graph.inputs]
+    arrays = [values.standard_normal(n.type.shape) for n in graph.inputs]  # type: ignore[union-attr]
     for left, right in zip(run(graph, arrays), run(after, arrays), strict=True):
         np.testing.assert_array_equal(left, right)

@@ -30,7 +30,7 @@ def edges(dtype: str) -> list[Any]:
     if dtype.startswith("float"):
         info = np.finfo(dtype)
         return [*FLOAT_EDGES, float(info.max), float(info.smallest_subnormal)]
-    info = np.iinfo(dtype)
+    info = np.iinfo(dtype)  # type: ignore[assignment]
     return sorted({v for v in (-7, -1, 0, 1, 2, 3, 100, info.min, info.max) if v >= info.min})
 
 
@@ -76,7 +76,7 @@ def _arrays(graph: Graph, rule: Rule, seed: int) -> list[np.ndarray]:
     found = []
     width = len(graph.inputs)
     for k, node in enumerate(graph.inputs):
-        dtype, shape = node.type.dtype.numpy, node.type.shape
+        dtype, shape = node.type.dtype.numpy, node.type.shape  # type: ignore[union-attr]
         if not rule.exact:
             found.append(rng.uniform(0.5, 2.0, shape).astype(dtype))
             continue

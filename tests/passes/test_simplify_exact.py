@@ -37,7 +37,7 @@ def edges(dtype: DType) -> np.ndarray:
         found = [0.0, 1.0, 1.5, 3.0, 0.1, float(info.eps), np.inf, *ends]
         with np.errstate(all="ignore"):
             return np.array([*found, *(-v for v in found), np.nan]).astype(dtype.numpy)
-    info = np.iinfo(dtype.numpy)
+    info = np.iinfo(dtype.numpy)  # type: ignore[assignment]
     near = (-7, -2, -1, 0, 1, 2, 3, 100, info.min, info.min + 1, info.max, info.max - 1)
     return np.array(sorted({int(v) for v in near if v >= info.min}), dtype.numpy)
 
@@ -114,7 +114,7 @@ def _arrays(inputs: tuple[Node, ...]) -> list[np.ndarray]:
     for node in inputs:
         type_ = tensor_type(node)
         values = edges(type_.dtype)
-        size = int(np.prod(type_.shape))
+        size = int(np.prod(type_.shape))  # type: ignore[arg-type]
         if size == ROOM and stride * len(values) <= ROOM:
             found.append(np.resize(np.repeat(values, stride), ROOM))
             stride *= len(values)
@@ -133,7 +133,7 @@ def _same(rule: Rule, wanted: np.ndarray, found: np.ndarray, what: str) -> None:
     # Which of two zeros an extreme gives, and a sum of zeros, is not specified.
     unsigned = "mum" in rule.name or rule.name == "sum-ones"
     pair = (found, wanted) if unsigned else (_bits(found), _bits(wanted))
-    np.testing.assert_array_equal(*pair, what)
+    np.testing.assert_array_equal(*pair, what)  # type: ignore[arg-type, call-arg]
 
 
 @pytest.mark.parametrize("rule", EXACT, ids=lambda rule: rule.name)

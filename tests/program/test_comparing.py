@@ -70,7 +70,7 @@ def test_wrong_integers_and_bools_are_seen(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_first_calls_are_compared_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     expect = comparing.expect
-    monkeypatch.setattr(comparing, "expect", lambda *a: calls.append(a) or expect(*a))
+    monkeypatch.setattr(comparing, "expect", lambda *a: calls.append(a) or expect(*a))  # type: ignore[func-returns-value]
     x = gc.input("x", (3,))
     program = _compile([x], x + 1)
     for _ in range(comparing.CALLS + 2):

@@ -36,11 +36,11 @@ def test_results_come_in_the_form_of_the_outputs(target: str, form: type | None)
         np.testing.assert_array_equal(result, -X)
         return
     assert type(result) is form
-    values = list(result.values()) if form is dict else list(result)
+    values = list(result.values()) if form is dict else list(result)  # type: ignore[attr-defined, call-overload]
     np.testing.assert_array_equal(values[0], -X)
     np.testing.assert_array_equal(values[1], X + X)
     if form is dict:
-        assert list(result) == ["a", 7]
+        assert list(result) == ["a", 7]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -141,7 +141,7 @@ def test_the_file_is_what_the_format_says(tmp_path: Path) -> None:
     assert found["n"] == {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}
     assert found["w"] == {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}
     body = data[8 + length :]
-    assert body == np.int64(7).tobytes() + np.float32([1, 2]).tobytes()
+    assert body == np.int64(7).tobytes() + np.float32([1, 2]).tobytes()  # type: ignore[arg-type]
 
 
 # --- other libraries
@@ -152,9 +152,9 @@ def test_the_safetensors_package_reads_and_writes_it(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     arrays = {
         "fc.weight": rng.normal(size=(4, 3)).astype(np.float32), "mask": np.array([True, False]),
-        "half": np.float16([1.5]), "empty": np.zeros((0, 2), np.int8), "scalar": np.array(3.0),
+        "half": np.float16([1.5]), "empty": np.zeros((0, 2), np.int8), "scalar": np.array(3.0),  # type: ignore[arg-type]
     }  # fmt: skip
-    save({k: gc.from_numpy(v) for k, v in arrays.items()}, tmp_path / "ours")
+    save({k: gc.from_numpy(v) for k, v in arrays.items()}, tmp_path / "ours")  # type: ignore[arg-type]
     theirs = package.load_file(tmp_path / "ours")
     assert same({k: theirs[k] for k in arrays}, arrays)
     package.save_file(arrays, tmp_path / "theirs", metadata={"format": "pt"})

@@ -76,7 +76,7 @@ def reference(name: str, size: str = "small") -> tuple[list[np.ndarray], dict[st
             if abs(slope - shorter) <= 1e-7 * (1 + abs(slope)):
                 gradients[key] = slope
         else:
-            gradients[key] = differences(lambda x, key=key: run({key: x}), x)
+            gradients[key] = differences(lambda x, key=key: run({key: x}), x)  # type: ignore[misc]
     return values, gradients
 
 
@@ -153,7 +153,7 @@ def in_python(
     graph = gc.Graph.of(entry.name, inputs + fixed, results + gradients)
     final, _ = optimize(graph, level)
     numbers = {entry.symbolic: sizes[entry.symbolic]} if symbolic and entry.symbolic else {}
-    arrays = [*arguments(entry, sizes, dtype).values(), *(n.value for n in fixed)]
+    arrays = [*arguments(entry, sizes, dtype).values(), *(n.value for n in fixed)]  # type: ignore[attr-defined]
     found, _ = run_lowered(final, arrays, numbers, parts=parts)
     return _parts(inputs, len(results), found)
 

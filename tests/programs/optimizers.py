@@ -1,5 +1,7 @@
 """Optimizers written by hand: steps along gradients, which are differentiated again."""
 
+from typing import Any
+
 from .corpus import normal, positive, program
 
 
@@ -7,7 +9,7 @@ def _bowl(m, x, y):
     return lambda w: m.mean((x @ w - y) ** 2) + 0.1 * m.sum(m.cos(w))
 
 
-_DATA = {"x": normal("n d"), "y": normal("n"), "w": normal("d")}
+_DATA: Any = {"x": normal("n d"), "y": normal("n"), "w": normal("d")}
 
 
 @program(**_DATA, mean=normal("d"), second=positive("d"))

@@ -1,8 +1,10 @@
 """Recurrent cells and what runs over sequences."""
 
+from typing import Any
+
 from .corpus import integers, normal, positive, program
 
-_RNN = {"x": normal("n 4 d"), "wx": normal("d e"), "wh": normal("e e"), "b": normal("e")}
+_RNN: Any = {"x": normal("n 4 d"), "wx": normal("d e"), "wh": normal("e e"), "b": normal("e")}
 
 
 @program(**_RNN)

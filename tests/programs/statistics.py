@@ -78,14 +78,14 @@ def gaussian_process_likelihood(m, x, y, scale, noise):
     n = x.shape[0]
     square = m.sum((m.expand_dims(x, 1) - x) ** 2, axis=2)
     k = m.exp(-0.5 * square / scale**2) + noise * m.eye(n, x)
-    rows, loss = [], 0.0
+    rows, loss = [], 0.0  # type: ignore[var-annotated]
     for i in range(n):  # Cholesky and forward substitution, row by row
-        row = []
+        row = []  # type: ignore[var-annotated]
         for j in range(i + 1):
             rest = k[i, j] - sum(row[q] * rows[j][q] if j < i else row[q] ** 2 for q in range(j))
             row.append(m.sqrt(rest) if i == j else rest / rows[j][j])
         rows.append(row)
-    solved = []
+    solved = []  # type: ignore[var-annotated]
     for i in range(n):
         z = (y[i] - sum(rows[i][q] * solved[q] for q in range(i))) / rows[i][i]
         solved.append(z)

@@ -116,7 +116,7 @@ def test_values_are_those_of_kernels_without_tests() -> None:
     grads = gc.grad(gc.sum(y * y), [x, w])
     outputs = [y, *grads, gc.argsort(x, 1), gc.cumsum(x, 2), gc.softmax(gc.reshape(y, (8, 81)), 1)]
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(n.type.shape).astype(np.float32) for n in (x, w)]
+    arrays = [rng.standard_normal(n.type.shape).astype(np.float32) for n in (x, w)]  # type: ignore[union-attr]
     for threads in (1, 2):
         tested = _compile([x, w], outputs, threads=threads)(*arrays)
         with gc.config.override(check=[]):

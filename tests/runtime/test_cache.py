@@ -460,7 +460,7 @@ def test_a_source_that_does_not_compile_names_the_kernel(folder, empty_process):
 def test_a_large_folder_is_not_listed_at_every_store(tmp_path, monkeypatch):
     listings = []
     real = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listings.append(path) or real(path))
+    monkeypatch.setattr(os, "scandir", lambda path: listings.append(path) or real(path))  # type: ignore[func-returns-value]
     keys = [f"{number:064x}" for number in range(40)]
     for name in keys[:10]:
         store = Cache(tmp_path, 20_000)  # as another process would
@@ -512,9 +512,9 @@ class TestOtherUsers:
         for spoil in (
             lambda path: os.chown(path, 12345, 12345),
             lambda path: os.chmod(path, 0o666),
-            lambda path: (os.rename(path, tmp_path / "x"), os.symlink(tmp_path / "x", path)),
-            lambda path: (os.unlink(path), os.mkdir(path)),
-            lambda path: (os.rmdir(path), os.mkfifo(path)),
+            lambda path: (os.rename(path, tmp_path / "x"), os.symlink(tmp_path / "x", path)),  # type: ignore[func-returns-value]
+            lambda path: (os.unlink(path), os.mkdir(path)),  # type: ignore[func-returns-value]
+            lambda path: (os.rmdir(path), os.mkfifo(path)),  # type: ignore[func-returns-value]
         ):
             if not (tmp_path / (KEY + cache.SUFFIX)).is_dir():
                 store.write(KEY, b"code")

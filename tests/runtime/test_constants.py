@@ -60,7 +60,7 @@ def test_extents_and_factors_tell_kernels_apart() -> None:
 
 @pytest.mark.parametrize("dtype", [gc.float32, gc.float64, gc.float16])
 @pytest.mark.parametrize("level", ["O0", "O2"])
-def test_reads_at_many_offsets_with_many_factors(dtype: gc.DType, level: str) -> None:
+def test_reads_at_many_offsets_with_many_factors(dtype: gc.DType, level: str) -> None:  # type: ignore[name-defined]
     x = gc.input("x", (3, 40, 5), dtype)
     count = 40 if level == "O0" else 12
     results = [gc.tanh(x[:, k] * (k * 0.37)) for k in range(count)]
@@ -90,7 +90,7 @@ def _unrolled(steps: int) -> gc.Program:
     for k in range(1, steps):
         every.append(gc.tanh(x[:, k] @ w + every[-1] @ u))
     loss = gc.mean(gc.stack(every, 1) ** 2)
-    slopes = gc.grad(loss, [w, u])
+    slopes = gc.grad(loss, [w, u])  # type: ignore[arg-type]
     return gc.compile([x], loss, {p: p - 0.1 * g for p, g in zip((w, u), slopes)})
 
 

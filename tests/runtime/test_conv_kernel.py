@@ -117,7 +117,7 @@ def _check(kind: str, case: Any, dtype: str, **how: Any) -> None:
         if dtype == "f16":
             np.testing.assert_allclose(got, expected, rtol=2e-3, atol=1e-2)
         else:
-            assert (abs(got - expected) <= length * np.finfo(DTYPES[dtype]).eps * terms).all()
+            assert (abs(got - expected) <= length * np.finfo(DTYPES[dtype]).eps * terms).all()  # type: ignore[type-var]
     else:
         np.testing.assert_array_equal(got, expected.astype(DTYPES[dtype]))
 

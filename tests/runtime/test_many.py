@@ -51,7 +51,7 @@ def _program(
     update, entries = RULES[rule]
     rng = np.random.default_rng(0)
     factor = gc.input("factor", (), dtype)
-    slopes, updates, wanted, given = [], {}, {}, [np.asarray(0.5, dtype.numpy)]
+    slopes, updates, wanted, given = [], {}, {}, [np.asarray(0.5, dtype.numpy)]  # type: ignore[var-annotated]
     for k, shape in enumerate(shapes):
         values = [rng.random(shape).astype(dtype.numpy) for _ in range(2 + entries)]
         p = gc.parameter(f"p{k}", values[0])
@@ -178,10 +178,10 @@ def test_any_cut_of_the_range_gives_every_element_once(compiled: bool, parts: in
     weights = [gc.parameter(f"w{k}", np.zeros(s, np.float32)) for k, s in enumerate(shapes)]
     outputs = [w - 0.5 * g for w, g in zip(weights, slopes)]
     aliases = [(k, len(slopes) + k) for k in range(len(shapes))]
-    traced = gc.ir.Graph.of("g", [*slopes, *weights], outputs, aliases)
+    traced = gc.ir.Graph.of("g", [*slopes, *weights], outputs, aliases)  # type: ignore[attr-defined]
     graph = fuse(run_passes(traced, O1)[0])
     rng = np.random.default_rng(0)
-    arrays = [rng.integers(0, 50, node.type.shape).astype(np.float32) for node in graph.inputs]
+    arrays = [rng.integers(0, 50, node.type.shape).astype(np.float32) for node in graph.inputs]  # type: ignore[union-attr]
     results, _ = run_lowered(graph, arrays, compiled=compiled, parts=parts)
     for k, result in enumerate(results):
         np.testing.assert_array_equal(result, arrays[len(shapes) + k] - 0.5 * arrays[k])

@@ -96,7 +96,7 @@ def test_error_functions_of_float64() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_zeros_infinities_and_nan_are_numpys(dtype: type) -> None:
-    x = np.array(float_edges(dtype)).astype(dtype)
+    x = np.array(float_edges(dtype)).astype(dtype)  # type: ignore[var-annotated]
     for name, values in zip(TRUE, run([f"{name}(x[i])" for name in TRUE], x)):
         with np.errstate(all="ignore"):
             wanted = TRUE[name](x.astype(np.float64)).astype(dtype)
@@ -161,7 +161,7 @@ def test_rounding_and_remainders_are_exactly_numpys(dtype: type) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tests_of_floats_are_numpys(dtype: type) -> None:
     with np.errstate(all="ignore"):
-        x = np.array(float_edges(dtype)).astype(dtype)
+        x = np.array(float_edges(dtype)).astype(dtype)  # type: ignore[var-annotated]
     found = run([f"{name}(x[i])" for name in TESTS], x, results=["b1"] * len(TESTS))
     for name, values in zip(TESTS, found):
         np.testing.assert_array_equal(values, getattr(np, name)(x), name)

@@ -33,11 +33,11 @@ def _planted(monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> N
 def _compile(inputs: list[Node], outputs: object, **options: object) -> gc.Program:
     # Without 1: the verifier of lowered programs would find what is planted before it runs.
     with gc.config.override(check=["poison"]):
-        return gc.compile(inputs, outputs, **options)
+        return gc.compile(inputs, outputs, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", [gc.float16, gc.float32, gc.float64])
-def test_the_pattern_is_nan(dtype: gc.DType) -> None:
+def test_the_pattern_is_nan(dtype: gc.DType) -> None:  # type: ignore[name-defined]
     array = np.zeros(5, dtype.numpy)
     poison.fill(array)
     assert np.isnan(array).all()
@@ -114,7 +114,7 @@ def test_a_write_past_a_buffer_inside_a_loop_is_named(monkeypatch: pytest.Monkey
     value = np.zeros((4, 4), np.float32)
     np.testing.assert_array_equal(_compile([h], looped)(value), 1)
     program = _compile([h], looped)
-    call = program._executable.bind({})
+    call = program._executable.bind({})  # type: ignore[union-attr]
     inner = [zone for zone in call.red_zones.zones if "matmul" in zone.what]
     arena = np.empty(call.arena_nbytes, np.uint8)
     poison.fill(arena)
@@ -130,7 +130,7 @@ def test_red_zones_stand_where_no_buffer_ever_lies() -> None:
     for _ in range(6):
         y = gc.exp(y @ x)
     program = _compile([x], y)
-    call = program._executable.bind({})
+    call = program._executable.bind({})  # type: ignore[union-attr]
     program(np.zeros((30, 30), np.float32))
     assert call.red_zones.zones
     assert call.arena_nbytes < 3 * (3600 + 2 * poison.RED_ZONE + 64)
@@ -151,6 +151,6 @@ def test_without_the_setting_nothing_is_filled() -> None:
     x = gc.input("x", (6,))
     with gc.config.override(check=[]):
         program = gc.compile([x], x + 1)
-    assert not program._executable.is_poisoned
-    assert program._executable.bind({}).red_zones.zones == []
+    assert not program._executable.is_poisoned  # type: ignore[union-attr]
+    assert program._executable.bind({}).red_zones.zones == []  # type: ignore[union-attr]
     assert program(np.zeros(6, np.float32)).base is None

@@ -91,7 +91,7 @@ def test_bodies_of_loops_are_looked_at() -> None:
     (step,) = lower(graph)
     verify_lowering(graph, [step])
     child = next(a for a in step.args if getattr(a, "key", "") == "body")
-    fault = replace(child, steps=child.steps[1:])
+    fault = replace(child, steps=child.steps[1:])  # type: ignore[arg-type, union-attr]
     args = tuple(fault if a is child else a for a in step.args)
     with pytest.raises(InternalError, match="reads matmul, which no step before it writes"):
         verify_lowering(graph, [replace(step, args=args)])

@@ -38,7 +38,7 @@ def graphs(draw: st.DrawFn, dtype: str = "float32", symbolic: bool = False) -> G
     inputs = [gc.input(name, (rows, COLUMNS), getattr(gc, dtype)) for name in "xy"]
     values = list(inputs)
     for _ in range(draw(st.integers(1, 14))):
-        values.append(_grow(draw, values, integer))
+        values.append(_grow(draw, values, integer))  # type: ignore[arg-type]
     count = draw(st.integers(1, 3))
     outputs = [values[-1], *(_pick(draw, values) for _ in range(count - 1))]
     return Graph.of("random", inputs, outputs)  # type: ignore[arg-type]
@@ -48,26 +48,26 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
     choice = draw(st.integers(0, 7))
     x = _pick(draw, values)
     if choice == 0:
-        return getattr(gc, _pick(draw, list(INTEGER_UNARY if integer else UNARY)))(x)
+        return getattr(gc, _pick(draw, list(INTEGER_UNARY if integer else UNARY)))(x)  # type: ignore[call-overload]
     if choice == 1:
-        return x * draw(st.sampled_from([2, 3, -1])) + draw(st.sampled_from([0, 1, -2]))
+        return x * draw(st.sampled_from([2, 3, -1])) + draw(st.sampled_from([0, 1, -2]))  # type: ignore[operator]
     if choice == 2:
-        return x.T if x.ndim == 2 and x.shape[0] == x.shape[1] else gc.flip(x, axis=-1)
+        return x.T if x.ndim == 2 and x.shape[0] == x.shape[1] else gc.flip(x, axis=-1)  # type: ignore[attr-defined]
     if choice == 3:
         name = _pick(draw, list(REDUCE[:3] if integer else REDUCE))
-        total = getattr(gc, name)(x, axis=draw(st.sampled_from([0, 1, -1])), keepdims=True)
-        return gc.broadcast_to(gc.cast(total, x.dtype, overflow="wrap"), x.shape)
+        total = getattr(gc, name)(x, axis=draw(st.sampled_from([0, 1, -1])), keepdims=True)  # type: ignore[call-overload]
+        return gc.broadcast_to(gc.cast(total, x.dtype, overflow="wrap"), x.shape)  # type: ignore[attr-defined]
     if choice == 4:
-        return gc.where(x > _pick(draw, values), x, _pick(draw, values))
+        return gc.where(x > _pick(draw, values), x, _pick(draw, values))  # type: ignore[operator]
     if choice == 5:
         start = draw(st.integers(0, 2))
-        left, right = x[:, start:], x[:, :start]
+        left, right = x[:, start:], x[:, :start]  # type: ignore[index]
         return gc.concat([left, right], axis=1)
     if choice == 6:
         if integer:
-            return gc.cast(gc.cumsum(x, axis=1), x.dtype, overflow="wrap")
+            return gc.cast(gc.cumsum(x, axis=1), x.dtype, overflow="wrap")  # type: ignore[attr-defined]
         return x / (1.0 + gc.absolute(x))
-    return getattr(gc, _pick(draw, list(INTEGER_BINARY if integer else BINARY)))(
+    return getattr(gc, _pick(draw, list(INTEGER_BINARY if integer else BINARY)))(  # type: ignore[call-overload]
         x, _pick(draw, values)
     )
 
@@ -106,7 +106,7 @@ def _close(ours: np.ndarray, wanted: np.ndarray) -> None:
     assert ours.dtype == wanted.dtype and ours.shape == wanted.shape
     scale = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))
     tolerance = 64 * np.finfo(np.float32).eps
-    np.testing.assert_allclose(ours, wanted, rtol=256 * tolerance, atol=tolerance * scale)
+    np.testing.assert_allclose(ours, wanted, rtol=256 * tolerance, atol=tolerance * scale)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("level", LEVELS)

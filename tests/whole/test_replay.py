@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.replay.__main__ import ROOT, report, sources_of
+from replay.__main__ import ROOT, report, sources_of
 
 
 def test_only_changed_kernels_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,11 +111,11 @@ def test_mypy_knows_an_installed_graphc(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip"]
     subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", tmp_path, source], check=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     python = tmp_path / "env" / "bin" / "python"
-    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    ask: list[str | Path] = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
     (found,) = tmp_path.glob("graphc-*.whl")
     subprocess.run([*pip, "install", "-q", "--no-deps", "--target", site, found], check=True)
@@ -127,7 +127,7 @@ def test_mypy_knows_an_installed_graphc(tmp_path: Path) -> None:
     file = tmp_path / "user.py"
     file.write_text(USER + "\n".join(WRONG) + "\n")
     first = len(USER.split("\n"))
-    command = [sys.executable, "-m", "mypy", "--python-executable", python, file]
+    command: list[str | Path] = [sys.executable, "-m", "mypy", "--python-executable", python, file]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     told = dict[int, str]()
     for line in done.stdout.splitlines():

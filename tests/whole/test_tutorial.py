@@ -55,7 +55,7 @@ def _torch(monkeypatch: pytest.MonkeyPatch) -> Any:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             inner = self.kind(*args, **kwargs)
 
-            class Data(torch.utils.data.Dataset):
+            class Data(torch.utils.data.Dataset):  # type: ignore[name-defined]
                 def __len__(self) -> int:
                     return len(inner)
 
@@ -227,7 +227,7 @@ def test_compiled_models_end_at_the_eager_losses(name: str) -> None:
         y, loss_fn = [gc.tensor(drawn.randint(0, 10, 16)) for _ in x], gc.nn.CrossEntropyLoss()
     else:
         y = [gc.tensor(drawn.rand(16, 1).round().astype(np.float32)) for _ in x]
-        loss_fn = gc.nn.BCELoss()
+        loss_fn = gc.nn.BCELoss()  # type: ignore[assignment]
     ends = []
     for compiled in (False, True):
         gc.manual_seed(0)
