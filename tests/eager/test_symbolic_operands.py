@@ -67,17 +67,17 @@ X = gc.input("x", (4,), gc.float32)
 I = gc.input("i", (2,), gc.int64)  # noqa: E741
 ONES = gc.ones(4)
 CALLS: dict[str, tuple[Callable[[], Any], np.ndarray]] = {
-    "matmul": (lambda: gc.full((4,), 2.0) @ X, np.float32(12)),
-    "power": (lambda: gc.full((4,), 2.0) ** X, np.float32([1, 2, 4, 8])),
-    "method": (lambda: ONES.add(X), np.float32([1, 2, 3, 4])),
-    "keyword": (lambda: gc.maximum(ONES, other=X), np.float32([1, 1, 2, 3])),
-    "list": (lambda: gc.cat([ONES, X]), np.float32([1, 1, 1, 1, 0, 1, 2, 3])),
-    "index_add": (lambda: gc.index_add(gc.zeros(4), 0, I, X[:2]), np.float32([0, 0, 0, 1])),
-    "index_add of a node": (
-        lambda: gc.index_add(X, 0, gc.tensor([0, 0]), gc.ones(2)),
-        np.float32([2, 1, 2, 3]),
+    "matmul": (lambda: gc.full((4,), 2.0) @ X, np.float32(12)),  # type: ignore[dict-item]
+    "power": (lambda: gc.full((4,), 2.0) ** X, np.float32([1, 2, 4, 8])),  # type: ignore[arg-type, dict-item]
+    "method": (lambda: ONES.add(X), np.float32([1, 2, 3, 4])),  # type: ignore[arg-type, dict-item]
+    "keyword": (lambda: gc.maximum(ONES, other=X), np.float32([1, 1, 2, 3])),  # type: ignore[arg-type, call-overload, dict-item]
+    "list": (lambda: gc.cat([ONES, X]), np.float32([1, 1, 1, 1, 0, 1, 2, 3])),  # type: ignore[arg-type, dict-item]
+    "index_add": (lambda: gc.index_add(gc.zeros(4), 0, I, X[:2]), np.float32([0, 0, 0, 1])),  # type: ignore[arg-type, call-overload, dict-item]
+    "index_add of a node": (  # type: ignore[dict-item]
+        lambda: gc.index_add(X, 0, gc.tensor([0, 0]), gc.ones(2)),  # type: ignore[call-overload]
+        np.float32([2, 1, 2, 3]),  # type: ignore[arg-type]
     ),
-    "the graph's index_add": (lambda: gc.index_add(X, I, X[:2]), np.float32([0, 1, 2, 4])),
+    "the graph's index_add": (lambda: gc.index_add(X, I, X[:2]), np.float32([0, 1, 2, 4])),  # type: ignore[arg-type, dict-item]
 }
 
 
@@ -93,14 +93,14 @@ def test_an_eager_tensor_is_a_constant_of_the_graph(name: str) -> None:
 
 def test_what_a_symbolic_tensor_has_not_is_said() -> None:
     for ask, text in (
-        (lambda: X.numpy(), "is a symbolic tensor and has no value"),
-        (lambda: X.unsqueeze(0), "is a symbolic tensor and has no 'unsqueeze'"),
+        (lambda: X.numpy(), "is a symbolic tensor and has no value"),  # type: ignore[attr-defined]
+        (lambda: X.unsqueeze(0), "is a symbolic tensor and has no 'unsqueeze'"),  # type: ignore[attr-defined]
         (lambda: float(X), "a symbolic tensor, which has no value"),
         (lambda: gc.linspace(X[0], 1, 3), "a symbolic tensor, which has no value"),
-        (lambda: gc.allclose(X, ONES), "is a symbolic tensor and has no value"),
+        (lambda: gc.allclose(X, ONES), "is a symbolic tensor and has no value"),  # type: ignore[arg-type]
     ):
         with pytest.raises(gc.errors.ArgumentError, match=text):
             ask()
     assert not hasattr(X, "unsqueeze") and not hasattr(ONES, "no_such_thing")
     with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'no_such_thing'"):
-        ONES.no_such_thing  # noqa: B018
+        ONES.no_such_thing  # type: ignore[attr-defined]  # noqa: B018

@@ -86,7 +86,7 @@ def expected(
     found = []
     for place, (name, node) in enumerate(zip(names, built.graph.outputs, strict=True)):
         others = [each[place] for each in moved]
-        found.append(_bounded(meant[name], exact[place], others, node.type.dtype))
+        found.append(_bounded(meant[name], exact[place], others, node.type.dtype))  # type: ignore[union-attr]
         if text := found[-1].off(exact[place]):
             slack = _fine(built, given, sizes, place, exact[place])
             if text := Expected(meant[name], slack).off(exact[place]):
@@ -240,7 +240,7 @@ def _called(
     given = [_laid(arrays[n.name], recipe.layout) for n in inputs]
     out = None
     if recipe.into:
-        out = [_garbage(e.value, o.type.dtype) for e, o in zip(wanted, built.outputs)]
+        out = [_garbage(e.value, o.type.dtype) for e, o in zip(wanted, built.outputs)]  # type: ignore[union-attr]
     found = list(program(*given, out=out))
     if any(not np.array_equal(a, arrays[n.name], equal_nan=a.dtype.kind == "f")
            for a, n in zip(given, inputs)):  # fmt: skip

@@ -121,7 +121,7 @@ class Growing:
         for sizes in self.sizes:
             concrete = tuple(sizes.get(d, d) if isinstance(d, str) else d for d in shape)
             again = state and values
-            values.append(values[0] if again else self._values(concrete, dtype, low, high))
+            values.append(values[0] if again else self._values(concrete, dtype, low, high))  # type: ignore[arg-type]
         given = Input(dtype, tuple(shape), values[0], state, tuple(values[1:]))
         self.inputs[name] = given
         self.nodes[name] = recipes.placeholder(name, given)
@@ -263,7 +263,7 @@ class Growing:
         for name, given in self.inputs.items():
             if given.state:
                 fitting = self.names(
-                    lambda k, type_=self.nodes[name].type: self.nodes[k].type == type_
+                    lambda k, type_=self.nodes[name].type: self.nodes[k].type == type_  # type: ignore[misc]
                 )
                 updates[name] = rng.choice([k for k in fitting if k != name] or fitting)
         found = Recipe(

@@ -104,14 +104,14 @@ def _scan(node: Node, operands: list[np.ndarray], run: Any, length: int) -> list
     for t in reversed(range(length)) if node.attr("reverse") else range(length):
         found = run("body", [*state, *(x[t] for x in slices), *fixed])
         state, rows[t] = found[:count], found[count:]
-    stacked = [[rows[t][k] for t in range(length)] for k in range(len(node.type.items) - count)]
+    stacked = [[rows[t][k] for t in range(length)] for k in range(len(node.type.items) - count)]  # type: ignore[union-attr]
     return [*state, *(np.array(each) for each in stacked)]
 
 
 def _shaped(node: Node, memory: dict[Any, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
-    shape = tuple(evaluate(d, sizes) for d in node.type.shape)
+    shape = tuple(evaluate(d, sizes) for d in node.type.shape)  # type: ignore[union-attr]
     named = value_of(node)
-    flat = memory.get((named.node, named.index), np.zeros(0, node.type.dtype.numpy))
+    flat = memory.get((named.node, named.index), np.zeros(0, node.type.dtype.numpy))  # type: ignore[union-attr]
     return flat[: int(np.prod(shape))].reshape(shape)
 
 

@@ -83,7 +83,7 @@ def _all_results(kind: str, spec: ConvSpec, names: str, held: Any) -> Any:
     """By the kernels and the reference of every dtype; the numbers are small and whole."""
     shape = held[names[2]].shape
     how = {"stride": spec.stride, "padding": spec.padding, "dilation": spec.dilation}
-    how |= {"conv_input": {"shape": spec.image}, "conv_weight": {"kernel": spec.kernel}}.get(
+    how |= {"conv_input": {"shape": spec.image}, "conv_weight": {"kernel": spec.kernel}}.get(  # type: ignore[call-overload]
         kind, {}
     )
     for name, dtype in DTYPES.items():

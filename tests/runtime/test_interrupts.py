@@ -40,8 +40,8 @@ class Counter:
     def forget(self) -> None:
         """Make the next call a first one: sizes bound, an arena and a frame made."""
         for program in (self.step, self.read):
-            program._executable._calls.clear()  # type: ignore[union-attr]
-            program._executable._slots.clear()  # type: ignore[union-attr]
+            program._executable._calls.clear()  # type: ignore[attr-defined]
+            program._executable._slots.clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_an_interrupt_before_any_instruction_leaves_nobody_waiting(
     line._sweep()
     assert not line._line and not line._waiting and not line._inner
     # Those whose call was interrupted were dropped; no two calls share one.
-    slots = counter.step._executable._slots  # type: ignore[union-attr]
+    slots = counter.step._executable._slots  # type: ignore[attr-defined]
     assert len(set(map(id, slots))) == len(slots)
 
 

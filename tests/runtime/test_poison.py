@@ -114,7 +114,7 @@ def test_a_write_past_a_buffer_inside_a_loop_is_named(monkeypatch: pytest.Monkey
     value = np.zeros((4, 4), np.float32)
     np.testing.assert_array_equal(_compile([h], looped)(value), 1)
     program = _compile([h], looped)
-    call = program._executable.bind({})  # type: ignore[union-attr]
+    call = program._executable.bind({})
     inner = [zone for zone in call.red_zones.zones if "matmul" in zone.what]
     arena = np.empty(call.arena_nbytes, np.uint8)
     poison.fill(arena)
@@ -130,7 +130,7 @@ def test_red_zones_stand_where_no_buffer_ever_lies() -> None:
     for _ in range(6):
         y = gc.exp(y @ x)
     program = _compile([x], y)
-    call = program._executable.bind({})  # type: ignore[union-attr]
+    call = program._executable.bind({})
     program(np.zeros((30, 30), np.float32))
     assert call.red_zones.zones
     assert call.arena_nbytes < 3 * (3600 + 2 * poison.RED_ZONE + 64)
@@ -151,6 +151,6 @@ def test_without_the_setting_nothing_is_filled() -> None:
     x = gc.input("x", (6,))
     with gc.config.override(check=[]):
         program = gc.compile([x], x + 1)
-    assert not program._executable.is_poisoned  # type: ignore[union-attr]
-    assert program._executable.bind({}).red_zones.zones == []  # type: ignore[union-attr]
+    assert not program._executable.is_poisoned
+    assert program._executable.bind({}).red_zones.zones == []
     assert program(np.zeros(6, np.float32)).base is None
