@@ -134,7 +134,7 @@ def _may_be_short(loop: Loop) -> bool:
 def _copied(loop: Loop) -> Loop:
     """A loop without loops whose steps stay as they are."""
     body = Block(loop.body.parent)
-    body.items = [replace(item) for item in loop.body.items]  # type: ignore[type-var]
+    body.items = [replace(item) for item in loop.body.items]
     return Loop(loop.symbol, loop.extent, body)
 
 

@@ -92,10 +92,10 @@ def _change(node: ast.AST, tree: ast.Module, number: int) -> str | None:
             node.value = (value + 1, value - 1, 2 * value + 3)[number]
             return f"{value} becomes {node.value}"
         case ast.BinOp(_, operator, _) if number == 0 and type(operator) in OTHER:
-            node.op = OTHER[type(operator)]()
+            node.op = OTHER[type(operator)]()  # type: ignore[assignment]
             return f"{type(operator).__name__} becomes {type(node.op).__name__}"
         case ast.Compare(_, [operator], _) if number == 0 and type(operator) in OTHER:
-            node.ops = [OTHER[type(operator)]()]
+            node.ops = [OTHER[type(operator)]()]  # type: ignore[list-item]
             return f"{type(operator).__name__} becomes {type(node.ops[0]).__name__}"
         case ast.Compare() if number == 1:
             return _replaced(tree, node, ast.Constant(True), "a guard is dropped")

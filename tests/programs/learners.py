@@ -1,5 +1,7 @@
 """Learners: machines of energies, experts and graphs, and losses that sort or count."""
 
+from typing import Any
+
 import numpy as np
 
 from .corpus import bits, integers, normal, positive, program
@@ -9,7 +11,7 @@ def _free_energy(m, v, w, seen, hidden):
     return -m.sum(m.softplus(v @ w + hidden), axis=1) - v @ seen
 
 
-_MACHINE = {"w": normal("d k"), "seen": normal("d"), "hidden": normal("k")}
+_MACHINE: dict[str, Any] = {"w": normal("d k"), "seen": normal("d"), "hidden": normal("k")}
 
 
 @program(v=bits("n d"), **_MACHINE, u=positive("n k", 0.0, 1.0), z=positive("n d", 0.0, 1.0))

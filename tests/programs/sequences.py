@@ -83,9 +83,10 @@ def delta_rule_memory_by_scan(m, x, keys, bias):
     return memory, recalled, m.max(recalled, axis=0)
 
 
-@program(sizes={"s": 5}, large={"s": 13}, symbolic="b", **{
-    name: normal("b h s d") for name in ("q", "k", "v")
-}, table=normal("s d"))  # fmt: skip
+@program(
+    sizes={"s": 5}, large={"s": 13}, symbolic="b",
+    q=normal("b h s d"), k=normal("b h s d"), v=normal("b h s d"), table=normal("s d"),
+)  # fmt: skip
 def relative_positions_by_skewing(m, q, k, v, table):
     batch, steps, width = q.shape[0], table.shape[0], table.shape[1]
     heads = q.shape[1]

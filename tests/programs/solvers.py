@@ -1,5 +1,7 @@
 """Solvers: linear systems and fixed points by hand, and equations stepped in time."""
 
+from typing import Any
+
 from .corpus import bits, normal, positive, program
 
 
@@ -47,12 +49,14 @@ def gaussian_process_by_cholesky(m, x, y, scale, at):
         gaps = (m.expand_dims(a, 1) - m.expand_dims(b, 0)) / scale
         return m.exp(-0.5 * m.sum(gaps**2, axis=2))
 
-    gram, lower = kernel(x, x) + 0.1 * m.eye(4, x), {}
+    gram = kernel(x, x) + 0.1 * m.eye(4, x)
+    lower: dict[tuple[int, int], Any] = {}
     for i in range(4):
         for j in range(i + 1):
             rest = gram[i, j] - sum(lower[i, k] * lower[j, k] for k in range(j))
             lower[i, j] = m.sqrt(rest) if i == j else rest / lower[j, j]
-    half, solved = [], [None] * 4
+    half: list[Any] = []
+    solved: list[Any] = [None] * 4
     for i in range(4):
         half.append((y[i] - sum(lower[i, k] * half[k] for k in range(i))) / lower[i, i])
     for i in reversed(range(4)):

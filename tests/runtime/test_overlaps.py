@@ -19,7 +19,9 @@ def _executable() -> Executable:
     for _ in range(4):
         y = gc.softmax(y @ w, 1) + x
     program = gc.compile([x, w], y)
-    return program._executable
+    executable = program._executable
+    assert isinstance(executable, Executable)
+    return executable
 
 
 SIZES = {"n": 40}

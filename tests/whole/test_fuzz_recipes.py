@@ -162,7 +162,7 @@ def _some_of_every_kind() -> Iterator[Recipe]:
     yield from (generate(seed) for seed in range(150))
     yield from (pairs.paired((rule, "sum_rows", True)) for rule in pairs.RULES)
     cases = [c for c in elements.elements() if c[2:] == (True, "plain")]
-    first = {(name, dtype[:2]): (name, dtype, *rest) for name, dtype, *rest in reversed(cases)}
+    first = {(case[0], case[1][:2]): case for case in reversed(cases)}
     yield from (elements.element(case) for case in first.values())
 
 
