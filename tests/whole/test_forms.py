@@ -57,10 +57,12 @@ def _silent_layers(step: int, both: bool) -> list[object]:
     return found["silent"]
 
 
+@pytest.mark.parity
 def test_some_layers_give_what_pytorchs_give() -> None:
     assert not (silent := _silent_layers(29, False)), silent[:20]
 
 
+@pytest.mark.parity
 @pytest.mark.slow
 def test_no_layer_differs_silently_from_pytorchs() -> None:
     assert not (silent := _silent_layers(1, False)), silent[:20]

@@ -64,7 +64,9 @@ def call_symbolic(
     """
     own, torch = _parameters(symbolic), _parameters(form)
     renamed = {_renamed(key, value, own, torch): value for key, value in kwargs.items()}
-    if own != torch and (_names_an_axis(args, own, torch) or not _fits(symbolic, args, renamed)):
+    # A form made of the graph's function shows its names, and takes PyTorch's as well.
+    differ = own != torch or getattr(form, "__wrapped__", None) is symbolic
+    if differ and (_names_an_axis(args, own, torch) or not _fits(symbolic, args, renamed)):
         return form(*args, **kwargs)
     return symbolic(*args, **renamed)
 
