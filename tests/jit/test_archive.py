@@ -631,6 +631,24 @@ def test_every_attribute_of_every_op_is_known() -> None:
         assert named <= set(archive_checks.ATTRIBUTES), op.name
 
 
+def test_the_greatest_of_none_is_an_error_after_loading(tmp_path: Path) -> None:
+    x = gc.input("x", (gc.dim("n"), gc.dim("m")))
+    gc.jit.save(gc.compile([x], [gc.max(x), gc.argmin(x, 1)]), tmp_path / "a")
+    loaded = gc.jit.load(tmp_path / "a")
+    greatest, least = loaded(np.array([[1, 3], [5, 4]], np.float32))
+    assert (greatest.tolist(), least.tolist()) == (5.0, [0, 1])
+    for shape, message in (((0, 2), "max: axis 0 is empty"), ((2, 0), "axis 1 is empty")):
+        with pytest.raises(ShapeError, match=message):
+            loaded(np.zeros(shape, np.float32))
+    members = mutations.contents((tmp_path / "a").read_bytes())
+    name = "programs/0/graph.txt"
+    members[name] = members[name].replace(b"'max'", b"'no function'")
+    assert b"no function" in members[name]
+    (tmp_path / "b").write_bytes(mutations.sealed(members))
+    with pytest.raises(ArchiveError, match="function='no function' is not what the op takes"):
+        gc.jit.load(tmp_path / "b")
+
+
 def test_states_must_be_of_their_types(tmp_path: Path) -> None:
     gc.jit.save(small(), tmp_path / "a")
     data = (tmp_path / "a").read_bytes()

@@ -21,6 +21,7 @@ from graphc.core import dims
 from graphc.core.dims import Dim, Size
 from graphc.core.dtypes import DType
 from graphc.core.ir import Graph, Kind, Node, Op, all_nodes, is_item, tensor_type
+from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.errors import ArchiveError
 from graphc.ops.arrays.movement import SLICE
@@ -61,6 +62,10 @@ def _is_graph(value: Any) -> bool:
     return isinstance(value, Graph)
 
 
+def _is_function(value: Any) -> bool:
+    return isinstance(value, str) and value in FUNCTIONS
+
+
 def _is_positive(value: Any) -> bool:
     return _is_int(value, 1)
 
@@ -80,6 +85,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "dilation": _all(_is_positive),
     "dtype": lambda v: isinstance(v, DType),
     "false": _is_graph,
+    "function": _is_function,
     "groups": _is_positive,
     "high": _all(_is_size),
     "index": lambda v: _is_int(v, 0, _MANY),
@@ -91,6 +97,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "max_steps": lambda v: v is None or _is_int(v),
     "overflow": lambda v: v in ("error", "wrap"),
     "padding": _all(_is_int),
+    "reduced": _is_axis,
     "reverse": _is_bool,
     "sequences": lambda v: _is_int(v, 0, _MANY),
     "shape": _all(_is_size),

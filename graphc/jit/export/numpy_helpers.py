@@ -167,10 +167,10 @@ def divisor(y):
     return y
 
 
-def nonempty(y, n, function, axis):
-    """y, a reduction of an axis of n elements, which must not be 0."""
+def nonempty(y, n, function, reduced):
+    """y, of which an axis of n elements was reduced; n must not be 0."""
     if not np.all(n):
-        raise ValueError(f"{function}: axis {axis} is empty")
+        raise ValueError(f"{function}: axis {reduced} is empty")
     return y
 
 

@@ -41,7 +41,7 @@ CALLS = {
     "conv_weight": ("kernel", "stride", "padding", "dilation", "groups"),
     "index_add": ("axis",),
     "index_update": ("axis",),
-    "nonempty": ("function", "axis"),
+    "nonempty": ("function", "reduced"),
     "pad": ("low", "high", "interior", "value"),
     "philox": ("lane",),
     "recurrence": ("axis", "reverse"),

@@ -1,6 +1,6 @@
 """`nonempty`: a reduction's result, an error where an axis that it reduced turns out to be empty.
 
-    nonempty(y, n; function="max", axis=0)      y; n is the axis' size beside each element
+    nonempty(y, n; function="max", reduced=0)   y; n is the size of axis 0 beside each element
 
 The greatest element of none is no number. What softmax subtracts may be anything there, so its own
 maximum does without.
@@ -22,28 +22,28 @@ from graphc.ops.declare import elementwise_op
 from graphc.ops.source import never_zero
 
 
-def _failure(function: str, axis: int) -> ShapeError:
+def _failure(function: str, reduced: int) -> ShapeError:
     return ShapeError(
-        f"{function}: axis {axis} is empty",
+        f"{function}: axis {reduced} is empty",
         hint="give it an element; dim(name, min=1) refuses such calls by name",
     )
 
 
-def _infer(y: TensorType, n: TensorType, *, function: str, axis: int) -> TensorType:
+def _infer(y: TensorType, n: TensorType, *, function: str, reduced: int) -> TensorType:
     if n != TensorType(dtypes.int64, y.shape):
         raise ShapeError(f"nonempty: {n} beside {y}")
     return y
 
 
-def _numpy(y: np.ndarray, n: np.ndarray, *, function: str, axis: int) -> np.ndarray:
+def _numpy(y: np.ndarray, n: np.ndarray, *, function: str, reduced: int) -> np.ndarray:
     if not n.all():
-        raise _failure(function, axis)
+        raise _failure(function, reduced)
     return y
 
 
 def _case(shape: tuple[int, ...], dtype: str) -> Sample:
     operands = ((shape, dtype, "real"), (shape, "int64", "nonzero"))
-    return Sample(operands, {"function": "max", "axis": 0})
+    return Sample(operands, {"function": "max", "reduced": 0})
 
 
 NONEMPTY = elementwise_op(
@@ -51,9 +51,9 @@ NONEMPTY = elementwise_op(
     numpy=_numpy,
     scalar=Scalar(
         "{0}",
-        check=lambda y, n, *, function, axis: "{1} == 0",
+        check=lambda y, n, *, function, reduced: "{1} == 0",
         value="",
-        failure=lambda node, value: _failure(node.attr("function"), node.attr("axis")),
+        failure=lambda node, value: _failure(node.attr("function"), node.attr("reduced")),
     ),
     vjp=lambda node, ct: (ct, None),
     checked=lambda node: not never_zero(node.inputs[1]),
@@ -74,5 +74,5 @@ def nonempty(y: Any, function: str, sizes: dict[int, Size]) -> Any:
     for axis, size in sizes.items():
         if not dims.at_least(size, 1):
             n = FUNCTIONS["broadcast_to"](FUNCTIONS["size"](size), y.type.shape)
-            y = NONEMPTY(y, n, function=function, axis=axis)
+            y = NONEMPTY(y, n, function=function, reduced=axis)
     return y
