@@ -67,9 +67,11 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
         if integer:
             return gc.cast(gc.cumsum(x, axis=1), x.dtype, overflow="wrap")  # type: ignore[attr-defined]
         return x / (1.0 + gc.absolute(x))
-    return getattr(gc, _pick(draw, list(INTEGER_BINARY if integer else BINARY)))(  # type: ignore[call-overload]
-        x, _pick(draw, values)
-    )
+    name = _pick(draw, list(INTEGER_BINARY if integer else BINARY))
+    y = _pick(draw, values)
+    if name == "floor_divide":
+        y = gc.where(y != 0, y, 1)  # an integer divided by 0 is an error
+    return getattr(gc, name)(x, y)  # type: ignore[call-overload]
 
 
 def _arrays(dtype: str, seed: int, rows: int = ROWS) -> list[np.ndarray]:

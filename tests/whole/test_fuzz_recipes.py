@@ -161,6 +161,7 @@ def test_recipes_are_the_same_every_time() -> None:
 def _some_of_every_kind() -> Iterator[Recipe]:
     yield from (generate(seed) for seed in range(150))
     yield from (pairs.paired((rule, "sum_rows", True)) for rule in pairs.RULES)
+    yield pairs.paired(("cut", "min_rows", True))  # of n - 1 rows, perhaps none
     cases = [c for c in elements.elements() if c[2:] == (True, "plain")]
     first = {(case[0], case[1][:2]): case for case in reversed(cases)}
     yield from (elements.element(case) for case in first.values())
