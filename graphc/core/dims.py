@@ -192,7 +192,7 @@ def _undivided(terms: dict[Monomial, int]) -> Size:
         for atom in monomial:
             if not isinstance(atom, Call) or atom.function != "//" or not isinstance(atom.y, int):
                 continue
-            if coefficient % atom.y == 0 and _multiple(atom.x) % atom.y == 0:
+            if coefficient % atom.y == 0 and multiple(atom.x) % atom.y == 0:
                 others = list(monomial)
                 others.remove(atom)
                 term = _make({tuple(others): coefficient // atom.y})
@@ -220,7 +220,7 @@ def _divide(x: Size, y: Size) -> tuple[Any, Any]:
     if isinstance(y, int) and () in rest:
         _carry(whole, rest, y)
     fixed = isinstance(y, int)
-    parts = {m: c for m, c in rest.items() if fixed and _multiple(_make({m: c})) % y == 0}
+    parts = {m: c for m, c in rest.items() if fixed and multiple(_make({m: c})) % y == 0}
     if parts and len(parts) < len(rest):
         left, tail = _divide(_make({m: c for m, c in rest.items() if m not in parts}), y)
         return _make(whole) + _divide(_make(parts), y)[0] + left, tail
@@ -229,7 +229,7 @@ def _divide(x: Size, y: Size) -> tuple[Any, Any]:
         return quotient, remainder
     if isinstance(remainder, int):
         remainder, quotient = x, 0
-    exact = isinstance(y, int) and _multiple(remainder) % y == 0
+    exact = isinstance(y, int) and multiple(remainder) % y == 0
     factor = math.gcd(*_terms(remainder).values(), *_terms(y).values())
     upper, lower = _scale(remainder, factor), _scale(y, factor)
     tail = 0 if exact else Dim({(Call("%", upper, lower),): factor})
@@ -287,14 +287,11 @@ def minimum(x: Size, y: Size) -> Size:
 
 def product(sizes: Iterable[Size]) -> Size:
     """The product of sizes; 1 for none."""
-    total: Size = 1
-    for size in sizes:
-        total = total * size
-    return total
+    return math.prod(sizes)
 
 
-def _multiple(x: Size) -> int:
-    """A number that divides every value of x."""
+def multiple(x: Size) -> int:
+    """The largest number known to divide every value of x (0 when x is 0)."""
     found = 0
     for monomial, coefficient in _terms(x).items():
         factor = coefficient
@@ -302,11 +299,6 @@ def _multiple(x: Size) -> int:
             factor *= atom.multiple_of if isinstance(atom, Symbol) else 1
         found = math.gcd(found, factor)
     return found
-
-
-def multiple(x: Size) -> int:
-    """The largest number known to divide every value of x (0 when x is 0)."""
-    return abs(x) if isinstance(x, int) else _multiple(x)
 
 
 def at_least(x: Size, bound: int) -> bool:

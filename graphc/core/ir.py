@@ -7,8 +7,6 @@ broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `c
 
     x: f32[n, 64]                        input
     v0: f32[n] = sum(x, axes=(1,))       node: op, inputs, attributes, type, origin
-
-Not here: the ops (`ops/`), operators on nodes (`operators`), text, checks.
 """
 
 from __future__ import annotations

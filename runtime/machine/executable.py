@@ -29,17 +29,7 @@ from graphc.ops.source import Bound, Parameter
 from graphc.runtime.base import bounds, poison
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.arena import ALIGNMENT, DATA, aligned, allocate, word_at
-from graphc.runtime.base.homes import (
-    COPY,
-    COPY_GRAIN,
-    Copy,
-    External,
-    Held,
-    Home,
-    Key,
-    Planned,
-    Staged,
-)
+from graphc.runtime.base.homes import Copy, External, Held, Home, Key, Planned, Staged
 from graphc.runtime.base.kernel import Kernel, sources
 from graphc.runtime.base.step import (
     Child,
@@ -68,7 +58,6 @@ class Executable:
         graph: the final graph; outputs that are not aliases are the results.
         steps: its lowering, in the graph's order.
         threads: most threads that share a call; None for the setting.
-
         numbers: the sites of the program that this one is nested in.
 
     Attributes:
@@ -134,12 +123,14 @@ class Executable:
         """Give every step its words in the args table, load the kernels, make the step table."""
         rows: list[tuple[Kernel, int, int, int, bool, bool]] = []
         for number, step in enumerate(self.launches):
-            kernel = bounds.checked(COPY if isinstance(step, Copy) else step.kernel, self.checks)
+            kernel = bounds.checked(
+                places.COPY if isinstance(step, Copy) else step.kernel, self.checks
+            )
             if "bounds" in kernel.checks:
                 self._bounds_words(step)
             first, nested = self._nwords, len(self.children)
             if isinstance(step, Copy):
-                grain, extent = COPY_GRAIN, places.nbytes(step.node, step.index)
+                grain, extent = places.COPY_GRAIN, places.nbytes(step.node, step.index)
                 self._home_word(step.source)
                 self._home_word(step.target)
             else:
@@ -312,8 +303,8 @@ class Executable:
         for number, step in enumerate(self.launches):
             is_copy = isinstance(step, Copy)
             extent = places.nbytes(step.node, step.index) if isinstance(step, Copy) else step.extent
-            name = COPY.name if is_copy else step.kernel.name  # type: ignore[union-attr]
-            grain = COPY_GRAIN if is_copy else step.grain  # type: ignore[union-attr]
+            name = places.COPY.name if is_copy else step.kernel.name  # type: ignore[union-attr]
+            grain = places.COPY_GRAIN if is_copy else step.grain  # type: ignore[union-attr]
             commit = number >= self.homes.commits_from
             found.append((name, evaluate(extent, sizes), grain, commit))
         return found
