@@ -29,3 +29,9 @@ print("errors", np.abs(values - (2 * points / (1 + np.abs(2 * points)) + 1)).max
 
 # One kernel, with the expression above inside it.
 print(next(iter(program.kernels.values())))
+
+# It is a function of eager tensors too, recorded for backward, and compiled under jit.
+t = gc.tensor([-1.0, 0.5, 3.0], requires_grad=True)
+softsign(t * 2.0).sum().backward()
+print("eagerly", softsign(t), "with the gradient", t.grad)
+print("compiled", gc.jit.compile(lambda t: softsign(t) + 1.0)(t))

@@ -320,7 +320,8 @@ class _Reader:
         call = statement.value
         op = OPS.get(_name(call.func))
         if op is None or op.name in PLACEHOLDERS:
-            raise _fault(statement, f"{_name(call.func)!r} is not an op of graphc")
+            what = f"{_name(call.func)!r} is not an op of graphc"
+            raise _fault(statement, f"{what}; if it is yours, import what declares it first")
         operands = [self._node(argument) for argument in call.args]
         attrs = {k.arg or "": self._value(k.value) for k in call.keywords}
         try:

@@ -43,6 +43,7 @@ from graphc.eager.functions.inplace import in_place
 from graphc.eager.methods import hooks, interchange, methods
 from graphc.eager.methods.printing import tensor_text
 from graphc.errors import ArgumentError, ShapeError
+from graphc.ops import declare
 
 # These declare eager functions when they are imported.
 DECLARING = (
@@ -161,6 +162,27 @@ def _attach() -> None:
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
     for name, function in (("getitem", indexing.getitem), ("setitem", indexing.setitem)):
         setattr(Tensor, f"__{name}__", function)
+
+
+def _declared(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The face of a function that is declared when this one stands: an op of a user's.
+
+    It becomes a method, and one that changes its tensor, where no such method is there before.
+    """
+    EAGER[name] = eager_form(name, function)
+    FACE[name] = face(name)
+    if getattr(Tensor, name, None) is None or name in _OWN:
+        _method(name, EAGER[name])
+        _OWN.add(name)
+    if hasattr(function, "op") and (not hasattr(Tensor, f"{name}_") or f"{name}_" in _OWN):
+        setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
+        _OWN.add(f"{name}_")
+    return FACE[name]
+
+
+# Methods that ops of users brought.
+_OWN: set[str] = set()
+declare.faces = _declared
 
 
 def _method(name: str, function: Callable[..., Any]) -> None:

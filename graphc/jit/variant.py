@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core import dims, trees
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import Node, caller, toposort
+from graphc.core.operators import Operators
 from graphc.core.types import TensorType
 from graphc.eager.engine.invoke import run_call
 from graphc.eager.engine.mode import state
@@ -47,6 +48,24 @@ class LostGradient(Tensor):
         return "<gradient used inside a compiled step; compile with keep_grads=True to keep it>"
 
 
+def _concrete(value: Any) -> Any:
+    """A result that is no tensor, as it is.
+
+    Raises:
+        TraceError: it is a symbolic tensor, which means nothing outside the graph it belongs to.
+    """
+    if not isinstance(value, Operators):
+        return value
+    described = [value.describe()] if isinstance(value, Node) else []
+    raise TraceError(
+        "a traced function returns a symbolic tensor",
+        described,
+        where=caller(),
+        hint="inside it compute with the tensors it is given; gc.input and gc.parameter belong to "
+        "graphs that gc.compile makes",
+    )
+
+
 class Plan:
     """A recorded run as a graph: inputs, outputs, updates, and how to put results together."""
 
@@ -61,7 +80,7 @@ class Plan:
         untouched = {id(t.array): t for t in trace.touched.values() if t.current is t.node}
         for leaf in leaves:
             if not isinstance(leaf, Tensor):
-                self.places.append(("value", leaf))
+                self.places.append(("value", _concrete(leaf)))
                 continue
             if leaf._node is None and (
                 id(leaf._array) in untouched or id(leaf._array) in trace.touched

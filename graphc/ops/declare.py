@@ -87,10 +87,24 @@ def _is_anew(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
     return before.get("__name__") == now.get("__name__") != "__main__"
 
 
+# What makes of a public function one that takes eager tensors too; the eager face sets it.
+faces: Callable[[str, Callable[..., Any]], Callable[..., Any]] | None = None
+
+
 def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
-    """Make `function` part of the public surface, under its own name or `name`."""
-    FUNCTIONS[name or function.__name__.rstrip("_")] = function
-    return function
+    """Make `function` part of the public surface, under its own name or `name`.
+
+    Args:
+        function: of symbolic tensors first, then settings.
+        name: by which users know it.
+
+    Returns:
+        The function; one that takes eager tensors too, where the eager face is there already, as
+        it is for whoever declares an op outside this package.
+    """
+    name = name or function.__name__.rstrip("_")
+    FUNCTIONS[name] = function
+    return function if faces is None else faces(name, function)
 
 
 def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
