@@ -23,6 +23,7 @@ from graphc.core.dims import Dim, Size
 from graphc.runtime.checks.conditions import ANYTHING, Condition, joined
 from graphc.runtime.checks.inequality import Known, never_negative
 from graphc.runtime.checks.reach import HIGH, LOW, Access, Run, Unproved
+from graphc.runtime.checks.turns import growing, replaced
 from graphc.runtime.language import language
 
 
@@ -189,19 +190,31 @@ class Walk:
         self.values[name] = None
 
     def _while(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
-        starts = {name: self.values.get(name) for name in _growing(body)}
+        rising, falling = self._naturals(growing(body)), self._naturals(replaced(body))
         self._forget(body)
         before, values = self.known, dict(self.values)
-        for name, start in starts.items():
-            if isinstance(start, int | Dim) and self.holds(start):
-                self.values[name] = self.unknown([start])
+        for name, start in rising.items():
+            self.values[name] = self.unknown([start])
+        # Assumed where a turn starts and shown where it ends, so it holds at every turn.
+        for name, start in falling.items():
+            self.values[name] = self.unknown([0], [start])
         condition = self.condition(self.value(test))
         self.known = self.known.given(condition.true)
         self.runs = (*self.runs, Run(self.number(), None, 0, 0, 1))
         self.tests = (*self.tests, (self.number(), True))
         self.block(body)
+        for name, start in falling.items():
+            end = self.values[name]
+            is_size = isinstance(end, int | Dim)
+            if not is_size or not self.holds(end) or not self.holds(start - end):
+                raise Unproved(f"that {name} never grows in its loop")
         self.runs, self.tests = self.runs[:-1], self.tests[:-1]
         self.known, self.values = before.after(self.known), values
+
+    def _naturals(self, names: Sequence[str]) -> dict[str, Size]:
+        """The values here of those variables that are known not to be negative."""
+        found = {name: self.values.get(name) for name in names}
+        return {k: x for k, x in found.items() if isinstance(x, int | Dim) and self.holds(x)}
 
     def _branch(self, test: ast.expr, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt]) -> None:
         condition = self.condition(self.value(test))
@@ -416,20 +429,3 @@ def _arithmetic(operator: ast.operator, x: Any, y: Any) -> Any:
         case ast.Mult():
             return x * y
     return None
-
-
-def _growing(body: Sequence[ast.stmt]) -> list[str]:
-    """Variables that a loop's body only ever doubles, or adds a number to."""
-    found: dict[str, bool] = {}
-    for node in (n for statement in body for n in ast.walk(statement)):
-        match node:
-            case ast.Assign([ast.Name(name)], ast.BinOp(ast.Constant(2), ast.Mult(), ast.Name(x))):
-                found[name] = found.get(name, True) and x == name
-            case ast.AugAssign(ast.Name(name), ast.Add(), ast.Constant(int(k))):
-                found[name] = found.get(name, True) and k >= 0
-            case ast.Assign(targets):
-                stored = [n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
-                found.update({n.id: False for n in stored if isinstance(n.ctx, ast.Store)})
-            case ast.AugAssign(ast.Name(name)) | ast.For(ast.Name(name)):
-                found[name] = False
-    return [name for name, grows in found.items() if grows]

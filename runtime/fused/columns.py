@@ -29,7 +29,7 @@ from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
 from graphc.ops.elementwise.cast import CAST
 from graphc.ops.source import INPUT_OP
-from graphc.runtime.base.step import Number, Sized, Step, Workspace, evaluate
+from graphc.runtime.base.step import Number, Step, Workspace
 from graphc.runtime.fused.assemble import Arguments, Assembly, Outer, chunking
 from graphc.runtime.fused.blocked import ROWS, ArraySum, cut, row_blocks
 from graphc.runtime.fused.emit import Accumulator, Emitter
@@ -175,19 +175,10 @@ class Collector:
     def _workspace(self, column: Column, kind: str = "") -> Workspace:
         """A number for each element of a column and chunk; of a `kind`, only with many rows."""
         nbytes = column.count * self.chunks * column.dtype.itemsize
-        if kind and not dims.at_least(self.rows_each, ROWS + 1):
-            return Workspace(self.body.node, self._key(column, kind), self._with_many_rows(nbytes))
-        return Workspace(self.body.node, self._key(column, kind), nbytes)
-
-    def _key(self, column: Column, kind: str) -> str:
-        return f"{self.key}{column.name}{kind}"
-
-    def _with_many_rows(self, nbytes: Size) -> Sized:
-        """A size that is 0 where chunks have too few rows for a second level of sums."""
-        rows = self.rows_each
-        if isinstance(rows, int):
-            return 0
-        return lambda sizes: evaluate(nbytes, sizes) if evaluate(rows, sizes) > ROWS else 0
+        if kind:
+            has_many = dims.minimum(dims.maximum(self.rows_each - ROWS, 0), 1)
+            nbytes = nbytes * has_many
+        return Workspace(self.body.node, f"{self.key}{column.name}{kind}", nbytes)
 
     def _block(
         self, assembly: Assembly, buffers: dict[Node, str], results: dict[int, str]
@@ -352,7 +343,35 @@ def _without_columns(graph: Graph) -> tuple[Spaces, list[Nesting]] | None:
 
 
 def _combined(column: Column, low: str, high: Size | str) -> Block:
-    """Loops that combine the chunks' partial results: the first half takes the rest, and again."""
+    """Loops that combine the chunks' partial results; the first chunk's has all in the end."""
+    return (_added if column.adds else _halved)(column, low, high)
+
+
+def _added(column: Column, low: str, high: Size | str) -> Block:
+    """Chunks added in order; what each addition loses collects where the second one's part was."""
+    name, count = column.name, column.count
+    there = f"{name}[at + k]"
+    block = Block()
+    block.items += [
+        Line(("if chunks > 1:",)),
+        Line((f"{TAB}for k in range({low}, ", high, "):")),
+        Line((f"{TAB * 2}part = {name}[", count, " + k]")),
+        Line((f"{TAB * 2}{name}[", count, f" + k] = lost({name}[k], part)")),
+        Line((f"{TAB * 2}{name}[k] = {name}[k] + part",)),
+        Line((f"{TAB}for c in range(2, chunks):",)),
+        Line((f"{TAB * 2}at = c * (", count, ")")),
+        Line((f"{TAB * 2}for k in range({low}, ", high, "):")),
+        Line((f"{TAB * 3}rest = {name}[", count, f" + k] + lost({name}[k], {there})")),
+        Line((f"{TAB * 3}{name}[", count, " + k] = rest")),
+        Line((f"{TAB * 3}{name}[k] = {name}[k] + {there}",)),
+        Line((f"{TAB}for k in range({low}, ", high, "):")),
+        Line((f"{TAB * 2}{name}[k] = {name}[k] + {name}[", count, " + k]")),
+    ]
+    return block
+
+
+def _halved(column: Column, low: str, high: Size | str) -> Block:
+    """The first half of the chunks takes the rest, and again."""
     name = column.name
     step = combine(column.node, f"{name}[k]", f"{name}[away + k]")
     block = Block()

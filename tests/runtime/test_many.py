@@ -10,6 +10,7 @@ import pytest
 from lowering import run_lowered
 
 import graphc as gc
+from graphc.core.ir import Graph
 from graphc.passes.fusion.fuse import fuse
 from graphc.passes.memory.inplace import inplace
 from graphc.passes.pipeline import O1
@@ -178,7 +179,7 @@ def test_any_cut_of_the_range_gives_every_element_once(compiled: bool, parts: in
     weights = [gc.parameter(f"w{k}", np.zeros(s, np.float32)) for k, s in enumerate(shapes)]
     outputs = [w - 0.5 * g for w, g in zip(weights, slopes)]
     aliases = [(k, len(slopes) + k) for k in range(len(shapes))]
-    traced = gc.ir.Graph.of("g", [*slopes, *weights], outputs, aliases)  # type: ignore[attr-defined]
+    traced = Graph.of("g", [*slopes, *weights], outputs, aliases)
     graph = fuse(run_passes(traced, O1)[0])
     rng = np.random.default_rng(0)
     arrays = [rng.integers(0, 50, node.type.shape).astype(np.float32) for node in graph.inputs]  # type: ignore[union-attr]

@@ -19,6 +19,7 @@ from graphc.runtime.checks.coverage import check_elements
 from graphc.runtime.checks.inequality import Known, never_negative
 from graphc.runtime.checks.reach import Unproved
 from graphc.runtime.checks.verify_steps import unproved_steps
+from graphc.runtime.checks.walk import Given, Walk
 from graphc.runtime.lower import lower
 
 Outputs = tuple[list[Node], list[Node]]
@@ -56,6 +57,12 @@ def _total() -> Outputs:
     return [x], [gc.sum(gc.exp(x))]
 
 
+def _greatest() -> Outputs:
+    """Chunks' partial results are halved until one is left."""
+    x = gc.input("x", (gc.dim("n"), 3))
+    return [x], [gc.max(x, 0)]
+
+
 def _taken() -> Outputs:
     x, i = gc.input("x", (gc.dim("n"), gc.dim("m"))), gc.input("i", (gc.dim("k"),), gc.int64)
     return [x, i], [gc.take(x, i, 0)]
@@ -78,7 +85,8 @@ def _turned() -> Outputs:
 
 
 PROGRAMS = [
-    _softmax, _columns, _pieces, _padded, _cut, _total, _taken, _in_place, _several, _turned,
+    _softmax, _columns, _pieces, _padded, _cut, _total, _greatest, _taken, _in_place, _several,
+    _turned,
 ]  # fmt: skip
 
 
@@ -156,6 +164,38 @@ def test_inequalities() -> None:
     assert never_negative(n - 4 * (n // 4), Known())
     assert not never_negative(n - 4 * (n // 4) - 1, Known())
     assert never_negative(j - 2, known.given([j - i, i - 2]))
+
+
+LOOPS = {
+    "left = half": True,
+    "left = bigger": False,
+    "left = less": False,
+    "left = left": True,
+    "left = unknown": False,
+}
+
+
+@pytest.mark.parametrize("last", LOOPS)
+def test_what_a_loop_assumes_of_its_variable_is_shown_of_every_turn(last: str) -> None:
+    source = f"""def f(args, lo, hi):
+    w = buffer(args, 0, f32)
+    n = args[1]
+    left = n
+    while left > 1:
+        half = quotient(left + 1, 2)
+        bigger = left + 1
+        less = 0 - left
+        unknown = i64(w[0])
+        w[left - 1] = w[0]
+        {last}
+"""
+    n = gc.dim("n", min=1)
+    walk = Walk(1, [Given(0, 4 * n, False), n])
+    if LOOPS[last]:
+        walk.whole(source)
+        return
+    with pytest.raises(Unproved, match="left never grows in its loop"):
+        walk.whole(source)
 
 
 def test_a_proof_says_what_it_could_not_show() -> None:
