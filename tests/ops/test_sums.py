@@ -210,3 +210,32 @@ def test_every_second_of_twenty_axes(first: int) -> None:
     assert units(found, values, axes) < BOUND
     greatest = gc.compile([x], gc.max(x, axes), threads=1)(values)
     np.testing.assert_array_equal(greatest, values.max(axes))
+
+
+@pytest.mark.parametrize("is_symbolic", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("columns", [1, 2, 70])
+def test_chunks_of_columns_lose_nothing_when_they_are_added(
+    columns: int, dtype: str, is_symbolic: bool
+) -> None:
+    """A number, then ones that are half of its last place: each addition alone loses one."""
+    x = np.zeros((200_003, columns), dtype)
+    x[0] = 1 / np.finfo(x.dtype).eps * 2
+    x[4_000::8_000] = 1
+    sizes = [gc.dim("n"), gc.dim("m")] if is_symbolic else x.shape
+    given = gc.input("x", sizes, getattr(gc, dtype))
+    found = np.asarray(gc.compile([given], gc.sum(given, 0))(x))
+    wanted = np.array([math.fsum(column) for column in x.T], dtype)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("values", [(np.inf, 1), (np.inf, -np.inf), (1, np.nan), (3e38, 3e38)])
+def test_chunks_of_columns_that_are_not_finite_are_added_as_numbers_are(
+    values: tuple[float, float],
+) -> None:
+    x = np.zeros((200_003, 2), np.float32)
+    x[0], x[-1] = values
+    given = gc.input("x", (gc.dim("n"), 2))
+    with np.errstate(all="ignore"):
+        wanted = np.add(*np.float32(values))
+    np.testing.assert_array_equal(gc.compile([given], gc.sum(given, 0))(x), [wanted, wanted])
