@@ -31,7 +31,7 @@ SMALL = {
     },
     "graphc.runtime.contract.conv_source": {"DEPTH_BLOCK": 2},
     "graphc.runtime.contract.conv_kernel": {"SLICE_WORK": 1, "COPY_GRAIN": 2},
-    "graphc.runtime.machine.executable": {"COPY_GRAIN": 8},
+    "graphc.runtime.base.homes": {"COPY_GRAIN": 8},
 }  # fmt: skip
 _KEEPING = (
     "contract.conv_plain", "contract.conv_source", "contract.matmul_kernel",
