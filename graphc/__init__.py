@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
-from graphc import autograd, config, cuda, errors, ops
+from graphc import autograd, config, cuda, errors, former, ops
 from graphc.core.dims import dim
 from graphc.core.dtypes import DType as dtype
 from graphc.core.dtypes import (
@@ -102,6 +102,8 @@ if TYPE_CHECKING:
 float, double, half = float32, float64, float16
 int, long, short, bool = int32, int64, int16, bool_
 
+former.install()
+
 # Where the names are that are imported late; None for modules.
 _LATE = {
     "compile": "program.driver",
@@ -125,6 +127,8 @@ _LATE = {
 if not TYPE_CHECKING:  # a checker would take every name for one of these
 
     def __getattr__(name: str) -> Any:
+        if f"graphc.{name}" in former.PLACES:
+            return import_module(f"graphc.{name}")
         if name not in _LATE:
             raise AttributeError(f"module 'graphc' has no attribute {name!r}")
         place = _LATE[name]

@@ -13,6 +13,7 @@ FOLDERS = {"graphc": "graphc", "passes": "graphc.passes", "runtime": "graphc.run
 # A row is a module, a package's `__init__`, or (with `.*`) the modules of one folder. Modules of a
 # folder may import each other; else only what stands in a row above.
 ROWS = (
+    "graphc.former",
     "graphc.errors",
     "graphc.cuda",
     "graphc.config",
@@ -82,7 +83,7 @@ ROWS = (
 # What imports a module by its name in a string, and what it puts before the name.
 BY_STRING = {"import_module": "", "whole": "", "__import__": "", "late": "graphc."}
 # What has these for others, or by a table.
-COMPUTED = {"graphc", "graphc.core.shield", "graphc.eager.engine.signature"}
+COMPUTED = {"graphc", "graphc.former", "graphc.core.shield", "graphc.eager.engine.signature"}
 # Methods that hand on to what is made of their class.
 UPWARD = {
     ("graphc.program.program", "graphc.jit"): "Program.save writes an archive, made of programs",
