@@ -49,13 +49,13 @@ def _forget() -> None:
 @contextmanager
 def small() -> Iterator[None]:
     """Inside, every threshold is a few elements."""
-    before = []
-    for name, values in SMALL.items():
-        module = importlib.import_module(name)
-        before.append((module, {k: getattr(module, k) for k in values}))
-        vars(module).update(values)
-    _forget()
+    modules = {importlib.import_module(name): values for name, values in SMALL.items()}
+    # All are looked up first: changed in part, kernels that are kept would not fit new ones.
+    before = [(m, {k: getattr(m, k) for k in values}) for m, values in modules.items()]
     try:
+        for module, values in modules.items():
+            vars(module).update(values)
+        _forget()
         yield
     finally:
         for module, values in before:
