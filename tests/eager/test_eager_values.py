@@ -218,3 +218,24 @@ def test_result_type_takes_dtypes_among_tensors_and_numbers() -> None:
     assert gc.result_type(gc.uint8, gc.int8) is gc.int16
     assert gc.result_type(gc.float32, 2) is gc.float32
     assert gc.result_type(gc.int8, 1.5) is gc.float32
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda x: gc.cat([x]),
+        lambda x: gc.cat([x, x]),
+        lambda x: gc.nn.functional.pad(x, (0, 0)),
+        lambda x: gc.nn.functional.pad(x, (1, 0)),
+        lambda x: gc.flip(x, (0,)),
+        lambda x: gc.roll(x, 0, 0),
+        lambda x: gc.tile(x, (1, 1)),
+        lambda x: gc.stack([x, x])[0],
+    ],
+)
+def test_results_that_are_no_views_share_no_memory(of: Any) -> None:
+    x = gc.ones(3, 4)
+    y = of(x)
+    assert not np.may_share_memory(x.numpy(), y.numpy())
+    y.mul_(0)
+    assert x.sum().item() == 12

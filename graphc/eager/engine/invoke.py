@@ -215,6 +215,13 @@ def _recorded(function: Any, call: Call, tensors: Sequence[Tensor]) -> CallBackw
     return fn
 
 
+def _is_shared(array: Any, before: Sequence[Any], tensors: Sequence[Tensor]) -> bool:
+    """Whether a result is part of other memory, an operand itself, or a result a second time."""
+    if array.base is not None or any(array is other for other in before):
+        return True
+    return any(array is t._array for t in tensors)
+
+
 def _wrapped(
     call: Call, results: Sequence[Any], tensors: Sequence[Tensor], fn: Any, view: bool
 ) -> list[Tensor]:
@@ -223,7 +230,7 @@ def _wrapped(
     found = []
     for k in range(count):
         array = results[k]
-        if call.may_alias[k] and not view:
+        if call.may_alias[k] and not view and _is_shared(array, results[:k], tensors):
             array = array.copy()
         tensor = new(Tensor)
         tensor._array = array
