@@ -121,6 +121,9 @@ class _Former(MetaPathFinder, Loader):
 
 def install() -> None:
     """Let former names be imported; called when `graphc` is."""
+    # Imported by the finder, it would stand where `gc.interpret`, the function, does.
+    name = "graphc.interpret"
+    sys.modules[name] = importlib.import_module(PLACES[name])
     if not any(isinstance(finder, _Former) for finder in sys.meta_path):
         sys.meta_path.append(_Former())
 

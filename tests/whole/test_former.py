@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
+import graphc as gc
 from graphc import former
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -21,6 +23,14 @@ def test_a_former_name_gives_the_very_module(name: str) -> None:
     assert importlib.import_module(name) is now
     assert now.__name__ == former.PLACES[name]
     assert now.__spec__ is not None and now.__spec__.name == former.PLACES[name]
+
+
+def test_former_names_hide_no_function() -> None:
+    for name in gc.__all__:
+        if f"graphc.{name}" in former.PLACES:
+            importlib.import_module(f"graphc.{name}")
+            assert not isinstance(getattr(gc, name), ModuleType)
+    assert callable(gc.interpret)
 
 
 CODE = """
