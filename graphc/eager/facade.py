@@ -71,13 +71,10 @@ for _own in ("result_type", "get_default_dtype", "set_default_dtype"):
     EAGER[_own] = getattr(promotion, _own)
 for _own in ("seed", "initial_seed", "get_rng_state", "set_rng_state", "manual_seed"):
     EAGER[_own] = getattr(random, _own)
+# Of arithmetic the plain forms: an operator has no alpha to look at.
 _OPERATORS = {
-    "add": EAGER["add"], "sub": EAGER["sub"], "mul": EAGER["mul"], "truediv": EAGER["div"],
-    "pow": EAGER["pow"], "matmul": products.matmul,
-}  # fmt: skip
-# The plain forms: an operator has no alpha to look at.
-_OPERATORS |= {
     "add": arithmetic.ADD, "sub": arithmetic.SUB, "mul": arithmetic.MUL, "truediv": arithmetic.DIV,
+    "pow": EAGER["pow"], "matmul": products.matmul,
 }  # fmt: skip
 
 # Functions of the graph that are no functions of a tensor here, or stand under another name.
@@ -147,7 +144,7 @@ def _attach() -> None:
         _method(name, methods.METHODS[name])
     for name, own in {**BINARY, **COMPARE}.items():
         function = _OPERATORS.get(name) or EAGER[own]
-        setattr(Tensor, f"__{name}__", _operator(function))
+        setattr(Tensor, f"__{name}__", function)
     for name, own in BINARY.items():
         function = _OPERATORS.get(name) or EAGER[own]
         setattr(Tensor, f"__r{name}__", _reflected(function))
@@ -194,11 +191,6 @@ def _method(name: str, function: Callable[..., Any]) -> None:
 
         function.__name__ = name
     setattr(Tensor, name, function)
-
-
-def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function as an operator: what is no operand is left to Python."""
-    return function
 
 
 _COMPARABLE = (Operators, np.ndarray, np.generic, bool, int, float)

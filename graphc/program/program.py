@@ -219,7 +219,7 @@ class Program:
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
         outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)
-        sizes = ", ".join(f"{name} = {size}" for name, size in sorted(call.sizes.items()))
+        sizes = report.sizes_text(call.sizes)
         arena = f"{report.nbytes_text(call.arena_nbytes)} for intermediate results and "
         return OutOfMemoryError(
             f"{self.name}: {arena if self._executable.is_native else 'intermediate results and '}"

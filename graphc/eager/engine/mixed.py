@@ -71,9 +71,8 @@ def call_symbolic(
     return symbolic(*args, **renamed)
 
 
-@functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(function).parameters)
+    return tuple(_signature(function).parameters)
 
 
 @functools.cache
