@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type, toposort
+from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType, TupleType
+from graphc.core.walk import dependents, toposort
 from graphc.errors import ArgumentError, GradientError, InternalError
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
@@ -49,7 +50,7 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
                 where=caller(),
             )
     order = list(toposort(outputs))
-    active = _active(order, wrt)
+    active = dependents(order, wrt)
     cts: dict[Node, Node] = {}
     via: dict[Node, Node] = {}
     for output, ct in zip(outputs, cotangents):
@@ -68,15 +69,6 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
 
 def _filled(type_: TensorType, value: int) -> Node:
     return source.full(type_.shape, value, type_.dtype)
-
-
-def _active(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
-    """The nodes that depend on any of `wrt`, those included."""
-    active = set(wrt)
-    for node in order:
-        if any(i in active for i in node.inputs):
-            active.add(node)
-    return active
 
 
 def _gather(

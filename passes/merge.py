@@ -13,9 +13,9 @@ import hashlib
 import struct
 from typing import Any
 
-from graphc.core.ir import Graph, Node, at_origin, toposort
+from graphc.core.ir import Graph, Node, at_origin
+from graphc.core.walk import remade, remake, substitute
 from graphc.ops.control import ITEM
-from graphc.ops.flow.closures import substitute
 from graphc.ops.flow.looping import SCAN
 
 
@@ -82,24 +82,18 @@ def merge(graph: Graph) -> Graph:
             _join(group, joined)
     if not joined:
         return graph
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    for node in graph.nodes:
-        if node in new:
-            continue
-        with at_origin(node.origin):
-            if node.inputs and node.inputs[0] in joined:
-                whole, places = joined[node.inputs[0]]
-                if whole not in new:
-                    new[whole] = whole.with_inputs([new[i] for i in whole.inputs])
-                new[node] = ITEM(new[whole], index=places[node.attr("index")])
-            elif node in joined:
-                continue
-            else:
-                new[node] = node.with_inputs([new[i] for i in node.inputs])
-        toposort((new[node],), order)
-    outputs = tuple(new[o] for o in graph.outputs)
-    return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
+
+    def make(node: Node, new: dict[Node, Node]) -> Node | None:
+        if node in joined:
+            return None
+        if not node.inputs or node.inputs[0] not in joined:
+            return remade(node, new)
+        whole, places = joined[node.inputs[0]]
+        if whole not in new:
+            new[whole] = remade(whole, new)
+        return ITEM(new[whole], index=places[node.attr("index")])
+
+    return remake(graph, make)
 
 
 def _join(group: list[Node], joined: dict[Node, tuple[Node, list[int]]]) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.core.ir import Graph, Kind, Node, at_origin, bodies, is_item, toposort
+from graphc.core.ir import Graph, Kind, Node, bodies, is_item
+from graphc.core.walk import remade, remake
 from graphc.ops.control import ITEM
 from graphc.ops.flow.branching import COND
 from graphc.ops.flow.closures import inline, needed_for
@@ -29,39 +30,25 @@ def prune(graph: Graph) -> Graph:
     for node in graph.nodes:
         if is_item(node):
             used.setdefault(node.inputs[0], set()).add(node.attr("index"))
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    order: dict[Node, None] = dict.fromkeys(graph.inputs)
     trimmed: dict[Node, Trimmed | list[Node]] = {}
-    changed = False
-    for node in graph.nodes:
-        if node in new:
-            continue
-        with at_origin(node.origin):
-            if is_item(node) and node.inputs[0] in trimmed:
-                found = trimmed[node.inputs[0]]
-                index = node.attr("index")
-                if isinstance(found, list):
-                    new[node] = found[index]
-                else:
-                    new[node] = ITEM(found[0], index=found[1].index(index))
-            else:
-                again = node.with_inputs([new[i] for i in node.inputs])
-                new[node] = again
-                if node.op.kind is Kind.CONTROL and bodies(node):
-                    result = _trimmed(again, sorted(used.get(node, ())))
-                    if result is not None:
-                        trimmed[node] = result
-                        changed = True
-                        new[node] = again if isinstance(result, list) else result[0]
-                        if isinstance(result, list):
-                            continue
-        if new[node] not in order:
-            toposort((new[node],), order)
-    if not changed:
-        return graph
-    outputs = tuple(new[o] for o in graph.outputs)
-    toposort(outputs, order)
-    return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
+
+    def make(node: Node, new: dict[Node, Node]) -> Node | None:
+        if is_item(node) and node.inputs[0] in trimmed:
+            found, index = trimmed[node.inputs[0]], node.attr("index")
+            if isinstance(found, list):
+                return found[index]
+            return ITEM(found[0], index=found[1].index(index))
+        again = remade(node, new)
+        if node.op.kind is not Kind.CONTROL or not bodies(node):
+            return again
+        result = _trimmed(again, sorted(used.get(node, ())))
+        if result is None:
+            return again
+        trimmed[node] = result
+        return None if isinstance(result, list) else result[0]
+
+    changed = remake(graph, make)
+    return changed if trimmed else graph
 
 
 def _trimmed(node: Node, used: list[int]) -> Trimmed | list[Node] | None:

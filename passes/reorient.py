@@ -10,7 +10,8 @@ this form.
 
 from __future__ import annotations
 
-from graphc.core.ir import Graph, Node, at_origin, tensor_type, toposort
+from graphc.core.ir import Graph, Node, at_origin, tensor_type
+from graphc.core.walk import remade, remake
 from graphc.ops.arrays.movement import TRANSPOSE
 from graphc.ops.contract.matmul import MATMUL
 
@@ -28,21 +29,18 @@ def reorient(graph: Graph) -> Graph:
         and len(users[node.inputs[0]]) == 1
         and _swaps(node)
     }
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    for node in graph.nodes:
-        if node in new or node in turned:
-            continue
-        if node.op is TRANSPOSE and node.inputs[0] in turned:
-            product = node.inputs[0]
-            x, y = (new[i] for i in product.inputs)
-            with at_origin(product.origin):
-                new[node] = MATMUL(_turn(y, node.attr("axes")), _turn(x, node.attr("axes")))
-        else:
-            new[node] = node.with_inputs([new[i] for i in node.inputs])
-        toposort((new[node],), order)
-    results = tuple(new[o] for o in graph.outputs)
-    return Graph(graph.name, graph.inputs, tuple(order), results, graph.aliases)
+
+    def make(node: Node, new: dict[Node, Node]) -> Node | None:
+        if node in turned:
+            return None
+        if node.op is not TRANSPOSE or node.inputs[0] not in turned:
+            return remade(node, new)
+        product = node.inputs[0]
+        x, y = (new[i] for i in product.inputs)
+        with at_origin(product.origin):
+            return MATMUL(_turn(y, node.attr("axes")), _turn(x, node.attr("axes")))
+
+    return remake(graph, make)
 
 
 def _turn(node: Node, axes: tuple[int, ...]) -> Node:

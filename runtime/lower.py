@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
+from graphc.core.walk import substitute
 from graphc.errors import InternalError
 from graphc.loops import views
 from graphc.ops.source import INPUT_OP
@@ -163,5 +164,4 @@ def alone(node: Node) -> Graph:
     """A body of one node."""
     operands = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
     inner = {x: INPUT_OP(name=f"p{k}", type=tensor_type(x)) for k, x in enumerate(operands)}
-    result = node.with_inputs([inner.get(x, x) for x in node.inputs])
-    return Graph.of("alone", list(inner.values()), [result])
+    return Graph.of("alone", list(inner.values()), substitute([node], dict(inner)))

@@ -11,21 +11,27 @@ broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `c
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from graphc.core.dims import Dim, Size
+from graphc.core.facts import (
+    IndexMap,
+    Library,
+    Lowering,
+    NoGradient,
+    Piece,
+    Reduction,
+    Sample,
+    Scalar,
+)
 from graphc.core.operators import Operators
+from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
-from graphc.errors import GraphcError, InternalError, ShapeError
+from graphc.core.walk import rebuild, toposort
+from graphc.errors import InternalError, ShapeError
 
 
 class Kind(StrEnum):
@@ -39,105 +45,6 @@ class Kind(StrEnum):
     LIBRARY = "library"  # a loop nest of its own: scatter, sort, cumulative
     FUSED = "fused"  # a nested graph compiled to one kernel
     CONTROL = "control"  # projections, branches, loops: nested graphs that run as programs
-
-
-@dataclass(frozen=True, slots=True)
-class NoGradient:
-    """The deliberate absence of a gradient; `why` is what the user reads."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """Lowering fact of an elementwise op: its expression in the kernel language.
-
-    `template` has `{0}`, `{1}`... for operands, or is a function of the operand dtypes and the
-    attributes (as keywords) that returns such a template. Its value is cast to the result dtype.
-
-    A checked op (`Op.checked`) also has `check`: a condition, a template likewise, that holds
-    when the element fails. Then `value` and `limit`, templates of int64, go to the status block,
-    and `failure(node, value)` makes the error from the recorded value. With an empty `value` a
-    failure is a flag that a kernel reports at its end: that costs loops nothing.
-    """
-
-    template: str | Callable[..., str]
-    check: str | Callable[..., str] | None = None
-    value: str = "i64({0})"
-    limit: str = "i64(0)"
-    failure: Callable[[Node, int], GraphcError] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """Lowering fact of a reduction.
-
-    `combine` is a kernel-language expression in `{acc}` and `{0}`; `identity` gives its neutral
-    element for a dtype as kernel-language text. With `arg` set, the op yields the index of the
-    first element for which `combine`, a condition, held last (argmax). `of_numbers` is a step that
-    may stand for `combine` where no element is nan, if the result is nan where one is. With `adds`
-    set, floats are added up: each step rounds the total, so loops over many elements run in blocks.
-    """
-
-    combine: str | Callable[..., str]
-    identity: Callable[[Any], str]
-    arg: bool = False
-    of_numbers: str = ""
-    adds: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Where an output element comes from: `index` into input `operand`, when all guards hold.
-
-    A guard (x, low, high) means low <= x < high. With `operand` None the element is `value`.
-    """
-
-    operand: int | None
-    index: tuple[Size, ...] = ()
-    guards: tuple[tuple[Size, Size, Size], ...] = ()
-    value: float | int | bool = 0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexMap:
-    """Lowering fact of a movement op.
-
-    `pieces(node, index, read)` returns the `Piece`s of the output element at `index` (a tuple of
-    `Size`s whose symbols are loop variables); the first whose guards hold is it, the last has no
-    guards. `read(operand, index)` returns, as a `Size`, the run-time value of an integer operand
-    (checked to lie in `0..limit-1` after the wrap of negatives: see `ops/indexing`).
-    `injective`: no input element is read by two output elements. `flat`: the elements of the one
-    input in their row-major order, so that the result's memory could be the operand's. `joins`: the
-    inputs one after the other along the attribute `axis`.
-    """
-
-    pieces: Callable[..., Sequence[Piece]]
-    injective: bool = False
-    flat: bool = False
-    joins: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Lowering fact of an op with a loop nest of its own: its name in the runtime's table.
-
-    `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
-    """
-
-    name: str
-    strided: bool = False
-
-
-Lowering = Scalar | Reduction | IndexMap | Library | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One test case of an op: operands (shape, dtype name, domain) and attributes."""
-
-    operands: tuple[tuple[tuple[Any, ...], str, str], ...]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,78 +79,6 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-_PACKAGE = Path(__file__).resolve().parent.parent
-# In a checkout passes/ and runtime/ lie beside graphc/, installed they lie inside it.
-_ROOTS = tuple(
-    f"{folder}{os.sep}"
-    for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
-    if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
-)
-_INTERNAL: dict[CodeType, bool] = {}
-_local = threading.local()
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The user's line that made a node."""
-
-    file: str
-    line: int
-    function: str
-
-    def __str__(self) -> str:
-        name = Path(self.file).name
-        inside = "" if self.function.startswith("<") else f" in {self.function}"
-        return f"{name}:{self.line}{inside}"
-
-
-def _is_internal(code: CodeType) -> bool:
-    file = code.co_filename
-    return file.startswith(_ROOTS) or file.startswith("<frozen")
-
-
-def caller() -> Origin | None:
-    """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
-    forced = getattr(_local, "origin", None)
-    if forced is not None:
-        return forced
-    frame = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        internal = _INTERNAL.get(code)
-        if internal is None:
-            internal = _INTERNAL[code] = _is_internal(code)
-        if not internal:
-            return Origin(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-@contextmanager
-def at_origin(origin: Origin | None) -> Iterator[None]:
-    """Give `origin` to every node built inside: passes keep the user's line this way."""
-    before = getattr(_local, "origin", None)
-    _local.origin = origin if origin is not None else before
-    try:
-        yield
-    finally:
-        _local.origin = before
-
-
-@contextmanager
-def recording() -> Iterator[list[Node]]:
-    """The nodes built inside, in order: what a function made, told apart from what it was given."""
-    before = getattr(_local, "made", None)
-    made: list[Node] = []
-    _local.made = made
-    try:
-        yield made
-    finally:
-        _local.made = before
-        if before is not None:
-            before.extend(made)
-
-
 Attrs = tuple[tuple[str, Any], ...]
 
 
@@ -268,9 +103,7 @@ class Node(Operators):
         if fault := oversized(type_):
             raise ShapeError(f"{op.name}: {fault}", where=caller())
         node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
-        made = getattr(_local, "made", None)
-        if made is not None:
-            made.append(node)
+        record(node)
         return node
 
     def attr(self, name: str) -> Any:
@@ -355,50 +188,6 @@ class Graph:
         return result
 
 
-def toposort(roots: Iterable[Node], order: dict[Node, None] | None = None) -> dict[Node, None]:
-    """Everything the roots need, operands before users, without recursion.
-
-    Args:
-        roots: nodes to reach.
-        order: an order to extend in place; what it holds is not visited again.
-    """
-    order = {} if order is None else order
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        node, ready = stack.pop()
-        if node in order:
-            continue
-        if ready:
-            order[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((i, False) for i in reversed(node.inputs) if i not in order)
-    return order
-
-
-def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
-    """Apply `visit` to every node in order, its operands already replaced.
-
-    Nodes that `visit` returns are placed where the old node stood, with whatever new operands
-    they bring just before them. Inputs are kept.
-    """
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    with at_origin(None):
-        default = getattr(_local, "origin", None)
-        for node in graph.nodes:
-            if node in new:
-                continue
-            _local.origin = node.origin or default
-            result = new[node] = visit(node.with_inputs([new[i] for i in node.inputs]))
-            if all(map(order.__contains__, result.inputs)):
-                order[result] = None
-            else:
-                toposort((result,), order)
-    outputs = tuple(new[o] for o in graph.outputs)
-    return Graph(graph.name, graph.inputs, tuple(order), outputs, graph.aliases)
-
-
 def bodies(node: Node) -> dict[str, Graph]:
     """The nested graphs of a node (fused or control) by the names of its attributes."""
     if node.op.kind is not Kind.FUSED and node.op.kind is not Kind.CONTROL:
@@ -447,3 +236,11 @@ def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
     if isinstance(value, TensorType):
         return TensorType(value.dtype, tuple(map_sizes(d, change) for d in value.shape))
     return value
+
+
+__all__ = [
+    "OPS", "Attrs", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient", "Node", "Op",
+    "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin", "bodies",
+    "caller", "is_checked", "is_item", "map_sizes", "rebuild", "recording", "tensor_type",
+    "toposort",
+]  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphc.core.ir import Graph, Kind, Node, at_origin, caller, toposort
+from graphc.core.ir import Graph, Kind, Node, at_origin, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.walk import substitute, toposort
 from graphc.eager.engine.signature import late
 from graphc.errors import TraceError
 from graphc.jit.trace.branches import Script
@@ -98,14 +99,14 @@ def _choose(condition: Node, true: list[Node], false: list[Node]) -> list[Node]:
 
 def _again(roots: list[Node], outside: set[Node]) -> tuple[Node, ...]:
     """An arm's own nodes built once more, inside the function that is its body."""
-    new: dict[Node, Node] = {}
-    for node in toposort(roots):
-        if node in outside or node.op.kind is Kind.SOURCE:
-            new[node] = node
-        else:
-            with at_origin(node.origin):
-                new[node] = Node.build(node.op, [new[i] for i in node.inputs], dict(node.attrs))
-    return tuple(new[r] for r in roots)
+
+    def make(node: Node, new: Mapping[Node, Node]) -> Node:
+        if node.op.kind is Kind.SOURCE:
+            return node
+        with at_origin(node.origin):
+            return Node.build(node.op, [new[i] for i in node.inputs], dict(node.attrs))
+
+    return tuple(substitute(roots, {node: node for node in outside}, make))
 
 
 def _check_alike(first: Plan, other: Plan, outcomes: tuple[bool, ...], name: str) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.ir import Graph, Kind, Node, Reduction, tensor_type
+from graphc.core.walk import needed
 from graphc.loops.spaces import Spaces, Tangled, spaces
 
 # A row may have this many elements when it does not lie in one piece in memory.
@@ -137,11 +138,9 @@ def _space(found: Spaces, node: Node) -> frozenset[int]:
 
 def _needed(found: Spaces, body: Graph, outputs: Sequence[int]) -> list[Node]:
     """The nodes of the space that some results need, in order."""
-    reached = {body.outputs[k] for k in outputs}
     inputs = set(body.inputs)
-    for node in reversed(body.nodes):
-        if node in reached and node not in inputs:
-            reached.update(node.inputs)
+    inner = [node for node in body.nodes if node not in inputs]
+    reached = needed(inner, (body.outputs[k] for k in outputs))
     return [n for n in body.nodes if n in reached and n in found.axes and n not in inputs]
 
 

@@ -17,8 +17,9 @@ from graphc.core import dims
 from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
 from graphc.core.garbage import uncollected
-from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type, toposort
+from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
 from graphc.core.types import shape_symbols
+from graphc.core.walk import dependents, toposort
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -297,20 +298,12 @@ def _path(roots: Sequence[Node], target: Node) -> tuple[int, list[Any]]:
     """The first root that depends on a node, and a path from the node up to it."""
     for position, root in enumerate(roots):
         order = toposort((root,))
-        if target not in order:
-            continue
-        path = [target]
-        reached = {target: target}
-        for node in order:
-            for operand in node.inputs:
-                if operand in reached and node not in reached:
-                    reached[node] = operand
-        node = root
-        path = [root]
-        while node is not target:
-            node = reached[node]
-            path.append(node)
-        return position, path[::-1]
+        if target in order:
+            leading = dependents(order, (target,))
+            path = [root]
+            while path[-1] is not target:
+                path.append(next(i for i in path[-1].inputs if i in leading))
+            return position, path[::-1]
     return 0, [target]
 
 

@@ -5,10 +5,11 @@ What joins a cluster is decided in `fuse`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from graphc.core.ir import Graph, Kind, Node, tensor_type, toposort
+from graphc.core.ir import Graph, Kind, Node, tensor_type
 from graphc.core.types import TupleType
+from graphc.core.walk import postorder, reach, substitute, toposort
 from graphc.loops import views
 from graphc.ops.control import FUSED, ITEM
 from graphc.ops.source import INPUT_OP
@@ -46,42 +47,32 @@ class Clustering:
         if member in self.outputs:
             return True
         cluster = self.of.get(member)
-        stack = list(self.users[member])
-        while stack:
-            user = stack.pop()
+
+        def outside(node: Node) -> list[Node]:
+            return [user for user in self.users[node] if not is_inside(user)]
+
+        def is_inside(user: Node) -> bool:
             inside = user in own if own is not None else self.of.get(user) is cluster
-            if inside and user not in self.views:
-                continue
-            if user in self.of or (user not in self.views and user not in self.literals):
-                return True
-            stack += self.users[user]
-        return False
+            return inside and user not in self.views
+
+        return not all(map(self._is_looked_through, reach(outside(member), outside)))
+
+    def _is_looked_through(self, node: Node) -> bool:
+        """Whether kernels read through a node, or compute it for themselves."""
+        return (node in self.views or node in self.literals) and node not in self.of
 
     def rebuilt(self) -> Graph:
         """The graph with each cluster as one node."""
-        order = self._order()
-        new: dict[Node, Node] = {n: n for n in self.graph.inputs}
-        nodes: dict[Node, None] = dict.fromkeys(self.graph.inputs)
+        graph, order = self.graph, self._order()
+        new: dict[Node, Node] = {n: n for n in graph.inputs}
         for entry in order:
             if isinstance(entry, Cluster):
                 self._build(entry, new)
-            elif entry not in new and entry not in self.views:
-                if entry in self.literals:
-                    continue
-                new[entry] = entry.with_inputs([self._new(i, new) for i in entry.inputs])
-        outputs = tuple(self._new(o, new) for o in self.graph.outputs)
-        toposort(outputs, nodes)
-        graph = self.graph
-        return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.aliases)
-
-    def _new(self, node: Node, new: dict[Node, Node]) -> Node:
-        """What stands for a node; views that a contraction looks through are made on demand."""
-        chain = [node]
-        while chain[-1] not in new:
-            chain.append(chain[-1].inputs[0])
-        for view in reversed(chain[:-1]):
-            new[view] = view.with_inputs([new[view.inputs[0]], *view.inputs[1:]])
-        return new[node]
+            elif entry not in self.views and entry not in self.literals:
+                # Views that a contraction looks through are made with it.
+                substitute([entry], new)
+        outputs = substitute(graph.outputs, new)
+        return Graph.of(graph.name, graph.inputs, outputs, graph.aliases)
 
     def _order(self) -> list[Node | Cluster]:
         """Clusters and lone nodes, each after what it needs."""
@@ -95,21 +86,21 @@ class Clustering:
         """An order, or a cluster on a cycle."""
         order: dict[Node | Cluster, None] = {}
         under_way: dict[Node | Cluster, None] = {}
+
+        def needs(entry: Node | Cluster) -> Iterator[Node | Cluster]:
+            if entry in under_way:
+                raise _CycleError
+            under_way[entry] = None
+            return reversed(self._needs(entry))
+
         roots = [self.of.get(n, n) for n in self.graph.nodes if n not in self.views or n in self.of]
-        for root in roots:
-            stack: list[tuple[Node | Cluster, bool]] = [(root, False)]
-            while stack:
-                entry, ready = stack.pop()
-                if ready:
-                    order[entry] = None
-                    under_way.pop(entry)
-                elif entry in under_way:
-                    cycle = [e for e in under_way if isinstance(e, Cluster)]
-                    return [], max(cycle, key=lambda c: len(c.members))
-                elif entry not in order:
-                    under_way[entry] = None
-                    stack.append((entry, True))
-                    stack += [(need, False) for need in self._needs(entry) if need not in order]
+        try:
+            for entry in postorder(roots, needs, order):
+                order[entry] = None
+                del under_way[entry]
+        except _CycleError:
+            cycle = [e for e in under_way if isinstance(e, Cluster)]
+            return [], max(cycle, key=lambda c: len(c.members))
         return list(order), None
 
     def _dissolve(self, cluster: Cluster) -> None:
@@ -120,41 +111,27 @@ class Clustering:
 
     def _needs(self, entry: Node | Cluster) -> list[Node | Cluster]:
         nodes = entry.members if isinstance(entry, Cluster) else [entry]
-        found: dict[Node | Cluster, None] = {}
-        stack = [i for node in nodes for i in node.inputs]
-        while stack:
-            operand = stack.pop()
-            owner = self.of.get(operand)
-            if owner is not None:
-                if owner is not entry:
-                    found[owner] = None
-            elif operand in self.views or operand in self.literals:
-                stack += operand.inputs
-            else:
-                found[operand] = None
-        return list(found)
+
+        def near(operand: Node) -> Sequence[Node]:
+            return operand.inputs if self._is_looked_through(operand) else ()
+
+        operands = reach((i for node in nodes for i in node.inputs), near)
+        owners = (self.of.get(x, x) for x in operands if not self._is_looked_through(x))
+        return list(dict.fromkeys(owner for owner in owners if owner is not entry))
 
     def _build(self, cluster: Cluster, new: dict[Node, Node]) -> None:
         """Make the fused node of a cluster, and say which results stand for which members."""
-        inner: dict[Node, Node] = {}
-        placeholders: dict[Node, Node] = {}
         members = set(cluster.members)
-        for node in self.inside(cluster.members, members):
-            if self.is_inner(node, members):
-                inner[node] = node.with_inputs([inner[i] for i in node.inputs])
-            elif is_inline(node):
-                inner[node] = node
-            else:
-                name = f"p{len(placeholders)}"
-                placeholders[node] = inner[node] = INPUT_OP(name=name, type=tensor_type(node))
+        inside = self.inside(cluster.members, members)
+        read = [n for n in inside if not self.is_inner(n, members) and not is_inline(n)]
+        placeholders = {n: INPUT_OP(name=f"p{k}", type=tensor_type(n)) for k, n in enumerate(read)}
         results = [m for m in cluster.members if self.leaves(m)]
-        body = Graph.of(_name(cluster), list(placeholders.values()), [inner[m] for m in results])
-        operands = [self._new(n, new) for n in placeholders]
-        fused = FUSED(*operands, body=body, inplace=()) if operands else None
-        if fused is None:
-            for member in results:
-                new[member] = inner[member]
+        inner = substitute(results, dict(placeholders))
+        if not read:
+            new.update(zip(results, inner))
             return
+        body = Graph.of(_name(cluster), list(placeholders.values()), inner)
+        fused = FUSED(*substitute(read, new), body=body, inplace=())
         fused = Node(fused.op, fused.inputs, fused.attrs, fused.type, results[-1].origin)
         for position, member in enumerate(results):
             several = isinstance(fused.type, TupleType)
@@ -162,25 +139,15 @@ class Clustering:
 
     def is_inner(self, node: Node, members: set[Node]) -> bool:
         """Whether a kernel with these members computes (or reads through) a node itself."""
-        if node in members:
-            return True
-        return (node in self.views or node in self.literals) and node not in self.of
+        return node in members or self._is_looked_through(node)
 
     def inside(self, ordered: Sequence[Node], members: set[Node]) -> list[Node]:
         """Members, the views they read through, and what those read, operands first."""
-        order: dict[Node, None] = {}
-        for member in ordered:
-            stack = [(member, False)]
-            while stack:
-                node, ready = stack.pop()
-                if node in order:
-                    continue
-                if ready or not self.is_inner(node, members):
-                    order[node] = None
-                    continue
-                stack.append((node, True))
-                stack += [(i, False) for i in reversed(node.inputs)]
-        return list(order)
+        return list(toposort(ordered, stop=lambda node: not self.is_inner(node, members)))
+
+
+class _CycleError(Exception):
+    """Clusters need each other."""
 
 
 def is_inline(node: Node) -> bool:

@@ -24,16 +24,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from graphc.core import dims
-from graphc.core.ir import (
-    Graph,
-    IndexMap,
-    Kind,
-    Node,
-    at_origin,
-    is_checked,
-    tensor_type,
-    toposort,
-)
+from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, tensor_type
+from graphc.core.walk import dependents, reach, remade, remake, toposort
 from graphc.ops.control import FUSED
 from graphc.ops.source import INPUT_OP, PARAMETER_OP
 from graphc.passes.memory.lifetime import Value, readers, seen_through, value_of
@@ -82,7 +74,7 @@ def _body(node: Node) -> Graph | None:
         return None
     distinct = list(dict.fromkeys(node.inputs))
     inner = {n: INPUT_OP(name=f"p{k}", type=n.type) for k, n in enumerate(distinct)}
-    result = node.with_inputs([inner[i] for i in node.inputs])
+    result = remade(node, inner)
     return Graph.of(node.op.name, list(inner.values()), [result])
 
 
@@ -93,15 +85,11 @@ def operands_of(node: Node) -> list[Node]:
 
 def _attached(graph: Graph, bodies: dict[Node, Body], pairs: dict[Node, list[Pair]]) -> Graph:
     """The graph, in its order, with every node's pairs as its attribute."""
-    new = {node: node for node in graph.inputs}
-    for node in graph.nodes:
-        if node not in new:
-            with at_origin(node.origin):
-                changed = node.with_inputs([new[i] for i in node.inputs])
-                new[node] = _paired(changed, bodies.get(node), tuple(sorted(pairs.get(node, ()))))
-    nodes = tuple(new[node] for node in graph.nodes)
-    outputs = tuple(new[node] for node in graph.outputs)
-    return Graph(graph.name, graph.inputs, nodes, outputs, graph.aliases)
+
+    def make(node: Node, new: dict[Node, Node]) -> Node:
+        return _paired(remade(node, new), bodies.get(node), tuple(sorted(pairs.get(node, ()))))
+
+    return remake(graph, make)
 
 
 def _paired(node: Node, body: Body | None, pairs: tuple[Pair, ...]) -> Node:
@@ -119,16 +107,12 @@ def reached(body: Body, operand: int) -> list[int] | None:
         operand: position among the body's inputs.
     """
     source = body.graph.inputs[operand]
-    seen, stack = {source}, [source]
-    while stack:
-        for node in body.users[stack.pop()]:
-            if node in seen:
-                continue
-            if node.op.kind is not Kind.ELEMENTWISE and not _is_identity(node):
-                return None
-            seen.add(node)
-            stack.append(node)
-    outputs = sorted(k for node in seen for k in body.outputs.get(node, ()))
+    outputs: list[int] = []
+    for node in reach([source], body.users.__getitem__):
+        if node is not source and node.op.kind is not Kind.ELEMENTWISE and not _is_identity(node):
+            return None
+        outputs += body.outputs.get(node, ())
+    outputs.sort()
     if len(outputs) > 1 and len({_awaited(body.graph.outputs[k]) for k in outputs}) > 1:
         return None
     return outputs
@@ -228,9 +212,8 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
         waiting = [n for n in waiting if n not in gone]
         for readers_left in reading.values():
             readers_left -= gone
-    for node in graph.nodes:
-        if any(i in late for i in node.inputs):
-            late[node] = None
+    after = dependents(graph.nodes, late)
+    late.update(dict.fromkeys(node for node in graph.nodes if node in after))
     nodes = [n for n in graph.nodes if n not in late] + list(late)
     return Graph(graph.name, graph.inputs, tuple(nodes), graph.outputs, graph.aliases)
 

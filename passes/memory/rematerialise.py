@@ -18,6 +18,7 @@ import re
 
 from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
 from graphc.core.types import TensorType
+from graphc.core.walk import remade, remake
 from graphc.passes.memory.inplace import inplace
 from graphc.passes.memory.lifetime import Value, readers, spans, value_of
 from graphc.passes.memory.plan import live_bytes, value_bytes
@@ -121,19 +122,15 @@ def _is_there(value: Value, lifetimes: dict[Value, tuple[int, int]], step: int) 
 
 def _recomputed(graph: Graph, node: Node, peak: int, cheap: set[Node]) -> Graph:
     """The graph whose nodes after the peak use a clone of `node`, made before the first of them."""
-    new: dict[Node, Node] = {}
-    nodes = list(graph.nodes[: peak + 1])
-    clone: Node | None = None
-    for user in graph.nodes[peak + 1 :]:
-        if clone is None and any(i is node for i in user.inputs):
-            clone = new[node] = dataclasses.replace(node)
-            cheap.add(clone)
-            nodes.append(clone)
-        changed = user.with_inputs([new.get(i, i) for i in user.inputs])
-        if changed is not user:
-            new[user] = changed
-            if user in cheap:
-                cheap.add(changed)
-        nodes.append(changed)
-    outputs = tuple(new.get(o, o) for o in graph.outputs)
-    return Graph(graph.name, graph.inputs, tuple(nodes), outputs, graph.aliases)
+    later = set(graph.nodes[peak + 1 :])
+
+    def make(user: Node, new: dict[Node, Node]) -> Node:
+        if new.get(node) is node and user in later and any(i is node for i in user.inputs):
+            new[node] = dataclasses.replace(node)
+            cheap.add(new[node])
+        changed = remade(user, new)
+        if user in cheap:
+            cheap.add(changed)
+        return changed
+
+    return remake(graph, make)

@@ -24,6 +24,7 @@ from graphc.core.atoms import Symbol
 from graphc.core.dims import Size
 from graphc.core.ir import Graph, Node, Reduction, tensor_type
 from graphc.core.types import TensorType
+from graphc.core.walk import substitute
 from graphc.loops.nesting import Nesting, Unfit, extent, plan, row_atoms
 from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
@@ -316,13 +317,9 @@ class Collector:
             new[column.node] = (
                 given if narrow is column.dtype else CAST(given, dtype=narrow, overflow="error")
             )
-        for node in body.graph.nodes:
-            if node not in new:
-                new[node] = node.with_inputs([new[x] for x in node.inputs])
         after = self.nest.after
-        graph = Graph.of(
-            "after", [*body.graph.inputs, *partial], [new[body.graph.outputs[k]] for k in after]
-        )
+        results = substitute([body.graph.outputs[k] for k in after], new)
+        graph = Graph.of("after", [*body.graph.inputs, *partial], results)
         return Body(
             node=body.node,
             graph=graph,

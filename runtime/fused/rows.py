@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from graphc.core.ir import Graph, Kind, Node, tensor_type
+from graphc.core.walk import needed
 from graphc.errors import InternalError
 from graphc.loops.nesting import Nesting, extent, row_atoms
 from graphc.loops.spaces import Spaces
@@ -55,14 +56,11 @@ class Body:
 
     def reading(self, graph: Graph, wanted: Iterable[Node]) -> tuple[Arguments, dict[Node, str]]:
         """Arguments with the buffers of the inputs that some nodes of a graph need."""
-        needed = set(wanted)
-        for node in reversed(graph.nodes):
-            if node in needed:
-                needed.update(node.inputs)
+        read = needed(graph.nodes, wanted)
         arguments = Arguments()
         buffers: dict[Node, str] = {}
         for position, given in enumerate(self.graph.inputs):
-            if given in needed:
+            if given in read:
                 self.input(arguments, buffers, position)
         return arguments, buffers
 

@@ -11,15 +11,16 @@ same way, so that one eager call is one step of the recorded graph, however many
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from graphc.core import dims, dtypes
-from graphc.core.ir import Graph, Kind, Node, map_sizes, tensor_type, toposort
+from graphc.core.ir import Graph, Kind, Node, map_sizes, tensor_type
 from graphc.core.types import TensorType, determined, match
+from graphc.core.walk import remade, substitute, toposort
 from graphc.eager.engine import promotion
 from graphc.eager.engine.cost import pays_to_compile
 from graphc.eager.engine.numpy_code import numpy_function
@@ -193,44 +194,19 @@ def replayed(
     def size_of(size: Any) -> Any:
         return dims.substitute(size, {s: v for s, v in sizes.items() if s in dims.symbols(size)})
 
-    for node in toposort(roots):
-        if node in new:
-            continue
-        inputs = [new[i] for i in node.inputs]
-        attrs = {key: map_sizes(value, size_of) for key, value in node.attrs} if sizes else {}
-        if attrs and not all(value == attrs[key] for key, value in node.attrs):
-            new[node] = Node.build(node.op, inputs, attrs)
-        else:
-            new[node] = node.with_inputs(inputs)  # a constant is itself, with its array
-    return [new[r] for r in roots]
+    def make(node: Node, new: Mapping[Node, Node]) -> Node:
+        attrs = {key: map_sizes(value, size_of) for key, value in node.attrs}
+        if all(value == attrs[key] for key, value in node.attrs):
+            return remade(node, new)  # a constant is itself, with its array
+        return Node.build(node.op, [new[i] for i in node.inputs], attrs)
+
+    return substitute(roots, new, make if sizes else remade)
 
 
 def _cut(roots: Sequence[Node], names: dict[Node, str]) -> tuple[list[Node], dict[Node, Node]]:
     """The graph with placeholders for the nodes that `names` has."""
-    new: dict[Node, Node] = {}
-    for node, name in names.items():
-        new[node] = INPUT_OP(name=name, type=node.type)
-    stand_ins = dict(new)
-    order = _until(roots, names)
-    for node in order:
-        new[node] = node.with_inputs([new[i] for i in node.inputs])
-    return [new[r] for r in roots], stand_ins
-
-
-def _until(roots: Sequence[Node], stops: dict[Node, str]) -> dict[Node, None]:
-    """What the roots need, operands first, not looking past `stops`."""
-    order: dict[Node, None] = {}
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        node, ready = stack.pop()
-        if node in order or node in stops:
-            continue
-        if ready:
-            order[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((i, False) for i in reversed(node.inputs) if i not in order)
-    return order
+    stand_ins = {n: INPUT_OP(name=name, type=n.type) for n, name in names.items()}
+    return substitute(roots, dict(stand_ins)), stand_ins
 
 
 def _simplified(name: str, inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:

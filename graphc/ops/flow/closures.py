@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.core import dims
-from graphc.core.ir import Graph, Kind, Node, caller, is_checked, recording, tensor_type, toposort
+from graphc.core.ir import Graph, Kind, Node, caller, is_checked, recording, tensor_type
 from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType, TupleType
+from graphc.core.walk import dependents, needed, substitute, toposort
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_tensor, is_scalar
 from graphc.ops.source import INPUT_OP
@@ -84,40 +85,22 @@ def captured(
         hoist: whether what does not depend on its placeholders is computed outside.
     """
     inputs = set(own)
-    order = _within(outputs, lambda n: n in made and n not in inputs)
+    order = toposort(outputs, stop=lambda n: n not in made or n in inputs)
     inner: set[Node] = set()
-    depends = set(inputs)
+    depends = dependents(order, inputs)
     for node in order:
-        if any(i in depends for i in node.inputs):
-            depends.add(node)
         if node in made and node not in inputs:
             stays = node in depends or node.op.kind is Kind.MOVEMENT or is_checked(node)
             stays = stays or isinstance(node.type, TupleType) or not node.op.pure
             if stays or not hoist:
                 inner.add(node)
-    reached = _within(outputs, lambda n: n in inner)
+    reached = toposort(outputs, stop=lambda n: n not in inner)
     return [n for n in reached if n not in inner and n not in inputs and not is_literal(n)]
 
 
 def is_literal(node: Node) -> bool:
     """Whether a node needs nothing: a number, a count, a size."""
     return node.op.kind is Kind.SOURCE and node.op.pure
-
-
-def _within(roots: Iterable[Node], enters: Callable[[Node], bool]) -> list[Node]:
-    """The roots and what they need through nodes that may be entered, operands first."""
-    order: dict[Node, None] = {}
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        node, ready = stack.pop()
-        if node in order:
-            continue
-        if ready or not enters(node):
-            order[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((i, False) for i in reversed(node.inputs))
-    return list(order)
 
 
 def close(
@@ -134,14 +117,6 @@ def name_of(node: Node) -> str:
     return node.name if node.name.isidentifier() and node.op.kind is Kind.SOURCE else "v"
 
 
-def substitute(roots: Sequence[Node], new: dict[Node, Node]) -> list[Node]:
-    """The roots with nodes replaced; `new` gets everything that was rebuilt."""
-    for node in list(toposort(roots, dict.fromkeys(new))):
-        if node not in new:
-            new[node] = node.with_inputs([new[i] for i in node.inputs])
-    return [new[root] for root in roots]
-
-
 def inline(graph: Graph, operands: Sequence[Node]) -> list[Node]:
     """The results of a body on operands, as nodes of the graph around it."""
     return substitute(graph.outputs, dict(zip(graph.inputs, operands, strict=True)))
@@ -149,20 +124,12 @@ def inline(graph: Graph, operands: Sequence[Node]) -> list[Node]:
 
 def reached_from(graph: Graph, sources: Iterable[Node]) -> set[Node]:
     """The nodes of a body that depend on any of its inputs `sources`, those included."""
-    found = set(sources)
-    for node in graph.nodes:
-        if any(i in found for i in node.inputs):
-            found.add(node)
-    return found
+    return dependents(graph.nodes, sources)
 
 
 def needed_for(graph: Graph, outputs: Iterable[Node]) -> set[Node]:
     """The nodes of a body that some results need."""
-    found = set(outputs)
-    for node in reversed(graph.nodes):
-        if node in found:
-            found.update(node.inputs)
-    return found
+    return needed(graph.nodes, outputs)
 
 
 def name_body(function: Callable[..., Any], otherwise: str) -> str:

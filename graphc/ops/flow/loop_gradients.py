@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, tensor_type, toposort
+from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, tensor_type
 from graphc.core.operators import FUNCTIONS
+from graphc.core.walk import reach, substitute, toposort
 from graphc.ops.control import ITEM
 from graphc.ops.flow.branching import COND, PRED
 from graphc.ops.flow.closures import (
@@ -28,7 +29,6 @@ from graphc.ops.flow.closures import (
     is_no_smaller,
     placeholder,
     reached_from,
-    substitute,
 )
 from graphc.ops.flow.loop_sums import products, total
 
@@ -145,18 +145,15 @@ def _residuals(roots: Sequence[Node], own: set[Node], there: set[Node]) -> list[
         own: the nodes of the body.
         there: those that the way back has anyway.
     """
-    kept: dict[Node, None] = {}
-    asked = _boundary(roots, own)
-    available = set(there)
-    while asked:
-        node = asked.pop()
-        if node in available or node in kept or is_literal(node):
-            continue
-        if _is_derived(node, available):
-            asked += node.inputs
-        else:
-            kept[node] = None
-    return list(kept)
+
+    def is_there(node: Node) -> bool:
+        return node in there or is_literal(node)
+
+    def near(node: Node) -> Sequence[Node]:
+        return node.inputs if not is_there(node) and _is_derived(node, there) else ()
+
+    asked = reach(_boundary(roots, own), near)
+    return [n for n in asked if not is_there(n) and not _is_derived(n, there)]
 
 
 def _is_derived(node: Node, there: set[Node]) -> bool:

@@ -1,0 +1,113 @@
+"""The user's line that made a node: found when it is built, kept when passes build it again.
+
+y = exp(x)            caller() inside of exp: Origin("model.py", 12, "forward")
+with at_origin(node.origin):
+    MATMUL(x, y)      has the line that `node` has
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# In a checkout passes/ and runtime/ lie beside graphc/, installed they lie inside it.
+_ROOTS = tuple(
+    f"{folder}{os.sep}"
+    for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
+    if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
+)
+_INTERNAL: dict[CodeType, bool] = {}
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The user's line that made a node."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        name = Path(self.file).name
+        inside = "" if self.function.startswith("<") else f" in {self.function}"
+        return f"{name}:{self.line}{inside}"
+
+
+def _is_internal(code: CodeType) -> bool:
+    file = code.co_filename
+    return file.startswith(_ROOTS) or file.startswith("<frozen")
+
+
+def caller() -> Origin | None:
+    """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
+    forced = getattr(_local, "origin", None)
+    if forced is not None:
+        return forced
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        internal = _INTERNAL.get(code)
+        if internal is None:
+            internal = _INTERNAL[code] = _is_internal(code)
+        if not internal:
+            return Origin(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def at_origin(origin: Origin | None) -> Iterator[None]:
+    """Give `origin` to every node built inside: passes keep the user's line this way."""
+    before = getattr(_local, "origin", None)
+    _local.origin = origin if origin is not None else before
+    try:
+        yield
+    finally:
+        _local.origin = before
+
+
+@contextmanager
+def made_for() -> Iterator[Callable[[Any], None]]:
+    """`at_origin` for one node after another: call what it gives with the node to build for."""
+    before = getattr(_local, "origin", None)
+
+    def begin(node: Any) -> None:
+        _local.origin = node.origin or before
+
+    try:
+        yield begin
+    finally:
+        _local.origin = before
+
+
+@contextmanager
+def recording() -> Iterator[list[Any]]:
+    """The nodes built inside, in order: what a function made, told apart from what it was given."""
+    before = getattr(_local, "made", None)
+    made: list[Any] = []
+    _local.made = made
+    try:
+        yield made
+    finally:
+        _local.made = before
+        if before is not None:
+            before.extend(made)
+
+
+def record(node: Any) -> None:
+    """Enter a node that was built in the list of `recording`."""
+    made = getattr(_local, "made", None)
+    if made is not None:
+        made.append(node)
+
+
+__all__ = ["Origin", "at_origin", "caller", "made_for", "record", "recording"]
