@@ -34,7 +34,7 @@ QUICK = {
     "test_lbfgs", "test_movement", "test_nn_containers", "test_nn_hooks", "test_nn_module",
     "test_nn_state", "test_nn_text", "test_plan", "test_program", "test_schedule",
     "test_simplify", "test_storage", "test_tensor_python", "test_text", "test_types",
-    "test_verify", "test_viz",
+    "test_verify", "test_viz", "test_walk", "test_walks",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
+from graphc.core.walk import postorder
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, invoke
@@ -418,19 +419,10 @@ def _captured(
 
 def _leading_to(targets: set[GradFn], roots: Sequence[GradFn]) -> frozenset[GradFn]:
     """The steps between roots and targets, without those that only targets themselves need."""
-    order: list[GradFn] = []
-    seen: set[GradFn] = set()
-    stack: list[tuple[GradFn, bool]] = [(r, False) for r in roots]
-    while stack:
-        fn, ready = stack.pop()
-        if ready:
-            order.append(fn)
-        elif fn not in seen:
-            seen.add(fn)
-            stack.append((fn, True))
-            stack.extend((edge[0], False) for edge in fn.edges if edge is not None)
+    order: dict[GradFn, None] = {}
     useful: set[GradFn] = set()
-    for fn in order:
+    for fn in postorder(roots, lambda fn: [e[0] for e in fn.edges if e is not None], order):
+        order[fn] = None
         if any(edge is not None and (edge[0] in useful or edge[0] in targets) for edge in fn.edges):
             useful.add(fn)
     return frozenset(useful)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graphc.core.ir import Graph, Node, bodies
+from graphc.core.walk import reach
 from graphc.jit.archive.archive_reader import SavedOrigin, quoted
 from graphc.jit.export import numpy_helpers
 from graphc.jit.export.numpy_ops import expression, number, read, takes_number
@@ -130,11 +131,5 @@ def sources() -> dict[str, tuple[str, frozenset[str]]]:
 def helpers(wanted: set[str]) -> list[str]:
     """The text of functions and of those that they call, in the order of the file."""
     known = sources()
-    needed: set[str] = set()
-    waiting = list(wanted)
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += [n for n in known[name][1] if n in known]
+    needed = set(reach(wanted, lambda name: [n for n in known[name][1] if n in known]))
     return [text for name, (text, _) in known.items() if name in needed]
