@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, joined, show
+from graphc.core.bounds import bounds, evaluate, multiple, symbols
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -290,17 +291,6 @@ def product(sizes: Iterable[Size]) -> Size:
     return math.prod(sizes)
 
 
-def multiple(x: Size) -> int:
-    """The largest number known to divide every value of x (0 when x is 0)."""
-    found = 0
-    for monomial, coefficient in _terms(x).items():
-        factor = coefficient
-        for atom in monomial:
-            factor *= atom.multiple_of if isinstance(atom, Symbol) else 1
-        found = math.gcd(found, factor)
-    return found
-
-
 def at_least(x: Size, bound: int) -> bool:
     """Whether x >= bound for every size that the facts admit; False when not known."""
     if isinstance(x, int):
@@ -336,53 +326,6 @@ def _widen(x: Size) -> Size:
     return x
 
 
-def bounds(x: Size) -> tuple[int | None, int | None]:
-    """The smallest and largest value of x that the facts admit; None where unbounded."""
-    if isinstance(x, int):
-        return x, x
-    low: int | None = 0
-    high: int | None = 0
-    for monomial, coefficient in x.terms.items():
-        least, most = _monomial_bounds(monomial)
-        if coefficient < 0:
-            least, most = most, least
-        low = None if low is None or least is None else low + coefficient * least
-        high = None if high is None or most is None else high + coefficient * most
-    return low, high
-
-
-def _monomial_bounds(monomial: Monomial) -> tuple[int | None, int | None]:
-    low: int | None = 1
-    high: int | None = 1
-    for atom in monomial:
-        least, most = _atom_bounds(atom)
-        if least is None or least < 0 or low is None:
-            if len(monomial) == 1:
-                return least, most
-            return None, None
-        low = low * least
-        high = None if high is None or most is None else high * most
-    return low, high
-
-
-def _atom_bounds(atom: Atom) -> tuple[int | None, int | None]:
-    if isinstance(atom, Symbol):
-        return atom.min, bounds(atom.max)[1] if isinstance(atom.max, Dim) else atom.max
-    (xl, xh), (yl, yh) = bounds(atom.x), bounds(atom.y)
-    if atom.function == "max":
-        low = max((b for b in (xl, yl) if b is not None), default=None)
-        return low, None if xh is None or yh is None else max(xh, yh)
-    if atom.function == "min":
-        high = min((b for b in (xh, yh) if b is not None), default=None)
-        return None if xl is None or yl is None else min(xl, yl), high
-    if yl is None or yl < 1:
-        return None, None
-    if atom.function == "%":
-        return 0, None if yh is None else yh - 1
-    low = None if xl is None else (xl // yl if xl < 0 else 0 if yh is None else xl // yh)
-    return low, None if xh is None else (xh // yl if xh >= 0 else -1)
-
-
 def substitute(x: Size, values: Mapping[Symbol, Size]) -> Size:
     """x with symbols replaced by sizes, simplified again."""
     if isinstance(x, int):
@@ -411,38 +354,8 @@ FUNCTIONS = {
 }
 
 
-def symbols(x: Size) -> set[Symbol]:
-    """Every symbol that x depends on."""
-    if isinstance(x, int):
-        return set()
-    found: set[Symbol] = set()
-    for monomial in x.terms:
-        for atom in monomial:
-            if isinstance(atom, Symbol):
-                found.add(atom)
-            else:
-                found |= symbols(atom.x) | symbols(atom.y)
-    return found
-
-
-def evaluate(x: Size, sizes: Mapping[str, int]) -> int:
-    """The value of x for sizes of its symbols by name.
-
-    Raises:
-        KeyError: a symbol has no size.
-    """
-    if isinstance(x, int):
-        return x
-    total = 0
-    for monomial, coefficient in x.terms.items():
-        for atom in monomial:
-            coefficient *= _evaluate_atom(atom, sizes)
-        total += coefficient
-    return total
-
-
-def _evaluate_atom(atom: Atom, sizes: Mapping[str, int]) -> int:
-    if isinstance(atom, Symbol):
-        return sizes[atom.name]
-    x, y = evaluate(atom.x, sizes), evaluate(atom.y, sizes)
-    return FUNCTIONS[atom.function](x, y)
+__all__ = [
+    "FUNCTIONS", "RESERVED", "Atom", "Call", "Dim", "Monomial", "Size", "Symbol", "at_least",
+    "bounds", "dim", "evaluate", "maximum", "minimum", "multiple", "product", "substitute",
+    "symbol", "symbols",
+]  # fmt: skip

@@ -42,7 +42,8 @@ class Origin:
         return f"{name}:{self.line}{inside}"
 
 
-def _is_internal(code: CodeType) -> bool:
+def is_internal(code: CodeType) -> bool:
+    """Whether code is graphc's own, or Python's import machinery."""
     file = code.co_filename
     return file.startswith(_ROOTS) or file.startswith("<frozen")
 
@@ -57,7 +58,7 @@ def caller() -> Origin | None:
         code = frame.f_code
         internal = _INTERNAL.get(code)
         if internal is None:
-            internal = _INTERNAL[code] = _is_internal(code)
+            internal = _INTERNAL[code] = is_internal(code)
         if not internal:
             return Origin(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
@@ -110,4 +111,4 @@ def record(node: Any) -> None:
         made.append(node)
 
 
-__all__ = ["Origin", "at_origin", "caller", "made_for", "record", "recording"]
+__all__ = ["Origin", "at_origin", "caller", "is_internal", "made_for", "record", "recording"]
