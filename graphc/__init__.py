@@ -92,6 +92,7 @@ from graphc.program.reference import interpret
 if TYPE_CHECKING:
     from graphc import data, jit, nn, optim, text, viz
     from graphc.contrasting import contrast
+    from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.program.driver import compile
     from graphc.program.program import Program
@@ -122,6 +123,7 @@ _LATE = {
     "optim": None,
     "text": None,
     "viz": None,
+    "to_networkx": "networks",
 }
 
 if not TYPE_CHECKING:  # a checker would take every name for one of these
@@ -185,8 +187,8 @@ __all__ = [
     "softplus", "sort", "spacing", "special_erf", "split", "split_key", "sqrt", "square", "squeeze",
     "stack", "std", "std_mean", "stop_gradient", "sub", "subtract", "sum", "swapaxes", "swapdims",
     "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh", "tensor", "tensor_split",
-    "tensordot", "text", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
-    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique",
-    "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vstack", "where",
+    "tensordot", "text", "tile", "to_networkx", "topk", "trace", "transpose", "tril", "triu",
+    "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform",
+    "unique", "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vstack", "where",
     "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

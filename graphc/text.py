@@ -57,6 +57,13 @@ def numbered(graph: Graph) -> tuple[str, dict[int, Node]]:
     return facts + "\n".join(lines) + "\n", made
 
 
+def names(graph: Graph) -> dict[Node, str]:
+    """What the text of a graph calls its nodes (those of nested graphs aside)."""
+    printer = _Printer(graph, "", False)
+    printer.lines()
+    return printer.names
+
+
 def _declared_facts(graph: Graph) -> str:
     found: dict[str, Symbol] = {}
     for node in graph.nodes:
@@ -74,13 +81,8 @@ def _symbols(node: Node) -> set[Symbol]:
     if isinstance(node.type, TensorType) and node.type.is_static and not node.attrs:
         return set()
     types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
-    found: set[Symbol] = set()
-    for type_ in types:
-        for size in type_.shape:
-            found |= dims.symbols(size)
-    for _, value in node.attrs:
-        found |= _value_symbols(value)
-    return found
+    values = [*(type_.shape for type_ in types), *(value for _, value in node.attrs)]
+    return set().union(*map(_value_symbols, values))
 
 
 def _value_symbols(value: Any) -> set[Symbol]:
@@ -101,10 +103,9 @@ class _Printer:
     def __init__(self, graph: Graph, indent: str, origins: bool) -> None:
         self.graph, self.indent, self.origins = graph, indent, origins
         self.names: dict[Node, str] = {}
-        taken = {s.name for node in graph.nodes for s in _symbols(node)}
+        self.taken = {s.name for node in graph.nodes for s in _symbols(node)}
         for node in graph.inputs:
-            self.names[node] = _unique(node.name, taken)
-        self.taken = taken
+            self.names[node] = _unique(node.name, self.taken)
         self.counter = 0
         self.made: list[Node | None] = []  # the node that each line makes
 
@@ -134,10 +135,9 @@ class _Printer:
             if isinstance(value, Graph):
                 name = _unique(value.name, self.taken)
                 inner = _Printer(value, self.indent + "    ", self.origins)
-                inner_lines = inner.lines()
+                head, *rest = inner.lines()
                 self.made += inner.made
-                head = inner_lines[0].replace(f"def {value.name}(", f"def {name}(", 1)
-                lines += [head, *inner_lines[1:]]
+                lines += [head.replace(f"def {value.name}(", f"def {name}(", 1), *rest]
                 parts.append(f"{key}={name}")
             else:
                 parts.append(f"{key}={literal(value)}")

@@ -1,9 +1,11 @@
-"""Pictures and text of graphs: `dump(graph_or_program, path)` writes `.py`, `.dot` or `.svg`.
+"""Pictures and text of graphs: `dump(graph_or_program, path)` writes `.py`, `.dot`, `.svg` or
+`.graphml`.
 
 The `.py` file is the text form. The `.dot` file has a cluster for each fused kernel. The `.svg`
 file needs no other program: a fused kernel is a box with its body drawn inside, each node shows
 its op, type, bytes and the user's line. The layout is Sugiyama's: longest-path layers, then a few
-sweeps that order each layer by the mean position of its neighbours.
+sweeps that order each layer by the mean position of its neighbours. In large graphs a stripe shows
+which parts hang together. The `.graphml` file is what `gc.to_networkx` gives, for other programs.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import Any
 from graphc.core import dims
 from graphc.core.ir import Graph, Kind, Node, bodies, is_item
 from graphc.core.types import TensorType, TupleType, Type
-from graphc.errors import ArgumentError, AttributeValueError
+from graphc.errors import AttributeValueError
+from graphc.networks import communities, graph_of, graphml
 from graphc.text import show
 
 COLOURS = {
@@ -30,21 +33,10 @@ COLOURS = {
     Kind.FUSED: "#ffffff",
     Kind.CONTROL: "#f3f3f3",
 }
+# A graph of so many nodes has stripes, in these colours by turns.
+STRIPED = 24
+STRIPES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 CHAR_WIDTH, LINE_HEIGHT, PADDING, GAP_X, GAP_Y = 6.6, 14.0, 8.0, 18.0, 30.0
-
-
-def graph_of(subject: Any) -> Graph:
-    """The graph to show: a graph itself, or what a program's last pass left.
-
-    Raises:
-        ArgumentError: the subject is neither.
-    """
-    if isinstance(subject, Graph):
-        return subject
-    history = getattr(subject, "history", None)
-    if history:
-        return history[-1][1]
-    raise ArgumentError(f"{type(subject).__name__} is neither a graph nor a program")
 
 
 def dump(subject: Any, path: Any) -> Path:
@@ -52,7 +44,7 @@ def dump(subject: Any, path: Any) -> Path:
 
     Args:
         subject: a `Graph` or a `Program`.
-        path: a file name that ends in `.py` (text form), `.dot` or `.svg`.
+        path: a file name that ends in `.py` (text form), `.dot`, `.svg` or `.graphml`.
 
     Returns:
         The path written.
@@ -64,10 +56,13 @@ def dump(subject: Any, path: Any) -> Path:
         dump(program, "step.svg")
     """
     target = Path(path)
-    writers = {".py": lambda g: show(g, origins=True), ".dot": dot, ".svg": svg}
+    writers = {
+        ".py": lambda g: show(g, origins=True), ".dot": dot, ".svg": svg, ".graphml": graphml,
+    }  # fmt: skip
     if target.suffix not in writers:
         raise AttributeValueError(
-            f"dump: {target.name!r} does not end in .py, .dot or .svg", hint="name the format"
+            f"dump: {target.name!r} does not end in .py, .dot or .svg, nor in .graphml",
+            hint="name the format",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(writers[target.suffix](graph_of(subject)), encoding="utf-8")
@@ -186,6 +181,7 @@ class _Box:
     y: float = 0.0
     width: float = 0.0
     height: float = 0.0
+    stripe: str = ""
 
 
 @dataclass(slots=True)
@@ -201,6 +197,9 @@ def _layout(graph: Graph) -> _Drawing:
     drawing = _Drawing()
     for node in graph.nodes:
         drawing.boxes[node] = _measure(node)
+    if len(graph.nodes) >= STRIPED:
+        for node, part in communities(graph.to_networkx()).items():
+            drawing.boxes[node].stripe = STRIPES[part % len(STRIPES)]
     layers = _layers(graph)
     _order(graph, layers)
     y = PADDING
@@ -235,9 +234,10 @@ def _measure(node: Node) -> _Box:
 
 
 def _layers(graph: Graph) -> list[list[Node]]:
-    depth: dict[Node, int] = {}
-    for node in graph.nodes:
-        depth[node] = max((depth[i] + 1 for i in node.inputs), default=0)
+    import networkx
+
+    generations = networkx.topological_generations(graph.to_networkx())
+    depth = {node: k for k, generation in enumerate(generations) for node in generation}
     users = graph.users()
     for node in reversed(graph.nodes):
         # A source stands just above its first user, not at the top of the picture.
@@ -302,6 +302,11 @@ def _draw_box(box: _Box, is_output: bool, parts: list[str]) -> None:
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
         f'height="{box.height:.1f}" rx="4" fill="{colour}" stroke="{stroke}"{dash}/>'
     )
+    if box.stripe:
+        parts.append(
+            f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="4" height="{box.height:.1f}" '
+            f'fill="{box.stripe}"/>'
+        )
     for number, line in enumerate(box.lines):
         weight = ' font-weight="bold"' if number == 0 else ' fill="#445"'
         parts.append(

@@ -20,6 +20,7 @@ ROWS = (
     "graphc.core.*",
     "graphc.text",
     "graphc.verify",
+    "graphc.networks",
     "graphc.viz",
     "graphc.ops.*",
     "graphc.ops.arrays.*",
