@@ -48,12 +48,13 @@ def to_networkx(subject: Any) -> Any:
         ArgumentError: the subject is neither a graph nor a program.
 
     Example:
-        >>> x = gc.input("x", (3,))
-        >>> program = gc.compile([x], gc.sort(gc.exp(x)) + gc.cumsum(x, axis=0), level="O0")
-        >>> arrows = gc.to_networkx(program)
-        >>> [(name, data["op"]) for name, data in arrows.nodes(data=True)]
-        [('x', 'input'), ('v0', 'exp'), ('v1', 'sort'), ('v2', 'cumsum'), ('v3', 'add')]
+        >>> import graphc as gc
         >>> import networkx
+        >>> x = gc.input("x", (3,))
+        >>> graph = gc.Graph.of("g", [x], [gc.sin(gc.exp(x)) + gc.cumsum(x, axis=0)])
+        >>> arrows = gc.to_networkx(graph)
+        >>> [(name, data["op"]) for name, data in arrows.nodes(data=True)]
+        [('x', 'input'), ('v0', 'exp'), ('v1', 'sin'), ('v2', 'cumsum'), ('v3', 'add')]
         >>> networkx.shortest_path(arrows, "x", "v3")
         ['x', 'v2', 'v3']
     """

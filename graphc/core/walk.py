@@ -36,6 +36,7 @@ def postorder(
         done: things that are not looked at; the caller enters here each that it is given.
 
     Example:
+        >>> from graphc.core.walk import postorder
         >>> found = {}
         >>> for task in postorder(["eat"], {"eat": ["cook"], "cook": []}.get, found):
         ...     found[task] = None
@@ -65,7 +66,8 @@ def reach(starts: Iterable[T], near: Callable[[T], Iterable[T]]) -> Iterator[T]:
         near: what a thing leads to; asked after the caller has seen the thing.
 
     Example:
-        >>> list(reach([6], lambda n: [n // 2, n - 1] if n > 1 else []))
+        >>> from graphc.core.walk import reach
+        >>> list(reach([6], lambda n: [n // 2, n - 1] if n else []))
         [6, 5, 4, 3, 2, 1, 0]
     """
     seen: set[T] = set()
@@ -94,6 +96,8 @@ def toposort(
         The order, as the keys of a dict.
 
     Example:
+        >>> import graphc as gc
+        >>> from graphc.core.walk import toposort
         >>> x = gc.input("x", (3,))
         >>> [node.name for node in toposort([gc.exp(x) + x])]
         ['x', 'exp', 'add']
@@ -113,9 +117,12 @@ def dependents(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
         sources: any nodes.
 
     Example:
+        >>> import graphc as gc
+        >>> from graphc.core.walk import dependents, toposort
         >>> x, y = gc.input("x", (3,)), gc.input("y", (3,))
         >>> z = gc.exp(x)
-        >>> [node.name for node in toposort([z * y]) if node in dependents(toposort([z * y]), [x])]
+        >>> order = list(toposort([z * y]))
+        >>> [node.name for node in order if node in dependents(order, [x])]
         ['x', 'exp', 'multiply']
     """
     found = set(sources)
@@ -160,6 +167,8 @@ def substitute(
         What stands for each of the roots.
 
     Example:
+        >>> import graphc as gc
+        >>> from graphc.core.walk import substitute
         >>> x, w = gc.input("x", (3,)), gc.input("w", (3,))
         >>> (y,) = substitute([gc.exp(x)], {x: w})
         >>> y.inputs[0] is w

@@ -12,27 +12,34 @@ apart there is a reason; `explain` lists them.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from graphc import text
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, tensor_type
 from graphc.core.types import Shape
 from graphc.loops import views
 from graphc.loops.nesting import Unfit, extent, plan
 from graphc.loops.spaces import Spaces, is_gather
+from graphc.networks import to_networkx
 from graphc.passes.fusion.cluster import MOST_NODES, MOST_OPERANDS, MOST_SIBLINGS, Cluster
 from graphc.passes.fusion.clustering import Clustering, is_inline
 
 Planned = tuple[Spaces, Graph]
+CYCLE = "it would make a cycle"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A producer and a consumer that stay in kernels of their own, and why."""
+    """A producer and a consumer that stay in kernels of their own, and why.
+
+    `cluster` is the one that the consumer did not join.
+    """
 
     producer: Node
     consumer: Node
     reason: str
+    cluster: Cluster | None = None
 
     def __str__(self) -> str:
         return f"{self.producer!r} and {self.consumer!r}: {self.reason}"
@@ -46,7 +53,27 @@ def fuse(graph: Graph) -> Graph:
 
 def explain(graph: Graph) -> list[Refusal]:
     """Why producers and consumers of a graph, before fusion, stay apart."""
-    return _Fusion(graph).refusals
+    fusion = _Fusion(graph)
+    return [
+        _with_way(r, fusion, fusion.clusters[r.cluster.number])
+        if r.cluster and r.reason.startswith(CYCLE)
+        else r
+        for r in fusion.refusals
+    ]
+
+
+def _with_way(refusal: Refusal, fusion: _Fusion, cluster: Cluster) -> Refusal:
+    """A refusal because of a cycle, with the ops that lead out of the kernel and back to it."""
+    import networkx
+
+    names = text.names(fusion.graph)
+    arrows = networkx.DiGraph(to_networkx(fusion.graph))
+    kernel = [names[member] for member in cluster.members]
+    consumer = names[refusal.consumer]
+    arrows.remove_edges_from([(name, consumer) for name in kernel])
+    _, way = networkx.multi_source_dijkstra(arrows, kernel, consumer)
+    ops = " -> ".join(arrows.nodes[name]["op"] for name in way)
+    return replace(refusal, reason=f"{refusal.reason}: {ops}")
 
 
 class _Fusion(Clustering):
@@ -94,7 +121,7 @@ class _Fusion(Clustering):
                 reason = reason or self._cannot_merge(other, cluster)
             reason = reason or self._cannot_run([*chosen, cluster], node)
             if reason:
-                self.refusals.append(Refusal(producer, node, reason))
+                self.refusals.append(Refusal(producer, node, reason, cluster))
             else:
                 chosen.append(cluster)
                 accepted = self.planned
@@ -178,7 +205,7 @@ class _Fusion(Clustering):
         for operand in node.inputs:
             base = self._base(operand)
             if self.of.get(base) is not cluster and self._behind(base) & cluster.bits:
-                return f"it would make a cycle through {base!r}"
+                return f"{CYCLE} through {base!r}"
         if len(self._outside(cluster.operands | self._read(node), cluster)) > MOST_OPERANDS:
             return f"the kernel reads {MOST_OPERANDS} tensors already"
         if is_checked(node) and any(m in self.commits for m in cluster.members):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import networkx
 import numpy as np
 import pytest
 from counting import calls_of
@@ -11,6 +12,7 @@ from lowering import run_lowered
 from simulated import random_graph
 
 import graphc as gc
+from graphc import text
 from graphc.core.interpret import run
 from graphc.core.ir import OPS, Graph, Kind, Node
 from graphc.ops.source import Bound
@@ -191,3 +193,62 @@ def test_fusing_a_large_graph_takes_work_linear_in_its_nodes() -> None:
     graph, larger = _large(2_500), _large(10_000)
     assert calls_of(lambda: fuse(larger)) < 5 * calls_of(lambda: fuse(graph))
     assert len(fuse(graph).nodes) < len(graph.nodes)
+
+
+def _with_library_nodes(seed: int) -> Graph:
+    """A random graph of maps and sums, with ops between that are never fused."""
+    rng = random.Random(seed)
+    values: list[Node] = [gc.input("x", (4, 4)), gc.input("y", (4, 4))]
+    for _ in range(25):
+        x, y = rng.choice(values[-6:]), rng.choice(values)
+        values.append(
+            rng.choice([gc.exp, gc.tanh])(x)
+            if rng.random() < 0.4
+            else gc.cumsum(x, axis=0)
+            if rng.random() < 0.4
+            else x * y
+        )
+    return Graph.of("g", values[:2], values[-3:])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_cycle_that_is_a_reason_is_one(seed: int) -> None:
+    graph = _with_library_nodes(seed)
+    arrows, names = gc.to_networkx(graph), text.names(graph)
+    for refusal in explain(graph):
+        if not refusal.reason.startswith("it would make a cycle"):
+            continue
+        consumer = names[refusal.consumer]
+        ops = refusal.reason.rpartition(": ")[2].split(" -> ")
+        assert len(ops) > 2 and ops[-1] == refusal.consumer.op.name
+        ways = _ways(arrows, consumer, ops)
+        assert ways
+        for way in ways:  # a kernel of both ends would need itself
+            together = networkx.contracted_nodes(arrows, way[0], consumer, self_loops=False)
+            assert not networkx.is_directed_acyclic_graph(together)
+
+
+def _ways(arrows: networkx.MultiDiGraph, end: str, ops: list[str]) -> list[list[str]]:
+    """The paths to a node whose ops are these."""
+    ways = [[end]]
+    for op in reversed(ops[:-1]):
+        ways = [
+            [before, *way]
+            for way in ways
+            for before in arrows.predecessors(way[0])
+            if arrows.nodes[before]["op"] == op
+        ]
+    return ways
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_kernels_need_each_other_in_no_circle(seed: int) -> None:
+    graph = _with_library_nodes(seed)
+    fused = fuse(graph)
+    assert networkx.is_directed_acyclic_graph(gc.to_networkx(fused))
+    place = {node: k for k, node in enumerate(fused.nodes)}
+    assert all(place[i] < place[node] for node in fused.nodes for i in node.inputs)
+    # Each op that is no view or number is in one kernel, or alone.
+    inside = [n for k in fused.nodes if k.op.kind is Kind.FUSED for n in k.attr("body").nodes]
+    computed = [n for n in (*fused.nodes, *inside) if n.op.kind is Kind.ELEMENTWISE]
+    assert len(computed) == sum(n.op.kind is Kind.ELEMENTWISE for n in graph.nodes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
+import networkx
 import pytest
 
 from graphc.core.dims import dim
@@ -107,3 +109,28 @@ def test_the_report_names_the_largest_buffers() -> None:
 
 def test_bytes_are_readable() -> None:
     assert [readable(n) for n in (0, 1023, 1536, 3 << 30)] == ["0 B", "1023 B", "1.5 kB", "3.0 GB"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_interferes_lies_apart_and_no_clique_is_larger_than_the_arena(seed: int) -> None:
+    buffers = [b for b in _buffers(30, seed) if b.nbytes]
+    placed = MemoryPlan(tuple(buffers)).place({})
+    interference = networkx.Graph()
+    for k, buffer in enumerate(buffers):
+        interference.add_node(k, nbytes=-(-buffer.nbytes // ALIGNMENT) * ALIGNMENT)  # type: ignore[operator]
+    steps = range(max(b.last for b in buffers) + 1)
+    for step in steps:
+        live = [k for k, b in enumerate(buffers) if b.first <= step <= b.last]
+        interference.add_edges_from(itertools.combinations(live, 2))
+    for i, j in interference.edges:
+        first, second = sorted((i, j), key=placed.offsets.__getitem__)
+        assert placed.offsets[first] + placed.sizes[first] <= placed.offsets[second]
+    _, least = networkx.max_weight_clique(interference, weight="nbytes")
+    assert least <= placed.total
+    apart = networkx.complement(interference)
+    shared = sum(
+        placed.offsets[i] < placed.offsets[j] + placed.sizes[j]
+        and placed.offsets[j] < placed.offsets[i] + placed.sizes[i]
+        for i, j in apart.edges
+    )
+    assert shared or placed.total == sum(d for _, d in interference.nodes(data="nbytes"))

@@ -17,7 +17,10 @@ PACKAGES = ("autograd", "data", "eager", "jit", "nn", "optim")
 
 
 def _modules() -> list[str]:
-    found = ["graphc.cuda", "graphc.storage", "graphc.ops.flow.branching", "graphc.ops.flow.loops"]
+    found = [
+        "graphc.cuda", "graphc.storage", "graphc.networks", "graphc.core.walk",
+        "graphc.ops.flow.branching", "graphc.ops.flow.loops",
+    ]  # fmt: skip
     for package in PACKAGES:
         root = importlib.import_module(f"graphc.{package}")
         names = [m.name for m in pkgutil.walk_packages(root.__path__, f"graphc.{package}.")]
