@@ -1,6 +1,6 @@
 """Float functions of the kernel language, by name and type; what is the same for both types.
 
-The formulas of exp, log, sin ... are in `numba_float32`, `numba_rounded` and
+The formulas of exp, log, sin ... are in `numba_formulas`, `numba_float32`, `numba_rounded` and
 `numba_float64`.
 """
 

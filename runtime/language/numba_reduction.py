@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from graphc.runtime.language.numba_float64 import nearest
+from graphc.runtime.language.numba_float64 import FLOAT64
 from graphc.runtime.language.numba_terms import F64, I32, I64, Term
 
 # pi / 2 as a sum of two doubles.
@@ -23,7 +23,7 @@ def quarter_turns(x: Term) -> tuple[Term, Term]:
         better for every x, nan for infinities; and k modulo 4, of int32.
     """
     wide = x.cast(F64)
-    n, turns = nearest(wide, 2.0 / math.pi)
+    n, turns = FLOAT64.nearest(wide, 2.0 / math.pi)
     near = n.fma(-HALF_PI_REST, n.fma(-HALF_PI, wide))
     far, far_turns = _far(x)
     large = x.abs() >= LARGE

@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable
 
 from graphc.runtime.language.numba_coefficients import ARCSIN_48, ARCTAN_48, COS_48, ERFC_48, SIN_48
-from graphc.runtime.language.numba_float64 import exp, expm1, log, log1p
+from graphc.runtime.language.numba_float64 import FLOAT64
 from graphc.runtime.language.numba_reduction import quarter_turns
 from graphc.runtime.language.numba_terms import F32, F64, Term, polynomial
 
 HALF_PI = 0.5 * math.pi
+exp, expm1, log, log1p = FLOAT64.exp, FLOAT64.expm1, FLOAT64.log, FLOAT64.log1p
 
 
 def log2(x: Term) -> Term:
