@@ -1,4 +1,4 @@
-"""exp, log and what is built of them, for any binary float format, within 2 units in the last place.
+"""exp, log and what is built of them, for any float format, within 2 units in the last place.
 
     FLOAT64 = Formulas(bits=52, ...)       what a format brings: sizes, constants, polynomials
     FLOAT64.exp(x)                         x a Term of that format
