@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from graphc.core.ir import OPS, Graph, Kind, Node, bodies
+from graphc.core.results import written_over
 from graphc.core.types import TupleType
 from graphc.errors import GraphcError, VerifyError
 from graphc.text import PLACEHOLDERS
@@ -82,7 +83,7 @@ def _verify_body(graph: Graph, node: Node) -> None:
     if [p.type for p in body.inputs] != types:
         raise _fault(graph, f"the body of {node!r} takes other types than its operands'", node)
     verify(body)
-    for output, operand in dict(node.attrs).get("inplace", ()):
+    for output, operand in written_over(node):
         pair = body.outputs[output].type, body.inputs[operand].type
         if pair[0] != pair[1]:
             raise _fault(graph, f"in place: {pair[0]} cannot be written over {pair[1]}", node)

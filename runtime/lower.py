@@ -13,7 +13,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_item, tensor_type
+from graphc.core import results
+from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_literal, tensor_type
 from graphc.core.walk import substitute
 from graphc.errors import InternalError
 from graphc.loops import views
@@ -116,20 +117,15 @@ def _with_memory(graph: Graph) -> list[Node]:
     read = set(graph.outputs)
     found = []
     for node in reversed(graph.nodes):
-        by_readers = _is_inline(node) or (views.is_view(node) and not is_checked(node))
+        by_readers = is_literal(node) or (views.is_view(node) and not is_checked(node))
         if node in given or (by_readers and node not in read):
             continue
         found.append(node)
         if node.op.kind in GENERATED and not views.joins_many(node):
-            read.update(i for i in node.inputs if not _is_inline(i))
+            read.update(i for i in node.inputs if not is_literal(i))
         else:
             read.update(views.in_memory(node))
     return found[::-1]
-
-
-def _is_inline(node: Node) -> bool:
-    """Whether generated kernels compute the node themselves: numbers, counts, sizes."""
-    return node.op.kind is Kind.SOURCE and node.op.pure
 
 
 def lower_node(node: Node, lowering: Lowering = NATIVE) -> list[Step]:
@@ -139,13 +135,12 @@ def lower_node(node: Node, lowering: Lowering = NATIVE) -> list[Step]:
         below = functools.partial(lower, lowering=lowering)
         return lowering.control(node, below, value_of) if bodies(node) else []
     if kind is Kind.FUSED:
-        inplace = dict(node.attrs).get("inplace", ())
         operands = [value_of(i) for i in node.inputs]
-        return lowering.body(node, node.attr("body"), operands, inplace)
+        return lowering.body(node, node.attr("body"), operands, results.written_over(node))
     if views.joins_many(node):
         return lowering.joined(node, value_of)
     if kind in GENERATED or kind is Kind.SOURCE:
-        read = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
+        read = [i for i in dict.fromkeys(node.inputs) if not is_literal(i)]
         return lowering.body(node, alone(node), [value_of(i) for i in read])
     if kind is Kind.CONTRACT:
         return lowering.contract(node, value_of)
@@ -154,14 +149,11 @@ def lower_node(node: Node, lowering: Lowering = NATIVE) -> list[Step]:
 
 def value_of(node: Node) -> Value:
     """Where a node's result is: projections of a node with several point into it."""
-    index = 0
-    while is_item(node):
-        index, node = node.attr("index"), node.inputs[0]
-    return Value(node, index)
+    return Value(*results.value_of(node))
 
 
 def alone(node: Node) -> Graph:
     """A body of one node."""
-    operands = [i for i in dict.fromkeys(node.inputs) if not _is_inline(i)]
+    operands = [i for i in dict.fromkeys(node.inputs) if not is_literal(i)]
     inner = {x: INPUT_OP(name=f"p{k}", type=tensor_type(x)) for k, x in enumerate(operands)}
     return Graph.of("alone", list(inner.values()), substitute([node], dict(inner)))

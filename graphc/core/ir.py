@@ -209,6 +209,11 @@ def is_item(node: Node) -> bool:
     return bool(node.inputs) and isinstance(node.inputs[0].type, TupleType)
 
 
+def is_literal(node: Node) -> bool:
+    """Whether a node needs nothing: a number, a count, a size. Kernels make it for themselves."""
+    return node.op.kind is Kind.SOURCE and node.op.pure
+
+
 def is_checked(node: Node) -> bool:
     """Whether the node may record an error when it runs (an index out of range)."""
     if nested := bodies(node):
@@ -242,6 +247,6 @@ def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
 __all__ = [
     "OPS", "Attrs", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient", "Node", "Op",
     "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin", "bodies",
-    "caller", "is_checked", "is_item", "map_sizes", "rebuild", "recording", "tensor_type",
-    "toposort",
+    "caller", "is_checked", "is_item", "is_literal", "map_sizes", "rebuild", "recording",
+    "tensor_type", "toposort",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphc.core.ir import Graph, Kind, Node, tensor_type
+from graphc.core.ir import Graph, Kind, Node, is_literal, tensor_type
 from graphc.core.types import TupleType
 from graphc.core.walk import postorder, reach, substitute, toposort
 from graphc.loops import views
@@ -123,7 +123,7 @@ class Clustering:
         """Make the fused node of a cluster, and say which results stand for which members."""
         members = set(cluster.members)
         inside = self.inside(cluster.members, members)
-        read = [n for n in inside if not self.is_inner(n, members) and not is_inline(n)]
+        read = [n for n in inside if not self.is_inner(n, members) and not is_literal(n)]
         placeholders = {n: INPUT_OP(name=f"p{k}", type=tensor_type(n)) for k, n in enumerate(read)}
         results = [m for m in cluster.members if self.leaves(m)]
         inner = substitute(results, dict(placeholders))
@@ -148,11 +148,6 @@ class Clustering:
 
 class _CycleError(Exception):
     """Clusters need each other."""
-
-
-def is_inline(node: Node) -> bool:
-    """Whether a node is a literal, a place or a size, which kernels make for themselves."""
-    return node.op.kind is Kind.SOURCE and node.op.pure
 
 
 def _name(cluster: Cluster) -> str:

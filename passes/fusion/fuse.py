@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 
 from graphc import text
 from graphc.core import dims
-from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, tensor_type
+from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
 from graphc.core.types import Shape
 from graphc.loops import views
 from graphc.loops.nesting import Unfit, extent, plan
 from graphc.loops.spaces import Spaces, is_gather
 from graphc.networks import to_networkx
 from graphc.passes.fusion.cluster import MOST_NODES, MOST_OPERANDS, MOST_SIBLINGS, Cluster
-from graphc.passes.fusion.clustering import Clustering, is_inline
+from graphc.passes.fusion.clustering import Clustering
 
 Planned = tuple[Spaces, Graph]
 CYCLE = "it would make a cycle"
@@ -148,7 +148,7 @@ class _Fusion(Clustering):
         if node.op.kind is not Kind.ELEMENTWISE or tensor_type(node).shape or is_checked(node):
             return False
         return node not in self.outputs and all(
-            i in self.literals or is_inline(i) for i in node.inputs
+            i in self.literals or is_literal(i) for i in node.inputs
         )
 
     def _behind(self, node: Node) -> int:
@@ -259,7 +259,7 @@ class _Fusion(Clustering):
         """The body that some nodes would have, of the graph's own nodes."""
         own = set(members)
         order = self.inside(sorted(own, key=self.position.__getitem__), own)
-        inputs = [n for n in order if not self.is_inner(n, own) and not is_inline(n)]
+        inputs = [n for n in order if not self.is_inner(n, own) and not is_literal(n)]
         results = [m for m in order if m in own and self.leaves(m, own)]
         return Graph("trial", tuple(inputs), tuple(order), tuple(results))
 
@@ -284,7 +284,7 @@ class _Fusion(Clustering):
     def _read(self, node: Node) -> set[Node]:
         """What a node reads behind views, literals left out."""
         bases = {self._base(operand) for operand in node.inputs}
-        return {b for b in bases if not is_inline(b) and b not in self.literals}
+        return {b for b in bases if not is_literal(b) and b not in self.literals}
 
     def _outside(self, nodes: set[Node], *clusters: Cluster) -> list[Node]:
         return [n for n in nodes if self.of.get(n) not in clusters]

@@ -1,41 +1,16 @@
 """Who reads which memory, and until when.
 
-A value is a node's k-th result. `item` stands for one of its operand's results and has no memory.
 Kernels may look through movement (a transposed operand of a matrix product is the operand's own
 memory, read by columns), so a reader of a movement node counts as a reader of what it moves too,
-whether that is copied first or not.
+whether that is copied first or not. Values are those of `core.results`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphc.core.ir import Graph, Kind, Node
-from graphc.core.types import TensorType, TupleType
-
-Value = tuple[Node, int]
-
-
-def value_of(node: Node) -> Value:
-    """The result that a node stands for."""
-    if is_item(node):
-        return node.inputs[0], node.attr("index")
-    return node, 0
-
-
-def is_item(node: Node) -> bool:
-    """Whether a node only names a result of another."""
-    return bool(node.inputs) and isinstance(node.inputs[0].type, TupleType)
-
-
-def result_type(node: Node, index: int = 0) -> TensorType:
-    """The type of a node's `index`-th result."""
-    return node.type.items[index] if isinstance(node.type, TupleType) else node.type
-
-
-def results(node: Node) -> range:
-    """The positions of a node's results."""
-    return range(len(node.type.items) if isinstance(node.type, TupleType) else 1)
+from graphc.core.ir import Graph, Kind, Node, is_item
+from graphc.core.results import Value, result_type, results, shared_with, value_of
 
 
 def seen_through(graph: Graph) -> dict[Node, dict[Value, None]]:
@@ -64,17 +39,6 @@ def readers(graph: Graph) -> dict[Value, list[Node]]:
     return found
 
 
-def shared_with(graph: Graph) -> dict[Value, Value]:
-    """For each value written over an operand, the value that had the memory first."""
-    roots: dict[Value, Value] = {}
-    for node in graph.nodes:
-        if node.op.kind is Kind.FUSED:
-            for output, operand in dict(node.attrs).get("inplace", ()):
-                source = value_of(node.inputs[operand])
-                roots[(node, output)] = roots.get(source, source)
-    return roots
-
-
 def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, int]]:
     """The first and last step of the memory of every value that is not written over another's.
 
@@ -101,3 +65,9 @@ def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, 
         for value in seen[output]:
             extend(value, len(graph.nodes))
     return found
+
+
+__all__ = [
+    "Value", "is_item", "readers", "result_type", "results", "seen_through", "shared_with", "spans",
+    "value_of",
+]  # fmt: skip

@@ -15,8 +15,9 @@ import re
 from dataclasses import dataclass, replace
 
 from graphc.core.ir import Node
+from graphc.core.results import value_of
 from graphc.errors import InternalError
-from graphc.runtime.base.homes import COPY, Copy, nbytes, value_key
+from graphc.runtime.base.homes import COPY, Copy, nbytes
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.base.step import Sized, StatusBlock, Step, Value, Workspace
 
@@ -53,7 +54,7 @@ def sizes_of(step: Step | Copy) -> list[Sized]:
 
 def _nbytes(argument: object) -> Sized:
     if isinstance(argument, Value):
-        return nbytes(*value_key(argument.node, argument.index))
+        return nbytes(*value_of(argument.node, argument.index))
     if isinstance(argument, Workspace):
         return argument.nbytes
     return STATUS_NBYTES if isinstance(argument, StatusBlock) else 0

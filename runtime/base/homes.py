@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphc.core.dims import Size
-from graphc.core.ir import Graph, Kind, Node, is_checked, is_item, tensor_type
+from graphc.core.ir import Graph, Kind, Node, is_checked, tensor_type
+from graphc.core.results import Value, results, shared_with, value_of, written_over
 from graphc.core.types import TupleType
 from graphc.errors import InternalError
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.base.step import Step
-
-Key = tuple[Node, int]
 
 COPY = Kernel(
     "copy_bytes",
@@ -55,7 +54,7 @@ class Held:
 class Planned:
     """A place in the arena, for the value `key`."""
 
-    key: Key
+    key: Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,23 +84,13 @@ class Homes:
     From step `commits_from` on, steps may write state.
     """
 
-    of: dict[Key, Home] = field(default_factory=dict)
+    of: dict[Value, Home] = field(default_factory=dict)
     steps: list[Step | Copy] = field(default_factory=list)
     commits_from: int = 0
 
 
-def value_key(node: Node, index: int = 0) -> Key:
-    """The value that a node stands for: projections stand for a result of another node."""
-    while is_item(node):
-        index, node = node.attr("index"), node.inputs[0]
-    return node, index
-
-
 def _writes_state(node: Node) -> bool:
-    if node.op.kind is not Kind.FUSED:
-        return False
-    pairs = dict(node.attrs).get("inplace", ())
-    return any(hasattr(value_key(node.inputs[operand])[0], "state") for _, operand in pairs)
+    return any(hasattr(value_of(node.inputs[k])[0], "state") for _, k in written_over(node))
 
 
 def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
@@ -116,18 +105,18 @@ def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
         InternalError: a step that may fail comes after one that writes state.
     """
     homes = Homes()
-    roots = _roots(graph)
+    roots = shared_with(graph)
     inputs = [node for node in graph.inputs if not hasattr(node, "state")]
     for node in graph.inputs:
         homes.of[(node, 0)] = Held(node)
     for position, node in enumerate(inputs):
         homes.of[(node, 0)] = External(position)
     aliased = dict(graph.aliases)
-    results = [output for k, output in enumerate(graph.outputs) if k not in aliased]
+    returned = [output for k, output in enumerate(graph.outputs) if k not in aliased]
     early: list[Copy] = []
     late: list[Copy] = []
-    for number, output in enumerate(results, len(inputs)):
-        key = value_key(output)
+    for number, output in enumerate(returned, len(inputs)):
+        key = value_of(output)
         root = roots.get(key, key)
         if root not in homes.of:
             homes.of[root] = External(number)
@@ -136,8 +125,8 @@ def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
         copy = Copy(homes.of[root], External(number), key[0], key[1])
         (early if is_placeholder else late).append(copy)
     for node in graph.nodes:
-        for index in range(len(node.type.items) if isinstance(node.type, TupleType) else 1):
-            key = value_key(node, index)
+        for index in results(node):
+            key = value_of(node, index)
             root = roots.get(key, key)
             homes.of[key] = homes.of.setdefault(root, Planned(root))
     commits = _commits(graph, homes, early)
@@ -151,24 +140,13 @@ def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
     return homes
 
 
-def _roots(graph: Graph) -> dict[Key, Key]:
-    """For each value that is computed in another's memory, the value that had it first."""
-    roots: dict[Key, Key] = {}
-    for node in graph.nodes:
-        if node.op.kind is Kind.FUSED:
-            for output, operand in dict(node.attrs).get("inplace", ()):
-                source = value_key(node.inputs[operand])
-                roots[(node, output)] = roots.get(source, source)
-    return roots
-
-
 def _commits(graph: Graph, homes: Homes, early: list[Copy]) -> list[Copy]:
     """The copies that give parameters their new values; adds to `early` what these need."""
     written = {graph.inputs[position] for _, position in graph.aliases}
     found = []
     for output, position in graph.aliases:
         target = homes.of[(graph.inputs[position], 0)]
-        node, index = value_key(graph.outputs[output])
+        node, index = value_of(graph.outputs[output])
         source = homes.of[(node, index)]
         if source is target:
             continue

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
+from graphc.core.results import value_of
 from graphc.core.types import TensorType, TupleType, shape_symbols
 from graphc.errors import InternalError
 from graphc.ops.sampling import admitted, sample_arrays
@@ -203,7 +204,7 @@ class _Run:
 
     def value(self, node: Node, index: int) -> Memory:
         """The memory of a value, shared by all that are computed in its place."""
-        node, index = places.value_key(node, index)
+        node, index = value_of(node, index)
         return self.home(self.homes.of[(node, index)], node, index)
 
     def home(self, home: Any, node: Node, index: int) -> Memory:
@@ -270,7 +271,7 @@ class _Run:
     def check_outputs(self) -> None:
         """Every element of every output is written."""
         for position, output in enumerate(self.graph.outputs):
-            node, index = places.value_key(output)
+            node, index = value_of(output)
             memory = self.value(node, index)
             itemsize = _types(node)[index].dtype.itemsize
             missing = np.flatnonzero(memory.writer[::itemsize] == NOBODY)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.core.ir import Node
+from graphc.core.results import value_of
 from graphc.errors import InternalError
-from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import Copy, Homes, Planned
 from graphc.runtime.base.step import Child, Step, Value, Workspace
 
@@ -56,7 +56,7 @@ def _touched(homes: Homes, step: Step | Copy) -> Iterator[Hashable]:
         return
     for argument in step.args:
         if isinstance(argument, Value):
-            yield homes.of[places.value_key(argument.node, argument.index)]
+            yield homes.of[value_of(argument.node, argument.index)]
         elif isinstance(argument, Workspace):
             yield argument.node, argument.key
         elif isinstance(argument, Child):

@@ -16,8 +16,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from graphc.core.ir import Graph
+from graphc.core.results import value_of
 from graphc.core.types import TupleType
-from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import Copy, Homes
 from graphc.runtime.base.step import Step, Value, Workspace
 from graphc.runtime.checks.prove import prove
@@ -81,7 +81,7 @@ def _look_at_results(
     node = step.node
     for index in range(len(node.type.items) if isinstance(node.type, TupleType) else 1):
         result = Value(node, index)
-        home = homes.of.get(places.value_key(node, index))
+        home = homes.of.get(value_of(node, index))
         if home is not None and not effects.is_empty(result) and home not in whole:
             raise Unproved(f"that result {index} is written whole")
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from graphc.core.dims import Size
+from graphc.core.results import value_of
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace
 from graphc.runtime.checks.reach import Proof, Unproved, concluded
@@ -51,7 +52,7 @@ def prove(step: Step, home: Callable[[Value], Hashable] | None = None) -> Proof:
 
 
 def _itself(value: Value) -> Hashable:
-    node, index = places.value_key(value.node, value.index)
+    node, index = value_of(value.node, value.index)
     return id(node), index
 
 
@@ -65,7 +66,7 @@ def _arguments(step: Step, home: Callable[[Value], Hashable]) -> tuple[Size | Gi
                 found.append(None if callable(size) else size)
             case Value(node, index):
                 place = first.setdefault(home(argument), position)
-                nbytes = places.nbytes(*places.value_key(node, index))
+                nbytes = places.nbytes(*value_of(node, index))
                 found.append(Given(place, nbytes, node is not step.node))
             case Workspace(node, key, nbytes):
                 place = first.setdefault((id(node), key), position)

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from graphc.core.ir import Graph, Kind, Node
+from graphc.core.ir import Graph, Node
+from graphc.core.results import value_of, written_over
 from graphc.core.types import TensorType, TupleType
 from graphc.errors import InternalError
 from graphc.runtime.base import homes as places
@@ -64,7 +65,7 @@ def verify_lowering(
             if isinstance(argument, Child):
                 verify_lowering(argument.graph, argument.steps, sizes, limit)
     for position, output in enumerate(graph.outputs):
-        node, index = places.value_key(output)
+        node, index = value_of(output)
         if homes.of[(node, index)] not in holds and not _is_empty(Value(node, index)):
             raise InternalError(
                 f"output {position} of {graph.name} is never written: {_named(node, index)}",
@@ -111,16 +112,14 @@ def _key(argument: Memory) -> Hashable:
     """The value that an argument stands for: compared by identity, since `==` builds nodes."""
     if isinstance(argument, Workspace):
         return id(argument.node), argument.key
-    node, index = places.value_key(argument.node, argument.index)
+    node, index = value_of(argument.node, argument.index)
     return id(node), index
 
 
 def _over(node: Node) -> dict[Hashable, Hashable]:
     """The results of a fused node by the operands' values that they are written over."""
-    if node.op.kind is not Kind.FUSED:
-        return {}
-    pairs = dict(node.attrs).get("inplace", ())
-    return {_key(Value(node.inputs[k])): (id(node), output) for output, k in pairs}
+    over = written_over(node)
+    return {_key(Value(node.inputs[k])): (id(node), output) for output, k in over}
 
 
 def _touched(step: Step) -> tuple[list[Memory], list[Memory]]:
@@ -145,7 +144,7 @@ def _place(homes: Homes, argument: Memory) -> Hashable:
     """What stands for the memory of an argument: one for all values that share it."""
     if isinstance(argument, Workspace):
         return _key(argument)
-    return homes.of[places.value_key(argument.node, argument.index)]
+    return homes.of[value_of(argument.node, argument.index)]
 
 
 def _is_empty(argument: Memory) -> bool:

@@ -24,12 +24,13 @@ from graphc.core import observing
 from graphc.core.access import Access, access, enter, leave
 from graphc.core.dims import Dim
 from graphc.core.ir import Graph, Node, tensor_type
+from graphc.core.results import value_of
 from graphc.errors import InternalError
 from graphc.ops.source import Bound, Parameter
 from graphc.runtime.base import bounds, poison
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.arena import ALIGNMENT, DATA, aligned, allocate, word_at
-from graphc.runtime.base.homes import Copy, External, Held, Home, Key, Planned, Staged
+from graphc.runtime.base.homes import Copy, External, Held, Home, Planned, Staged
 from graphc.runtime.base.kernel import Kernel, sources
 from graphc.runtime.base.step import (
     Child,
@@ -177,7 +178,7 @@ class Executable:
 
     def _argument_word(self, argument: object) -> None:
         if isinstance(argument, Value):
-            self._home_word(self.homes.of[places.value_key(argument.node, argument.index)])
+            self._home_word(self.homes.of[value_of(argument.node, argument.index)])
         elif isinstance(argument, Number):
             self._constant_word(argument.size)
         elif isinstance(argument, Workspace):
@@ -257,7 +258,7 @@ class Executable:
         return self.bound(sizes).arena_nbytes
 
     @property
-    def arena_values(self) -> list[Key]:
+    def arena_values(self) -> list[tuple[Node, int]]:
         """Values that live in the arena."""
         return [home.key for _, home in self._arena_words if isinstance(home, Planned)]
 

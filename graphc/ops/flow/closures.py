@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.core import dims
-from graphc.core.ir import Graph, Kind, Node, caller, is_checked, recording, tensor_type
+from graphc.core.ir import Graph, Kind, Node, caller, is_checked, is_literal, recording, tensor_type
 from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, needed, substitute, toposort
@@ -96,11 +96,6 @@ def captured(
                 inner.add(node)
     reached = toposort(outputs, stop=lambda n: n not in inner)
     return [n for n in reached if n not in inner and n not in inputs and not is_literal(n)]
-
-
-def is_literal(node: Node) -> bool:
-    """Whether a node needs nothing: a number, a count, a size."""
-    return node.op.kind is Kind.SOURCE and node.op.pure
 
 
 def close(

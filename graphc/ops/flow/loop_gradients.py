@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, tensor_type
+from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, is_literal, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.walk import reach, substitute, toposort
 from graphc.ops.control import ITEM
 from graphc.ops.flow.branching import COND, PRED
 from graphc.ops.flow.closures import (
     inline,
-    is_literal,
     is_no_smaller,
     placeholder,
     reached_from,

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from graphc.core import dims
 from graphc.core.dims import Size
-from graphc.core.ir import Node, tensor_type
+from graphc.core.ir import Node, is_literal, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.ops.arrays.movement import RESHAPE, TRANSPOSE
 from graphc.ops.contract.matmul import MATMUL
 from graphc.ops.elementwise.arithmetic import add
-from graphc.ops.flow.closures import is_literal
 
 # A sum of fewer elements than a step's factors by this much stays in the loop.
 WORTH = 4
