@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from graphc.core import results
-from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_literal, tensor_type
-from graphc.core.walk import substitute
+from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_literal
 from graphc.errors import InternalError
 from graphc.loops import views
-from graphc.ops.source import INPUT_OP
+from graphc.ops.control import alone
 from graphc.runtime.base.step import Step, Value
 from graphc.runtime.contract.lower import lower_contract
 from graphc.runtime.fused.constants import share_kernels
@@ -150,10 +149,3 @@ def lower_node(node: Node, lowering: Lowering = NATIVE) -> list[Step]:
 def value_of(node: Node) -> Value:
     """Where a node's result is: projections of a node with several point into it."""
     return Value(*results.value_of(node))
-
-
-def alone(node: Node) -> Graph:
-    """A body of one node."""
-    operands = [i for i in dict.fromkeys(node.inputs) if not is_literal(i)]
-    inner = {x: INPUT_OP(name=f"p{k}", type=tensor_type(x)) for k, x in enumerate(operands)}
-    return Graph.of("alone", list(inner.values()), substitute([node], dict(inner)))

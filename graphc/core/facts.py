@@ -115,3 +115,10 @@ class Sample:
 
     operands: tuple[tuple[tuple[Any, ...], str, str], ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def template(node: Node, fact: str | Callable[..., str]) -> str:
+    """A fact of an elementwise op as a template: it may depend on dtypes and attributes."""
+    if not callable(fact):
+        return fact
+    return fact(*(i.dtype for i in node.inputs), **dict(node.attrs))

@@ -6,10 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphc.core.interpret import run_sized
-from graphc.core.ir import Graph, IndexMap, Kind, NoGradient, Op, Piece, Sample, tensor_type
+from graphc.core.ir import (
+    Graph,
+    IndexMap,
+    Kind,
+    Node,
+    NoGradient,
+    Op,
+    Piece,
+    Sample,
+    is_literal,
+    tensor_type,
+)
 from graphc.core.types import TensorType, TupleType, Type
+from graphc.core.walk import substitute
 from graphc.errors import InternalError
 from graphc.ops.declare import as_tensor, declare, public
+from graphc.ops.source import INPUT_OP
 
 
 def _item_infer(x: Type, *, index: int) -> TensorType:
@@ -45,6 +58,14 @@ FUSED = declare(
         "that share memory.",
     )
 )  # fmt: skip
+
+
+def alone(node: Node, name: str = "alone") -> Graph:
+    """The body that a fused node of one node has: its inputs are the operands, each once."""
+    operands = [i for i in dict.fromkeys(node.inputs) if not is_literal(i)]
+    inner = {x: INPUT_OP(name=f"p{k}", type=tensor_type(x)) for k, x in enumerate(operands)}
+    return Graph.of(name, list(inner.values()), substitute([node], dict(inner)))
+
 
 STOP_GRADIENT = declare(
     Op(

@@ -24,10 +24,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from graphc.core import dims
-from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, tensor_type
+from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
 from graphc.core.walk import dependents, reach, remade, remake, toposort
-from graphc.ops.control import FUSED
-from graphc.ops.source import INPUT_OP, PARAMETER_OP
+from graphc.ops.control import FUSED, alone
+from graphc.ops.source import PARAMETER_OP
 from graphc.passes.memory.lifetime import Value, readers, seen_through, value_of
 from graphc.passes.rewrite.engine import same_graph
 
@@ -68,14 +68,9 @@ def _body(node: Node) -> Graph | None:
     """The nested graph of a fused node, or the one that a lone elementwise node would have."""
     if node.op.kind is Kind.FUSED:
         return node.attr("body")
-    if node.op.kind is not Kind.ELEMENTWISE or any(
-        i.op.kind is Kind.SOURCE and i.op.pure for i in node.inputs
-    ):
+    if node.op.kind is not Kind.ELEMENTWISE or any(map(is_literal, node.inputs)):
         return None
-    distinct = list(dict.fromkeys(node.inputs))
-    inner = {n: INPUT_OP(name=f"p{k}", type=n.type) for k, n in enumerate(distinct)}
-    result = remade(node, inner)
-    return Graph.of(node.op.name, list(inner.values()), [result])
+    return alone(node, node.op.name)
 
 
 def operands_of(node: Node) -> list[Node]:

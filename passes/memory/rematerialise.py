@@ -16,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
+from graphc.core.facts import template
+from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked
 from graphc.core.types import TensorType
 from graphc.core.walk import remade, remake
 from graphc.passes.memory.inplace import inplace
@@ -84,10 +85,7 @@ def _is_simple(node: Node) -> bool:
     fact = node.op.lowering
     if not isinstance(fact, Scalar):
         return False
-    template = fact.template
-    if callable(template):
-        template = template(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
-    return set(re.findall(r"(\w+)\(", template)) <= CHEAP_CALLS
+    return set(re.findall(r"(\w+)\(", template(node, fact.template))) <= CHEAP_CALLS
 
 
 def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | None:
