@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import at_least_zero, check_lr, check_range, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number
 
@@ -60,18 +60,8 @@ class Adadelta(RuleOptimizer):
         maximize: bool = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        check_range(name, "rho", rho)
-        at_least_zero(name, eps=eps, weight_decay=weight_decay)
-        check_switches(name, foreach=foreach, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay,
-                "maximize": maximize, "capturable": capturable, "foreach": foreach,
-                "differentiable": differentiable,
-            },
-        )  # fmt: skip
+        order = "lr rho eps weight_decay maximize capturable foreach differentiable"
+        super().__init__(params, settings(name, locals(), order))
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""

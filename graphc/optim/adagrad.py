@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import at_least_zero, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number
 
@@ -59,20 +59,11 @@ class Adagrad(RuleOptimizer):
         maximize: bool = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(
-            name, lr_decay=lr_decay, weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value, eps=eps,
-        )  # fmt: skip
-        check_switches(name, foreach=foreach, fused=fused, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
-                "initial_accumulator_value": initial_accumulator_value, "foreach": foreach,
-                "maximize": maximize, "differentiable": differentiable, "fused": fused,
-            },
-        )  # fmt: skip
+        order = (
+            "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "
+            "differentiable fused"
+        )
+        super().__init__(params, settings(name, locals(), order))
         for group in self.param_groups:
             for param in group["params"]:
                 self.fill_state(("step", "sum"), param, group)

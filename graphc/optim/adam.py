@@ -6,7 +6,7 @@ from typing import Any
 
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.power import power, sqrt
-from graphc.optim.arguments import at_least_zero, check_betas, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import (
     ascending,
     averaged,
@@ -82,19 +82,13 @@ class Adam(RuleOptimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(name, eps=eps, weight_decay=weight_decay)
-        check_betas(name, betas)
-        check_switches(name, foreach=foreach, fused=fused, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay,
-                "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
-                "capturable": capturable, "differentiable": differentiable, "fused": fused,
-                "decoupled_weight_decay": decoupled_weight_decay,
-            },
-        )  # fmt: skip
+        order = (
+            "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable "
+            "fused decoupled_weight_decay"
+        )
+        given = settings(name, locals(), order)
+        given["betas"] = tuple(betas)
+        super().__init__(params, given)
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""

@@ -7,7 +7,7 @@ from typing import Any
 from graphc.ops.elementwise.arithmetic import absolute
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.power import power
-from graphc.optim.arguments import at_least_zero, check_betas, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number
 
@@ -63,18 +63,8 @@ class Adamax(RuleOptimizer):
         maximize: bool = False, differentiable: bool = False, capturable: bool = False,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(name, eps=eps, weight_decay=weight_decay)
-        check_betas(name, betas)
-        check_switches(name, foreach=foreach, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                "foreach": foreach, "maximize": maximize, "differentiable": differentiable,
-                "capturable": capturable,
-            },
-        )  # fmt: skip
+        order = "lr betas eps weight_decay foreach maximize differentiable capturable"
+        super().__init__(params, settings(name, locals(), order))
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""

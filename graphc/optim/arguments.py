@@ -1,13 +1,42 @@
-"""Checks of optimizers' settings."""
+"""Optimizers' settings: checked by their names, in the order in which groups have them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphc.core.ir import caller
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import AttributeValueError
+
+# Settings that are numbers from 0 on, whichever optimizer has them.
+_FROM_ZERO = frozenset(
+    ("alpha", "eps", "initial_accumulator_value", "lr_decay", "momentum", "momentum_decay")
+    + ("weight_decay",)
+)
+
+
+def settings(name: str, given: Mapping[str, Any], order: str) -> dict[str, Any]:
+    """A group's settings, each checked.
+
+    Args:
+        name: of the optimizer, for messages.
+        given: values by name, more than those of settings: the `locals()` of an `__init__`.
+        order: the names of the settings, in the order in which a group has them.
+
+    Raises:
+        AttributeValueError: a setting out of range, or switches that contradict each other.
+    """
+    found = {key: given[key] for key in order.split()}
+    check_lr(name, found["lr"])
+    if "rho" in found:
+        check_range(name, "rho", found["rho"])
+    at_least_zero(name, **{k: v for k, v in given.items() if k in _FROM_ZERO})
+    if "betas" in found:
+        check_betas(name, found["betas"])
+    switches = ("foreach", "fused", "differentiable")
+    check_switches(name, **{key: found[key] for key in switches if key in found})
+    return found
 
 
 def check_lr(name: str, lr: Any) -> None:
@@ -75,8 +104,9 @@ def check_betas(name: str, betas: Sequence[Any]) -> None:
 
 
 def check_switches(
-    name: str, *, foreach: bool | None, differentiable: bool, fused: bool | None = None
-) -> None:
+    name: str, *, foreach: bool | None = None, differentiable: bool = False,
+    fused: bool | None = None,
+) -> None:  # fmt: skip
     """Refuse switches that contradict each other or that no optimizer here has.
 
     Raises:

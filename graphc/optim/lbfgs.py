@@ -11,7 +11,7 @@ from graphc.core.ir import caller
 from graphc.eager.engine.mode import enable_grad, no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import AttributeValueError
-from graphc.optim.arguments import check_lr
+from graphc.optim.arguments import settings
 from graphc.optim.fresh import beside
 from graphc.optim.line_search import Point, Search
 from graphc.optim.optimizer import Optimizer
@@ -61,21 +61,14 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
         if line_search_fn not in (None, "strong_wolfe"):
             raise AttributeValueError(
                 f"{name}: line_search_fn is {line_search_fn!r}; it must be 'strong_wolfe' or None",
                 where=caller(),
             )
-        super().__init__(
-            params,
-            {
-                "lr": lr, "max_iter": max_iter,
-                "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
-                "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change,
-                "history_size": history_size, "line_search_fn": line_search_fn,
-            },
-        )  # fmt: skip
+        max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
+        order = "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn"
+        super().__init__(params, settings(name, locals(), order))
         if len(self.param_groups) != 1:
             raise AttributeValueError(
                 f"{name}: {len(self.param_groups)} parameter groups; it takes one, because all "

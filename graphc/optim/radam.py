@@ -7,7 +7,7 @@ from typing import Any
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import power, sqrt
-from graphc.optim.arguments import at_least_zero, check_betas, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import (
     ascending,
     averaged,
@@ -88,19 +88,11 @@ class RAdam(RuleOptimizer):
         differentiable: bool = False,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(name, eps=eps, weight_decay=weight_decay)
-        check_betas(name, betas)
-        check_switches(name, foreach=foreach, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                "maximize": maximize, "foreach": foreach, "capturable": capturable,
-                "decoupled_weight_decay": decoupled_weight_decay,
-                "differentiable": differentiable,
-            },
-        )  # fmt: skip
+        order = (
+            "lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay "
+            "differentiable"
+        )
+        super().__init__(params, settings(name, locals(), order))
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""

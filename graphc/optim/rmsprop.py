@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import at_least_zero, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number
 
@@ -73,17 +73,10 @@ class RMSprop(RuleOptimizer):
         differentiable: bool = False,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(name, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
-        check_switches(name, foreach=foreach, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
-                "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach,
-                "maximize": maximize, "differentiable": differentiable,
-            },
-        )  # fmt: skip
+        order = (
+            "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable"
+        )
+        super().__init__(params, settings(name, locals(), order))
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""

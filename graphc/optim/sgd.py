@@ -9,7 +9,7 @@ from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
 from graphc.ops.elementwise.compare import isnan
 from graphc.ops.elementwise.logic import where
-from graphc.optim.arguments import at_least_zero, check_lr, check_switches
+from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
 from graphc.optim.rule import Rule, RuleOptimizer, decays, number
 
@@ -75,23 +75,15 @@ class SGD(RuleOptimizer):
         foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
         name = type(self).__name__
-        check_lr(name, lr)
-        at_least_zero(name, momentum=momentum, weight_decay=weight_decay)
+        order = "lr momentum dampening weight_decay nesterov maximize foreach differentiable fused"
+        given = settings(name, locals(), order)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise AttributeValueError(
                 f"{name}: nesterov needs a momentum above 0 and no dampening, got "
                 f"momentum={momentum} and dampening={dampening}",
                 where=caller(),
             )
-        check_switches(name, foreach=foreach, fused=fused, differentiable=differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "momentum": momentum, "dampening": dampening,
-                "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
-                "foreach": foreach, "differentiable": differentiable, "fused": fused,
-            },
-        )  # fmt: skip
+        super().__init__(params, given)
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """See `RuleOptimizer.rule`."""
