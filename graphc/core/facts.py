@@ -117,7 +117,7 @@ class Sample:
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def template(node: Node, fact: str | Callable[..., str]) -> str:
+def template(node: Node, fact: Any) -> str:
     """A fact of an elementwise op as a template: it may depend on dtypes and attributes."""
     if not callable(fact):
         return fact
