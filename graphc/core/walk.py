@@ -218,7 +218,7 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     Nodes that `visit` returns are placed where the old node stood, with whatever new operands
     they bring just before them. Inputs are kept.
     """
-    return remake(graph, lambda node, new: visit(remade(node, new)))
+    return remake(graph, lambda node, new: visit(node.with_inputs([new[i] for i in node.inputs])))
 
 
 __all__ = [
