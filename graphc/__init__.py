@@ -47,6 +47,7 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions.random import Generator, default_generator
 from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
 from graphc.ops.source import Parameter
+from graphc.version import __version__ as __version__
 
 # isort: off
 from graphc.functions import (

@@ -16,6 +16,11 @@ class DType:
     """One element type.
 
     `name` is NumPy's, `short` is the text form's, `kind` is one of bool, int, uint, float.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.float32.itemsize, gc.float32.is_float, gc.int8.numpy
+        (4, True, dtype('int8'))
     """
 
     name: str

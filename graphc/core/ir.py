@@ -146,7 +146,8 @@ class Op:
 
     `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
     `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
-    `checked` ops may fail at run time (index out of range); `domain` says what tests draw.
+    `checked` ops may fail at run time (index out of range); `domain` says what tests draw;
+    `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]".
     """
 
     name: str
@@ -161,6 +162,7 @@ class Op:
     domain: str = "real"
     samples: Callable[[], Sequence[Sample]] | None = None
     doc: str = ""
+    example: str = ""
 
     def __repr__(self) -> str:
         return self.name
@@ -252,6 +254,13 @@ class Node(Operators):
     """One operation in a graph: immutable, equal only to itself.
 
     Users hold nodes as symbolic tensors: operators and methods build further nodes.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> y = gc.tanh(x)
+        >>> y.op, y.type, y.inputs == (x,)
+        (tanh, TensorType(dtype=graphc.float32, shape=(3,)), True)
     """
 
     op: Op
@@ -315,6 +324,16 @@ class Graph:
 
     `aliases` are pairs (output, input), by position: the output becomes the new value of that
     input's memory when the program ends. So a program updates its parameters.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> graph = gc.Graph.of("double", [x], [x * 2.0])
+        >>> print(gc.text.show(graph))
+        def double(x: f32[3]):
+            v0: f32[3] = full(dtype=f32, shape=(3,), value=2.0)
+            v1: f32[3] = multiply(x, v0)
+            return v1
     """
 
     name: str

@@ -368,12 +368,24 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_floating_point(value: Tensor) -> bool:
-    """Whether a tensor's dtype is a float."""
+    """Whether a tensor's dtype is a float.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.is_floating_point(gc.ones(2)), gc.is_floating_point(gc.tensor([1, 2]))
+        (True, False)
+    """
     return value.dtype.is_float
 
 
 def numel(value: Tensor) -> int:
-    """The number of elements of a tensor."""
+    """The number of elements of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.numel(gc.zeros(2, 3))
+        6
+    """
     return value.type.size  # type: ignore[return-value]
 
 
@@ -393,13 +405,25 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Whether all |input - other| <= atol + rtol * |other|."""
+    """Whether all |input - other| <= atol + rtol * |other|.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.allclose(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 2.0 + 1e-6]))
+        True
+    """
     a, b = methods.concrete(input, "allclose"), methods.concrete(other, "allclose")
     return bool(np.allclose(a, b, rtol, atol, equal_nan))
 
 
 def broadcast_shapes(*shapes_: Any) -> Any:
-    """The shape that shapes, or single sizes, broadcast to."""
+    """The shape that shapes, or single sizes, broadcast to.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.broadcast_shapes((3, 1), (1, 4), (4,))
+        graphc.Size([3, 4])
+    """
     given = [tuple(s) if isinstance(s, list | tuple) else (s,) for s in shapes_]
     try:
         return Size(np.broadcast_shapes(*given))

@@ -67,7 +67,16 @@ class Bound(Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter(Bound):
-    """State that lives in programs: read and written as a NumPy array through `value`."""
+    """State that lives in programs: read and written as a NumPy array through `value`.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> w = gc.parameter("w", np.zeros(2, np.float32))
+        >>> step = gc.compile([], w, updates={w: w + 1.0})
+        >>> step(), w.value
+        (array([0., 0.], dtype=float32), array([1., 1.], dtype=float32))
+    """
 
     __hash__ = Node.__hash__
 
@@ -191,6 +200,12 @@ def constant(value: Any, dtype: Any = None) -> Node:
     Args:
         value: a number, a list or an array; copied.
         dtype: NumPy's choice for the value unless given.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> gc.constant(np.arange(3)), gc.constant(2.5)
+        (<constant: i64[3]>, <full: f64[()]>)
     """
     array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
     if array.ndim == 0:
@@ -262,6 +277,12 @@ def iota(shape: Any, axis: int = 0, dtype: Any = dtypes.int64) -> Node:
         shape: ints and symbolic dimensions.
         axis: the axis along which the values count from 0.
         dtype: int64 unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.compile([], gc.iota((2, 3), axis=1))()
+        array([[0, 1, 2],
+               [0, 1, 2]])
     """
     sizes = as_shape("iota", shape)
     return IOTA(
@@ -287,6 +308,15 @@ def size(size: Any, dtype: Any = dtypes.int64) -> Node:
     Args:
         size: an int or a symbolic dimension.
         dtype: int64 unless given.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> n = gc.dim("n")
+        >>> x = gc.input("x", (n,))
+        >>> mean = gc.compile([x], gc.sum(x) / gc.size(n, gc.float32))
+        >>> mean(np.array([1.0, 2.0, 6.0], np.float32))
+        array(3., dtype=float32)
     """
     kind = dtypes.as_dtype(dtype)
     if isinstance(size, int):

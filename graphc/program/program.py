@@ -60,6 +60,14 @@ class Program:
     they were compiled. A program may be called from several threads at once; calls that update a
     parameter and calls that use it take turns. A call that raises leaves the state as it was
     (arrays given as `out` may hold part of a result).
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (gc.dim("n"),))
+        >>> double = gc.compile([x], x * 2.0)
+        >>> double(np.ones(3, np.float32)), double(np.ones(5, np.float32)).shape
+        (array([2., 2., 2.], dtype=float32), (5,))
     """
 
     def __init__(self, build: Build) -> None:

@@ -17,18 +17,11 @@ from typing import Any
 
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import tensor as tensors
-from graphc.eager.engine.out import TAKES_OUT
+from graphc.eager.engine.out import TAKES_OUT, signature_with_out
 from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
 
-KEYWORDS = inspect.Parameter.VAR_KEYWORD
-OUT = inspect.Parameter(
-    "out",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation="Tensor | Sequence[Tensor] | None",
-)
 PUBLIC = sorted(set(FACE) - {"getitem"})
 # What takes tensors, by the parameters' names; everything else keeps its annotation.
 OPERANDS = {
@@ -114,22 +107,13 @@ def _pytorchs(signature: inspect.Signature) -> inspect.Signature:
     return signature.replace(parameters=parameters)
 
 
-def _with_out(signature: inspect.Signature) -> inspect.Signature:
-    """A signature with `out=`, which the dispatch takes from every call."""
-    parameters = list(signature.parameters.values())
-    last = len(parameters) - bool(parameters and parameters[-1].kind is KEYWORDS)
-    parameters.insert(last, OUT)
-    return signature.replace(parameters=parameters)
-
-
 def forms(name: str) -> list[str]:
     """The declarations of a public function, without `def` and its name."""
     eager = EAGER.get(name) or (None if name in FUNCTIONS else FACE[name])
     found = []
     if eager is not None:
-        signature = inspect.signature(eager)
-        if name in TAKES_OUT:
-            signature = _with_out(signature)
+        takes_out = name in TAKES_OUT
+        signature = signature_with_out(eager) if takes_out else inspect.signature(eager)
         variants = [signature]
         if inspect.unwrap(eager) is not eager:  # takes both kinds of names
             variants.append(_pytorchs(signature))

@@ -17,6 +17,7 @@ import stubs
 
 import graphc as gc
 from graphc import functions
+from graphc.eager.engine.out import TAKES_OUT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLIC = (
@@ -44,6 +45,16 @@ def test_a_stub_says_what_is_there(path: str, text: Any) -> None:
 def test_every_function_has_a_name() -> None:
     assert [name for name in vars(functions) if name in stubs.FACE] == stubs.PUBLIC
     assert all(getattr(gc, name) is getattr(functions, name) for name in stubs.PUBLIC)
+
+
+def test_help_shows_out_where_it_is_taken() -> None:
+    shown = {n for n in stubs.PUBLIC if "out" in inspect.signature(getattr(gc, n)).parameters}
+    assert shown == TAKES_OUT
+
+
+def test_functions_are_called_what_they_are_called() -> None:
+    shown = {getattr(gc, name).__name__ for name in stubs.FUNCTIONS if name in stubs.PUBLIC}
+    assert "apply" not in shown
 
 
 def _hides_its_parameters(thing: Any) -> bool:

@@ -251,13 +251,27 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
 
 @eager("clamp_min")
 def clamp_min(input: Any, min: Any) -> Any:
-    """`clamp` with a lower bound alone."""
+    """`clamp` with a lower bound alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([-1.0, 0.5])
+        >>> gc.clamp_min(x, 0.0)
+        tensor([0.0000, 0.5000])
+    """
     return clamp(input, min=min)
 
 
 @eager("clamp_max")
 def clamp_max(input: Any, max: Any) -> Any:
-    """`clamp` with an upper bound alone."""
+    """`clamp` with an upper bound alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([0.5, 7.0])
+        >>> gc.clamp_max(x, 6.0)
+        tensor([0.5000, 6.0000])
+    """
     return clamp(input, max=max)
 
 

@@ -340,7 +340,13 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """base to the powers of `linspace`."""
+    """base to the powers of `linspace`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.logspace(0, 3, 4)
+        tensor([   1.,   10.,  100., 1000.])
+    """
     array = np.power(float(base), _spaced("logspace", start, end, steps, _numpy(dtype)))
     return finish(array.astype(_numpy(dtype)), device, requires_grad)
 
@@ -388,7 +394,14 @@ def full_like(
     input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of the shape, and unless told the dtype, of another, filled with a number."""
+    """A tensor of the shape, and unless told the dtype, of another, filled with a number.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.full_like(gc.zeros(2, 2), 7.0)
+        tensor([[7., 7.],
+                [7., 7.]])
+    """
     if input._node is not None and not input.type.is_static:
         return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)

@@ -72,21 +72,39 @@ def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
 
 @eager()
 def mm(input: Any, mat2: Any) -> Any:
-    """The product of two matrices."""
+    """The product of two matrices.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mm(gc.tensor([[1.0, 2.0]]), gc.tensor([[3.0], [4.0]]))
+        tensor([[11.]])
+    """
     _of_rank("mm", (input, 2), (mat2, 2))
     return matmul(input, mat2)
 
 
 @eager()
 def bmm(input: Any, mat2: Any) -> Any:
-    """The products of two batches of matrices."""
+    """The products of two batches of matrices.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.bmm(gc.ones(5, 2, 3), gc.ones(5, 3, 4)).shape
+        graphc.Size([5, 2, 4])
+    """
     _of_rank("bmm", (input, 3), (mat2, 3))
     return matmul(input, mat2)
 
 
 @eager()
 def mv(input: Any, vec: Any) -> Any:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mv(gc.tensor([[1.0, 2.0], [3.0, 4.0]]), gc.tensor([1.0, 1.0]))
+        tensor([3., 7.])
+    """
     _of_rank("mv", (input, 2), (vec, 1))
     return matmul(input, vec)
 
@@ -100,7 +118,13 @@ def dot(input: Any, other: Any) -> Any:
 
 @eager("vdot")
 def vdot(input: Any, other: Any) -> Any:
-    """The sum of the products of two vectors."""
+    """The sum of the products of two vectors.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.vdot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
     _of_rank("vdot", (input, 1), (other, 1))
     return matmul(input, other)
 
@@ -111,7 +135,13 @@ def _inner(x: Any, y: Any) -> Any:
 
 @eager("inner")
 def inner(input: Any, other: Any) -> Any:
-    """The sums of products over the last axes of both; with a 0-d tensor, the product."""
+    """The sums of products over the last axes of both; with a 0-d tensor, the product.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.inner(gc.tensor([1.0, 2.0]), gc.tensor([[3.0, 4.0], [5.0, 6.0]]))
+        tensor([11., 17.])
+    """
     return call(_inner, input, other)
 
 
@@ -121,7 +151,14 @@ def _outer(x: Any, y: Any) -> Any:
 
 @eager("outer")
 def outer(input: Any, vec2: Any) -> Any:
-    """All products of the elements of two vectors, as a matrix."""
+    """All products of the elements of two vectors, as a matrix.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.outer(gc.tensor([1, 2]), gc.tensor([3, 4, 5]))
+        tensor([[ 3,  4,  5],
+                [ 6,  8, 10]])
+    """
     _of_rank("outer", (input, 1), (vec2, 1))
     return call(_outer, input, vec2)
 

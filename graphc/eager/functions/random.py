@@ -129,22 +129,54 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed the default generator with a number no run has had, and return it."""
+    """Seed the default generator with a number no run has had, and return it.
+
+    Example:
+        >>> import graphc as gc
+        >>> start = gc.seed()
+        >>> gc.initial_seed() == start
+        True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    Example:
+        >>> import graphc as gc
+        >>> _ = gc.manual_seed(7)
+        >>> gc.initial_seed()
+        7
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """The state of the default generator."""
+    """The state of the default generator.
+
+    Example:
+        >>> import graphc as gc
+        >>> state = gc.get_rng_state()
+        >>> first = gc.rand(3)
+        >>> gc.set_rng_state(state)
+        >>> gc.equal(gc.rand(3), first)
+        True
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(state: Tensor) -> None:
-    """Go on from a state that `get_rng_state` gave."""
+    """Go on from a state that `get_rng_state` gave.
+
+    Example:
+        >>> import graphc as gc
+        >>> state = gc.get_rng_state()
+        >>> first = gc.randn(2)
+        >>> gc.set_rng_state(state)
+        >>> gc.equal(gc.randn(2), first)
+        True
+    """
     default_generator.set_state(state)
 
 
@@ -269,7 +301,14 @@ def randint_like(
     input: Any, low: int, high: Any = None, *, generator: Generator | None = None,
     dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`randint` of the shape, and unless told the dtype, of a tensor."""
+    """`randint` of the shape, and unless told the dtype, of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> drawn = gc.randint_like(gc.zeros(2, 3), 10)
+        >>> drawn.shape, bool((drawn < 10).all())
+        (graphc.Size([2, 3]), True)
+    """
     low, high = (0, low) if high is None else (low, high)
     return randint(
         low, high, tuple(input.shape), generator=generator, device=device,
@@ -352,6 +391,11 @@ def multinomial(
         num_samples: how many places a row.
         replacement: whether a place may be drawn twice.
         generator: the default one unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.multinomial(gc.tensor([0.0, 1.0, 0.0]), 1)
+        tensor([1])
     """
     if not input.dtype.is_float:
         raise DTypeError(
