@@ -62,6 +62,12 @@ def dump(subject: Any, path: Any) -> Path:
 
     Example:
         dump(program, "step.svg")
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> gc.viz.dump(gc.compile([x], gc.tanh(x)), "tanh.svg").name
+        'tanh.svg'
     """
     target = Path(path)
     writers = {".py": lambda g: show(g, origins=True), ".dot": dot, ".svg": svg}
@@ -110,7 +116,14 @@ def _nbytes(type_: Type) -> str:
 
 
 def dot(graph: Graph) -> str:
-    """The graph in Graphviz's language, a cluster for each fused kernel."""
+    """The graph in Graphviz's language, a cluster for each fused kernel.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> print(gc.viz.dot(gc.Graph.of("g", [x], [gc.tanh(x)]))[:11])
+        digraph "g"
+    """
     lines = [
         f"digraph {_quoted(graph.name)} {{",
         '  node [shape=box, style=filled, fontname="monospace", fontsize=9];',
@@ -269,7 +282,14 @@ def _layer_width(drawing: _Drawing, layer: list[Node]) -> float:
 
 
 def svg(graph: Graph) -> str:
-    """The graph as a self-contained SVG picture."""
+    """The graph as a self-contained SVG picture.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> gc.viz.svg(gc.Graph.of("g", [x], [gc.tanh(x)])).startswith("<svg")
+        True
+    """
     drawing = _layout(graph)
     width, height = drawing.width, drawing.height + LINE_HEIGHT + PADDING
     parts = [

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import Origin, _is_internal
 from graphc.core.observing import watched
+from graphc.core.origin import Origin, is_internal
 from graphc.core.profilers import put_back
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot
@@ -168,7 +168,7 @@ def _finish(operation: Operation, result: Any) -> None:
 
 
 def _origin(frame: FrameType | None) -> Origin | None:
-    while frame is not None and _is_internal(frame.f_code):
+    while frame is not None and is_internal(frame.f_code):
         frame = frame.f_back
     return Origin(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame else None
 

@@ -11,19 +11,17 @@ broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `c
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from graphc.core.dims import Dim, Size
 from graphc.core.operators import Operators
+from graphc.core.origin import Origin as Origin
+from graphc.core.origin import at_origin, local
+from graphc.core.origin import caller as caller
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.errors import GraphcError, InternalError, ShapeError
 
@@ -174,74 +172,18 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-_PACKAGE = Path(__file__).resolve().parent.parent
-# In a checkout passes/ and runtime/ lie beside graphc/, installed they lie inside it.
-_ROOTS = tuple(
-    f"{folder}{os.sep}"
-    for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
-    if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
-)
-_INTERNAL: dict[CodeType, bool] = {}
-_local = threading.local()
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The user's line that made a node."""
-
-    file: str
-    line: int
-    function: str
-
-    def __str__(self) -> str:
-        name = Path(self.file).name
-        inside = "" if self.function.startswith("<") else f" in {self.function}"
-        return f"{name}:{self.line}{inside}"
-
-
-def _is_internal(code: CodeType) -> bool:
-    file = code.co_filename
-    return file.startswith(_ROOTS) or file.startswith("<frozen")
-
-
-def caller() -> Origin | None:
-    """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
-    forced = getattr(_local, "origin", None)
-    if forced is not None:
-        return forced
-    frame = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        internal = _INTERNAL.get(code)
-        if internal is None:
-            internal = _INTERNAL[code] = _is_internal(code)
-        if not internal:
-            return Origin(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-@contextmanager
-def at_origin(origin: Origin | None) -> Iterator[None]:
-    """Give `origin` to every node built inside: passes keep the user's line this way."""
-    before = getattr(_local, "origin", None)
-    _local.origin = origin if origin is not None else before
-    try:
-        yield
-    finally:
-        _local.origin = before
 
 
 @contextmanager
 def recording() -> Iterator[list[Node]]:
     """The nodes built inside, in order: what a function made, told apart from what it was given."""
-    before = getattr(_local, "made", None)
+    before = getattr(local, "made", None)
     made: list[Node] = []
-    _local.made = made
+    local.made = made
     try:
         yield made
     finally:
-        _local.made = before
+        local.made = before
         if before is not None:
             before.extend(made)
 
@@ -271,26 +213,46 @@ class Node(Operators):
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
-        """Infer the type and make the node; its origin is the user's line."""
+        """Infer the type and make the node; its origin is the user's line.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.Node.build(gc.tanh(x).op, (x,), {})
+            <tanh: f32[3]>
+        """
         inputs = tuple(inputs)
         type_ = op.infer(*(i.type for i in inputs), **attrs)
         if fault := oversized(type_):
             raise ShapeError(f"{op.name}: {fault}", where=caller())
         node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
-        made = getattr(_local, "made", None)
+        made = getattr(local, "made", None)
         if made is not None:
             made.append(node)
         return node
 
     def attr(self, name: str) -> Any:
-        """The value of an attribute."""
+        """The value of an attribute.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.sum(gc.input("x", (2, 3)), axis=1).attr("axes")
+            (1,)
+        """
         for key, value in self.attrs:
             if key == name:
                 return value
         raise InternalError(f"{self.op.name} has no attribute {name!r}")
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
-        """The same operation on other operands, its type inferred again; self if none differs."""
+        """The same operation on other operands, its type inferred again; self if none differs.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, y = gc.input("x", (3,)), gc.input("y", (5,))
+            >>> gc.tanh(x).with_inputs([y])
+            <tanh: f32[5]>
+        """
         if [*map(id, inputs)] == [*map(id, self.inputs)]:
             return self
         inputs = tuple(inputs)
@@ -303,7 +265,13 @@ class Node(Operators):
 
     @property
     def name(self) -> str:
-        """The name of an input, parameter or other placeholder; else the op's name."""
+        """The name of an input, parameter or other placeholder; else the op's name.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (3,)).name, gc.tanh(gc.input("x", (3,))).name
+            ('x', 'tanh')
+        """
         for key, value in self.attrs:
             if key == "name":
                 return value
@@ -313,7 +281,13 @@ class Node(Operators):
         return f"<{self.name}: {self.type}>"
 
     def describe(self) -> str:
-        """One line for messages: name, type and the line that made it."""
+        """One line for messages: name, type and the line that made it.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.tanh(gc.input("x", (3,))).describe()
+            'tanh: f32[3], made at ...'
+        """
         made = f", made at {self.origin}" if self.origin else ""
         return f"{self.name}: {self.type}{made}"
 
@@ -349,12 +323,27 @@ class Graph:
         outputs: Sequence[Node],
         aliases: Sequence[tuple[int, int]] = (),
     ) -> Graph:
-        """The graph of everything that outputs need, in an order that defines before use."""
+        """The graph of everything that outputs need, in an order that defines before use.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> [node.op.name for node in gc.Graph.of("g", [x], [gc.exp(-x)]).nodes]
+            ['input', 'negative', 'exp']
+        """
         order = toposort((*inputs, *outputs))
         return Graph(name, tuple(inputs), tuple(order), tuple(outputs), tuple(aliases))
 
     def users(self) -> dict[Node, list[Node]]:
-        """For each node, the nodes that use it, in order (a node once for each use)."""
+        """For each node, the nodes that use it, in order (a node once for each use).
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> graph = gc.Graph.of("g", [x], [x * x])
+            >>> graph.users()[x]
+            [<multiply: f32[3]>, <multiply: f32[3]>]
+        """
         found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
         for node in self.nodes:
             for operand in node.inputs:
@@ -362,7 +351,14 @@ class Graph:
         return found
 
     def to_networkx(self) -> Any:
-        """The graph as a `networkx.MultiDiGraph`; nodes carry `op`, `type` and `origin`."""
+        """The graph as a `networkx.MultiDiGraph`; nodes carry `op`, `type` and `origin`.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.Graph.of("g", [x], [x * x]).to_networkx().number_of_edges()
+            2
+        """
         import networkx
 
         result = networkx.MultiDiGraph(name=self.name)
@@ -404,11 +400,11 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     new: dict[Node, Node] = {node: node for node in graph.inputs}
     order: dict[Node, None] = dict.fromkeys(graph.inputs)
     with at_origin(None):
-        default = getattr(_local, "origin", None)
+        default = getattr(local, "origin", None)
         for node in graph.nodes:
             if node in new:
                 continue
-            _local.origin = node.origin or default
+            local.origin = node.origin or default
             result = new[node] = visit(node.with_inputs([new[i] for i in node.inputs]))
             if all(map(order.__contains__, result.inputs)):
                 order[result] = None

@@ -24,6 +24,7 @@ from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
+from graphc.ops.documented import documented
 
 ANY = ("bool", "int", "uint", "float")
 NUMBER = ("int", "uint", "float")
@@ -336,24 +337,6 @@ def elementwise_op(
     )  # fmt: skip
 
 
-def documented(op: Op, name: str = "") -> str:
-    """The docstring of an elementwise op's public function, with its example as a session.
-
-    Args:
-        op: the op.
-        name: of the function, unless it is the op's.
-    """
-    if not op.example:
-        return op.doc
-    given, _, found = op.example.partition(" -> ")
-    # The operands are lists, one after the other.
-    x, _, y = given.partition("], [")
-    lines = [f"x = gc.tensor({x}])" if y else f"x = gc.tensor({x})"]
-    lines.append(f"gc.{name or op.name}(x, gc.tensor([{y}))" if y else f"gc.{name or op.name}(x)")
-    session = "".join(f"\n    >>> {line}" for line in ("import graphc as gc", *lines))
-    return f"{op.doc}\n\nExample:{session}\n    tensor({found})\n"
-
-
 def is_pattern(*operands: Any) -> bool:
     """Whether a pattern is among the operands: then ops are built without promotion."""
     return any(getattr(v, "is_pattern", False) for v in operands)
@@ -455,7 +438,7 @@ def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_symbolic", "as_tensor",
     "binary", "bring", "check_axes", "check_axis", "common_dtype", "common_shape", "conform",
-    "declare", "describe", "documented", "elementwise", "elementwise_op", "in_float32",
+    "declare", "describe", "elementwise", "elementwise_op", "in_float32",
     "infer_elementwise",
     "is_pattern", "is_scalar", "is_tensor", "literal", "operand_dtypes", "pieces", "promotion",
     "public", "unary",

@@ -128,6 +128,15 @@ class Optimizer:
 
         Returns:
             What the closure returned, or None.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.tensor([1.0], requires_grad=True)
+            >>> optimizer = gc.optim.SGD([w], lr=0.1)
+            >>> (w * w).sum().backward()
+            >>> optimizer.step()
+            >>> w
+            tensor([0.8000], requires_grad=True)
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step()")
 
@@ -280,35 +289,83 @@ class Optimizer:
         return self.__dict__[f"_{kind}_hooks"]
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed."""
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_pre_hook(lambda *given: print("before"))
+            >>> optimizer.step()
+            before
+        """
         return register(self._hooks("step_pre"), hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step."""
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_post_hook(lambda *given: print("after"))
+            >>> optimizer.step()
+            after
+        """
         return register(self._hooks("step_post"), hook)
 
     def register_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict`."""
+        """Call `hook(optimizer)` before `state_dict`.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_pre_hook(lambda optimizer: print("saving"))
+            >>> saved = optimizer.state_dict()
+            saving
+        """
         return register(self._hooks("state_dict_pre"), hook, prepend=prepend)
 
     def register_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another."""
+        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_post_hook(lambda optimizer, found: {**found, "epoch": 3})
+            >>> optimizer.state_dict()["epoch"]
+            3
+        """
         return register(self._hooks("state_dict_post"), hook, prepend=prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a load; it may return another to load."""
+        """Call `hook(optimizer, state_dict)` before a load; it may return another to load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_load_state_dict_pre_hook(lambda optimizer, given: print("loading"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loading
+        """
         return register(self._hooks("load_state_dict_pre"), hook, prepend=prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer)` after a load."""
+        """Call `hook(optimizer)` after a load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_load_state_dict_post_hook(lambda optimizer: print("loaded"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loaded
+        """
         return register(self._hooks("load_state_dict_post"), hook, prepend=prepend)
 
 

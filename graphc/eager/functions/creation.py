@@ -379,7 +379,14 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
         return finish(make(input.type.shape, kind.numpy), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"`{name[:-5]}` of the shape, and unless told the dtype, of a tensor."
+    function.__doc__ = f"""`{name[:-5]}` of the shape, and unless told the dtype, of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> found = gc.{name}(gc.tensor([[1, 2], [3, 4]]))
+        >>> found.dtype, found.shape
+        (graphc.int64, graphc.Size([2, 2]))
+    """
     EAGER[name] = function
     return function
 

@@ -111,7 +111,13 @@ def mv(input: Any, vec: Any) -> Any:
 
 @eager("dot")
 def dot(input: Any, other: Any) -> Any:
-    """The sum of the products of two vectors."""
+    """The sum of the products of two vectors.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.dot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
     _of_rank("dot", (input, 1), (other, 1))
     return matmul(input, other)
 
@@ -184,8 +190,11 @@ def _beside_product(x: Any, product: Any) -> Any:
     return FUNCTIONS["broadcast_to"](x, product.type.shape)
 
 
-def _added(name: str, ranks: tuple[int, int], names: tuple[str, str]) -> None:
+def _added(
+    name: str, ranks: tuple[int, int], names: tuple[str, str], example: tuple[str, str, str, str]
+) -> None:
     first, second = names
+    x, one, two, found = example  # the operands' elements and the result's
 
     def add(input: Any, *matrices: Any, beta: Any = 1, alpha: Any = 1, **given: Any) -> Any:
         a, b = _two_of(name, names, matrices, given)
@@ -201,7 +210,14 @@ def _added(name: str, ranks: tuple[int, int], names: tuple[str, str]) -> None:
     add.__name__ = add.__qualname__ = name
     add.__doc__ = f"""beta * input + alpha * ({first} @ {second}){
         ", the products summed" if name == "addbmm" else ""
-    }; with beta=0 input counts for its shape alone."""
+    }; with beta=0 input counts for its shape alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor({x})
+        >>> gc.{name}(x, gc.tensor({one}), gc.tensor({two}))
+        tensor({found})
+    """
     eager(name)(add)
 
 
@@ -217,11 +233,20 @@ def _two_of(
     return found[0], found[1]
 
 
-for _name, _ranks, _names in (
-    ("addmm", (2, 2), ("mat1", "mat2")), ("addmv", (2, 1), ("mat", "vec")),
-    ("baddbmm", (3, 3), ("batch1", "batch2")), ("addbmm", (3, 3), ("batch1", "batch2")),
-):  # fmt: skip
-    _added(_name, _ranks, _names)
+_added("addmm", (2, 2), ("mat1", "mat2"), ("[[1.0]]", "[[2.0, 3.0]]", "[[4.0], [5.0]]", "[[24.]]"))
+_added("addmv", (2, 1), ("mat", "vec"), ("[1.0]", "[[2.0, 3.0]]", "[4.0, 5.0]", "[24.]"))
+_added(
+    "baddbmm",
+    (3, 3),
+    ("batch1", "batch2"),
+    ("[[[1.0]]]", "[[[2.0, 3.0]]]", "[[[4.0], [5.0]]]", "[[[24.]]]"),
+)
+_added(
+    "addbmm",
+    (3, 3),
+    ("batch1", "batch2"),
+    ("[[1.0]]", "[[[2.0]], [[3.0]]]", "[[[4.0]], [[5.0]]]", "[[24.]]"),
+)
 
 
 @named("EinsumBackward0")

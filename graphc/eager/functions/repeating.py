@@ -96,7 +96,14 @@ def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
 
 
 def repeat(input: Any, *repeats: Any) -> Any:
-    """The tensor repeated as a whole: one count for each axis, new axes in front."""
+    """The tensor repeated as a whole: one count for each axis, new axes in front.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([1, 2]).repeat(2, 2)
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+    """
     counts = sizes_of(repeats)
     if len(counts) < input.ndim:
         raise ShapeError(

@@ -72,7 +72,14 @@ def _is_number(value: Any) -> bool:
 
 
 def where_method(self: Any, condition: Any, other: Any) -> Any:
-    """The tensor where a condition holds, other elsewhere."""
+    """The tensor where a condition holds, other elsewhere.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([1.0, -2.0])
+        >>> x.where(x > 0, gc.zeros(2))
+        tensor([1., 0.])
+    """
     return where(condition, self, other)
 
 
@@ -176,7 +183,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.masked_fill(gc.zeros(2), gc.tensor([True, False]), 5.0)
+        >>> x = gc.zeros(2)
+        >>> gc.masked_fill(x, gc.tensor([True, False]), 5.0)
         tensor([5., 0.])
     """
     value = one_value("masked_fill", value, input)

@@ -95,6 +95,12 @@ def view(input: Any, *shape: Any) -> Any:
 
     Raises:
         ShapeError: the memory's order does not allow it.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.arange(6).view(2, 3)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
     """
     if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
         return input.view_dtype(shape[0])

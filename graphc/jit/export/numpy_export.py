@@ -23,8 +23,9 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.access import access
 from graphc.core.atoms import Symbol
+from graphc.core.declared import symbols_of
 from graphc.core.files import write_file
-from graphc.core.ir import Graph, Node, bodies, caller, tensor_type
+from graphc.core.ir import Graph, Node, caller, tensor_type
 from graphc.core.trees import Tree
 from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.jit.archive.archive_source import Source, source_of
@@ -108,7 +109,7 @@ class _Module:
         self.call = source.call(self._state_name) if source.call else None
         self.helpers: set[str] = {"argument", "expect", "result"}
         taken = {*MODULE, *sources()}
-        taken |= {s.name for node in self.graph.nodes for s in _symbols(node)}
+        taken |= {s.name for node in self.graph.nodes for s in symbols_of(node)}
         self.name = self.graph.name if self.graph.name not in taken else f"{self.graph.name}_"
         self.scope = Scope({*taken, self.name}, self.helpers, 1)
 
@@ -247,16 +248,6 @@ class _Module:
             scope.add(f"{TAB}{line}")
         scope.add("})")
         scope.add("return returned")
-
-
-def _symbols(node: Node) -> set[Symbol]:
-    found: set[Symbol] = set()
-    for size in getattr(node.type, "shape", ()):
-        found |= dims.symbols(size)
-    for body in bodies(node).values():
-        for inner in body.nodes:
-            found |= _symbols(inner)
-    return found
 
 
 def _declared(nodes: Sequence[Node]) -> set[Symbol]:

@@ -18,13 +18,13 @@ from graphc.ops.declare import (
     FLOAT,
     as_tensor,
     conform,
-    documented,
     elementwise_op,
     is_pattern,
     is_scalar,
     is_tensor,
     public,
 )
+from graphc.ops.documented import documented
 
 BOOL = NoGradient("its result is of bools")
 SWAPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less",

@@ -21,7 +21,6 @@ from graphc.ops.declare import (
     common_dtype,
     common_shape,
     conform,
-    documented,
     elementwise_op,
     is_pattern,
     is_scalar,
@@ -29,6 +28,7 @@ from graphc.ops.declare import (
     public,
     unary,
 )
+from graphc.ops.documented import documented
 from graphc.ops.elementwise.compare import BOOL
 
 BITS = NoGradient("its result is of integers or bools")

@@ -20,7 +20,6 @@ from graphc.ops.declare import (
     as_tensor,
     binary,
     conform,
-    documented,
     elementwise_op,
     is_pattern,
     is_tensor,
@@ -28,6 +27,7 @@ from graphc.ops.declare import (
     public,
     unary,
 )
+from graphc.ops.documented import documented
 
 
 def _rounding(name: str, words: str, example: str) -> Callable[..., Any]:

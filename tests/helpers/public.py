@@ -1,0 +1,73 @@
+"""What is public: by name, every function, class and method that a user can reach from `gc`.
+
+A name stands for one thing: what two modules export is listed by each, and a method by the class
+that defines it. A method that overrides one of a public class is that one's: it is explained there.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from graphc.core.operators import Operators
+
+MODULES = (
+    "graphc", "graphc.autograd", "graphc.autograd.functional", "graphc.config", "graphc.cuda",
+    "graphc.data", "graphc.data.vision", "graphc.data.vision.datasets",
+    "graphc.data.vision.transforms", "graphc.errors", "graphc.jit", "graphc.nn",
+    "graphc.nn.functional", "graphc.nn.init", "graphc.nn.utils", "graphc.nn.utils.rnn",
+    "graphc.optim", "graphc.optim.lr_scheduler", "graphc.text", "graphc.viz",
+)  # fmt: skip
+
+
+def exported(module: str) -> dict[str, Any]:
+    """The functions and classes of a module, as it exports them, or else as it defines them."""
+    names = import_module(module)
+    listed = getattr(names, "__all__", None)
+    if listed is None:
+        own = {n: v for n, v in vars(names).items() if getattr(v, "__module__", "") == module}
+        listed = [name for name in own if not name.startswith("_")]
+    found = {name: getattr(names, name) for name in listed}
+    return {
+        name: thing
+        for name, thing in found.items()
+        if callable(thing) and getattr(thing, "__module__", "graphc").startswith("graphc")
+    }
+
+
+def members(of: type) -> dict[str, Any]:
+    """The public methods and properties that a class defines itself."""
+    found = {}
+    for name, thing in vars(of).items():
+        if isinstance(thing, property | functools.cached_property):
+            thing = thing.fget if isinstance(thing, property) else thing.func
+        elif isinstance(thing, classmethod | staticmethod):
+            thing = thing.__func__
+        elif not inspect.isroutine(thing):
+            continue
+        if not name.startswith("_"):
+            found[name] = thing
+    return found
+
+
+def overrides(of: type, name: str) -> bool:
+    """Whether a class of graphc above this one has a method of that name."""
+    above = [base for base in of.__mro__[1:] if base.__module__.startswith("graphc")]
+    return any(name in vars(base) for base in above if base is not Operators)
+
+
+def things(module: str) -> Iterator[tuple[str, Any]]:
+    """Every public thing of a module, with its dotted name."""
+    for name, thing in exported(module).items():
+        yield f"{module}.{name}", thing
+        if isinstance(thing, type) and thing.__module__.startswith("graphc"):
+            for member, method in members(thing).items():
+                if not overrides(thing, member):
+                    yield f"{module}.{name}.{member}", method
+    if module == "graphc":
+        yield "graphc.core.operators.Operators", Operators
+        for member, method in members(Operators).items():
+            yield f"graphc.core.operators.Operators.{member}", method
