@@ -130,7 +130,8 @@ def override(**changes: object) -> Iterator[Config]:
         changes: fields of `Config`; `check` and `skip` take any iterable of words.
 
     Example:
-        >>> with override(check=["1"], debug=0) as settings:
+        >>> import graphc as gc
+        >>> with gc.config.override(check=["1"], debug=0) as settings:
         ...     "1" in settings.check
         True
     """

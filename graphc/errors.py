@@ -64,7 +64,8 @@ class GraphcError(Exception):
 
         Example:
             >>> import graphc as gc
-            >>> print(gc.errors.GraphcError("what is wrong", ["a fact"], hint="what to do").message())
+            >>> error = gc.errors.GraphcError("what is wrong", ["a fact"], hint="what to do")
+            >>> print(error.message())
             what is wrong
               a fact
               hint: what to do
@@ -234,8 +235,8 @@ class TraceError(GraphcError, RuntimeError):
         >>> try:
         ...     gc.jit.trace(branch, gc.ones(2))
         ... except gc.errors.TraceError as error:
-        ...     print(error.what)
-        bool() of a traced tensor: its value is not known while the graph is made, and a static graph runs the same operations for every value
+        ...     print(error.what.partition(":")[0])
+        bool() of a traced tensor
     """
 
 

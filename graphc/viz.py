@@ -344,3 +344,6 @@ def _edge(source: _Box, target: _Box) -> str:
         f'<path d="M{x0:.1f},{y0:.1f} C{x0:.1f},{y0 + bend:.1f} {x1:.1f},{y1 - bend:.1f} '
         f'{x1:.1f},{y1:.1f}" fill="none" stroke="#667" marker-end="url(#arrow)"/>'
     )
+
+
+__all__ = ["dot", "dump", "svg"]

@@ -157,7 +157,9 @@ def input(name: str, shape: Any = (), dtype: Any = dtypes.float32) -> Node:
         The symbolic tensor.
 
     Example:
-        >>> x = input("x", (dims.dim("n"), 64))
+        >>> import graphc as gc
+        >>> gc.input("x", (gc.dim("n"), 64))
+        <x: f32[n, 64]>
     """
     type_ = TensorType(dtypes.as_dtype(dtype), as_shape(f"input {name!r}", shape))
     return INPUT_OP(name=_check_name("input", name), type=type_)
@@ -185,7 +187,9 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
         The symbolic tensor; read and write its value as `w.value`.
 
     Example:
-        >>> w = parameter("w", np.zeros((64, 10), np.float32))
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> w = gc.parameter("w", np.zeros((64, 10), np.float32))
         >>> w.value.shape
         (64, 10)
     """

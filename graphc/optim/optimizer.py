@@ -20,6 +20,7 @@ from graphc.optim.hooks import (
     EVERY_PRE,
     Hooks,
     RemovableHandle,
+    changed_arguments,
     register,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -320,7 +321,7 @@ class Optimizer:
         Example:
             >>> import graphc as gc
             >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_state_dict_pre_hook(lambda optimizer: print("saving"))
+            >>> handle = optimizer.register_state_dict_pre_hook(lambda o: print("saving"))
             >>> saved = optimizer.state_dict()
             saving
         """
@@ -334,7 +335,7 @@ class Optimizer:
         Example:
             >>> import graphc as gc
             >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_state_dict_post_hook(lambda optimizer, found: {**found, "epoch": 3})
+            >>> handle = optimizer.register_state_dict_post_hook(lambda o, d: {**d, "epoch": 3})
             >>> optimizer.state_dict()["epoch"]
             3
         """
@@ -348,7 +349,7 @@ class Optimizer:
         Example:
             >>> import graphc as gc
             >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_load_state_dict_pre_hook(lambda optimizer, given: print("loading"))
+            >>> hook = optimizer.register_load_state_dict_pre_hook(lambda *given: print("loading"))
             >>> optimizer.load_state_dict(optimizer.state_dict())
             loading
         """
@@ -362,7 +363,7 @@ class Optimizer:
         Example:
             >>> import graphc as gc
             >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_load_state_dict_post_hook(lambda optimizer: print("loaded"))
+            >>> handle = optimizer.register_load_state_dict_post_hook(lambda o: print("loaded"))
             >>> optimizer.load_state_dict(optimizer.state_dict())
             loaded
         """
@@ -386,7 +387,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         given: tuple[Any, ...] = (self, *args)
         if EVERY_PRE or before:
             for hook in (*EVERY_PRE.values(), *before.values()):
-                given, kwargs = _changed(hook, hook(self, given, kwargs), given, kwargs)
+                given, kwargs = changed_arguments(hook, hook(self, given, kwargs), given, kwargs)
         self._stepping = True
         try:
             result = step(*given, **kwargs)
@@ -399,19 +400,6 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
-
-
-def _changed(hook: Any, result: Any, args: Any, kwargs: Any) -> Any:
-    """The arguments that a hook returned, or those that were."""
-    if result is None:
-        return args, kwargs
-    if isinstance(result, tuple) and len(result) == 2:
-        return result
-    raise ArgumentError(
-        f"the step hook {getattr(hook, '__name__', hook)!r} returned {result!r:.60}; it must "
-        "return None or a pair of arguments and keyword arguments",
-        where=caller(),
-    )
 
 
 def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:

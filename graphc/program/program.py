@@ -78,7 +78,7 @@ class Program:
         self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
         self._poisoned = build.executable.is_poisoned
         # Calls that are still to be compared with the reference.
-        self._compared = _calls_to_compare(build)
+        self._compared = comparing.CALLS if "2" in build.executable.checks else 0
         is_short = build.executable.is_native and build.debug < 2
         is_short = is_short and not self._poisoned and not self._compared
         self._count = len(self._inputs) if is_short else -1
@@ -342,10 +342,12 @@ class Program:
 
         Example:
             >>> import graphc as gc
-            >>> x = gc.input("x", (gc.dim("n"), 100))
-            >>> program = gc.compile([x], (x @ x.T) @ (x @ x.T))
-            >>> program.memory(n=10)
-            (448, 448)
+            >>> n = gc.dim("n")
+            >>> x = gc.input("x", (n, n))
+            >>> program = gc.compile([x], gc.tanh(gc.tanh(gc.tanh(x @ x) @ x) @ x) @ x)
+            >>> arena, apart = program.memory(n=100)
+            >>> apart, arena < apart
+            (120000, True)
         """
         return report.memory(self._build, {**self._sizes(), **sizes})
 
@@ -422,12 +424,11 @@ class Program:
         """Write the program with its parameters to an archive: see `gc.jit.save`.
 
         Example:
-            >>> import numpy as np
             >>> import graphc as gc
             >>> x = gc.input("x", (3,))
-            >>> gc.compile([x], x * 2.0).save("double.gcz")
-            >>> gc.jit.load("double.gcz")(np.ones(3, np.float32))
-            array([2., 2., 2.], dtype=float32)
+            >>> gc.compile([x], x * 2.0, name="double").save("double.gcz")
+            >>> gc.jit.load("double.gcz").name
+            'double'
         """
         import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
 
@@ -442,10 +443,6 @@ def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
             target[...] = results[position]
             results[position] = target
     return results
-
-
-def _calls_to_compare(build: Build) -> int:
-    return comparing.CALLS if "2" in build.executable.checks else 0
 
 
 def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:

@@ -208,9 +208,9 @@ def _documented(name: str, doc: str) -> str:
     called = re.search(rf"gc\.{_WORD}\(x(?:, )?(?=.*\n[^\n]*tensor[^>]*$)", example)
     if called is None:
         return said
-    head, tail = example[: called.start()], example[called.end() :]
-    tail = tail.replace("[ True", "[True").replace("True", "1").replace("False", "0")
-    return f"{said}\n\nExample:\n{head}x.{name}({tail}"
+    head, line, result = example[: called.start()], *example[called.end() :].split("\n", 1)
+    result = result.replace("[ True", "[True").replace("True", "1").replace("False", "0")
+    return f"{said}\n\nExample:\n{head}x.{name}({line}\n{result}"
 
 
 _WORD = r"\w+"

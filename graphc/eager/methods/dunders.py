@@ -29,7 +29,14 @@ def _property(name: str) -> Callable[[Callable[..., Any]], None]:
 
 @_property("T")
 def _transposed(self: Tensor) -> Tensor:
-    """A view with the axes reversed."""
+    """A view with the axes reversed.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([[1, 2], [3, 4]]).T
+        tensor([[1, 3],
+                [2, 4]])
+    """
     return shapes.transposed(self)
 
 

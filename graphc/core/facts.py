@@ -1,0 +1,101 @@
+"""The facts of an op's record: how it is lowered, one fact a kind, or that it has no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphc.core.dims import Size
+from graphc.errors import GraphcError
+
+
+@dataclass(frozen=True, slots=True)
+class NoGradient:
+    """The deliberate absence of a gradient; `why` is what the user reads."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """Lowering fact of an elementwise op: its expression in the kernel language.
+
+    `template` has `{0}`, `{1}`... for operands, or is a function of the operand dtypes and the
+    attributes (as keywords) that returns such a template. Its value is cast to the result dtype.
+
+    A checked op (`Op.checked`) also has `check`: a condition, a template likewise, that holds
+    when the element fails. Then `value` and `limit`, templates of int64, go to the status block,
+    and `failure(node, value)` makes the error from the recorded value. With an empty `value` a
+    failure is a flag that a kernel reports at its end: that costs loops nothing.
+    """
+
+    template: str | Callable[..., str]
+    check: str | Callable[..., str] | None = None
+    value: str = "i64({0})"
+    limit: str = "i64(0)"
+    failure: Callable[[Any, int], GraphcError] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """Lowering fact of a reduction.
+
+    `combine` is a kernel-language expression in `{acc}` and `{0}`; `identity` gives its neutral
+    element for a dtype as kernel-language text. With `arg` set, the op yields the index of the
+    first element for which `combine`, a condition, held last (argmax). `of_numbers` is a step that
+    may stand for `combine` where no element is nan, if the result is nan where one is. With `adds`
+    set, floats are added up: each step rounds the total, so loops over many elements run in blocks.
+    """
+
+    combine: str | Callable[..., str]
+    identity: Callable[[Any], str]
+    arg: bool = False
+    of_numbers: str = ""
+    adds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where an output element comes from: `index` into input `operand`, when all guards hold.
+
+    A guard (x, low, high) means low <= x < high. With `operand` None the element is `value`.
+    """
+
+    operand: int | None
+    index: tuple[Size, ...] = ()
+    guards: tuple[tuple[Size, Size, Size], ...] = ()
+    value: float | int | bool = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMap:
+    """Lowering fact of a movement op.
+
+    `pieces(node, index, read)` returns the `Piece`s of the output element at `index` (a tuple of
+    `Size`s whose symbols are loop variables); the first whose guards hold is it, the last has no
+    guards. `read(operand, index)` returns, as a `Size`, the run-time value of an integer operand
+    (checked to lie in `0..limit-1` after the wrap of negatives: see `ops/indexing`).
+    `injective`: no input element is read by two output elements. `flat`: the elements of the one
+    input in their row-major order, so that the result's memory could be the operand's. `joins`: the
+    inputs one after the other along the attribute `axis`.
+    """
+
+    pieces: Callable[..., Sequence[Piece]]
+    injective: bool = False
+    flat: bool = False
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Lowering fact of an op with a loop nest of its own: its name in the runtime's table.
+
+    `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
+    """
+
+    name: str
+    strided: bool = False
+
+
+Lowering = Scalar | Reduction | IndexMap | Library | None
