@@ -60,7 +60,13 @@ class Bound(Node):
 
     @property
     def value(self) -> np.ndarray:
-        """A copy of the current value."""
+        """A copy of the current value.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.constant([1, 2]).value
+            array([1, 2])
+        """
         with access(reads=(self.state,)):
             return self.state.array.copy()
 
@@ -82,7 +88,16 @@ class Parameter(Bound):
 
     @property
     def value(self) -> np.ndarray:
-        """A copy of the current value; assign an array of the same shape to change it."""
+        """A copy of the current value; assign an array of the same shape to change it.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> w = gc.parameter("w", np.zeros(2, np.float32))
+            >>> w.value = np.ones(2, np.float32)
+            >>> w.value
+            array([1., 1.], dtype=float32)
+        """
         with access(reads=(self.state,)):
             return self.state.array.copy()
 

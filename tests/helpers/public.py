@@ -38,10 +38,19 @@ def exported(module: str) -> dict[str, Any]:
     }
 
 
+@functools.cache
+def classes() -> frozenset[type]:
+    """The classes that some module exports, and the one that has a symbolic tensor's methods."""
+    found = {thing for module in MODULES for thing in exported(module).values()}
+    return frozenset(thing for thing in found if isinstance(thing, type)) | {Operators}
+
+
 def members(of: type) -> dict[str, Any]:
-    """The public methods and properties that a class defines itself."""
+    """The public methods and properties of a class: its own, and those of bases nobody exports."""
+    inner = [base for base in of.__mro__[1:] if base.__module__.startswith("graphc")]
+    own = [of, *(base for base in inner if base not in classes())]
     found = {}
-    for name, thing in vars(of).items():
+    for name, thing in (pair for base in reversed(own) for pair in vars(base).items()):
         if isinstance(thing, property | functools.cached_property):
             thing = thing.fget if isinstance(thing, property) else thing.func
         elif isinstance(thing, classmethod | staticmethod):
@@ -53,10 +62,14 @@ def members(of: type) -> dict[str, Any]:
     return found
 
 
-def overrides(of: type, name: str) -> bool:
-    """Whether a class of graphc above this one has a method of that name."""
-    above = [base for base in of.__mro__[1:] if base.__module__.startswith("graphc")]
-    return any(name in vars(base) for base in above if base is not Operators)
+def explained(of: type, name: str) -> Any:
+    """The method that the others override; None if it is one of another public class."""
+    bases = [base for base in of.__mro__[1:] if base in classes() and base is not Operators]
+    if any(name in members(base) for base in bases):
+        return None
+    own = [base for base in of.__mro__ if base.__module__.startswith("graphc")]
+    found = [members(base)[name] for base in own if name in members(base) and base is not Operators]
+    return found[-1]
 
 
 def things(module: str) -> Iterator[tuple[str, Any]]:
@@ -64,8 +77,8 @@ def things(module: str) -> Iterator[tuple[str, Any]]:
     for name, thing in exported(module).items():
         yield f"{module}.{name}", thing
         if isinstance(thing, type) and thing.__module__.startswith("graphc"):
-            for member, method in members(thing).items():
-                if not overrides(thing, member):
+            for member in members(thing):
+                if (method := explained(thing, member)) is not None:
                     yield f"{module}.{name}.{member}", method
     if module == "graphc":
         yield "graphc.core.operators.Operators", Operators

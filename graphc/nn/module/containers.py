@@ -48,7 +48,14 @@ class _Listed(Module):
         self._modules = {str(place): module for place, module in enumerate(modules)}
 
     def append(self, module: Any) -> Any:
-        """Add a module at the end; returns the container."""
+        """Add a module at the end; returns the container.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ModuleList([nn.ReLU()]).append(nn.Tanh()))
+            2
+        """
         self.add_module(str(len(self)), module)
         return self
 
@@ -57,6 +64,12 @@ class _Listed(Module):
 
         Raises:
             ArgumentError: modules is not iterable.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ModuleList([nn.ReLU()]).extend([nn.Tanh(), nn.Identity()]))
+            3
         """
         if not isinstance(modules, Iterable):
             raise ArgumentError(
@@ -69,7 +82,14 @@ class _Listed(Module):
         return self
 
     def pop(self, index: Any) -> Any:
-        """Take out the module at a place, or those of a slice, and return it."""
+        """Take out the module at a place, or those of a slice, and return it.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.ModuleList([nn.ReLU(), nn.Tanh()]).pop(0)
+            ReLU()
+        """
         found = self[index]  # type: ignore[index]
         del self[index]
         return found
