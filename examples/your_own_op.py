@@ -1,4 +1,6 @@
-"""Declare an op: one record, and it is differentiated, fused, compiled and printed."""
+"""Declare an op: one record, and it is differentiated, fused, compiled, printed and saved."""
+
+import tempfile
 
 import numpy as np
 
@@ -14,6 +16,7 @@ softsign = unary(
     kinds=FLOAT,
     promote="float",
     doc="x / (1 + |x|), elementwise.",
+    example="[-1.0, 3.0] -> [-0.5000, 0.7500]",  # `help(softsign)` shows it as a session
 )
 
 x = gc.input("x", (gc.dim("n"),), gc.float32)
@@ -35,3 +38,9 @@ t = gc.tensor([-1.0, 0.5, 3.0], requires_grad=True)
 softsign(t * 2.0).sum().backward()
 print("eagerly", softsign(t), "with the gradient", t.grad)
 print("compiled", gc.jit.compile(lambda t: softsign(t) + 1.0)(t))
+print("as a method", t.detach().softsign())
+
+# A program with it is a file like any other, for whoever declares the op before loading it.
+path = f"{tempfile.mkdtemp()}/softsign.gcz"
+gc.jit.save(program, path)
+print("loaded", gc.jit.load(path)(points)[0])

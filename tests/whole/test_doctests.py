@@ -38,7 +38,7 @@ def _cases() -> list[doctest.DocTest]:
             found.setdefault(text, parser.get_doctest(text, {}, name, None, None))
     for name in _modules():
         for case in finder.find(importlib.import_module(name), name, globs={}):
-            found.setdefault(inspect.cleandoc(case.docstring), case)
+            found.setdefault(inspect.cleandoc(case.docstring or ""), case)
     return [case for case in found.values() if case.examples]
 
 

@@ -213,6 +213,7 @@ def test_the_top_level_is_what_the_readme_says() -> None:
         "runtime",
         "tests",
         "examples",
+        "docs",
     }
 
 

@@ -259,7 +259,7 @@ class Stateful(Members):
             >>> import graphc as gc
             >>> import graphc.nn as nn
             >>> layer = nn.Linear(2, 1)
-            >>> hook = layer.register_state_dict_post_hook(lambda m, found, *rest: found.pop("bias"))
+            >>> hook = layer.register_state_dict_post_hook(lambda m, d, *rest: d.pop("bias"))
             >>> list(layer.state_dict())
             ['weight']
         """
