@@ -1,8 +1,9 @@
-"""The stubs of what is put together at import: made from the live objects, compared by a test.
+"""What is written down of what is put together at import: made from the live objects.
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
-ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`. `test_stubs.py` writes them anew
-where `GRAPHC_UPDATE_GOLDEN=1` is set.
+ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`; `graphc/functions.py` and
+`graphc/__init__.py` the functions' names. `test_stubs.py` compares, and writes them anew where
+`GRAPHC_UPDATE_GOLDEN=1` is set: so a new op's name need not be written by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import builtins
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
 
+PACKAGE = Path(inspect.getsourcefile(tensors) or "").parent.parent.parent
 PUBLIC = sorted(set(FACE) - {"getitem"})
 # What takes tensors, by the parameters' names; everything else keeps its annotation.
 OPERANDS = {
@@ -128,6 +131,32 @@ def forms(name: str) -> list[str]:
         head = f"({_parameters(signature, 'Any')}) -> {_result(name, signature, 'Node')}"
         found += [] if head in found else [head]
     return found
+
+
+def sources() -> str:
+    """The text of `graphc/functions.py`."""
+    path = PACKAGE / "functions.py"
+    head = path.read_text().partition("import FACE\n")
+    lines = "".join(f'{name} = FACE["{name}"]\n' for name in PUBLIC)
+    return f"{head[0]}{head[1]}\n{lines}"
+
+
+def package() -> str:
+    """The text of `graphc/__init__.py`: its imports of functions and its `__all__`."""
+    text = (PACKAGE / "__init__.py").read_text()
+    import_, all_ = "from graphc.functions import (\n", "__all__ = [\n"
+    listed = set(re.findall(r'"(\w+)"', text.partition(all_)[2])) | set(PUBLIC)
+    text = _filled(text, import_, PUBLIC, ")")
+    return _filled(text, all_, [f'"{name}"' for name in sorted(listed)], "]")
+
+
+def _filled(text: str, start: str, names: list[str], end: str) -> str:
+    """A text with names in the brackets that open there."""
+    before, _, rest = text.partition(start)
+    wrapped = textwrap.fill(
+        ", ".join(names) + ",", 100, initial_indent="    ", subsequent_indent="    "
+    )
+    return f"{before}{start}{wrapped}\n{end}{rest.partition(chr(10) + end)[2]}"
 
 
 def _sized(head: str, sizes: dict[str, str]) -> list[str]:

@@ -54,6 +54,6 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     }.items():  # fmt: skip
         assert said in html.unescape((tmp_path / page / "index.html").read_text()), page
     ids = set()
-    for page in (tmp_path / "reference").rglob("index.html"):
-        ids |= set(re.findall(r'id="(graphc[\w.]*)"', page.read_text()))
+    for path in (tmp_path / "reference").rglob("index.html"):
+        ids |= set(re.findall(r'id="(graphc[\w.]*)"', path.read_text()))
     assert set(NAMES) <= ids

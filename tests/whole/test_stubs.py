@@ -32,17 +32,21 @@ ANYTHING = {"Identity", "to"}
 @pytest.mark.parametrize(
     ("path", "text"),
     [
+        ("graphc/__init__.py", stubs.package),
+        ("graphc/functions.py", stubs.sources),
         ("graphc/functions.pyi", stubs.functions),
         ("graphc/eager/engine/attached.pyi", stubs.methods),
     ],
 )
-def test_a_stub_says_what_is_there(path: str, text: Any) -> None:
+def test_what_is_written_down_is_what_is_there(path: str, text: Any) -> None:
     if os.environ.get("GRAPHC_UPDATE_GOLDEN"):
         (ROOT / path).write_text(text())
     assert (ROOT / path).read_text() == text(), "GRAPHC_UPDATE_GOLDEN=1 writes it anew"
 
 
 def test_every_function_has_a_name() -> None:
+    if os.environ.get("GRAPHC_UPDATE_GOLDEN"):
+        pytest.skip("the names were written just now, after the import")
     assert [name for name in vars(functions) if name in stubs.FACE] == stubs.PUBLIC
     assert all(getattr(gc, name) is getattr(functions, name) for name in stubs.PUBLIC)
 
