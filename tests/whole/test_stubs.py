@@ -29,6 +29,12 @@ PUBLIC = (
 ANYTHING = {"Identity", "to"}
 
 
+@pytest.fixture(autouse=True)
+def _written_first(request: pytest.FixtureRequest) -> None:
+    if os.environ.get("GRAPHC_UPDATE_GOLDEN") and "path" not in request.fixturenames:
+        pytest.skip("what is written now is imported the next time")
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [
@@ -45,8 +51,6 @@ def test_what_is_written_down_is_what_is_there(path: str, text: Any) -> None:
 
 
 def test_every_function_has_a_name() -> None:
-    if os.environ.get("GRAPHC_UPDATE_GOLDEN"):
-        pytest.skip("the names were written just now, after the import")
     assert [name for name in vars(functions) if name in stubs.FACE] == stubs.PUBLIC
     assert all(getattr(gc, name) is getattr(functions, name) for name in stubs.PUBLIC)
 
