@@ -1,6 +1,7 @@
-"""Declare an op: one record, and it is differentiated, fused, compiled, printed and saved."""
+"""Declare an op: one record, and it is differentiated, fused, compiled, saved and exported."""
 
 import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +42,10 @@ print("compiled", gc.jit.compile(lambda t: softsign(t) + 1.0)(t))
 print("as a method", t.detach().softsign())
 
 # A program with it is a file like any other, for whoever declares the op before loading it.
-path = f"{tempfile.mkdtemp()}/softsign.gcz"
-gc.jit.save(program, path)
-print("loaded", gc.jit.load(path)(points)[0])
+folder = tempfile.mkdtemp()
+gc.jit.save(program, f"{folder}/softsign.gcz")
+print("loaded", gc.jit.load(f"{folder}/softsign.gcz")(points)[0])
+
+# Exported, it is Python that needs neither the op nor graphc, but NumPy alone.
+gc.jit.export(program, folder)
+print(Path(f"{folder}/model.py").read_text().partition("def softsign")[2])

@@ -14,9 +14,10 @@ import keyword
 from pathlib import Path
 from typing import Any
 
-from graphc.core.ir import Graph, Node, bodies
+from graphc.core.ir import OPS, Graph, Node, bodies
 from graphc.jit.archive.archive_reader import SavedOrigin, quoted
 from graphc.jit.export import numpy_helpers
+from graphc.jit.export.numpy_definitions import definition_of
 from graphc.jit.export.numpy_ops import expression, number, read, takes_number
 from graphc.ops.source import FULL
 
@@ -128,13 +129,18 @@ def sources() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def helpers(wanted: set[str]) -> list[str]:
-    """The text of functions and of those that they call, in the order of the file."""
+    """The text of functions and of those that they call, in the order of the file.
+
+    What the file lacks is an op's own definition.
+    """
     known = sources()
+    own = sorted(wanted - set(known))
     needed: set[str] = set()
-    waiting = list(wanted)
+    waiting = list(wanted - set(own))
     while waiting:
         name = waiting.pop()
         if name not in needed:
             needed.add(name)
             waiting += [n for n in known[name][1] if n in known]
-    return [text for name, (text, _) in known.items() if name in needed]
+    found = [text for name, (text, _) in known.items() if name in needed]
+    return [*found, *(definition_of(OPS[name]) for name in own)]
