@@ -2,8 +2,9 @@
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
 ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`; `graphc/functions.py` and
-`graphc/__init__.py` the functions' names. `test_stubs.py` compares, and writes them anew where
-`GRAPHC_UPDATE_GOLDEN=1` is set: so a new op's name need not be written by hand.
+`graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` those of layers. `test_stubs.py`
+compares, and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or
+layer need not be written there by hand.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,22 @@ def _filled(text: str, start: str, names: list[str], end: str) -> str:
         ", ".join(names) + ",", 100, initial_indent="    ", subsequent_indent="    "
     )
     return f"{before}{start}{wrapped}\n{end}{rest.partition(chr(10) + end)[2]}"
+
+
+def layers() -> str:
+    """The text of `graphc/nn/__init__.py`: what the files of layers have in their `__all__`."""
+    text = (PACKAGE / "nn" / "__init__.py").read_text()
+    listed = set(re.findall(r'"(\w+)"', text.partition("__all__ = [\n")[2]))
+    imports = ""
+    for path in sorted((PACKAGE / "nn" / "layers").glob("*.py")):
+        names = getattr(import_module(f"graphc.nn.layers.{path.stem}"), "__all__", ())
+        names = sorted(names, key=lambda name: (not name.isupper(), name.lower()))
+        listed |= set(names)
+        lines = "".join(f"    {name},\n" for name in names)
+        imports += f"from graphc.nn.layers.{path.stem} import (\n{lines})\n" if names else ""
+    said = re.compile(r"(from graphc\.nn\.layers\.\w+ import (\([^)]*\)|[^(\n]+)\n)+")
+    text = said.sub(lambda _: imports, text, count=1)
+    return _filled(text, "__all__ = [\n", [f'"{name}"' for name in sorted(listed)], "]")
 
 
 def _sized(head: str, sizes: dict[str, str]) -> list[str]:
