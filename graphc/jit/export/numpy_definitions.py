@@ -14,6 +14,7 @@ import ast
 import dis
 import functools
 import inspect
+import math
 import textwrap
 from collections.abc import Callable
 from types import CodeType, FunctionType
@@ -50,12 +51,12 @@ def _collect(name: str, function: Callable[..., Any], lines: list[str], seen: se
     if any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)):
         return False
     seen.add(name)
-    values = function.__globals__  # type: ignore[attr-defined]
-    for key in sorted(_globals(function.__code__)):  # type: ignore[attr-defined]
+    values = function.__globals__
+    for key in sorted(_globals(function.__code__)):
         if key in seen or key not in values:  # what is not there is of Python itself
             continue
         value = values[key]
-        if isinstance(value, bool | int | float):
+        if isinstance(value, bool | int | float) and math.isfinite(value):
             lines.append(f"{key} = {value!r}")
         elif isinstance(value, FunctionType):
             if not _collect(key, value, lines, seen):
@@ -89,7 +90,7 @@ def _tree_of(function: Any) -> ast.FunctionDef | ast.Lambda | None:
     line = function.__code__.co_firstlineno
     kinds = ast.FunctionDef if function.__name__ != "<lambda>" else ast.Lambda
     found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.lineno == line]
-    if len(found) != 1 or getattr(found[0], "decorator_list", ()):
+    if len(found) != 1 or getattr(found[0], "decorator_list", []):
         return None
     (made,) = found
     for argument in (*made.args.posonlyargs, *made.args.args, *made.args.kwonlyargs):
