@@ -2,9 +2,10 @@
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
 ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`; `graphc/functions.py` and
-`graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` those of layers. `test_stubs.py`
-compares, and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or
-layer need not be written there by hand.
+`graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` and
+`graphc/nn/functional/__init__.py` those of layers and their functions. `test_stubs.py` compares,
+and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or layer need
+not be written there by hand.
 """
 
 from __future__ import annotations
@@ -162,17 +163,27 @@ def _filled(text: str, start: str, names: list[str], end: str) -> str:
 
 
 def layers() -> str:
-    """The text of `graphc/nn/__init__.py`: what the files of layers have in their `__all__`."""
-    text = (PACKAGE / "nn" / "__init__.py").read_text()
+    """The text of `graphc/nn/__init__.py`."""
+    return _gathered("nn", "nn.layers")
+
+
+def layer_functions() -> str:
+    """The text of `graphc/nn/functional/__init__.py`."""
+    return _gathered("nn.functional", "nn.functional")
+
+
+def _gathered(package: str, folder: str) -> str:
+    """The text of a package: it exports what the files of a folder have in their `__all__`."""
+    text = PACKAGE.joinpath(*package.split("."), "__init__.py").read_text()
     listed = set(re.findall(r'"(\w+)"', text.partition("__all__ = [\n")[2]))
     imports = ""
-    for path in sorted((PACKAGE / "nn" / "layers").glob("*.py")):
-        names = getattr(import_module(f"graphc.nn.layers.{path.stem}"), "__all__", ())
+    for path in sorted(PACKAGE.joinpath(*folder.split(".")).glob("[a-z]*.py")):
+        names = getattr(import_module(f"graphc.{folder}.{path.stem}"), "__all__", ())
         names = sorted(names, key=lambda name: (not name.isupper(), name.lower()))
         listed |= set(names)
         lines = "".join(f"    {name},\n" for name in names)
-        imports += f"from graphc.nn.layers.{path.stem} import (\n{lines})\n" if names else ""
-    said = re.compile(r"(from graphc\.nn\.layers\.\w+ import (\([^)]*\)|[^(\n]+)\n)+")
+        imports += f"from graphc.{folder}.{path.stem} import (\n{lines})\n" if names else ""
+    said = re.compile(rf"(from graphc\.{re.escape(folder)}\.\w+ import (\([^)]*\)|[^(\n]+)\n)+")
     text = said.sub(lambda _: imports, text, count=1)
     return _filled(text, "__all__ = [\n", [f'"{name}"' for name in sorted(listed)], "]")
 

@@ -41,6 +41,7 @@ def _written_first(request: pytest.FixtureRequest) -> None:
         ("graphc/__init__.py", stubs.package),
         ("graphc/functions.py", stubs.sources),
         ("graphc/nn/__init__.py", stubs.layers),
+        ("graphc/nn/functional/__init__.py", stubs.layer_functions),
         ("graphc/functions.pyi", stubs.functions),
         ("graphc/eager/engine/attached.pyi", stubs.methods),
     ],
