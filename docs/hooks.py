@@ -63,6 +63,6 @@ def _shown(title: str, folder: Path) -> str:
         said = ast.get_docstring(ast.parse(source)) or ""
         code = source.partition('"""')[2].partition('"""')[2].strip()
         place = path.relative_to(ROOT)
-        parts.append(f"## {path.stem.replace('_', ' ')}\n\n{said}\n\n`{place}`\n")
+        parts.append(f"## {path.stem.replace('_', ' ')}\n\n{rooms.prose(said)}\n\n`{place}`\n")
         parts.append(f"```python\n{code}\n```\n")
     return "\n".join(parts)

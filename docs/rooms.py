@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -35,7 +36,7 @@ def pages() -> dict[str, str]:
             own = {n: t for n, t in named.items() if n == name or n.startswith(f"{name}.")}
             found[path_of(name)] = "\n".join([f"# {name}\n", *_entries(own)])
             named = {n: t for n, t in named.items() if n not in own}
-        head = f"# {module}\n\n{_said(inspect.getdoc(import_module(module)) or '')}\n"
+        head = f"# {module}\n\n{prose(inspect.getdoc(import_module(module)) or '')}\n"
         found[path_of(module)] = "\n".join([head, *_entries(named)])
     return found
 
@@ -92,7 +93,7 @@ def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
 def described(text: str) -> str:
     """A docstring as Markdown: arguments as lists, examples as sessions."""
     first, *rest = _TITLE.split(text)
-    parts = [_said(first)]
+    parts = [prose(first)]
     for title, body in zip(rest[::2], rest[1::2]):
         body = inspect.cleandoc("\n" + body)
         session = f"```pycon\n{body}\n```" if title.startswith("Example") else _listed(body)
@@ -104,24 +105,22 @@ def _listed(body: str) -> str:
     """The entries of a section: each begins at the margin, and goes on where it is indented."""
     entries = re.split(r"\n(?=\S)", body)
     if not all(_ITEM.match(entry) for entry in entries):
-        return _said(body)
+        return prose(body)
     lines = []
     for entry in entries:
         name, said = _ITEM.match(entry).groups()  # type: ignore[union-attr]
-        lines.append(f"- `{name}`: {_said(' '.join(said.split()))}")
+        lines.append(f"- `{name}`: {prose(' '.join(said.split()))}")
     return "\n".join(lines)
 
 
-def _said(text: str) -> str:
+def prose(text: str) -> str:
     """Prose: what Markdown would take for its own, outside of code, is escaped."""
-    lines = []
-    for line in text.split("\n"):
-        is_code = line.startswith(("    ", "|"))
-        lines.append(line if is_code else _escaped(line))
-    return "\n".join(lines)
+    groups = itertools.groupby(text.split("\n"), lambda line: line.startswith(("    ", "|")))
+    parts = ["\n".join(lines) if code else _escaped("\n".join(lines)) for code, lines in groups]
+    return "\n".join(parts)
 
 
-def _escaped(line: str) -> str:
-    pieces = line.split("`")
+def _escaped(text: str) -> str:
+    pieces = text.split("`")
     pieces[::2] = [re.sub(r"([*_<>\[\]])", r"\\\1", piece) for piece in pieces[::2]]
     return "`".join(pieces)
