@@ -1,13 +1,21 @@
-"""The facts of an op's record: how it is lowered, one fact a kind, or that it has no gradient."""
+"""What an op declares for others: how it is lowered, why it has no gradient, what tests draw.
+
+Scalar("exp({0})")                              an elementwise op in the kernel language
+Reduction("{acc} + {0}", identity)              a sum
+IndexMap(pieces, injective=True)                a movement op: where elements come from
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from graphc.core.dims import Size
 from graphc.errors import GraphcError
+
+if TYPE_CHECKING:
+    from graphc.core.ir import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Scalar:
     check: str | Callable[..., str] | None = None
     value: str = "i64({0})"
     limit: str = "i64(0)"
-    failure: Callable[[Any, int], GraphcError] | None = None
+    failure: Callable[[Node, int], GraphcError] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +107,18 @@ class Library:
 
 
 Lowering = Scalar | Reduction | IndexMap | Library | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One test case of an op: operands (shape, dtype name, domain) and attributes."""
+
+    operands: tuple[tuple[tuple[Any, ...], str, str], ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def template(node: Node, fact: Any) -> str:
+    """A fact of an elementwise op as a template: it may depend on dtypes and attributes."""
+    if not callable(fact):
+        return fact
+    return fact(*(i.dtype for i in node.inputs), **dict(node.attrs))

@@ -12,22 +12,23 @@ broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from graphc.core.dims import Dim, Size
-from graphc.core.facts import IndexMap as IndexMap
-from graphc.core.facts import Library as Library
-from graphc.core.facts import Lowering, NoGradient
-from graphc.core.facts import Piece as Piece
-from graphc.core.facts import Reduction as Reduction
-from graphc.core.facts import Scalar as Scalar
+from graphc.core.facts import (
+    IndexMap,
+    Library,
+    Lowering,
+    NoGradient,
+    Piece,
+    Reduction,
+    Sample,
+    Scalar,
+)
 from graphc.core.operators import Operators
-from graphc.core.origin import Origin as Origin
-from graphc.core.origin import at_origin, local
-from graphc.core.origin import caller as caller
+from graphc.core.origin import Origin, at_origin, caller, made_for, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.errors import InternalError, ShapeError
 
@@ -43,14 +44,6 @@ class Kind(StrEnum):
     LIBRARY = "library"  # a loop nest of its own: scatter, sort, cumulative
     FUSED = "fused"  # a nested graph compiled to one kernel
     CONTROL = "control"  # projections, branches, loops: nested graphs that run as programs
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One test case of an op: operands (shape, dtype name, domain) and attributes."""
-
-    operands: tuple[tuple[tuple[Any, ...], str, str], ...]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,20 +80,6 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-
-
-@contextmanager
-def recording() -> Iterator[list[Node]]:
-    """The nodes built inside, in order: what a function made, told apart from what it was given."""
-    before = getattr(local, "made", None)
-    made: list[Node] = []
-    local.made = made
-    try:
-        yield made
-    finally:
-        local.made = before
-        if before is not None:
-            before.extend(made)
 
 
 Attrs = tuple[tuple[str, Any], ...]
@@ -141,9 +120,7 @@ class Node(Operators):
         if fault := oversized(type_):
             raise ShapeError(f"{op.name}: {fault}", where=caller())
         node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
-        made = getattr(local, "made", None)
-        if made is not None:
-            made.append(node)
+        record(node)
         return node
 
     def attr(self, name: str) -> Any:
@@ -314,12 +291,11 @@ def rebuild(graph: Graph, visit: Callable[[Node], Node]) -> Graph:
     """
     new: dict[Node, Node] = {node: node for node in graph.inputs}
     order: dict[Node, None] = dict.fromkeys(graph.inputs)
-    with at_origin(None):
-        default = getattr(local, "origin", None)
+    with made_for() as begin:
         for node in graph.nodes:
             if node in new:
                 continue
-            local.origin = node.origin or default
+            begin(node)
             result = new[node] = visit(node.with_inputs([new[i] for i in node.inputs]))
             if all(map(order.__contains__, result.inputs)):
                 order[result] = None
@@ -377,3 +353,11 @@ def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
     if isinstance(value, TensorType):
         return TensorType(value.dtype, tuple(map_sizes(d, change) for d in value.shape))
     return value
+
+
+__all__ = [
+    "OPS", "Attrs", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient", "Node", "Op",
+    "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin", "bodies",
+    "caller", "is_checked", "is_item", "map_sizes", "rebuild", "recording", "tensor_type",
+    "toposort",
+]  # fmt: skip

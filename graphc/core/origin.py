@@ -1,15 +1,21 @@
-"""The user's line: which one led here, and which one the nodes that a pass makes keep."""
+"""The user's line that made a node: found when it is built, kept when passes build it again.
+
+y = exp(x)            caller() inside of exp: Origin("model.py", 12, "forward")
+with at_origin(node.origin):
+    MATMUL(x, y)      has the line that `node` has
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a checkout passes/ and runtime/ lie beside graphc/, installed they lie inside it.
@@ -19,7 +25,7 @@ _ROOTS = tuple(
     if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
 )
 _INTERNAL: dict[CodeType, bool] = {}
-local = threading.local()
+_local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +43,14 @@ class Origin:
 
 
 def is_internal(code: CodeType) -> bool:
-    """Whether code is of graphc itself."""
+    """Whether code is graphc's own, or Python's import machinery."""
     file = code.co_filename
     return file.startswith(_ROOTS) or file.startswith("<frozen")
 
 
 def caller() -> Origin | None:
     """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
-    forced = getattr(local, "origin", None)
+    forced = getattr(_local, "origin", None)
     if forced is not None:
         return forced
     frame = sys._getframe(1)
@@ -62,12 +68,47 @@ def caller() -> Origin | None:
 @contextmanager
 def at_origin(origin: Origin | None) -> Iterator[None]:
     """Give `origin` to every node built inside: passes keep the user's line this way."""
-    before = getattr(local, "origin", None)
-    local.origin = origin if origin is not None else before
+    before = getattr(_local, "origin", None)
+    _local.origin = origin if origin is not None else before
     try:
         yield
     finally:
-        local.origin = before
+        _local.origin = before
 
 
-__all__ = ["Origin", "at_origin", "caller", "is_internal", "local"]
+@contextmanager
+def made_for() -> Iterator[Callable[[Any], None]]:
+    """`at_origin` for one node after another: call what it gives with the node to build for."""
+    before = getattr(_local, "origin", None)
+
+    def begin(node: Any) -> None:
+        _local.origin = node.origin or before
+
+    try:
+        yield begin
+    finally:
+        _local.origin = before
+
+
+@contextmanager
+def recording() -> Iterator[list[Any]]:
+    """The nodes built inside, in order: what a function made, told apart from what it was given."""
+    before = getattr(_local, "made", None)
+    made: list[Any] = []
+    _local.made = made
+    try:
+        yield made
+    finally:
+        _local.made = before
+        if before is not None:
+            before.extend(made)
+
+
+def record(node: Any) -> None:
+    """Enter a node that was built in the list of `recording`."""
+    made = getattr(_local, "made", None)
+    if made is not None:
+        made.append(node)
+
+
+__all__ = ["Origin", "at_origin", "caller", "is_internal", "made_for", "record", "recording"]

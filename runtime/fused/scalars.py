@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from graphc.core.dtypes import DType
+from graphc.core.facts import template
 from graphc.core.ir import Node, Scalar, tensor_type
 
 # Functions of the kernel language that are one instruction or two.
@@ -43,13 +44,6 @@ def node_cost(node: Node) -> float:
     """About how many additions one element of an elementwise node takes."""
     fact = node.op.lowering
     return scalar_cost(template(node, fact.template)) if isinstance(fact, Scalar) else 1.0
-
-
-def template(node: Node, fact: Any) -> str:
-    """A fact of an elementwise op as a template: it may depend on dtypes and attributes."""
-    if not callable(fact):
-        return fact
-    return fact(*(tensor_type(i).dtype for i in node.inputs), **dict(node.attrs))
 
 
 def identity(node: Node) -> str:
