@@ -15,13 +15,8 @@ def symbols_of(node: Node) -> set[Symbol]:
     if isinstance(node.type, TensorType) and node.type.is_static and not node.attrs:
         return set()
     types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
-    found: set[Symbol] = set()
-    for type_ in types:
-        for size in type_.shape:
-            found |= dims.symbols(size)
-    for _, value in node.attrs:
-        found |= _in_value(value)
-    return found
+    values = [*(type_.shape for type_ in types), *(value for _, value in node.attrs)]
+    return set().union(*map(_in_value, values))
 
 
 def _in_value(value: Any) -> set[Symbol]:
