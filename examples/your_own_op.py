@@ -1,4 +1,7 @@
-"""Declare an op: one record, and it is differentiated, fused, compiled and printed."""
+"""Declare an op: one record, and it is differentiated, fused, compiled, saved and exported."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +17,7 @@ softsign = unary(
     kinds=FLOAT,
     promote="float",
     doc="x / (1 + |x|), elementwise.",
+    example="[-1.0, 3.0] -> [-0.5000, 0.7500]",  # `help(softsign)` shows it as a session
 )
 
 x = gc.input("x", (gc.dim("n"),), gc.float32)
@@ -35,3 +39,13 @@ t = gc.tensor([-1.0, 0.5, 3.0], requires_grad=True)
 softsign(t * 2.0).sum().backward()
 print("eagerly", softsign(t), "with the gradient", t.grad)
 print("compiled", gc.jit.compile(lambda t: softsign(t) + 1.0)(t))
+print("as a method", t.detach().softsign())
+
+# A program with it is a file like any other, for whoever declares the op before loading it.
+folder = tempfile.mkdtemp()
+gc.jit.save(program, f"{folder}/softsign.gcz")
+print("loaded", gc.jit.load(f"{folder}/softsign.gcz")(points)[0])
+
+# Exported, it is Python that needs neither the op nor graphc, but NumPy alone.
+gc.jit.export(program, folder)
+print(Path(f"{folder}/model.py").read_text().partition("def softsign")[2])

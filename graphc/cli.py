@@ -6,7 +6,6 @@ import argparse
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from graphc.contrasting.measure import POLICIES, TRACED
 from graphc.errors import ArgumentError, GraphcError
 from graphc.program import report
 from graphc.runtime.objects import cache
+from graphc.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     parser = argparse.ArgumentParser(prog="graphc", description="A static-graph compiler.")
-    parser.add_argument(
-        "--version", action="version", version=f"graphc {metadata.version('graphc')}"
-    )
+    parser.add_argument("--version", action="version", version=f"graphc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("cache", help="look after the cache of compiled kernels")
     command.add_argument("action", choices=("info", "clear"))

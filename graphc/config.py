@@ -26,7 +26,13 @@ from graphc.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One set of settings; see the module's table."""
+    """One set of settings; see the module's table.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.config.Config(threads=2).threads
+        2
+    """
 
     debug: int = 0
     dump: str = ""
@@ -77,6 +83,11 @@ def from_environment() -> Config:
 
     Raises:
         ConfigError: a variable has a value it does not take.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.config.from_environment().device
+        'cpu'
     """
     found: dict[str, object] = {}
     readers: dict[str, Callable[[str], object]] = {
@@ -100,7 +111,14 @@ _current: list[Config] = []
 
 
 def current() -> Config:
-    """The settings in force: the environment's, or those of the innermost `override`."""
+    """The settings in force: the environment's, or those of the innermost `override`.
+
+    Example:
+        >>> import graphc as gc
+        >>> with gc.config.override(debug=2):
+        ...     gc.config.current().debug
+        2
+    """
     return _current[-1] if _current else from_environment()
 
 
@@ -112,7 +130,8 @@ def override(**changes: object) -> Iterator[Config]:
         changes: fields of `Config`; `check` and `skip` take any iterable of words.
 
     Example:
-        >>> with override(check=["1"], debug=0) as settings:
+        >>> import graphc as gc
+        >>> with gc.config.override(check=["1"], debug=0) as settings:
         ...     "1" in settings.check
         True
     """

@@ -19,7 +19,17 @@ MAX_LINES = 12
 
 
 class GraphcWarning(UserWarning):
-    """Something a user should know that did not stop the work."""
+    """Something a user should know that did not stop the work.
+
+    Example:
+        >>> import graphc as gc
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as told:
+        ...     warnings.simplefilter("always")
+        ...     _ = gc.add(gc.ones(2), 1, out=gc.zeros(3))  # of another shape: it is resized
+        >>> told[0].category.__name__
+        'GraphcWarning'
+    """
 
 
 class GraphcError(Exception):
@@ -30,6 +40,14 @@ class GraphcError(Exception):
         details: further lines, one fact each (operands with the lines that made them).
         where: the user's `file:line`, or "" when there is none.
         hint: what to do, or "".
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.ones(2, 3) @ gc.ones(2, 3)
+        ... except gc.errors.GraphcError as error:
+        ...     print(error.what)
+        matmul: inner sizes differ, 3 and 2
     """
 
     def __init__(
@@ -42,7 +60,16 @@ class GraphcError(Exception):
         super().__init__(self.message())
 
     def message(self) -> str:
-        """The whole text, at most 12 lines: surplus details are counted, not shown."""
+        """The whole text, at most 12 lines: surplus details are counted, not shown.
+
+        Example:
+            >>> import graphc as gc
+            >>> error = gc.errors.GraphcError("what is wrong", ["a fact"], hint="what to do")
+            >>> print(error.message())
+            what is wrong
+              a fact
+              hint: what to do
+        """
         tail = [f"at {self.where}"] if self.where else []
         tail += [f"hint: {self.hint}"] if self.hint else []
         room = MAX_LINES - 1 - len(tail)
@@ -53,84 +80,275 @@ class GraphcError(Exception):
 
 
 class ShapeError(GraphcError, ValueError):
-    """Shapes, axes or symbolic dimensions that do not fit."""
+    """Shapes, axes or symbolic dimensions that do not fit.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.ones(2) + gc.ones(3)
+        ... except gc.errors.ShapeError as error:
+        ...     print(error.what)
+        add: shapes (2) and (3) do not broadcast
+    """
 
 
 class DTypeError(GraphcError, TypeError):
-    """A dtype that an op or an argument does not take."""
+    """A dtype that an op or an argument does not take.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.mean(gc.tensor([1, 2]))
+        ... except gc.errors.DTypeError as error:
+        ...     print(error.what)
+        mean: a tensor of int64 has no mean of its dtype
+    """
 
 
 class ArgumentError(GraphcError, TypeError):
-    """A wrong number, name or kind of argument."""
+    """A wrong number, name or kind of argument.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.sum(gc.ones(2), dim="rows")
+        ... except gc.errors.ArgumentError as error:
+        ...     print(error.what)
+        an axis must be an int, not str 'rows'
+    """
 
 
 class AttributeValueError(GraphcError, ValueError):
-    """An argument of the right kind with a value out of range."""
+    """An argument of the right kind with a value out of range.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=-1.0)
+        ... except gc.errors.AttributeValueError as error:
+        ...     print(error.what)
+        SGD: lr is -1.0; it must be 0 or more
+    """
 
 
 class GraphError(GraphcError, ValueError):
-    """A graph that is not well formed: unlisted, duplicate or unused inputs."""
+    """A graph that is not well formed: unlisted, duplicate or unused inputs.
+
+    Example:
+        >>> import graphc as gc
+        >>> x, y = gc.input("x", (2,)), gc.input("y", (2,))
+        >>> try:
+        ...     gc.compile([x], x + y)
+        ... except gc.errors.GraphError as error:
+        ...     print(error.what)
+        compile: the output depends on input 'y', which is not listed
+    """
 
 
 class GradientError(GraphcError, ValueError):
-    """Something that cannot be differentiated."""
+    """Something that cannot be differentiated.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.ones(2).sum().backward()
+        ... except gc.errors.GradientError as error:
+        ...     print(error.what)
+        backward: the tensor does not require a gradient and was not computed from one that does
+    """
 
 
 class IndexRangeError(GraphcError, IndexError):
-    """An index outside its axis, found while a program ran."""
+    """An index outside its axis, found while a program ran.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.take(gc.ones(3), gc.tensor([5]))
+        ... except gc.errors.IndexRangeError as error:
+        ...     print(error.what)
+        take: index 5 is out of range for an axis of size 3
+    """
 
 
 class CastOverflowError(GraphcError, OverflowError):
-    """A value that its new dtype cannot hold."""
+    """A value that its new dtype cannot hold.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (1,))
+        >>> try:
+        ...     gc.compile([x], gc.cast(x, gc.int8))(np.array([1e6], np.float32))
+        ... except gc.errors.CastOverflowError as error:
+        ...     print(error.what)
+        cast: 1000000 is not a value of int8, which holds -128 to 127
+    """
 
 
 class DivisionError(GraphcError, ZeroDivisionError, RuntimeError):
-    """An integer divided by 0; a RuntimeError too, as PyTorch's."""
+    """An integer divided by 0; a RuntimeError too, as PyTorch's.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.tensor([1]) // gc.tensor([0])
+        ... except gc.errors.DivisionError as error:
+        ...     print(error.what)
+        floor_divide: an integer divided by 0
+    """
 
 
 class NonFiniteError(GraphcError, ArithmeticError):
-    """A nan or inf found by GRAPHC_CHECK=finite."""
+    """A nan or inf found by GRAPHC_CHECK=finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (1,))
+        >>> try:
+        ...     with gc.config.override(check=["finite"]):
+        ...         gc.compile([x], gc.log(x))(np.zeros(1, np.float32))
+        ... except gc.errors.NonFiniteError as error:
+        ...     print(error.what)
+        log made -inf at index 0 from finite values
+    """
 
 
 class OutOfMemoryError(GraphcError, MemoryError):
-    """An arena that could not be allocated."""
+    """An arena that could not be allocated.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.OutOfMemoryError, MemoryError)
+        True
+    """
 
 
 class TraceError(GraphcError, RuntimeError):
-    """Python that a static graph cannot hold, met while a function was traced."""
+    """Python that a static graph cannot hold, met while a function was traced.
+
+    Example:
+        >>> import graphc as gc
+        >>> def branch(x):
+        ...     return x if x.sum() > 0 else -x
+        >>> try:
+        ...     gc.jit.trace(branch, gc.ones(2))
+        ... except gc.errors.TraceError as error:
+        ...     print(error.what.partition(":")[0])
+        bool() of a traced tensor
+    """
 
 
 class ParseError(GraphcError, ValueError):
-    """Text that is not a graph."""
+    """Text that is not a graph.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.text.parse("def f(x): pass")
+        ... except gc.errors.ParseError as error:
+        ...     print(error.what)
+        line 1: argument 'x' has no type
+    """
 
 
 class StorageError(GraphcError, OSError):
-    """A file that cannot be read or written."""
+    """A file that cannot be read or written.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.StorageError, OSError)
+        True
+    """
 
 
 class MissingFileError(StorageError, FileNotFoundError):
-    """A file, or the folder for one, that is not there."""
+    """A file, or the folder for one, that is not there.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.load("nowhere.safetensors")
+        ... except gc.errors.MissingFileError as error:
+        ...     print(error.what)
+        load: there is no file nowhere.safetensors
+    """
 
 
 class FormatError(GraphcError, ValueError):
-    """A file that is cut short, damaged, or of another format."""
+    """A file that is cut short, damaged, or of another format.
+
+    Example:
+        >>> import graphc as gc
+        >>> _ = open("bad.gcz", "wb").write(b"no archive")
+        >>> try:
+        ...     gc.jit.load("bad.gcz")
+        ... except gc.errors.FormatError as error:
+        ...     print(error.what)
+        bad.gcz: the file has 10 bytes, too few for an archive
+    """
 
 
 class ArchiveError(FormatError):
-    """A saved program that is cut short, damaged, or not well formed."""
+    """A saved program that is cut short, damaged, or not well formed.
+
+    Example:
+        >>> import graphc as gc
+        >>> _ = open("bad.gcz", "wb").write(b"no archive")
+        >>> try:
+        ...     gc.jit.load("bad.gcz")
+        ... except gc.errors.ArchiveError as error:
+        ...     print(type(error).__name__)
+        ArchiveError
+    """
 
 
 class ReentryError(GraphcError, RuntimeError):
-    """State that a signal handler wants while the code that it interrupted is changing it."""
+    """State that a signal handler wants while the code that it interrupted is changing it.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.ReentryError, RuntimeError)
+        True
+    """
 
 
 class VerifyError(GraphcError, ValueError):
-    """A graph that breaks an invariant of the IR."""
+    """A graph that breaks an invariant of the IR.
+
+    Example:
+        >>> import graphc as gc
+        >>> from graphc.verify import verify
+        >>> x = gc.input("x", (2,))
+        >>> y = gc.tanh(x)
+        >>> try:
+        ...     verify(gc.Graph("g", (x,), (x,), (y,)))
+        ... except gc.errors.VerifyError as error:
+        ...     print(error.what)
+        graph 'g': output <tanh: f32[2]> is not in the graph
+    """
 
 
 class ConfigError(GraphcError, ValueError):
-    """A GRAPHC_* setting with a value that it does not take."""
+    """A GRAPHC_* setting with a value that it does not take.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     with gc.config.override(speed="high"):
+        ...         pass
+        ... except gc.errors.ConfigError as error:
+        ...     print(error.what)
+        'speed' is not a setting
+    """
 
 
 class InternalError(GraphcError, RuntimeError):
-    """A fault of the compiler itself."""
+    """A fault of the compiler itself.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.InternalError, gc.errors.GraphcError)
+        True
+    """

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphc.core import atoms, dims
+from graphc.core.declared import symbols_of
 from graphc.core.dims import Dim, Symbol
 from graphc.core.dtypes import BY_SHORT, DType
 from graphc.core.ir import OPS, Graph, Node, Op, Origin, at_origin
@@ -42,6 +43,14 @@ def show(graph: Graph, *, origins: bool = False) -> str:
 
     Returns:
         Python source of one function definition.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> print(gc.text.show(gc.Graph.of("double", [x], [x + x])))
+        def double(x: f32[3]):
+            v0: f32[3] = add(x, x)
+            return v0
     """
     facts = _declared_facts(graph)
     return facts + "\n".join(_Printer(graph, "", origins).lines()) + "\n"
@@ -67,7 +76,7 @@ def names(graph: Graph) -> dict[Node, str]:
 def _declared_facts(graph: Graph) -> str:
     found: dict[str, Symbol] = {}
     for node in graph.nodes:
-        for symbol in _symbols(node):
+        for symbol in symbols_of(node):
             found.setdefault(symbol.name, symbol)
     facts = [
         f"{s.name}=({s.min}, {s.max}, {s.multiple_of})"
@@ -77,33 +86,13 @@ def _declared_facts(graph: Graph) -> str:
     return f"@dims({', '.join(facts)})\n" if facts else ""
 
 
-def _symbols(node: Node) -> set[Symbol]:
-    if isinstance(node.type, TensorType) and node.type.is_static and not node.attrs:
-        return set()
-    types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
-    values = [*(type_.shape for type_ in types), *(value for _, value in node.attrs)]
-    return set().union(*map(_value_symbols, values))
-
-
-def _value_symbols(value: Any) -> set[Symbol]:
-    if isinstance(value, Dim):
-        return dims.symbols(value)
-    if isinstance(value, TensorType):
-        return _value_symbols(value.shape)
-    if isinstance(value, tuple):
-        return set().union(*(_value_symbols(v) for v in value))
-    if isinstance(value, Graph):
-        return set().union(*(_symbols(node) for node in value.nodes))
-    return set()
-
-
 class _Printer:
     """Prints one graph; nested bodies get a printer of their own, further indented."""
 
     def __init__(self, graph: Graph, indent: str, origins: bool) -> None:
         self.graph, self.indent, self.origins = graph, indent, origins
         self.names: dict[Node, str] = {}
-        self.taken = {s.name for node in graph.nodes for s in _symbols(node)}
+        self.taken = {s.name for node in graph.nodes for s in symbols_of(node)}
         for node in graph.inputs:
             self.names[node] = _unique(node.name, self.taken)
         self.counter = 0
@@ -213,6 +202,13 @@ def parse(
 
     Raises:
         ParseError: the text is no graph; the message has the line.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> text = gc.text.show(gc.Graph.of("double", [x], [x + x]))
+        >>> gc.text.parse(text).outputs, gc.text.show(gc.text.parse(text)) == text
+        ((<add: f32[3]>,), True)
     """
     try:
         with warnings.catch_warnings():
@@ -447,3 +443,6 @@ BINARY = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
+
+
+__all__ = ["parse", "show"]

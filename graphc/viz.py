@@ -54,6 +54,12 @@ def dump(subject: Any, path: Any) -> Path:
 
     Example:
         dump(program, "step.svg")
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> gc.viz.dump(gc.compile([x], gc.tanh(x)), "tanh.svg").name
+        'tanh.svg'
     """
     target = Path(path)
     writers = {
@@ -105,7 +111,14 @@ def _nbytes(type_: Type) -> str:
 
 
 def dot(graph: Graph) -> str:
-    """The graph in Graphviz's language, a cluster for each fused kernel."""
+    """The graph in Graphviz's language, a cluster for each fused kernel.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> print(gc.viz.dot(gc.Graph.of("g", [x], [gc.tanh(x)]))[:11])
+        digraph "g"
+    """
     lines = [
         f"digraph {_quoted(graph.name)} {{",
         '  node [shape=box, style=filled, fontname="monospace", fontsize=9];',
@@ -269,7 +282,14 @@ def _layer_width(drawing: _Drawing, layer: list[Node]) -> float:
 
 
 def svg(graph: Graph) -> str:
-    """The graph as a self-contained SVG picture."""
+    """The graph as a self-contained SVG picture.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> gc.viz.svg(gc.Graph.of("g", [x], [gc.tanh(x)])).startswith("<svg")
+        True
+    """
     drawing = _layout(graph)
     width, height = drawing.width, drawing.height + LINE_HEIGHT + PADDING
     parts = [
@@ -329,3 +349,6 @@ def _edge(source: _Box, target: _Box) -> str:
         f'<path d="M{x0:.1f},{y0:.1f} C{x0:.1f},{y0 + bend:.1f} {x1:.1f},{y1 - bend:.1f} '
         f'{x1:.1f},{y1:.1f}" fill="none" stroke="#667" marker-end="url(#arrow)"/>'
     )
+
+
+__all__ = ["dot", "dump", "svg"]

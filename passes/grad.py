@@ -203,8 +203,12 @@ def grad(loss: Node, wrt: Any) -> Any:
             scalar, or a dtype is not float.
 
     Example:
+        >>> import numpy as np
+        >>> import graphc as gc
         >>> x = gc.input("x", (3,))
-        >>> grad(gc.sum(x * x), x)         # 2 * x
+        >>> slope = gc.grad(gc.sum(x * x), x)  # 2 * x
+        >>> gc.compile([x], slope)(np.array([1, 2, 3], np.float32))
+        array([2., 4., 6.], dtype=float32)
     """
     _check_loss(loss)
     nodes, form = _listed(wrt)
@@ -222,7 +226,13 @@ def value_and_grad(loss: Node, wrt: Any) -> tuple[Node, Any]:
         The pair (loss, what `grad` returns).
 
     Example:
-        >>> value, slope = value_and_grad(gc.sum(x * x), x)
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> program = gc.compile([x], [*gc.value_and_grad(gc.sum(x * x), x)])
+        >>> value, slope = program(np.array([1, 2, 3], np.float32))
+        >>> value, slope
+        (array(14., dtype=float32), array([2., 4., 6.], dtype=float32))
     """
     return loss, grad(loss, wrt)
 
@@ -241,9 +251,14 @@ def jacobian(output: Node, wrt: Any) -> Any:
         GradientError: as `grad`; also when the output's size is symbolic.
 
     Example:
+        >>> import numpy as np
+        >>> import graphc as gc
         >>> x = gc.input("x", (3,))
-        >>> jacobian(x * x, x).shape
-        (3, 3)
+        >>> slopes = gc.jacobian(x * x, x)  # 2 * x on the diagonal
+        >>> gc.compile([x], slopes)(np.array([1, 2, 3], np.float32))
+        array([[2., 0., 0.],
+               [0., 4., 0.],
+               [0., 0., 6.]], dtype=float32)
     """
     _check_output(output)
     nodes, form = _listed(wrt)
@@ -290,9 +305,14 @@ def hessian(loss: Node, wrt: Any) -> Any:
         GradientError: as `jacobian`.
 
     Example:
+        >>> import numpy as np
+        >>> import graphc as gc
         >>> x = gc.input("x", (3,))
-        >>> hessian(gc.sum(x * x * x), x).shape
-        (3, 3)
+        >>> second = gc.hessian(gc.sum(x * x * x), x)  # 6 * x on the diagonal
+        >>> gc.compile([x], second)(np.array([1, 2, 3], np.float32))
+        array([[ 6.,  0.,  0.],
+               [ 0., 12.,  0.],
+               [ 0.,  0., 18.]], dtype=float32)
     """
     nodes, form = _listed(wrt)
     return form([jacobian(slope, wrt) for slope in grad(loss, nodes)])
@@ -314,8 +334,12 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
         GradientError: as `grad`; a vector of another type than its tensor.
 
     Example:
-        >>> x, v = gc.input("x", (3,)), gc.input("v", (3,))
-        >>> hvp(gc.sum(x * x * x), x, v)   # 6 * x * v
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x, v = gc.input("x", (2,)), gc.input("v", (2,))
+        >>> product = gc.compile([x, v], gc.hvp(gc.sum(x * x * x), x, v))  # 6 * x * v
+        >>> product(np.array([1, 2], np.float32), np.array([1, 10], np.float32))
+        array([  6., 120.], dtype=float32)
     """
     nodes, form = _listed(wrt)
     given = list(vectors) if isinstance(wrt, tuple | list) else [vectors]

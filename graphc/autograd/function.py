@@ -155,17 +155,53 @@ class Function:
 
     @staticmethod
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
-        """Compute the results; override it."""
+        """Compute the results; override it.
+
+        Example:
+            >>> import graphc as gc
+            >>> class Square(gc.autograd.Function):
+            ...     @staticmethod
+            ...     def forward(ctx, x):
+            ...         ctx.save_for_backward(x)
+            ...         return x * x
+            >>> Square.apply(gc.tensor([3.0]))
+            tensor([9.])
+        """
         raise ArgumentError("a custom Function must define forward", where=caller())
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        """Gradients of the arguments from those of the results; override it."""
+        """Gradients of the arguments from those of the results; override it.
+
+        Example:
+            >>> import graphc as gc
+            >>> class Clipped(gc.autograd.Function):
+            ...     @staticmethod
+            ...     def forward(ctx, x):
+            ...         return x.clone()
+            ...     @staticmethod
+            ...     def backward(ctx, grad):
+            ...         return grad.clamp(-1, 1)
+            >>> x = gc.tensor([3.0], requires_grad=True)
+            >>> (10 * Clipped.apply(x)).backward()
+            >>> x.grad
+            tensor([1.])
+        """
         raise ArgumentError("a custom Function must define backward", where=caller())
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward`, and record `backward` where a gradient may be asked for."""
+        """Run `forward`, and record `backward` where a gradient may be asked for.
+
+        Example:
+            >>> import graphc as gc
+            >>> class Double(gc.autograd.Function):
+            ...     @staticmethod
+            ...     def forward(ctx, x):
+            ...         return 2 * x
+            >>> Double.apply(gc.tensor([3.0]))
+            tensor([6.])
+        """
         context = Context()
         needs = tuple(isinstance(a, Tensor) and a._edge is not None for a in args)
         recorded = state.enabled and any(needs)

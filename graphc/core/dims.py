@@ -116,7 +116,8 @@ def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1
         AttributeValueError: the name is no identifier, or the facts contradict each other.
 
     Example:
-        >>> n = dim("n", min=1, max=4096, multiple_of=8)
+        >>> import graphc as gc
+        >>> n = gc.dim("n", min=1, max=4096, multiple_of=8)
         >>> (n * 2) // 8 == n // 4, n % 8
         (True, 0)
     """

@@ -16,6 +16,11 @@ class DType:
     """One element type.
 
     `name` is NumPy's, `short` is the text form's, `kind` is one of bool, int, uint, float.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.float32.itemsize, gc.float32.is_float, gc.int8.numpy
+        (4, True, dtype('int8'))
     """
 
     name: str
@@ -32,12 +37,24 @@ class DType:
 
     @property
     def is_float(self) -> bool:
-        """Whether this is float16, float32 or float64."""
+        """Whether this is float16, float32 or float64.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.float16.is_float, gc.int8.is_float
+            (True, False)
+        """
         return self.kind == "float"
 
     @property
     def is_integer(self) -> bool:
-        """Whether this is a signed or unsigned integer (not bool)."""
+        """Whether this is a signed or unsigned integer (not bool).
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.uint8.is_integer, gc.bool.is_integer
+            (True, False)
+        """
         return self.kind in ("int", "uint")
 
 

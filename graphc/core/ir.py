@@ -53,7 +53,8 @@ class Op:
 
     `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
     `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
-    `checked` ops may fail at run time (index out of range); `domain` says what tests draw.
+    `checked` ops may fail at run time (index out of range); `domain` says what tests draw;
+    `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]".
     """
 
     name: str
@@ -68,6 +69,7 @@ class Op:
     domain: str = "real"
     samples: Callable[[], Sequence[Sample]] | None = None
     doc: str = ""
+    example: str = ""
 
     def __repr__(self) -> str:
         return self.name
@@ -88,6 +90,13 @@ class Node(Operators):
     """One operation in a graph: immutable, equal only to itself.
 
     Users hold nodes as symbolic tensors: operators and methods build further nodes.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> y = gc.tanh(x)
+        >>> y.op, y.type, y.inputs == (x,)
+        (tanh, TensorType(dtype=graphc.float32, shape=(3,)), True)
     """
 
     op: Op
@@ -98,7 +107,14 @@ class Node(Operators):
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
-        """Infer the type and make the node; its origin is the user's line."""
+        """Infer the type and make the node; its origin is the user's line.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.Node.build(gc.tanh(x).op, (x,), {})
+            <tanh: f32[3]>
+        """
         inputs = tuple(inputs)
         type_ = op.infer(*(i.type for i in inputs), **attrs)
         if fault := oversized(type_):
@@ -108,14 +124,27 @@ class Node(Operators):
         return node
 
     def attr(self, name: str) -> Any:
-        """The value of an attribute."""
+        """The value of an attribute.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.sum(gc.input("x", (2, 3)), axis=1).attr("axes")
+            (1,)
+        """
         for key, value in self.attrs:
             if key == name:
                 return value
         raise InternalError(f"{self.op.name} has no attribute {name!r}")
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
-        """The same operation on other operands, its type inferred again; self if none differs."""
+        """The same operation on other operands, its type inferred again; self if none differs.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, y = gc.input("x", (3,)), gc.input("y", (5,))
+            >>> gc.tanh(x).with_inputs([y])
+            <tanh: f32[5]>
+        """
         if [*map(id, inputs)] == [*map(id, self.inputs)]:
             return self
         inputs = tuple(inputs)
@@ -128,7 +157,13 @@ class Node(Operators):
 
     @property
     def name(self) -> str:
-        """The name of an input, parameter or other placeholder; else the op's name."""
+        """The name of an input, parameter or other placeholder; else the op's name.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (3,)).name, gc.tanh(gc.input("x", (3,))).name
+            ('x', 'tanh')
+        """
         for key, value in self.attrs:
             if key == "name":
                 return value
@@ -138,7 +173,13 @@ class Node(Operators):
         return f"<{self.name}: {self.type}>"
 
     def describe(self) -> str:
-        """One line for messages: name, type and the line that made it."""
+        """One line for messages: name, type and the line that made it.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.tanh(gc.input("x", (3,))).describe()
+            'tanh: f32[3], made at ...'
+        """
         made = f", made at {self.origin}" if self.origin else ""
         return f"{self.name}: {self.type}{made}"
 
@@ -149,6 +190,16 @@ class Graph:
 
     `aliases` are pairs (output, input), by position: the output becomes the new value of that
     input's memory when the program ends. So a program updates its parameters.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> graph = gc.Graph.of("double", [x], [x * 2.0])
+        >>> print(gc.text.show(graph))
+        def double(x: f32[3]):
+            v0: f32[3] = full(dtype=f32, shape=(3,), value=2.0)
+            v1: f32[3] = multiply(x, v0)
+            return v1
     """
 
     name: str
@@ -164,12 +215,27 @@ class Graph:
         outputs: Sequence[Node],
         aliases: Sequence[tuple[int, int]] = (),
     ) -> Graph:
-        """The graph of everything that outputs need, in an order that defines before use."""
+        """The graph of everything that outputs need, in an order that defines before use.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> [node.op.name for node in gc.Graph.of("g", [x], [gc.exp(-x)]).nodes]
+            ['input', 'negative', 'exp']
+        """
         order = toposort((*inputs, *outputs))
         return Graph(name, tuple(inputs), tuple(order), tuple(outputs), tuple(aliases))
 
     def users(self) -> dict[Node, list[Node]]:
-        """For each node, the nodes that use it, in order (a node once for each use)."""
+        """For each node, the nodes that use it, in order (a node once for each use).
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> graph = gc.Graph.of("g", [x], [x * x])
+            >>> graph.users()[x]
+            [<multiply: f32[3]>, <multiply: f32[3]>]
+        """
         found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
         for node in self.nodes:
             for operand in node.inputs:
@@ -177,7 +243,14 @@ class Graph:
         return found
 
     def to_networkx(self) -> Any:
-        """The graph as a `networkx.MultiDiGraph`; nodes carry `op`, `type` and `origin`."""
+        """The graph as a `networkx.MultiDiGraph`; nodes carry `op`, `type` and `origin`.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.Graph.of("g", [x], [x * x]).to_networkx().number_of_edges()
+            2
+        """
         import networkx
 
         result = networkx.MultiDiGraph(name=self.name)

@@ -19,7 +19,14 @@ class SymbolicTensorError(ArgumentError, AttributeError):
 
 
 class Operators:
-    """Python's operators, NumPy's method names."""
+    """Python's operators, NumPy's method names.
+
+    Example:
+        >>> import graphc as gc
+        >>> x, y = gc.input("x", (2, 3)), gc.input("y", (3,))
+        >>> -x + 2.0 * y, x @ y, x > y, x[0, :2]
+        (<add: f32[2, 3]>, <reshape: f32[2]>, <greater: b1[2, 3]>, <reshape: f32[2]>)
+    """
 
     __slots__ = ()
     # NumPy arrays on the left of an operator leave the work to us.
@@ -30,32 +37,71 @@ class Operators:
     is_eager = False
 
     def as_node(self) -> Any:
-        """The symbolic tensor that stands for this one in a graph."""
+        """The symbolic tensor that stands for this one in a graph.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (2, 3))
+            >>> x.as_node() is x
+            True
+        """
         return self
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """The sizes of the axes: ints and symbolic dimensions."""
+        """The sizes of the axes: ints and symbolic dimensions.
+
+        Example:
+            >>> import graphc as gc
+            >>> n = gc.dim("n")
+            >>> gc.input("x", (n, 3)).shape
+            (n, 3)
+        """
         return self.type.shape
 
     @property
     def dtype(self) -> Any:
-        """The element type."""
+        """The element type.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2,), gc.int8).dtype
+            graphc.int8
+        """
         return self.type.dtype
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """The number of axes.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2, 3)).ndim
+            2
+        """
         return len(self.type.shape)
 
     @property
     def size(self) -> Any:
-        """The number of elements: an int or a symbolic dimension."""
+        """The number of elements: an int or a symbolic dimension.
+
+        Example:
+            >>> import graphc as gc
+            >>> n = gc.dim("n")
+            >>> gc.input("x", (n, 3)).size
+            3*n
+        """
         return self.type.size
 
     @property
     def T(self) -> Self:
-        """The tensor with its axes reversed."""
+        """The tensor with its axes reversed.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2, 3)).T
+            <transpose: f32[3, 2]>
+        """
         return FUNCTIONS["transpose"](self)
 
     def __getitem__(self, index: Any) -> Self:
@@ -91,16 +137,34 @@ class Operators:
         raise SymbolicTensorError(f"float() of {self!r:.80}, a symbolic tensor, which has no value")
 
     def astype(self, dtype: Any) -> Self:
-        """The tensor cast to another dtype."""
+        """The tensor cast to another dtype.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2, 3)).astype(gc.int64)
+            <cast: i64[2, 3]>
+        """
         return FUNCTIONS["cast"](self, dtype)
 
     def reshape(self, *shape: Any) -> Self:
-        """The same elements in another shape; one size may be -1."""
+        """The same elements in another shape; one size may be -1.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2, 6)).reshape(3, -1)
+            <reshape: f32[3, 4]>
+        """
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return FUNCTIONS["reshape"](self, tuple(sizes))
 
     def transpose(self, *axes: Any) -> Self:
-        """The tensor with its axes permuted (reversed without arguments)."""
+        """The tensor with its axes permuted (reversed without arguments).
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.input("x", (2, 3, 5)).transpose(1, 0, 2)
+            <transpose: f32[3, 2, 5]>
+        """
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
         return FUNCTIONS["transpose"](self, tuple(order) or None)
 

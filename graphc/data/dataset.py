@@ -130,6 +130,11 @@ class ChainDataset(IterableDataset):
 
     Args:
         datasets: iterable datasets.
+
+    Example:
+        >>> import graphc as gc
+        >>> list(gc.data.ChainDataset([range(2), range(10, 12)]))
+        [0, 1, 10, 11]
     """
 
     def __init__(self, datasets: Iterable[Any]) -> None:

@@ -144,7 +144,14 @@ class DataLoader:
             raise ArgumentError("DataLoader: drop_last needs a batch_size", where=caller())
 
     def fetcher(self) -> Fetcher:
-        """What makes batches of the dataset, here or in a worker."""
+        """What makes batches of the dataset, here or in a worker.
+
+        Example:
+            >>> import graphc as gc
+            >>> loader = gc.data.DataLoader([1.0, 2.0, 3.0], batch_size=2)
+            >>> loader.fetcher()([0, 2])
+            tensor([1., 3.], dtype=torch.float64)
+        """
         return Fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last)
 
     def __len__(self) -> int:

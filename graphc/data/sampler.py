@@ -12,7 +12,18 @@ from graphc.errors import AttributeValueError
 
 
 class Sampler:
-    """Base of samplers: define `__iter__`, which yields items' numbers."""
+    """Base of samplers: define `__iter__`, which yields items' numbers.
+
+    Example:
+        >>> import graphc as gc
+        >>> class Backwards(gc.data.Sampler):
+        ...     def __init__(self, data):
+        ...         self.data = data
+        ...     def __iter__(self):
+        ...         return reversed(range(len(self.data)))
+        >>> list(Backwards("abc"))
+        [2, 1, 0]
+    """
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} must define __iter__")
@@ -70,7 +81,13 @@ class RandomSampler(Sampler):
 
     @property
     def num_samples(self) -> int:
-        """How many items an epoch has."""
+        """How many items an epoch has.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.data.RandomSampler("abc").num_samples
+            3
+        """
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -95,6 +112,11 @@ class SubsetRandomSampler(Sampler):
     Args:
         indices: the items' numbers.
         generator: the default one unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> sorted(gc.data.SubsetRandomSampler([2, 5, 7]))
+        [2, 5, 7]
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
@@ -117,6 +139,11 @@ class WeightedRandomSampler(Sampler):
         num_samples: how many to draw.
         replacement: whether an item may be drawn twice.
         generator: the default one unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> list(gc.data.WeightedRandomSampler([0.0, 1.0, 0.0], 3))
+        [1, 1, 1]
     """
 
     def __init__(

@@ -28,7 +28,13 @@ _AFTER_SIGTERM = 1.0
 
 
 class WorkerError(GraphcError, RuntimeError):
-    """A worker process of a loader failed, was killed, or took too long."""
+    """A worker process of a loader failed, was killed, or took too long.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.data.WorkerError, RuntimeError)
+        True
+    """
 
 
 class _Worker:

@@ -6,7 +6,7 @@ by name; `graphc` exports them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
-from graphc.eager.engine.device import CPU
 from graphc.eager.engine.registry import EAGER, eager_form, face
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
@@ -40,9 +39,8 @@ from graphc.eager.functions import (
     special,
 )
 from graphc.eager.functions.inplace import in_place
-from graphc.eager.methods import hooks, interchange, methods
-from graphc.eager.methods.printing import tensor_text
-from graphc.errors import ArgumentError, ShapeError
+from graphc.eager.methods import conversions, dunders, hooks, interchange, methods
+from graphc.errors import ShapeError
 from graphc.ops import declare
 
 # These declare eager functions when they are imported.
@@ -64,6 +62,7 @@ DECLARING = (
     shapes,
     special,
 )
+ATTACHING = (dunders, interchange)  # these give methods to `Tensor` when they are imported
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
 EAGER["from_numpy"] = creation.from_numpy
@@ -135,7 +134,7 @@ def _attach() -> None:
     for name in _IN_PLACE:
         if name in EAGER:
             setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
-    for name, function in {**methods.METHODS, **hooks.METHODS, **filling.METHODS}.items():
+    for name, function in {**conversions.METHODS, **hooks.METHODS, **filling.METHODS}.items():
         _method(name, function)
     _method("view", shapes.view)
     _method("repeat", repeating.repeat)
@@ -215,147 +214,6 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 _attach()
 
 
-def _property(name: str) -> Callable[[Callable[..., Any]], None]:
-    def enter(function: Callable[..., Any]) -> None:
-        setattr(Tensor, name, property(function, doc=function.__doc__))
-
-    return enter
-
-
-@_property("T")
-def _transposed(self: Tensor) -> Tensor:
-    """A view with the axes reversed."""
-    return shapes.transposed(self)
-
-
-@_property("mT")
-def _matrix_transposed(self: Tensor) -> Tensor:
-    """A view with the last two axes exchanged."""
-    return shapes.transpose(self, -2, -1)
-
-
-@_property("device")
-def _device(self: Tensor) -> Any:
-    """Where the tensor lives: the CPU."""
-    return CPU
-
-
-@_property("is_cuda")
-def _is_cuda(self: Tensor) -> bool:
-    """Whether it lives on a CUDA device."""
-    return False
-
-
-@_property("itemsize")
-def _itemsize(self: Tensor) -> int:
-    """The bytes of one element."""
-    return self.dtype.itemsize
-
-
-@_property("nbytes")
-def _nbytes(self: Tensor) -> int:
-    """The bytes of all elements."""
-    return self._array.size * self._array.itemsize
-
-
-def _special(function: Callable[..., Any]) -> None:
-    setattr(Tensor, function.__name__, function)
-
-
-@_special
-def __repr__(self: Tensor) -> str:
-    if self._node is not None:
-        return f"<traced {self._node.type}>"
-    fn = self.grad_fn
-    return tensor_text(
-        self._array,
-        requires_grad=self.requires_grad and fn is None,
-        grad_fn=None if fn is None else fn.name,
-        class_name=type(self).__name__,
-        default_dtype=promotion.get_default_dtype().numpy,
-    )
-
-
-@_special
-def __str__(self: Tensor) -> str:
-    return repr(self)
-
-
-@_special
-def __format__(self: Tensor, spec: str) -> str:
-    if self.ndim == 0:
-        return format(self.item(), spec)
-    if spec:
-        raise ArgumentError(
-            f"the format {spec!r} is for one number, not for a tensor of shape {tuple(self.shape)}",
-            where=caller(),
-            hint="format its elements, which x.tolist() gives",
-        )
-    return repr(self)
-
-
-@_special
-def __bool__(self: Tensor) -> bool:
-    if self._node is None and self._array.size != 1:
-        raise ShapeError(
-            f"the truth of a tensor of shape {tuple(self.shape)} is ambiguous",
-            where=caller(),
-            hint="use x.any() or x.all()",
-        )
-    return bool(methods.concrete(self, "bool()").reshape(()).item())
-
-
-def _as_number(kind: type) -> Callable[[Tensor], Any]:
-    def convert(self: Tensor) -> Any:
-        array = methods.concrete(self, f"{kind.__name__}()")
-        if array.size != 1:
-            raise ShapeError(
-                f"{kind.__name__}() of a tensor of shape {tuple(self.shape)}, not of one element",
-                where=caller(),
-            )
-        return kind(array.item())
-
-    return convert
-
-
-for _kind in (float, int, complex):
-    setattr(Tensor, f"__{_kind.__name__}__", _as_number(_kind))
-
-
-@_special
-def __index__(self: Tensor) -> int:
-    if self.ndim or not self.dtype.is_integer:
-        raise ArgumentError(
-            f"only a 0-d tensor of integers can be an index, not {self.type}", where=caller()
-        )
-    return int(methods.concrete(self, "int()"))
-
-
-@_special
-def __len__(self: Tensor) -> int:
-    if not self.ndim:
-        raise ArgumentError("len() of a 0-d tensor", where=caller())
-    return self.shape[0]
-
-
-@_special
-def __iter__(self: Tensor) -> Iterator[Any]:
-    if not self.ndim:
-        raise ArgumentError("iteration over a 0-d tensor", where=caller())
-    return iter(parts.unbind(self, 0))
-
-
-@_special
-def __contains__(self: Tensor, value: Any) -> bool:
-    if not isinstance(value, Tensor | bool | int | float | np.generic | np.ndarray):
-        raise ArgumentError(
-            f"in: {type(value).__name__} {value!r:.60} is no element of a tensor",
-            where=caller(),
-            hint="look for a number or a tensor",
-        )
-    return bool((self == value).any())
-
-
 def is_tensor(value: Any) -> bool:
     """Whether value is an eager tensor.
 
@@ -368,12 +226,24 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_floating_point(value: Tensor) -> bool:
-    """Whether a tensor's dtype is a float."""
+    """Whether a tensor's dtype is a float.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.is_floating_point(gc.ones(2)), gc.is_floating_point(gc.tensor([1, 2]))
+        (True, False)
+    """
     return value.dtype.is_float
 
 
 def numel(value: Tensor) -> int:
-    """The number of elements of a tensor."""
+    """The number of elements of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.numel(gc.zeros(2, 3))
+        6
+    """
     return value.type.size  # type: ignore[return-value]
 
 
@@ -393,13 +263,25 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Whether all |input - other| <= atol + rtol * |other|."""
+    """Whether all |input - other| <= atol + rtol * |other|.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.allclose(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 2.0 + 1e-6]))
+        True
+    """
     a, b = methods.concrete(input, "allclose"), methods.concrete(other, "allclose")
     return bool(np.allclose(a, b, rtol, atol, equal_nan))
 
 
 def broadcast_shapes(*shapes_: Any) -> Any:
-    """The shape that shapes, or single sizes, broadcast to."""
+    """The shape that shapes, or single sizes, broadcast to.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.broadcast_shapes((3, 1), (1, 4), (4,))
+        graphc.Size([3, 4])
+    """
     given = [tuple(s) if isinstance(s, list | tuple) else (s,) for s in shapes_]
     try:
         return Size(np.broadcast_shapes(*given))

@@ -80,6 +80,14 @@ class Compiled:
 
     Attributes:
         variants: the programs so far, the latest last.
+
+    Example:
+        >>> import graphc as gc
+        >>> @gc.jit.compile
+        ... def double(x):
+        ...     return x * 2
+        >>> double(gc.ones(2)), len(double.variants)
+        (tensor([2., 2.]), 1)
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
@@ -171,12 +179,27 @@ class Compiled:
         return "" if "" in reasons else reasons[0]
 
     def assumes(self) -> list[str]:
-        """What the latest program assumes, a line each."""
+        """What the latest program assumes, a line each.
+
+        Example:
+            >>> import graphc as gc
+            >>> double = gc.jit.compile(lambda x: x * 2)
+            >>> _ = double(gc.ones(2))
+            >>> double.assumes()
+            ['input 0: f32[n]']
+        """
         return self.variants[-1].assumes() if self.variants else []
 
     @property
     def program(self) -> Any:
-        """The latest program."""
+        """The latest program.
+
+        Example:
+            >>> import graphc as gc
+            >>> double = gc.jit.compile(lambda x: x * 2)
+            >>> double(gc.ones(2)), double.program.stats.kernels
+            (tensor([2., 2.]), 1)
+        """
         return self.variants[-1].program if self.variants else None
 
     def __repr__(self) -> str:

@@ -32,6 +32,12 @@ class Traced:
         name: of the function.
         certificate: what was checked when it was traced, and what was baked in: a dict of
             plain values.
+
+    Example:
+        >>> import graphc as gc
+        >>> traced = gc.jit.trace(lambda x: x * 2, gc.ones(2))
+        >>> traced(gc.tensor([1.0, 5.0]))
+        tensor([ 2., 10.])
     """
 
     def __init__(self, name: str, function: Callable[..., Any], variant: Any, skeleton: Any):
@@ -64,22 +70,48 @@ class Traced:
             return self._variant(tensors)
 
     def assumes(self) -> list[str]:
-        """What the program assumes, a line each."""
+        """What the program assumes, a line each.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.trace(lambda x: x * 2, gc.ones(2)).assumes()
+            ['input 0: f32[2]']
+        """
         return self._variant.assumes()
 
     @property
     def program(self) -> Any:
-        """The compiled program, a `gc.Program`: its stats, kernels, plan, profile."""
+        """The compiled program, a `gc.Program`: its stats, kernels, plan, profile.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.trace(lambda x: x * 2, gc.ones(2)).program.stats.kernels
+            1
+        """
         return self._variant.program
 
     @property
     def graph(self) -> Any:
-        """The graph as it was traced."""
+        """The graph as it was traced.
+
+        Example:
+            >>> import graphc as gc
+            >>> len(gc.jit.trace(lambda x: x * 2, gc.ones(2)).graph.nodes)
+            4
+        """
         return self.program.graph
 
     @property
     def code(self) -> str:
-        """The graph as readable Python text, which `gc.text.parse` reads back."""
+        """The graph as readable Python text, which `gc.text.parse` reads back.
+
+        Example:
+            >>> import graphc as gc
+            >>> print(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)).code)
+            def traced(x0: f32[2]):
+                v0: f32[2] = tanh(x0)
+                return v0
+        """
         return text.show(self.graph)
 
     def __repr__(self) -> str:

@@ -40,7 +40,9 @@ from graphc.nn.layers.activation_hard import (
     Softshrink,
     Threshold,
 )
-from graphc.nn.layers.attention import MultiheadAttention
+from graphc.nn.layers.attention import (
+    MultiheadAttention,
+)
 from graphc.nn.layers.conv import (
     Conv1d,
     Conv2d,
@@ -49,7 +51,10 @@ from graphc.nn.layers.conv import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
-from graphc.nn.layers.distance import CosineSimilarity, PairwiseDistance
+from graphc.nn.layers.distance import (
+    CosineSimilarity,
+    PairwiseDistance,
+)
 from graphc.nn.layers.dropout import (
     AlphaDropout,
     Dropout,
@@ -58,8 +63,15 @@ from graphc.nn.layers.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
-from graphc.nn.layers.flatten import Flatten, Unflatten
-from graphc.nn.layers.linear import Bilinear, Identity, Linear
+from graphc.nn.layers.flatten import (
+    Flatten,
+    Unflatten,
+)
+from graphc.nn.layers.linear import (
+    Bilinear,
+    Identity,
+    Linear,
+)
 from graphc.nn.layers.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -84,7 +96,12 @@ from graphc.nn.layers.loss_classes import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from graphc.nn.layers.norm import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from graphc.nn.layers.norm import (
+    GroupNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from graphc.nn.layers.norm_batch import (
     BatchNorm1d,
     BatchNorm2d,
@@ -132,10 +149,24 @@ from graphc.nn.layers.pooling_adaptive import (
     LPPool2d,
     LPPool3d,
 )
-from graphc.nn.layers.rnn import GRU, LSTM, RNN
-from graphc.nn.layers.rnn_base import RNNBase
-from graphc.nn.layers.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
-from graphc.nn.layers.sparse import Embedding, EmbeddingBag
+from graphc.nn.layers.rnn import (
+    GRU,
+    LSTM,
+    RNN,
+)
+from graphc.nn.layers.rnn_base import (
+    RNNBase,
+)
+from graphc.nn.layers.rnn_cells import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    RNNCellBase,
+)
+from graphc.nn.layers.sparse import (
+    Embedding,
+    EmbeddingBag,
+)
 from graphc.nn.layers.transformer import (
     Transformer,
     TransformerDecoder,

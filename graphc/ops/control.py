@@ -101,5 +101,13 @@ GRADIENT_AS = declare(
 
 @public
 def stop_gradient(x: Any) -> Any:
-    """The tensor itself, through which no gradient flows."""
+    """The tensor itself, through which no gradient flows.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor(3.0, requires_grad=True)
+        >>> (x * gc.stop_gradient(x)).backward()
+        >>> x.grad
+        tensor(3.)
+    """
     return STOP_GRADIENT(as_tensor(x, "stop_gradient"))

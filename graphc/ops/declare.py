@@ -24,6 +24,7 @@ from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
+from graphc.ops.documented import documented
 
 ANY = ("bool", "int", "uint", "float")
 NUMBER = ("int", "uint", "float")
@@ -302,6 +303,7 @@ def elementwise_op(
     domain: str = "real",
     infer: Any = None,
     samples: Any = None,
+    example: str = "",
 ) -> Op:
     """Declare an elementwise op; its public function is made apart.
 
@@ -319,6 +321,8 @@ def elementwise_op(
         domain: what tests draw operands from; "a/b" when the operands' domains differ.
         infer: the whole inference, where operands of equal type are not the rule.
         samples: test cases, where operands of equal type are not the rule.
+        example: operands and what they give, as they print: "[4.0, 9.0] -> [2., 3.]"; `help`
+            shows it as a call, which the tests run.
 
     Returns:
         The op.
@@ -328,6 +332,7 @@ def elementwise_op(
             name, Kind.ELEMENTWISE, infer or infer_elementwise(name, kinds, result),
             in_float32(numpy), vjp, scalar if isinstance(scalar, Scalar) else Scalar(scalar),
             commutative=commutative, checked=checked, domain=domain, samples=samples, doc=doc,
+            example=example,
         )
     )  # fmt: skip
 
@@ -364,7 +369,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     function = _with_arity(build, arity)
     function.op = op  # type: ignore[attr-defined]
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = op.doc
+    function.__doc__ = documented(op)
     return public(function, name)
 
 
@@ -433,7 +438,8 @@ def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_symbolic", "as_tensor",
     "binary", "bring", "check_axes", "check_axis", "common_dtype", "common_shape", "conform",
-    "declare", "describe", "elementwise", "elementwise_op", "in_float32", "infer_elementwise",
+    "declare", "describe", "elementwise", "elementwise_op", "in_float32",
+    "infer_elementwise",
     "is_pattern", "is_scalar", "is_tensor", "literal", "operand_dtypes", "pieces", "promotion",
     "public", "unary",
 ]  # fmt: skip

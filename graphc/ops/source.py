@@ -60,20 +60,44 @@ class Bound(Node):
 
     @property
     def value(self) -> np.ndarray:
-        """A copy of the current value."""
+        """A copy of the current value.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.constant([1, 2]).value
+            array([1, 2])
+        """
         with access(reads=(self.state,)):
             return self.state.array.copy()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter(Bound):
-    """State that lives in programs: read and written as a NumPy array through `value`."""
+    """State that lives in programs: read and written as a NumPy array through `value`.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> w = gc.parameter("w", np.zeros(2, np.float32))
+        >>> step = gc.compile([], w, updates={w: w + 1.0})
+        >>> step(), w.value
+        (array([0., 0.], dtype=float32), array([1., 1.], dtype=float32))
+    """
 
     __hash__ = Node.__hash__
 
     @property
     def value(self) -> np.ndarray:
-        """A copy of the current value; assign an array of the same shape to change it."""
+        """A copy of the current value; assign an array of the same shape to change it.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> w = gc.parameter("w", np.zeros(2, np.float32))
+            >>> w.value = np.ones(2, np.float32)
+            >>> w.value
+            array([1., 1.], dtype=float32)
+        """
         with access(reads=(self.state,)):
             return self.state.array.copy()
 
@@ -148,7 +172,9 @@ def input(name: str, shape: Any = (), dtype: Any = dtypes.float32) -> Node:
         The symbolic tensor.
 
     Example:
-        >>> x = input("x", (dims.dim("n"), 64))
+        >>> import graphc as gc
+        >>> gc.input("x", (gc.dim("n"), 64))
+        <x: f32[n, 64]>
     """
     type_ = TensorType(dtypes.as_dtype(dtype), as_shape(f"input {name!r}", shape))
     return INPUT_OP(name=_check_name("input", name), type=type_)
@@ -176,7 +202,9 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
         The symbolic tensor; read and write its value as `w.value`.
 
     Example:
-        >>> w = parameter("w", np.zeros((64, 10), np.float32))
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> w = gc.parameter("w", np.zeros((64, 10), np.float32))
         >>> w.value.shape
         (64, 10)
     """
@@ -191,6 +219,12 @@ def constant(value: Any, dtype: Any = None) -> Node:
     Args:
         value: a number, a list or an array; copied.
         dtype: NumPy's choice for the value unless given.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> gc.constant(np.arange(3)), gc.constant(2.5)
+        (<constant: i64[3]>, <full: f64[()]>)
     """
     array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
     if array.ndim == 0:
@@ -262,6 +296,12 @@ def iota(shape: Any, axis: int = 0, dtype: Any = dtypes.int64) -> Node:
         shape: ints and symbolic dimensions.
         axis: the axis along which the values count from 0.
         dtype: int64 unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.compile([], gc.iota((2, 3), axis=1))()
+        array([[0, 1, 2],
+               [0, 1, 2]])
     """
     sizes = as_shape("iota", shape)
     return IOTA(
@@ -287,6 +327,15 @@ def size(size: Any, dtype: Any = dtypes.int64) -> Node:
     Args:
         size: an int or a symbolic dimension.
         dtype: int64 unless given.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> n = gc.dim("n")
+        >>> x = gc.input("x", (n,))
+        >>> mean = gc.compile([x], gc.sum(x) / gc.size(n, gc.float32))
+        >>> mean(np.array([1.0, 2.0, 6.0], np.float32))
+        array(3., dtype=float32)
     """
     kind = dtypes.as_dtype(dtype)
     if isinstance(size, int):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.core.ir import caller
+from graphc.errors import ArgumentError
+
 Hooks = dict[int, Callable[..., Any]]
 
 # Hooks of every optimizer's step.
@@ -42,6 +45,19 @@ def register(hooks: Hooks, hook: Callable[..., Any], *, prepend: bool = False) -
     hooks[handle.id] = hook
     hooks.update(later)
     return handle
+
+
+def changed_arguments(hook: Any, result: Any, args: Any, kwargs: Any) -> Any:
+    """The arguments that a hook returned, or those that were."""
+    if result is None:
+        return args, kwargs
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise ArgumentError(
+        f"the step hook {getattr(hook, '__name__', hook)!r} returned {result!r:.60}; it must "
+        "return None or a pair of arguments and keyword arguments",
+        where=caller(),
+    )
 
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

@@ -20,6 +20,7 @@ from graphc.optim.hooks import (
     EVERY_PRE,
     Hooks,
     RemovableHandle,
+    changed_arguments,
     register,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -128,6 +129,15 @@ class Optimizer:
 
         Returns:
             What the closure returned, or None.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.tensor([1.0], requires_grad=True)
+            >>> optimizer = gc.optim.SGD([w], lr=0.1)
+            >>> (w * w).sum().backward()
+            >>> optimizer.step()
+            >>> w
+            tensor([0.8000], requires_grad=True)
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step()")
 
@@ -280,35 +290,83 @@ class Optimizer:
         return self.__dict__[f"_{kind}_hooks"]
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed."""
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_pre_hook(lambda *given: print("before"))
+            >>> optimizer.step()
+            before
+        """
         return register(self._hooks("step_pre"), hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step."""
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_post_hook(lambda *given: print("after"))
+            >>> optimizer.step()
+            after
+        """
         return register(self._hooks("step_post"), hook)
 
     def register_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict`."""
+        """Call `hook(optimizer)` before `state_dict`.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_pre_hook(lambda o: print("saving"))
+            >>> saved = optimizer.state_dict()
+            saving
+        """
         return register(self._hooks("state_dict_pre"), hook, prepend=prepend)
 
     def register_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another."""
+        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_post_hook(lambda o, d: {**d, "epoch": 3})
+            >>> optimizer.state_dict()["epoch"]
+            3
+        """
         return register(self._hooks("state_dict_post"), hook, prepend=prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a load; it may return another to load."""
+        """Call `hook(optimizer, state_dict)` before a load; it may return another to load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> hook = optimizer.register_load_state_dict_pre_hook(lambda *given: print("loading"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loading
+        """
         return register(self._hooks("load_state_dict_pre"), hook, prepend=prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call `hook(optimizer)` after a load."""
+        """Call `hook(optimizer)` after a load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_load_state_dict_post_hook(lambda o: print("loaded"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loaded
+        """
         return register(self._hooks("load_state_dict_post"), hook, prepend=prepend)
 
 
@@ -329,7 +387,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         given: tuple[Any, ...] = (self, *args)
         if EVERY_PRE or before:
             for hook in (*EVERY_PRE.values(), *before.values()):
-                given, kwargs = _changed(hook, hook(self, given, kwargs), given, kwargs)
+                given, kwargs = changed_arguments(hook, hook(self, given, kwargs), given, kwargs)
         self._stepping = True
         try:
             result = step(*given, **kwargs)
@@ -342,19 +400,6 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
-
-
-def _changed(hook: Any, result: Any, args: Any, kwargs: Any) -> Any:
-    """The arguments that a hook returned, or those that were."""
-    if result is None:
-        return args, kwargs
-    if isinstance(result, tuple) and len(result) == 2:
-        return result
-    raise ArgumentError(
-        f"the step hook {getattr(hook, '__name__', hook)!r} returned {result!r:.60}; it must "
-        "return None or a pair of arguments and keyword arguments",
-        where=caller(),
-    )
 
 
 def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:

@@ -38,17 +38,39 @@ class RuleOptimizer(Optimizer):
     """An optimizer that has a `rule`; see `Optimizer` for the rest."""
 
     def rule(self, group: dict[str, Any]) -> Rule:
-        """How this group's parameters are updated now."""
+        """How this group's parameters are updated now.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+            >>> optimizer.rule(optimizer.param_groups[0]).state
+            ('momentum_buffer',)
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no rule()")
 
     def initial(self, name: str, group: dict[str, Any]) -> float:
-        """What a state entry is filled with when it is made."""
+        """What a state entry is filled with when it is made.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.Adam([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> optimizer.initial("exp_avg", optimizer.param_groups[0])
+            0.0
+        """
         return 0.0
 
     def fill_state(
         self, names: tuple[str | None, ...], param: Tensor, group: dict[str, Any]
     ) -> dict[str, Any]:
-        """The parameter's state, with the entries that it lacks made."""
+        """The parameter's state, with the entries that it lacks made.
+
+        Example:
+            >>> import graphc as gc
+            >>> w = gc.zeros(2, requires_grad=True)
+            >>> optimizer = gc.optim.Adam([w], lr=0.1)
+            >>> optimizer.fill_state(("exp_avg",), w, optimizer.param_groups[0])
+            {'exp_avg': tensor([0., 0.])}
+        """
         state = self.state[param]
         for name in names:
             if name is not None and name not in state:

@@ -78,8 +78,12 @@ def compile(
         ShapeError, DTypeError: an update is not of its parameter's type.
 
     Example:
-        >>> x = input("x", (dims.dim("n"),))
-        >>> double = compile([x], x + x)
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (gc.dim("n"),))
+        >>> double = gc.compile([x], x + x)
+        >>> double(np.array([1.0, 2.0, 3.0], np.float32))
+        array([2., 4., 6.], dtype=float32)
     """
     _check_options(level, threads, target, name)
     layout, results = Layout.of(outputs)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dims
 from graphc.core.access import access
 from graphc.core.arguments import (
     ALIGNED,
@@ -27,8 +26,7 @@ from graphc.core.arguments import (
     check_sizes,
 )
 from graphc.core.interpret import located
-from graphc.core.ir import Graph, Node, Scalar, all_nodes, caller, tensor_type
-from graphc.core.types import TupleType
+from graphc.core.ir import Scalar, caller, tensor_type
 from graphc.errors import (
     ArgumentError,
     DTypeError,
@@ -41,6 +39,7 @@ from graphc.ops.source import Bound, Parameter
 from graphc.program import comparing, report
 from graphc.program.build import Build
 from graphc.program.report import Profile, Stats
+from graphc.program.sizes import symbolic_bytes, uncertain_sizes
 from graphc.runtime.base import poison
 from graphc.runtime.machine.call import Call
 
@@ -60,6 +59,14 @@ class Program:
     they were compiled. A program may be called from several threads at once; calls that update a
     parameter and calls that use it take turns. A call that raises leaves the state as it was
     (arrays given as `out` may hold part of a result).
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (gc.dim("n"),))
+        >>> double = gc.compile([x], x * 2.0)
+        >>> double(np.ones(3, np.float32)), double(np.ones(5, np.float32)).shape
+        (array([2., 2., 2.], dtype=float32), (5,))
     """
 
     def __init__(self, build: Build) -> None:
@@ -71,7 +78,7 @@ class Program:
         self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
         self._poisoned = build.executable.is_poisoned
         # Calls that are still to be compared with the reference.
-        self._compared = _calls_to_compare(build)
+        self._compared = comparing.CALLS if "2" in build.executable.checks else 0
         is_short = build.executable.is_native and build.debug < 2
         is_short = is_short and not self._poisoned and not self._compared
         self._count = len(self._inputs) if is_short else -1
@@ -79,13 +86,20 @@ class Program:
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
         self._restore = build.layout.restore
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
-        self._sized = _uncertain_sizes(build.graph)
-        self._counted = _symbolic_bytes(build.graph)
+        self._sized = uncertain_sizes(build.graph)
+        self._counted = symbolic_bytes(build.graph)
         self._last_sizes: dict[str, int] = {}
 
     @property
     def name(self) -> str:
-        """The name given to `compile`."""
+        """The name given to `compile`.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.compile([x], x * 2.0, name="double").name
+            'double'
+        """
         return self.graph.name
 
     def __repr__(self) -> str:
@@ -230,7 +244,15 @@ class Program:
         )
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of the values of all parameters, by name."""
+        """Copies of the values of all parameters, by name.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> w = gc.parameter("w", np.ones(2, np.float32))
+            >>> gc.compile([], w * 2.0).state()
+            {'w': array([1., 1.], dtype=float32)}
+        """
         nodes = list(self._states.items())
         with access(reads=[n.state for _, n in nodes]):
             return {name: node.state.array.copy() for name, node in nodes}
@@ -244,6 +266,15 @@ class Program:
         Raises:
             ArgumentError: a name is missing or unknown.
             ShapeError, DTypeError: an array doesn't fit; then no parameter was changed.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> w = gc.parameter("w", np.ones(2, np.float32))
+            >>> program = gc.compile([], w * 2.0)
+            >>> program.load_state({"w": np.array([3.0, 4.0], np.float32)})
+            >>> program()
+            array([6., 8.], dtype=float32)
         """
         missing, unknown = self._states.keys() - values.keys(), values.keys() - self._states.keys()
         if missing or unknown:
@@ -268,17 +299,39 @@ class Program:
 
     @property
     def kernels(self) -> dict[str, str]:
-        """The generated source of every kernel, by name."""
+        """The generated source of every kernel, by name.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> (source,) = gc.compile([x], gc.exp(x)).kernels.values()
+            >>> "exp(" in source
+            True
+        """
         return dict(self._executable.kernels)
 
     @property
     def plan(self) -> str:
-        """Steps and memory, as text."""
+        """Steps and memory, as text.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> print(gc.compile([x], x * 2.0).plan.splitlines()[-1])
+            arena: 0 B; without planning 0 B
+        """
         return report.plan(self._build, self._sizes())
 
     @property
     def stats(self) -> Stats:
-        """Nodes before and after each pass, kernels, memory, compile time."""
+        """Nodes before and after each pass, kernels, memory, compile time.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.compile([x], gc.exp(x) * 2.0).stats.kernels
+            1
+        """
         return Stats.of(self._build, self._sizes())
 
     def memory(self, **sizes: int) -> tuple[int, int]:
@@ -286,15 +339,38 @@ class Program:
 
         Args:
             sizes: the sizes of symbolic dimensions; those of the last call unless given.
+
+        Example:
+            >>> import graphc as gc
+            >>> n = gc.dim("n")
+            >>> x = gc.input("x", (n, n))
+            >>> program = gc.compile([x], gc.tanh(gc.tanh(gc.tanh(x @ x) @ x) @ x) @ x)
+            >>> arena, apart = program.memory(n=100)
+            >>> apart, arena < apart
+            (120000, True)
         """
         return report.memory(self._build, {**self._sizes(), **sizes})
 
     def report(self) -> str:
-        """What the compiler did, in some ten lines."""
+        """What the compiler did, in some ten lines.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> print(gc.compile([x], x * 2.0).report().splitlines()[0])
+            program: 1 inputs and parameters
+        """
         return report.summary(self._build, self._sizes())
 
     def explain(self) -> str:
-        """What became one kernel, what did not and why, and the largest buffers."""
+        """What became one kernel, what did not and why, and the largest buffers.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> print(gc.compile([x], gc.exp(x) * 2.0).explain().splitlines()[0])
+            program: 1 steps
+        """
         return report.explain(self._build, self._sizes())
 
     def profile(self, *args: Any, repeat: int = 10, **named: Any) -> Profile:
@@ -308,6 +384,14 @@ class Program:
 
         Returns:
             The times; print them.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> times = gc.compile([x], x * 2.0).profile(np.ones(3, np.float32))
+            >>> len(times.rows)
+            1
         """
         if not self._executable.is_native:
             raise ArgumentError(f"{self.name} runs the reference, which has no kernels")
@@ -326,11 +410,26 @@ class Program:
 
         Returns:
             The folder.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> folder = gc.compile([x], x * 2.0).dump("out")
+            >>> (folder / "plan.txt").exists(), (folder / "final.svg").exists()
+            (True, True)
         """
         return report.dump(self._build, self._sizes(), Path(folder))
 
     def save(self, path: Any, *, native: bool = False, certificate: Any = None) -> None:
-        """Write the program with its parameters to an archive: see `gc.jit.save`."""
+        """Write the program with its parameters to an archive: see `gc.jit.save`.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> gc.compile([x], x * 2.0, name="double").save("double.gcz")
+            >>> gc.jit.load("double.gcz").name
+            'double'
+        """
         import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
 
     def _sizes(self) -> dict[str, int]:
@@ -346,29 +445,5 @@ def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:
     return results
 
 
-def _calls_to_compare(build: Build) -> int:
-    return comparing.CALLS if "2" in build.executable.checks else 0
-
-
 def _unguarded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, None]:
     return np.empty(shape, dtype), None
-
-
-def _symbolic_bytes(graph: Graph) -> dict[dims.Dim, Node]:
-    """The bytes of tensors that depend on sizes, each with the first node that has so many."""
-    found: dict[dims.Dim, Node] = {}
-    for node in all_nodes(graph):
-        for type_ in node.type.items if isinstance(node.type, TupleType) else (node.type,):
-            if isinstance(count := type_.nbytes, dims.Dim):
-                found.setdefault(count, node)
-    return found
-
-
-def _uncertain_sizes(graph: Graph) -> list[tuple[dims.Dim, Node]]:
-    """Sizes that facts don't show to be 0 or more, each with the first node that has it."""
-    found: dict[dims.Dim, Node] = {}
-    for node in all_nodes(graph):
-        for size in getattr(node.type, "shape", ()):
-            if isinstance(size, dims.Dim) and size not in found and not dims.at_least(size, 0):
-                found[size] = node
-    return list(found.items())

@@ -31,7 +31,10 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
         IndexRangeError, CastOverflowError, NonFiniteError: see `run`.
 
     Example:
-        >>> interpret(Graph.of("double", [x], [x + x]), [1.0, 2.0, 3.0])
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3,))
+        >>> gc.interpret(gc.Graph.of("double", [x], [x + x]), np.array([1, 2, 3], np.float32))
         [array([2., 4., 6.], dtype=float32)]
     """
     graph = getattr(graph, "graph", graph)

@@ -1,8 +1,11 @@
-"""The stubs of what is put together at import: made from the live objects, compared by a test.
+"""What is written down of what is put together at import: made from the live objects.
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
-ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`. `test_stubs.py` writes them anew
-where `GRAPHC_UPDATE_GOLDEN=1` is set.
+ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`; `graphc/functions.py` and
+`graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` and
+`graphc/nn/functional/__init__.py` those of layers and their functions. `test_stubs.py` compares,
+and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or layer need
+not be written there by hand.
 """
 
 from __future__ import annotations
@@ -11,24 +14,20 @@ import ast
 import builtins
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import tensor as tensors
-from graphc.eager.engine.out import TAKES_OUT
+from graphc.eager.engine.out import TAKES_OUT, signature_with_out
 from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
 
-KEYWORDS = inspect.Parameter.VAR_KEYWORD
-OUT = inspect.Parameter(
-    "out",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation="Tensor | Sequence[Tensor] | None",
-)
+PACKAGE = Path(inspect.getsourcefile(tensors) or "").parent.parent.parent
 PUBLIC = sorted(set(FACE) - {"getitem"})
 # What takes tensors, by the parameters' names; everything else keeps its annotation.
 OPERANDS = {
@@ -114,22 +113,13 @@ def _pytorchs(signature: inspect.Signature) -> inspect.Signature:
     return signature.replace(parameters=parameters)
 
 
-def _with_out(signature: inspect.Signature) -> inspect.Signature:
-    """A signature with `out=`, which the dispatch takes from every call."""
-    parameters = list(signature.parameters.values())
-    last = len(parameters) - bool(parameters and parameters[-1].kind is KEYWORDS)
-    parameters.insert(last, OUT)
-    return signature.replace(parameters=parameters)
-
-
 def forms(name: str) -> list[str]:
     """The declarations of a public function, without `def` and its name."""
     eager = EAGER.get(name) or (None if name in FUNCTIONS else FACE[name])
     found = []
     if eager is not None:
-        signature = inspect.signature(eager)
-        if name in TAKES_OUT:
-            signature = _with_out(signature)
+        takes_out = name in TAKES_OUT
+        signature = signature_with_out(eager) if takes_out else inspect.signature(eager)
         variants = [signature]
         if inspect.unwrap(eager) is not eager:  # takes both kinds of names
             variants.append(_pytorchs(signature))
@@ -144,6 +134,58 @@ def forms(name: str) -> list[str]:
         head = f"({_parameters(signature, 'Any')}) -> {_result(name, signature, 'Node')}"
         found += [] if head in found else [head]
     return found
+
+
+def sources() -> str:
+    """The text of `graphc/functions.py`."""
+    path = PACKAGE / "functions.py"
+    head = path.read_text().partition("import FACE\n")
+    lines = "".join(f'{name} = FACE["{name}"]\n' for name in PUBLIC)
+    return f"{head[0]}{head[1]}\n{lines}"
+
+
+def package() -> str:
+    """The text of `graphc/__init__.py`: its imports of functions and its `__all__`."""
+    text = (PACKAGE / "__init__.py").read_text()
+    import_, all_ = "from graphc.functions import (\n", "__all__ = [\n"
+    listed = set(re.findall(r'"(\w+)"', text.partition(all_)[2])) | set(PUBLIC)
+    text = _filled(text, import_, PUBLIC, ")")
+    return _filled(text, all_, [f'"{name}"' for name in sorted(listed)], "]")
+
+
+def _filled(text: str, start: str, names: list[str], end: str) -> str:
+    """A text with names in the brackets that open there."""
+    before, _, rest = text.partition(start)
+    wrapped = textwrap.fill(
+        ", ".join(names) + ",", 100, initial_indent="    ", subsequent_indent="    "
+    )
+    return f"{before}{start}{wrapped}\n{end}{rest.partition(chr(10) + end)[2]}"
+
+
+def layers() -> str:
+    """The text of `graphc/nn/__init__.py`."""
+    return _gathered("nn", "nn.layers")
+
+
+def layer_functions() -> str:
+    """The text of `graphc/nn/functional/__init__.py`."""
+    return _gathered("nn.functional", "nn.functional")
+
+
+def _gathered(package: str, folder: str) -> str:
+    """The text of a package: it exports what the files of a folder have in their `__all__`."""
+    text = PACKAGE.joinpath(*package.split("."), "__init__.py").read_text()
+    listed = set(re.findall(r'"(\w+)"', text.partition("__all__ = [\n")[2]))
+    imports = ""
+    for path in sorted(PACKAGE.joinpath(*folder.split(".")).glob("[a-z]*.py")):
+        names = getattr(import_module(f"graphc.{folder}.{path.stem}"), "__all__", ())
+        names = sorted(names, key=lambda name: (not name.isupper(), name.lower()))
+        listed |= set(names)
+        lines = "".join(f"    {name},\n" for name in names)
+        imports += f"from graphc.{folder}.{path.stem} import (\n{lines})\n" if names else ""
+    said = re.compile(rf"(from graphc\.{re.escape(folder)}\.\w+ import (\([^)]*\)|[^(\n]+)\n)+")
+    text = said.sub(lambda _: imports, text, count=1)
+    return _filled(text, "__all__ = [\n", [f'"{name}"' for name in sorted(listed)], "]")
 
 
 def _sized(head: str, sizes: dict[str, str]) -> list[str]:

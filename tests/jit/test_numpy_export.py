@@ -291,6 +291,61 @@ def test_helpers_need_numpy_alone() -> None:
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
 
 
+def test_an_op_of_a_users_is_exported_as_it_is_defined(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    done = subprocess.run(
+        [sys.executable, "own.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("graphc.errors.ArgumentError") == 1  # SciPy's is none of NumPy's
+    run_alone(
+        """
+        x = np.linspace(-3, 3, 7, dtype=np.float32)
+        folder = pathlib.Path(sys.argv[1])
+        found = run(folder / "exported").model(x)
+        np.savez(folder / "found.npz", *found)
+        """,
+        str(tmp_path),
+    )
+    x = np.linspace(-3, 3, 7, dtype=np.float32)
+    with np.load(tmp_path / "found.npz") as file:
+        np.testing.assert_array_equal(file["arr_0"], x / (1 + np.abs(x)))
+        np.testing.assert_array_equal(file["arr_1"], np.where(x > 2, np.float32(0.5), x * x))
+
+
+OWN = """
+import numpy as np
+import scipy.special
+
+import graphc as gc
+from graphc.ops.declare import FLOAT, unary
+
+HALF = 0.5
+
+
+def bent(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 2, np.float32(HALF), doubled(x))
+
+
+def doubled(x):
+    return x * x
+
+
+facts = {"scalar": "{0}", "vjp": lambda n, ct: (ct,), "kinds": FLOAT, "promote": "float"}
+own_softsign = unary("own_softsign", numpy=lambda x: x / (1 + np.abs(x)), doc="own", **facts)
+own_bent = unary("own_bent", numpy=bent, doc="own", **facts)
+own_other = unary("own_other", numpy=lambda x: scipy.special.expit(x), doc="own", **facts)
+
+own_x = gc.input("own_bent", (7,))
+results = [own_softsign(own_x), own_bent(own_x)]
+program = gc.compile([own_x], results, target="reference", name="model")
+gc.jit.export(program, "exported")
+try:
+    gc.jit.export(gc.compile([own_x], own_other(own_x), target="reference"), "other")
+except gc.errors.ArgumentError as error:
+    print("graphc.errors.ArgumentError", error)
+"""
+
+
 def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
     x = gc.input("x", (2,))
     program = gc.compile([x], x + x)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 COMPILE = """
 import numpy as np, graphc as gc
 x = gc.input("x", (3,))
@@ -40,6 +42,16 @@ def test_cache_info_and_clear(tmp_path: Path) -> None:
 def test_version(tmp_path: Path) -> None:
     done = _run(tmp_path, "-m", "graphc", "--version")
     assert done.returncode == 0 and done.stdout.startswith("graphc ")
+
+
+def test_what_issue_forms_ask_for_is_there(tmp_path: Path) -> None:
+    forms = [path.read_text() for path in (ROOT / ".github").rglob("*.yml")]
+    asked = {found for text in forms for found in re.findall(r"`python -m graphc ([^`]+)`", text)}
+    assert asked == {"--version", "cache info", "cache clear", "contrast FILE.py:function"}
+    for command in asked:
+        words = ["contrast", "--help"] if command.startswith("contrast") else command.split()
+        done = _run(tmp_path, "-m", "graphc", *words)
+        assert done.returncode == 0 and done.stdout.strip(), command
 
 
 def test_a_wrong_command_prints_the_usage(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import graphc as gc
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.facade import FACE
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 HEAVY = ("numba", "scipy", "networkx", "llvmlite", "sklearn", "rich")
 
 WARM = """
@@ -40,6 +44,19 @@ def test_import_brings_no_heavy_package() -> None:
 def test_a_warm_start_compiles_nothing_and_imports_no_numba() -> None:
     _python(WARM)
     assert _python(WARM).split() == ["0", "False"]
+
+
+def test_the_version_is_said_once() -> None:
+    assert gc.__version__ == metadata.version("graphc")
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in said["project"]
+    assert said["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "graphc.version.__version__"
+    }
+    assert _python("from graphc.cli import main; main(['--version'])").split() == [
+        "graphc",
+        gc.__version__,
+    ]
 
 
 def test_every_public_function_is_exported_by_name() -> None:

@@ -35,6 +35,14 @@ class VisionDataset(Dataset):
         data: the images.
         targets: the labels.
         classes: the labels' names.
+
+    Example:
+        >>> import graphc as gc
+        >>> class Squares(gc.data.vision.datasets.VisionDataset):
+        ...     classes = ["even", "odd"]
+        ...     data, targets = gc.arange(4) ** 2, [0, 1, 0, 1]
+        >>> Squares("nowhere", True, None, None)[3]
+        (tensor(9), 1)
     """
 
     data: Any
@@ -52,7 +60,15 @@ class VisionDataset(Dataset):
 
     @property
     def class_to_idx(self) -> dict[str, int]:
-        """The labels by their names."""
+        """The labels by their names.
+
+        Example:
+            >>> import graphc as gc
+            >>> class Coins(gc.data.vision.datasets.VisionDataset):
+            ...     classes = ["heads", "tails"]
+            >>> Coins(None, True, None, None).class_to_idx
+            {'heads': 0, 'tails': 1}
+        """
         return {name: k for k, name in enumerate(self.classes)}
 
     def __len__(self) -> int:
@@ -146,7 +162,13 @@ class MNIST(VisionDataset):
 
 
 class FashionMNIST(MNIST):
-    """Pictures of clothes, 28 x 28, in MNIST's format; arguments as for `MNIST`."""
+    """Pictures of clothes, 28 x 28, in MNIST's format; arguments as for `MNIST`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.datasets.FashionMNIST.classes[7]
+        'Sneaker'
+    """
 
     classes: ClassVar[list[str]] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
@@ -233,7 +255,16 @@ class CIFAR10(VisionDataset):
 
 
 class CIFAR100(CIFAR10):
-    """Colour photos, 32 x 32, in a hundred classes; arguments as for `CIFAR10`."""
+    """Colour photos, 32 x 32, in a hundred classes; arguments as for `CIFAR10`.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.data.vision.datasets.CIFAR100("nowhere")
+        ... except RuntimeError as error:
+        ...     print(str(error).splitlines()[0])
+        CIFAR100: train is in no version of the dataset in nowhere
+    """
 
     classes: ClassVar[list[str]] = []
     folder, archive = "cifar-100", "cifar-100"
@@ -271,6 +302,11 @@ class Digits(VisionDataset):
 
     Raises:
         ArgumentError: scikit-learn is not installed.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.datasets.Digits.classes[3]
+        '3'
     """
 
     classes: ClassVar[list[str]] = [str(k) for k in range(10)]

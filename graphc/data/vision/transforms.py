@@ -99,6 +99,11 @@ class Normalize:
 
     Raises:
         AttributeValueError: a std is 0.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.transforms.Normalize((0.5,), (0.5,))(gc.tensor([[[0.0, 0.5, 1.0]]]))
+        tensor([[[-1.,  0.,  1.]]])
     """
 
     def __init__(self, mean: Any, std: Any, inplace: bool = False) -> None:
@@ -232,6 +237,12 @@ class CenterCrop:
 
     Args:
         size: (height, width), or both.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.transforms.CenterCrop(2)(gc.arange(16).reshape(1, 4, 4))
+        tensor([[[ 5,  6],
+                 [ 9, 10]]])
     """
 
     def __init__(self, size: Any) -> None:
@@ -264,6 +275,11 @@ class RandomCrop:
 
     Raises:
         ShapeError: the image is smaller than the part.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.transforms.RandomCrop(2)(gc.zeros(1, 4, 4)).shape
+        graphc.Size([1, 2, 2])
     """
 
     def __init__(
@@ -312,6 +328,11 @@ class RandomHorizontalFlip:
 
     Args:
         p: the probability.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.transforms.RandomHorizontalFlip(p=1.0)(gc.tensor([[[1, 2, 3]]]))
+        tensor([[[3, 2, 1]]])
     """
 
     def __init__(self, p: float = 0.5) -> None:
@@ -334,6 +355,11 @@ class Lambda:
 
     Args:
         lambd: the function.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.data.vision.transforms.Lambda(lambda image: 255 - image)(gc.tensor([0, 255]))
+        tensor([255,   0])
     """
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:

@@ -12,8 +12,10 @@ its result can be cast to; one of another shape is resized where no other tensor
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
 from typing import Any
 
 from graphc.core import dtypes
@@ -49,6 +51,12 @@ _IN_ITS_DTYPE = frozenset((
     "rand", "randint", "randn", "randperm", "sum", "zeros",
 ))  # fmt: skip
 _OF_BOOLS = frozenset(("all", "any", "signbit"))  # their results are of bools, and so the target
+_OUT = inspect.Parameter(
+    "out",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation="Tensor | Sequence[Tensor] | None",
+)
 
 
 def with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +70,28 @@ def with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             return call_into(name, function, args, kwargs)
         return function(*args, **kwargs)
 
+    apply.__signature__ = signature_with_out(function)  # type: ignore[attr-defined]
     return apply
+
+
+def signature_with_out(function: Callable[..., Any]) -> inspect.Signature:
+    """What `help` shows of a function that takes `out=` as well: its own parameters and that."""
+    own = inspect.unwrap(function)
+    # Forms of one shape share their code, and one signature: the import stays quick.
+    code = None if own.__defaults__ or own.__kwdefaults__ else own.__code__
+    if code in _shown:
+        return _shown[code]
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    has_keywords = parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
+    parameters.insert(len(parameters) - bool(has_keywords), _OUT)
+    found = signature.replace(parameters=parameters)
+    if code is not None:
+        _shown[code] = found
+    return found
+
+
+_shown: dict[CodeType, inspect.Signature] = {}
 
 
 def call_into(
@@ -220,4 +249,4 @@ def _replace_traced(name: str, target: Tensor, value: Tensor) -> None:
     )
 
 
-__all__ = ["TAKES_OUT", "call_into", "with_out"]
+__all__ = ["TAKES_OUT", "call_into", "signature_with_out", "with_out"]

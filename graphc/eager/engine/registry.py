@@ -21,7 +21,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.elementwise import binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.mixed import ALIASES, any_eager, any_symbolic, call_symbolic
-from graphc.eager.engine.out import TAKES_OUT, call_into, with_out
+from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import check_axis
@@ -221,6 +221,9 @@ def face(name: str) -> Callable[..., Any]:
         return call_symbolic(symbolic, form, args, kwargs)
 
     apply.form = form  # type: ignore[attr-defined]
+    apply.__name__ = apply.__qualname__ = name  # as `help` shows it
+    if takes_out:
+        apply.__signature__ = signature_with_out(apply)  # type: ignore[attr-defined]
     return apply
 
 

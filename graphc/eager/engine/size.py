@@ -18,7 +18,13 @@ class Size(tuple):
     """
 
     def numel(self) -> int:
-        """The number of elements."""
+        """The number of elements.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2, 3).shape.numel()
+            6
+        """
         return math.prod(self)
 
     def __repr__(self) -> str:

@@ -113,7 +113,13 @@ class Tensor(Attached):
 
     @property
     def type(self) -> TensorType:
-        """dtype and shape as the graph's types have them, such as `f32[2, 3]`."""
+        """dtype and shape as the graph's types have them, such as `f32[2, 3]`.
+
+        Example:
+            >>> import graphc as gc
+            >>> print(gc.zeros(2, 3).type)
+            f32[2, 3]
+        """
         if self._node is not None:
             own = self._node.type
             return TypeOf(own.dtype, own.shape, self)
@@ -122,28 +128,54 @@ class Tensor(Attached):
 
     @property
     def shape(self) -> Any:
-        """The sizes of the axes."""
+        """The sizes of the axes.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2, 3).shape
+            graphc.Size([2, 3])
+        """
         if self._node is not None:
             return tracing.shape_of(self._node.type.shape)
         return Size(self._array.shape)
 
     @property
     def dtype(self) -> DType:
-        """The element type, such as `gc.float32`."""
+        """The element type, such as `gc.float32`.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2).dtype, gc.tensor([1, 2]).dtype
+            (graphc.float32, graphc.int64)
+        """
         if self._node is not None:
             return self._node.type.dtype
         return BY_NUMPY[self._array.dtype]
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """The number of axes.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2, 3).ndim
+            2
+        """
         return len(self._node.type.shape) if self._node is not None else self._array.ndim
 
     # --- what is recorded
 
     @property
     def grad(self) -> Any:
-        """The gradient that backward passes added up: a tensor, or None."""
+        """The gradient that backward passes added up: a tensor, or None.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.tensor(3.0, requires_grad=True)
+            >>> (x * x).backward()
+            >>> x.grad
+            tensor(6.)
+        """
         if hot.slow and tracing.trace is not None:
             return tracing.trace.grad_of(self)
         return self._grad
@@ -165,7 +197,14 @@ class Tensor(Attached):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether operations on it are recorded, so that `backward()` reaches it."""
+        """Whether operations on it are recorded, so that `backward()` reaches it.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.zeros(2, requires_grad=True)
+            >>> x.requires_grad, (x * 2).requires_grad, x.detach().requires_grad
+            (True, True, False)
+        """
         return self._edge is not None
 
     @requires_grad.setter
@@ -213,17 +252,39 @@ class Tensor(Attached):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was not computed by recorded operations."""
+        """Whether it was not computed by recorded operations.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.zeros(2, requires_grad=True)
+            >>> x.is_leaf, (x * 2).is_leaf
+            (True, False)
+        """
         return self._edge is None or isinstance(self._edge[0], AccumulateGrad)
 
     @property
     def grad_fn(self) -> Any:
-        """The recorded operation that made it; None for leaves."""
+        """The recorded operation that made it; None for leaves.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.zeros(2, requires_grad=True)
+            >>> x.grad_fn is None, (x * 2).grad_fn.name
+            (True, 'MulBackward0')
+        """
         return None if self.is_leaf else self._edge[0]  # type: ignore[index]
 
     @property
     def data(self) -> Tensor:
-        """The same memory without history; assigning replaces the memory."""
+        """The same memory without history; assigning replaces the memory.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.zeros(2, requires_grad=True)
+            >>> x.data = gc.ones(2)
+            >>> x
+            tensor([1., 1.], requires_grad=True)
+        """
         return wrap(self._array) if self._node is None else self.detach()
 
     @data.setter
@@ -240,18 +301,38 @@ class Tensor(Attached):
             self._array = value._array
 
     def as_node(self) -> Any:
-        """The tensor in a symbolic graph: a constant, or the node while it is traced."""
+        """The tensor in a symbolic graph: a constant, or the node while it is traced.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.zeros(2, 3).as_node()
+            <constant: f32[2, 3]>
+        """
         if hot.slow and tracing.trace is not None:
             return tracing.trace.node_of(self)
         return FUNCTIONS["constant"](self._array)
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
-        """An op on symbolic tensors among which eager ones stand: these are constants."""
+        """An op on symbolic tensors among which eager ones stand: these are constants.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.Tensor.build(gc.tanh(gc.input("x", (2,))).op, [gc.zeros(2)], {})
+            <tanh: f32[2]>
+        """
         return Node.build(op, [i.as_node() for i in inputs], attrs)
 
     def version(self) -> Version:
-        """The counter of writes in place, made when it is first asked for."""
+        """The counter of writes in place, made when it is first asked for.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.zeros(2)
+            >>> _ = x.add_(1)
+            >>> x.version().count
+            1
+        """
         if self._version is None:
             self._version = Version()
         return self._version

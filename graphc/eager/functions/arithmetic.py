@@ -59,7 +59,8 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.add(gc.ones(2), gc.ones(2), alpha=3)
+        >>> x = gc.ones(2)
+        >>> gc.add(x, gc.ones(2), alpha=3)
         tensor([4., 4.])
     """
     return ADD(input, _times(other, alpha, input))
@@ -71,7 +72,8 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.sub(gc.ones(2), 3)
+        >>> x = gc.ones(2)
+        >>> gc.sub(x, 3)
         tensor([-2., -2.])
     """
     return SUB(input, _times(other, alpha, input))
@@ -125,7 +127,8 @@ def mul(input: Any, other: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.mul(gc.ones(2), 3)
+        >>> x = gc.ones(2)
+        >>> gc.mul(x, 3)
         tensor([3., 3.])
     """
     return MUL(input, other)
@@ -142,7 +145,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.div(gc.tensor([7.0, -7.0]), 2, rounding_mode="floor")
+        >>> x = gc.tensor([7.0, -7.0])
+        >>> gc.div(x, 2, rounding_mode="floor")
         tensor([ 3., -4.])
     """
     if rounding_mode is None:
@@ -186,7 +190,8 @@ def pow(input: Any, exponent: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.pow(gc.tensor([1.0, 2.0, 3.0]), 2)
+        >>> x = gc.tensor([1.0, 2.0, 3.0])
+        >>> gc.pow(x, 2)
         tensor([1., 4., 9.])
     """
     if isinstance(input, Tensor) and isinstance(exponent, bool | int | float):
@@ -222,7 +227,8 @@ def round(input: Any, *, decimals: int = 0) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.round(gc.tensor([0.5, 1.5, 2.7]))
+        >>> x = gc.tensor([0.5, 1.5, 2.7])
+        >>> gc.round(x)
         tensor([0., 2., 3.])
     """
     return call(_rounded, input, decimals=decimals)
@@ -240,7 +246,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.clamp(gc.tensor([-2.0, 0.5, 2.0]), -1, 1)
+        >>> x = gc.tensor([-2.0, 0.5, 2.0])
+        >>> gc.clamp(x, -1, 1)
         tensor([-1.0000,  0.5000,  1.0000])
     """
     given = [as_eager(b, input) for b in (min, max) if b is not None]
@@ -251,13 +258,27 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
 
 @eager("clamp_min")
 def clamp_min(input: Any, min: Any) -> Any:
-    """`clamp` with a lower bound alone."""
+    """`clamp` with a lower bound alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([-1.0, 0.5])
+        >>> gc.clamp_min(x, 0.0)
+        tensor([0.0000, 0.5000])
+    """
     return clamp(input, min=min)
 
 
 @eager("clamp_max")
 def clamp_max(input: Any, max: Any) -> Any:
-    """`clamp` with an upper bound alone."""
+    """`clamp` with an upper bound alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([0.5, 7.0])
+        >>> gc.clamp_max(x, 6.0)
+        tensor([0.5000, 6.0000])
+    """
     return clamp(input, max=max)
 
 
@@ -272,7 +293,8 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.lerp(gc.zeros(2), gc.ones(2), 0.25)
+        >>> x = gc.zeros(2)
+        >>> gc.lerp(x, gc.ones(2), 0.25)
         tensor([0.2500, 0.2500])
     """
     return call(_lerp, input, as_eager(end, input), as_eager(weight, input))
@@ -302,7 +324,8 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.addcmul(gc.ones(2), gc.ones(2), gc.ones(2), value=2)
+        >>> x = gc.ones(2)
+        >>> gc.addcmul(x, gc.ones(2), gc.ones(2), value=2)
         tensor([3., 3.])
     """
     if isinstance(value, float) and not any(map(_is_float, (input, tensor1, tensor2))):
@@ -316,7 +339,8 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.addcdiv(gc.ones(2), gc.ones(2), gc.ones(2), value=2)
+        >>> x = gc.ones(2)
+        >>> gc.addcdiv(x, gc.ones(2), gc.ones(2), value=2)
         tensor([3., 3.])
     """
     return call(_addcdiv, input, tensor1, tensor2, as_eager(value, input))

@@ -133,7 +133,8 @@ def _scanned(name: str, what: str, example: str) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.{name}(gc.tensor([1, 2, 3]), 0)
+        >>> x = gc.tensor([1, 2, 3])
+        >>> gc.{name}(x, 0)
         tensor({example})
     """
     return eager(name)(scan)

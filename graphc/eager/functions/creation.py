@@ -340,7 +340,13 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """base to the powers of `linspace`."""
+    """base to the powers of `linspace`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.logspace(0, 3, 4)
+        tensor([   1.,   10.,  100., 1000.])
+    """
     array = np.power(float(base), _spaced("logspace", start, end, steps, _numpy(dtype)))
     return finish(array.astype(_numpy(dtype)), device, requires_grad)
 
@@ -373,7 +379,14 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
         return finish(make(input.type.shape, kind.numpy), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"`{name[:-5]}` of the shape, and unless told the dtype, of a tensor."
+    function.__doc__ = f"""`{name[:-5]}` of the shape, and unless told the dtype, of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> found = gc.{name}(gc.tensor([[1, 2], [3, 4]]))
+        >>> found.dtype, found.shape
+        (graphc.int64, graphc.Size([2, 2]))
+    """
     EAGER[name] = function
     return function
 
@@ -388,7 +401,14 @@ def full_like(
     input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of the shape, and unless told the dtype, of another, filled with a number."""
+    """A tensor of the shape, and unless told the dtype, of another, filled with a number.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.full_like(gc.zeros(2, 2), 7.0)
+        tensor([[7., 7.],
+                [7., 7.]])
+    """
     if input._node is not None and not input.type.is_static:
         return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)

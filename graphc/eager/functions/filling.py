@@ -13,11 +13,19 @@ from graphc.eager.functions.random import check_spread, rand, randint, randn
 from graphc.errors import AttributeValueError
 
 
-def _inplace_draw(name: str, drawn: Any) -> Any:
+def _inplace_draw(name: str, drawn: Any, what: str, example: str) -> Any:
     def method(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tensor:
         return self.copy_(drawn(self, *args, generator=generator, **kw))
 
     method.__name__ = name
+    method.__doc__ = f"""Write {what} to every place; returns the tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(1000).{name}({example})
+        >>> bool((x >= 0).all()), x.unique().numel() > 1
+        (True, True)
+    """
     return method
 
 
@@ -57,11 +65,14 @@ def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Any = None) 
 
 
 METHODS = {
-    f"{name}_": _inplace_draw(f"{name}_", drawn)
-    for name, drawn in (
-        ("uniform", _uniform_of), ("normal", _normal_of), ("bernoulli", _bernoulli_of),
-        ("random", _random_of), ("exponential", _exponential_of),
+    f"{name}_": _inplace_draw(f"{name}_", drawn, what, example)
+    for name, drawn, what, example in (
+        ("uniform", _uniform_of, "numbers drawn uniformly between two bounds", "2.0, 3.0"),
+        ("normal", _normal_of, "numbers of a normal distribution (mean, std)", "mean=100.0"),
+        ("bernoulli", _bernoulli_of, "1 with a probability (0.5 unless given), else 0", "0.25"),
+        ("random", _random_of, "whole numbers from low up to, not including, high", "6"),
+        ("exponential", _exponential_of, "numbers of an exponential distribution", "lambd=2.0"),
     )
-}  # fmt: skip
+}
 
 __all__ = ["METHODS"]

@@ -8,6 +8,7 @@ the part back into the whole (`put_back`), and the tensor's other views are take
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -192,8 +193,27 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     method.__name__ = name
     method.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has
-    method.__doc__ = f"`{name[:-1]}`, written into the tensor itself; returns it."
+    method.__doc__ = _documented(name, function.__doc__ or "")
     return method
+
+
+def _documented(name: str, doc: str) -> str:
+    """The docstring of an in-place form, with the example of the function it is of.
+
+    That example ends with `gc.name(x, ...)` and what it prints, which `x.name_(...)` prints too;
+    bools are written as ones and zeros.
+    """
+    said = f"`{name[:-1]}`, written into the tensor itself; returns it."
+    example = doc.rpartition("Example:\n")[2]
+    called = re.search(rf"gc\.{_WORD}\(x(?:, )?(?=.*\n[^\n]*tensor[^>]*$)", example)
+    if called is None:
+        return said
+    head, line, result = example[: called.start()], *example[called.end() :].split("\n", 1)
+    result = result.replace("[ True", "[True").replace("True", "1").replace("False", "0")
+    return f"{said}\n\nExample:\n{head}x.{name}({line}\n{result}"
+
+
+_WORD = r"\w+"
 
 
 def zero_cost_copy(target: Tensor, array: Any) -> None:

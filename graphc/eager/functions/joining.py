@@ -64,12 +64,25 @@ def _at_least(tensors: Any, rank: int) -> list[Tensor]:
 
 @eager("hstack")
 def hstack(tensors: Any) -> Any:
-    """Tensors side by side: along axis 1, vectors along axis 0."""
+    """Tensors side by side: along axis 1, vectors along axis 0.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.hstack([gc.tensor([1, 2]), gc.tensor([3])])
+        tensor([1, 2, 3])
+    """
     lifted = _at_least(tensors, 1)
     return cat(lifted, 0 if lifted[0].ndim == 1 else 1)
 
 
 @eager("vstack", "row_stack")
 def vstack(tensors: Any) -> Any:
-    """Tensors one below the other: along axis 0, vectors as rows."""
+    """Tensors one below the other: along axis 0, vectors as rows.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.vstack([gc.tensor([1, 2]), gc.tensor([3, 4])])
+        tensor([[1, 2],
+                [3, 4]])
+    """
     return cat(_at_least(tensors, 2), 0)

@@ -119,7 +119,14 @@ def _nth(x: Any, *, place: int, axis: int, keepdims: bool, any_nan: bool = False
 
 @eager()
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    """The k-th least element along an axis, counted from 1: (values, indices)."""
+    """The k-th least element along an axis, counted from 1: (values, indices).
+
+    Example:
+        >>> import graphc as gc
+        >>> values, indices = gc.kthvalue(gc.tensor([4, 1, 3]), 2)
+        >>> values, indices
+        (tensor(3), tensor(2))
+    """
     axis, keep = as_axis(dim), as_flag(keepdim, "keepdim")
     size = input.shape[check_axis("kthvalue", axis, input.ndim or 1)] if input.ndim else 1
     if isinstance(size, int) and not 1 <= k <= size:
@@ -196,7 +203,13 @@ def _bincount(x: Any, *weights: Any, size: int) -> Any:
 
 @eager()
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each of 0, 1, ... occurs (its size depends on the greatest value)."""
+    """How often each of 0, 1, ... occurs (its size depends on the greatest value).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.bincount(gc.tensor([0, 2, 2, 5]))
+        tensor([1, 0, 2, 0, 0, 1])
+    """
     if input.ndim != 1 or not input.dtype.is_integer or minlength < 0:
         raise ArgumentError(
             f"bincount: a tensor {input.type} and minlength={minlength}",

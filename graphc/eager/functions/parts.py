@@ -35,7 +35,13 @@ def _diagonal(x: Any, *, offset: int, dim1: int, dim2: int) -> Any:
 
 @eager()
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """The diagonal of two axes, as the last axis."""
+    """The diagonal of two axes, as the last axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.diagonal(gc.tensor([[1, 2], [3, 4]]))
+        tensor([1, 4])
+    """
     first, second = (check_axis("diagonal", as_axis(a), input.ndim) for a in (dim1, dim2))
     place = as_axis(offset)
     if hot.slow or first == second:
@@ -79,7 +85,13 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 
 @eager()
 def trace(input: Any) -> Any:
-    """The sum of a matrix's diagonal."""
+    """The sum of a matrix's diagonal.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.trace(gc.tensor([[1, 2], [3, 4]]))
+        tensor(5)
+    """
     if input.ndim != 2:
         raise ShapeError(
             f"trace: a tensor of shape {tuple(input.shape)}, not a matrix", where=caller()
@@ -110,13 +122,29 @@ _TRIL, _TRIU = _triangle("tril"), _triangle("triu")
 
 @eager()
 def tril(input: Any, diagonal: int = 0) -> Any:
-    """A matrix with zeros above a diagonal."""
+    """A matrix with zeros above a diagonal.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([[1, 2], [3, 4]])
+        >>> gc.tril(x)
+        tensor([[1, 0],
+                [3, 4]])
+    """
     return call(_TRIL, _matrix("tril", input), k=as_axis(diagonal))
 
 
 @eager()
 def triu(input: Any, diagonal: int = 0) -> Any:
-    """A matrix with zeros below a diagonal."""
+    """A matrix with zeros below a diagonal.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([[1, 2], [3, 4]])
+        >>> gc.triu(x)
+        tensor([[1, 2],
+                [0, 4]])
+    """
     return call(_TRIU, _matrix("triu", input), k=as_axis(diagonal))
 
 
@@ -130,7 +158,13 @@ def _narrow(x: Any, *, axis: int, start: int, length: int) -> Any:
 
 @eager()
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:
-    """A view of `length` elements along an axis, from `start`."""
+    """A view of `length` elements along an axis, from `start`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.narrow(gc.arange(6), 0, 2, 3)
+        tensor([2, 3, 4])
+    """
     axis = check_axis("narrow", as_axis(dim), input.ndim)
     size = input.shape[axis]
     first = int(start) if isinstance(start, Tensor) and start._node is None else start
@@ -171,7 +205,13 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
 
 @eager("chunk")
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """At most `chunks` views along an axis, all but the last of one size."""
+    """At most `chunks` views along an axis, all but the last of one size.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.chunk(gc.arange(5), 2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     axis = check_axis("chunk", as_axis(dim), input.ndim)
     if chunks < 1:
         raise ShapeError(f"chunk: {chunks} chunks", where=caller())
@@ -186,7 +226,13 @@ def tensor_split(
     input: Any, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
     sections: Any = None,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """Views along an axis: a number of nearly equal ones, or cut before given places."""
+    """Views along an axis: a number of nearly equal ones, or cut before given places.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor_split(gc.arange(5), (1, 3))
+        (tensor([0]), tensor([1, 2]), tensor([3, 4]))
+    """
     axis = check_axis("tensor_split", as_axis(dim), input.ndim)
     given = next(v for v in (indices_or_sections, indices, sections, ()) if v is not None)
     given = given.tolist() if isinstance(given, Tensor) else given
@@ -206,6 +252,12 @@ def tensor_split(
 
 @eager()
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
-    """The slices along an axis, without it."""
+    """The slices along an axis, without it.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.unbind(gc.tensor([[1, 2], [3, 4]]), dim=1)
+        (tensor([1, 3]), tensor([2, 4]))
+    """
     axis = check_axis("unbind", as_axis(dim), input.ndim)
     return tuple(input.select(axis, k) for k in range(input.shape[axis]))

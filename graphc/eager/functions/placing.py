@@ -102,6 +102,12 @@ def scatter(
         src: a tensor at least as large as index, or a number.
         reduce: None to replace, "add" to add, "multiply" to multiply.
         value: the number, under PyTorch's name.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(1, 3)
+        >>> gc.scatter(x, 1, gc.tensor([[2, 0]]), gc.tensor([[5.0, 6.0]]))
+        tensor([[6., 0., 5.]])
     """
     if (src is None) == (value is None):
         raise ArgumentError("scatter: needs one of src and value", where=caller())
@@ -151,7 +157,14 @@ def whole_index(name: str, index: Any) -> Any:
 
 @eager("scatter_add")
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """input with elements of src added at the places that index names along an axis."""
+    """input with elements of src added at the places that index names along an axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(3)
+        >>> gc.scatter_add(x, 0, gc.tensor([0, 2, 0]), gc.tensor([1.0, 2.0, 3.0]))
+        tensor([4., 0., 2.])
+    """
     index, axis = whole_index("scatter_add", index), as_axis(dim)
     return call(_scatter_add, input, index, as_eager(src, input), axis=axis)
 
@@ -177,7 +190,14 @@ def _vector(name: str, index: Any, input: Any, dim: Any) -> tuple[Any, int]:
 
 @eager()
 def index_select(input: Any, dim: int, index: Any) -> Any:
-    """The slices along an axis that a vector of integers names."""
+    """The slices along an axis that a vector of integers names.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.index_select(gc.tensor([[1, 2], [3, 4], [5, 6]]), 0, gc.tensor([2, 0]))
+        tensor([[5, 6],
+                [1, 2]])
+    """
     index, axis = _vector("index_select", index, input, dim)
     return call(_index_select, input, index, axis=axis)
 
@@ -212,7 +232,14 @@ _COPY_SLICES = _slices("index_copy", "index_update", "IndexCopyBackward0")
 
 @eager("index_add")
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
-    """input with slices of source added at the places along an axis that index names."""
+    """input with slices of source added at the places along an axis that index names.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(3)
+        >>> gc.index_add(x, 0, gc.tensor([0, 0]), gc.tensor([5.0, 7.0]))
+        tensor([13.,  1.,  1.])
+    """
     index, axis = _vector("index_add", index, input, dim)
     source = source if isinstance(alpha, int | float) and alpha == 1 else source * alpha
     return call(_ADD_SLICES, input, index, source, axis=axis)
@@ -220,7 +247,14 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
 
 @eager()
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
-    """input with slices of source at the places along an axis that index names."""
+    """input with slices of source at the places along an axis that index names.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(3)
+        >>> gc.index_copy(x, 0, gc.tensor([2]), gc.tensor([9.0]))
+        tensor([0., 0., 9.])
+    """
     index, axis = _vector("index_copy", index, input, dim)
     return call(_COPY_SLICES, input, index, source, axis=axis)
 
@@ -236,7 +270,14 @@ def _filled(x: Any, index: Any, value: Any, *, axis: int) -> Any:
 
 @eager()
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
-    """input with a number at the places along an axis that index names, -1 the last."""
+    """input with a number at the places along an axis that index names, -1 the last.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.arange(4)
+        >>> gc.index_fill(x, 0, gc.tensor([0, 2]), -1)
+        tensor([-1,  1, -1,  3])
+    """
     index, axis = _vector("index_fill", index, input, dim)
     return call(_filled, input, index, one_value("index_fill", value, input), axis=axis)
 

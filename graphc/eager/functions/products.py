@@ -72,35 +72,65 @@ def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
 
 @eager()
 def mm(input: Any, mat2: Any) -> Any:
-    """The product of two matrices."""
+    """The product of two matrices.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mm(gc.tensor([[1.0, 2.0]]), gc.tensor([[3.0], [4.0]]))
+        tensor([[11.]])
+    """
     _of_rank("mm", (input, 2), (mat2, 2))
     return matmul(input, mat2)
 
 
 @eager()
 def bmm(input: Any, mat2: Any) -> Any:
-    """The products of two batches of matrices."""
+    """The products of two batches of matrices.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.bmm(gc.ones(5, 2, 3), gc.ones(5, 3, 4)).shape
+        graphc.Size([5, 2, 4])
+    """
     _of_rank("bmm", (input, 3), (mat2, 3))
     return matmul(input, mat2)
 
 
 @eager()
 def mv(input: Any, vec: Any) -> Any:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mv(gc.tensor([[1.0, 2.0], [3.0, 4.0]]), gc.tensor([1.0, 1.0]))
+        tensor([3., 7.])
+    """
     _of_rank("mv", (input, 2), (vec, 1))
     return matmul(input, vec)
 
 
 @eager("dot")
 def dot(input: Any, other: Any) -> Any:
-    """The sum of the products of two vectors."""
+    """The sum of the products of two vectors.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.dot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
     _of_rank("dot", (input, 1), (other, 1))
     return matmul(input, other)
 
 
 @eager("vdot")
 def vdot(input: Any, other: Any) -> Any:
-    """The sum of the products of two vectors."""
+    """The sum of the products of two vectors.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.vdot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
     _of_rank("vdot", (input, 1), (other, 1))
     return matmul(input, other)
 
@@ -111,7 +141,13 @@ def _inner(x: Any, y: Any) -> Any:
 
 @eager("inner")
 def inner(input: Any, other: Any) -> Any:
-    """The sums of products over the last axes of both; with a 0-d tensor, the product."""
+    """The sums of products over the last axes of both; with a 0-d tensor, the product.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.inner(gc.tensor([1.0, 2.0]), gc.tensor([[3.0, 4.0], [5.0, 6.0]]))
+        tensor([11., 17.])
+    """
     return call(_inner, input, other)
 
 
@@ -121,7 +157,14 @@ def _outer(x: Any, y: Any) -> Any:
 
 @eager("outer")
 def outer(input: Any, vec2: Any) -> Any:
-    """All products of the elements of two vectors, as a matrix."""
+    """All products of the elements of two vectors, as a matrix.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.outer(gc.tensor([1, 2]), gc.tensor([3, 4, 5]))
+        tensor([[ 3,  4,  5],
+                [ 6,  8, 10]])
+    """
     _of_rank("outer", (input, 1), (vec2, 1))
     return call(_outer, input, vec2)
 
@@ -147,8 +190,11 @@ def _beside_product(x: Any, product: Any) -> Any:
     return FUNCTIONS["broadcast_to"](x, product.type.shape)
 
 
-def _added(name: str, ranks: tuple[int, int], names: tuple[str, str]) -> None:
+def _added(
+    name: str, ranks: tuple[int, int], names: tuple[str, str], example: tuple[str, str, str, str]
+) -> None:
     first, second = names
+    x, one, two, found = example  # the operands' elements and the result's
 
     def add(input: Any, *matrices: Any, beta: Any = 1, alpha: Any = 1, **given: Any) -> Any:
         a, b = _two_of(name, names, matrices, given)
@@ -164,7 +210,14 @@ def _added(name: str, ranks: tuple[int, int], names: tuple[str, str]) -> None:
     add.__name__ = add.__qualname__ = name
     add.__doc__ = f"""beta * input + alpha * ({first} @ {second}){
         ", the products summed" if name == "addbmm" else ""
-    }; with beta=0 input counts for its shape alone."""
+    }; with beta=0 input counts for its shape alone.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor({x})
+        >>> gc.{name}(x, gc.tensor({one}), gc.tensor({two}))
+        tensor({found})
+    """
     eager(name)(add)
 
 
@@ -180,11 +233,20 @@ def _two_of(
     return found[0], found[1]
 
 
-for _name, _ranks, _names in (
-    ("addmm", (2, 2), ("mat1", "mat2")), ("addmv", (2, 1), ("mat", "vec")),
-    ("baddbmm", (3, 3), ("batch1", "batch2")), ("addbmm", (3, 3), ("batch1", "batch2")),
-):  # fmt: skip
-    _added(_name, _ranks, _names)
+_added("addmm", (2, 2), ("mat1", "mat2"), ("[[1.0]]", "[[2.0, 3.0]]", "[[4.0], [5.0]]", "[[24.]]"))
+_added("addmv", (2, 1), ("mat", "vec"), ("[1.0]", "[[2.0, 3.0]]", "[4.0, 5.0]", "[24.]"))
+_added(
+    "baddbmm",
+    (3, 3),
+    ("batch1", "batch2"),
+    ("[[[1.0]]]", "[[[2.0, 3.0]]]", "[[[4.0], [5.0]]]", "[[[24.]]]"),
+)
+_added(
+    "addbmm",
+    (3, 3),
+    ("batch1", "batch2"),
+    ("[[1.0]]", "[[[2.0]], [[3.0]]]", "[[[4.0]], [[5.0]]]", "[[24.]]"),
+)
 
 
 @named("EinsumBackward0")

@@ -12,101 +12,17 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.access import Access, enter, interruptions, leave
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import check_device
-from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.registry import EAGER, call, eager, named
 from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.generator import Generator, default_generator, draw_key
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError
-from graphc.ops.arrays import random
-from graphc.ops.source import Parameter
-
-
-class Generator:
-    """A stream of random numbers with a state of its own.
-
-    Args:
-        device: "cpu".
-
-    Example:
-        >>> import graphc as gc
-        >>> g = gc.Generator().manual_seed(0)
-        >>> x = gc.rand(3, generator=g)
-    """
-
-    def __init__(self, device: Any = "cpu", *, parameter: Parameter | None = None) -> None:
-        self._seed = 0
-        self.device = "cpu"
-        self.parameter: Parameter = (
-            FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
-            if parameter is None
-            else parameter
-        )
-        self._claim = Access(writes=(self.parameter.state,), whole=True)
-        if parameter is None:
-            self.manual_seed(67280421310721)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to a seed, any int; returns the generator."""
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-            raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
-        self._seed = int(seed)
-        if self.parameter is random.GENERATOR:
-            random.manual_seed(int(seed))
-        else:
-            self.parameter.value = np.array(random.hashed(int(seed)))
-        return self
-
-    def initial_seed(self) -> int:
-        """The seed that the stream was started with."""
-        return self._seed
-
-    def seed(self) -> int:
-        """Start a stream that no run has had, and return its seed."""
-        fresh = int(np.random.SeedSequence().entropy) % (1 << 63)  # type: ignore[arg-type]
-        self.manual_seed(fresh)
-        return fresh
-
-    def get_state(self) -> Tensor:
-        """The state, as a 0-d uint64 tensor."""
-        return wrap(self.parameter.value.copy())
-
-    def set_state(self, state: Tensor) -> Generator:
-        """Go on from a state that `get_state` gave."""
-        self.parameter.value = np.asarray(state._array, np.uint64).reshape(())
-        return self
-
-    def draw_key(self) -> Tensor:
-        """The key of the next draw: a 0-d uint64 tensor. Moves the state on."""
-        if hot.slow and tracing.trace is not None:
-            return tracing.trace.draw_key(self)
-        turn = object()
-        array = self.parameter.state.array
-        drawn = False
-        try:
-            enter(turn, self._claim)
-            while not drawn:
-                before = interruptions()
-                key = int(array)
-                array[...] = (key + random.STEP) & 0xFFFFFFFFFFFFFFFF
-                # A signal handler that came in between may have drawn with this very key.
-                drawn = interruptions() == before
-        finally:
-            leave(turn)
-        return wrap(np.array(key, np.uint64))
-
-
-default_generator = Generator(parameter=random.GENERATOR)
-
-
-def draw_key(generator: Generator | None = None) -> Tensor:
-    """The key of the next draw from a generator, the default one unless given."""
-    return (default_generator if generator is None else generator).draw_key()
 
 
 def manual_seed(seed: int) -> Generator:
@@ -129,22 +45,54 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed the default generator with a number no run has had, and return it."""
+    """Seed the default generator with a number no run has had, and return it.
+
+    Example:
+        >>> import graphc as gc
+        >>> start = gc.seed()
+        >>> gc.initial_seed() == start
+        True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    Example:
+        >>> import graphc as gc
+        >>> _ = gc.manual_seed(7)
+        >>> gc.initial_seed()
+        7
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """The state of the default generator."""
+    """The state of the default generator.
+
+    Example:
+        >>> import graphc as gc
+        >>> state = gc.get_rng_state()
+        >>> first = gc.rand(3)
+        >>> gc.set_rng_state(state)
+        >>> gc.equal(gc.rand(3), first)
+        True
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(state: Tensor) -> None:
-    """Go on from a state that `get_rng_state` gave."""
+    """Go on from a state that `get_rng_state` gave.
+
+    Example:
+        >>> import graphc as gc
+        >>> state = gc.get_rng_state()
+        >>> first = gc.randn(2)
+        >>> gc.set_rng_state(state)
+        >>> gc.equal(gc.randn(2), first)
+        True
+    """
     default_generator.set_state(state)
 
 
@@ -230,7 +178,13 @@ def _maker(name: str, run: Any, what: str) -> Any:
         )  # fmt: skip
 
     like.__name__ = like.__qualname__ = f"{name}_like"
-    like.__doc__ = f"`{name}` of the shape, and unless told the dtype, of a tensor."
+    like.__doc__ = f"""`{name}` of the shape, and unless told the dtype, of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.{name}_like(gc.zeros(2, 3)).shape
+        graphc.Size([2, 3])
+    """
     EAGER[like.__name__] = like
     return function
 
@@ -269,7 +223,14 @@ def randint_like(
     input: Any, low: int, high: Any = None, *, generator: Generator | None = None,
     dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`randint` of the shape, and unless told the dtype, of a tensor."""
+    """`randint` of the shape, and unless told the dtype, of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> drawn = gc.randint_like(gc.zeros(2, 3), 10)
+        >>> drawn.shape, bool((drawn < 10).all())
+        (graphc.Size([2, 3]), True)
+    """
     low, high = (0, low) if high is None else (low, high)
     return randint(
         low, high, tuple(input.shape), generator=generator, device=device,
@@ -352,6 +313,11 @@ def multinomial(
         num_samples: how many places a row.
         replacement: whether a place may be drawn twice.
         generator: the default one unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.multinomial(gc.tensor([0.0, 1.0, 0.0]), 1)
+        tensor([1])
     """
     if not input.dtype.is_float:
         raise DTypeError(

@@ -263,7 +263,13 @@ def std_mean(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
     correction: Any = None, axis: Any = None, keepdims: Any = None,
 ) -> Any:  # fmt: skip
-    """The pair (standard deviation, mean) over axes; arguments as for `var`."""
+    """The pair (standard deviation, mean) over axes; arguments as for `var`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.std_mean(gc.tensor([1.0, 2.0, 3.0]))
+        (tensor(1.), tensor(2.))
+    """
     return _with_mean(std, input, dim, unbiased, keepdim, correction, axis, keepdims)
 
 
@@ -354,19 +360,38 @@ def min(
 
 @eager()
 def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The greatest elements over axes; ties share the gradient evenly."""
+    """The greatest elements over axes; ties share the gradient evenly.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.amax(gc.tensor([[1, 5], [3, 2]]), dim=0)
+        tensor([3, 5])
+    """
     return call(_MAX[1], input, **_settings(input, dim, keepdim, None, None))
 
 
 @eager()
 def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The least elements over axes; ties share the gradient evenly."""
+    """The least elements over axes; ties share the gradient evenly.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.amin(gc.tensor([[1, 5], [3, 2]]), dim=1)
+        tensor([1, 2])
+    """
     return call(_MIN[1], input, **_settings(input, dim, keepdim, None, None))
 
 
 @eager()
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
-    """The pair (min, max) over an axis or all."""
+    """The pair (min, max) over an axis or all.
+
+    Example:
+        >>> import graphc as gc
+        >>> low, high = gc.aminmax(gc.tensor([3, 1, 2]))
+        >>> low, high
+        (tensor(1), tensor(3))
+    """
     return AminmaxPair(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
@@ -395,5 +420,11 @@ def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 @eager("logsumexp")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
-    """log(sum(exp(x))) over axes, without overflow."""
+    """log(sum(exp(x))) over axes, without overflow.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.logsumexp(gc.tensor([1000.0, 1000.0]), dim=0)
+        tensor(1000.6932)
+    """
     return call(_logsumexp, input, **_settings(input, dim, keepdim, None, None))

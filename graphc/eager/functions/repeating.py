@@ -33,7 +33,14 @@ def _flip(x: Any, *, axes: Any) -> Any:
 
 @eager("flip")
 def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
-    """The elements along axes in reverse order, copied; of no axes, a copy."""
+    """The elements along axes in reverse order, copied; of no axes, a copy.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.flip(gc.tensor([[1, 2], [3, 4]]), [1])
+        tensor([[2, 1],
+                [4, 3]])
+    """
     given = as_dims(dims if dims is not None else sizes_of(axes))
     given = (given,) if isinstance(given, int) else given
     if not input.ndim:
@@ -45,7 +52,13 @@ def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
 
 @eager("roll")
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
-    """The elements moved along axes; those that fall off come in at the other end."""
+    """The elements moved along axes; those that fall off come in at the other end.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.roll(gc.arange(5), 2)
+        tensor([3, 4, 0, 1, 2])
+    """
     shift, axes = as_dims(shifts), as_dims(dims)
     shift = shift[0] if isinstance(shift, tuple) and len(shift) == 1 else shift
     axes = axes[0] if isinstance(axes, tuple) and len(axes) == 1 else axes
@@ -68,7 +81,14 @@ def _tiled(x: Any, *, reps: Any) -> Any:
 
 @eager("tile")
 def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
-    """The tensor repeated as a whole along axes, the last ones where dims names fewer."""
+    """The tensor repeated as a whole along axes, the last ones where dims names fewer.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tile(gc.tensor([1, 2]), (2, 2))
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+    """
     counts = as_dims(sizes_of(reps) if dims is None else sizes_of((dims,)))
     if any(c < 0 for c in counts):
         raise ShapeError(f"tile: {counts} has a negative count", where=caller())
@@ -76,7 +96,14 @@ def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
 
 
 def repeat(input: Any, *repeats: Any) -> Any:
-    """The tensor repeated as a whole: one count for each axis, new axes in front."""
+    """The tensor repeated as a whole: one count for each axis, new axes in front.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([1, 2]).repeat(2, 2)
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+    """
     counts = sizes_of(repeats)
     if len(counts) < input.ndim:
         raise ShapeError(
@@ -104,6 +131,11 @@ def repeat_interleave(
         repeats: a number, or a tensor of one for each element.
         dim: the axis; without one the tensor is flattened.
         output_size: the size of the axis afterwards, which is then checked.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.repeat_interleave(gc.tensor([1, 2]), gc.tensor([1, 3]))
+        tensor([1, 2, 2, 2])
     """
     if repeats is None:
         return repeat_interleave(EAGER["arange"](len(input)), input)
@@ -136,7 +168,16 @@ def _each_repeated(x: Any, repeats: Any, axis: int) -> Any:
 
 @eager()
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
-    """Vectors as the axes of a grid: for each, its values over the whole grid."""
+    """Vectors as the axes of a grid: for each, its values over the whole grid.
+
+    Example:
+        >>> import graphc as gc
+        >>> rows, columns = gc.meshgrid(gc.tensor([1, 2]), gc.tensor([3, 4]), indexing="ij")
+        >>> rows, columns
+        (tensor([[1, 1],
+                [2, 2]]), tensor([[3, 4],
+                [3, 4]]))
+    """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     order = list(given)
     if indexing not in ("ij", "xy") or any(x.ndim > 1 for x in order):

@@ -72,7 +72,14 @@ def _is_number(value: Any) -> bool:
 
 
 def where_method(self: Any, condition: Any, other: Any) -> Any:
-    """The tensor where a condition holds, other elsewhere."""
+    """The tensor where a condition holds, other elsewhere.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([1.0, -2.0])
+        >>> x.where(x > 0, gc.zeros(2))
+        tensor([1., 0.])
+    """
     return where(condition, self, other)
 
 
@@ -98,7 +105,14 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
 
 @eager("argwhere")
 def argwhere(input: Any) -> Any:
-    """`nonzero` under NumPy's name."""
+    """`nonzero` under NumPy's name.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.argwhere(gc.tensor([[0, 7], [8, 0]]))
+        tensor([[0, 1],
+                [1, 0]])
+    """
     return nonzero(input)
 
 
@@ -129,7 +143,14 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
 
 @eager("take_along_dim", "take_along_axis")
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """`gather` whose index broadcasts; of the flattened tensor without `dim`."""
+    """`gather` whose index broadcasts; of the flattened tensor without `dim`.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([[30, 10, 20]])
+        >>> gc.take_along_dim(x, gc.argsort(x), dim=1)
+        tensor([[10, 20, 30]])
+    """
     if dim is None:
         return call(_along, input.reshape(-1), indices.reshape(-1), axis=0)
     axis = check_axis("take_along_dim", as_axis(dim), input.ndim)
@@ -162,7 +183,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.masked_fill(gc.zeros(2), gc.tensor([True, False]), 5.0)
+        >>> x = gc.zeros(2)
+        >>> gc.masked_fill(x, gc.tensor([True, False]), 5.0)
         tensor([5., 0.])
     """
     value = one_value("masked_fill", value, input)
@@ -171,7 +193,14 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
 @eager()
 def masked_select(input: Any, mask: Any) -> Any:
-    """The elements where a mask is true, as a vector; its size depends on the values."""
+    """The elements where a mask is true, as a vector; its size depends on the values.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([1.0, -2.0, 3.0])
+        >>> gc.masked_select(x, x > 0)
+        tensor([1., 3.])
+    """
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     places = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
     return index_select(input.expand(*shape).reshape(-1), 0, wrap(places))
@@ -179,7 +208,14 @@ def masked_select(input: Any, mask: Any) -> Any:
 
 @eager()
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
-    """input with the first elements of source, in order, where a mask is true."""
+    """input with the first elements of source, in order, where a mask is true.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(4)
+        >>> gc.masked_scatter(x, gc.tensor([True, False, True, False]), gc.tensor([7.0, 8.0]))
+        tensor([7., 0., 8., 0.])
+    """
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     places = np.flatnonzero(np.broadcast_to(_mask("masked_scatter", mask).numpy(), shape))
     flat = source.reshape(-1)

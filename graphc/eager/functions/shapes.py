@@ -95,6 +95,12 @@ def view(input: Any, *shape: Any) -> Any:
 
     Raises:
         ShapeError: the memory's order does not allow it.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.arange(6).view(2, 3)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
     """
     if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
         return input.view_dtype(shape[0])
@@ -128,7 +134,13 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 
 @eager()
 def permute(input: Any, *dims: Any) -> Any:
-    """A view with its axes in another order."""
+    """A view with its axes in another order.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.permute(gc.zeros(2, 3, 5), (2, 0, 1)).shape
+        graphc.Size([5, 2, 3])
+    """
     axes = as_dims(sizes_of(dims))
     places = sorted(a + len(axes) if a < 0 else a for a in axes)
     if not hot.slow and places == list(range(input._array.ndim)):
@@ -138,7 +150,14 @@ def permute(input: Any, *dims: Any) -> Any:
 
 @eager()
 def t(input: Any) -> Any:
-    """A matrix transposed, as a view; vectors and 0-d tensors as they are."""
+    """A matrix transposed, as a view; vectors and 0-d tensors as they are.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.t(gc.tensor([[1, 2], [3, 4]]))
+        tensor([[1, 3],
+                [2, 4]])
+    """
     if input.ndim > 2:
         raise ShapeError(
             f"t: a tensor with {input.ndim} axes", where=caller(), hint="use x.mT or x.permute"
@@ -155,7 +174,13 @@ def transposed(input: Any) -> Any:
 
 @eager("movedim", "moveaxis")
 def movedim(input: Any, source: Any, destination: Any) -> Any:
-    """A view with axes moved to other places."""
+    """A view with axes moved to other places.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.movedim(gc.zeros(2, 3, 5), 0, -1).shape
+        graphc.Size([3, 5, 2])
+    """
     rank = input.ndim
     sources, targets = _places("source", source, rank), _places("destination", destination, rank)
     if len(sources) != len(targets):
@@ -176,7 +201,13 @@ def _places(what: str, given: Any, rank: int) -> list[int]:
 
 @eager()
 def squeeze(input: Any, *dims: Any, dim: Any = None, axis: Any = None) -> Any:
-    """A view without the axes of size 1 (among `dim`, when given)."""
+    """A view without the axes of size 1 (among `dim`, when given).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.squeeze(gc.zeros(1, 3, 1)).shape
+        graphc.Size([3])
+    """
     dim = dim if axis is None else axis
     if dims:
         dim = dims[0] if len(dims) == 1 else dims
@@ -205,7 +236,13 @@ def unsqueeze(input: Any, dim: Any = 0, *, axis: Any = None) -> Any:
 
 @eager("flatten")
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """The axes from start_dim to end_dim as one; a view where that can be."""
+    """The axes from start_dim to end_dim as one; a view where that can be.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.flatten(gc.zeros(2, 3, 5), start_dim=1).shape
+        graphc.Size([2, 15])
+    """
     rank = input.ndim
     if rank == 0:
         for axis in (start_dim, end_dim):
@@ -227,13 +264,25 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 @eager("ravel")
 def ravel(input: Any) -> Any:
-    """All elements along one axis; a view where that can be."""
+    """All elements along one axis; a view where that can be.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ravel(gc.tensor([[1, 2], [3, 4]]))
+        tensor([1, 2, 3, 4])
+    """
     return reshape(input, (-1,)) if input.ndim != 1 else input
 
 
 @eager()
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:
-    """One axis as several, whose sizes are given; one of them may be -1."""
+    """One axis as several, whose sizes are given; one of them may be -1.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.unflatten(gc.zeros(6, 4), 0, (2, -1)).shape
+        graphc.Size([2, 3, 4])
+    """
     shape, axis = tuple(input.shape), check_axis("unflatten", as_axis(dim), input.ndim)
     sizes = sizes_of((sizes,))
     known = math.prod(s for s in sizes if s != -1)
@@ -250,7 +299,14 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
 
 @eager()
 def expand(input: Any, *sizes: Any) -> Any:
-    """A view with axes of size 1 repeated; -1 keeps a size."""
+    """A view with axes of size 1 repeated; -1 keeps a size.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.expand(gc.tensor([[1], [2]]), (-1, 3))
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+    """
     return _spread(input, sizes_of(sizes))
 
 
@@ -268,7 +324,14 @@ def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
 
 @eager()
 def broadcast_to(input: Any, *shape: Any, size: Any = None) -> Any:
-    """A view broadcast to a shape; -1 keeps a size."""
+    """A view broadcast to a shape; -1 keeps a size.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.broadcast_to(gc.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     return _spread(input, sizes_of(shape if size is None else (size,)))
 
 

@@ -93,7 +93,8 @@ def frac(input: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.frac(gc.tensor([1.5, -2.25]))
+        >>> x = gc.tensor([1.5, -2.25])
+        >>> gc.frac(x)
         tensor([ 0.5000, -0.2500])
     """
     return call(_frac, input)
@@ -116,7 +117,8 @@ def logit(input: Any, eps: float | None = None) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.logit(gc.tensor([0.5]))
+        >>> x = gc.tensor([0.5])
+        >>> gc.logit(x)
         tensor([0.])
     """
     x = input if input.dtype.is_float else input.to(get_default_dtype())
@@ -139,7 +141,8 @@ def nan_to_num(
 
     Example:
         >>> import graphc as gc
-        >>> gc.nan_to_num(gc.tensor([float("nan"), 1.0]))
+        >>> x = gc.tensor([float("nan"), 1.0])
+        >>> gc.nan_to_num(x)
         tensor([0., 1.])
     """
     if not input.dtype.is_float:

@@ -26,6 +26,14 @@ def register_hook(self: Tensor, hook: Any) -> Handle:
 
     Raises:
         GradientError: the tensor does not require a gradient.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: 10 * grad)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
     """
     if self._edge is None:
         raise GradientError(
@@ -40,7 +48,15 @@ def register_hook(self: Tensor, hook: Any) -> Handle:
 
 @method
 def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Handle:
-    """Call `hook(x)` after a backward pass added to `x.grad`; leaves only."""
+    """Call `hook(x)` after a backward pass added to `x.grad`; leaves only.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda x: print("got", x.grad))
+        >>> x.sum().backward()
+        got tensor([1., 1.])
+    """
     if self._edge is None or not isinstance(self._edge[0], AccumulateGrad):
         raise GradientError(
             "register_post_accumulate_grad_hook: the tensor is no leaf that requires a gradient",
@@ -53,7 +69,17 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Handle:
 
 @method
 def retain_grad(self: Tensor) -> None:
-    """Let a backward pass set `.grad` of a tensor that is no leaf."""
+    """Let a backward pass set `.grad` of a tensor that is no leaf.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2, requires_grad=True)
+        >>> y = 3 * x
+        >>> y.retain_grad()
+        >>> y.sum().backward()
+        >>> y.grad
+        tensor([1., 1.])
+    """
     if self._edge is None:
         raise GradientError("retain_grad: the tensor does not require a gradient", where=caller())
     fn, place = self._edge

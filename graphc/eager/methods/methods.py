@@ -9,18 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dtypes
-from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
-from graphc.eager.engine import promotion
 from graphc.eager.engine.composite import read_only, store
-from graphc.eager.engine.device import check_device, device
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, named
+from graphc.eager.engine.registry import EAGER, as_axis, as_eager, call, named
 from graphc.eager.engine.tape import AccumulateGrad
-from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.functions.inplace import check_leaf_view, take_history, zero_cost_copy
 from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
 from graphc.ops.declare import check_axis
@@ -107,13 +103,26 @@ def item(self: Tensor) -> Any:
 
 @method
 def tolist(self: Tensor) -> Any:
-    """The elements as nested lists of Python numbers."""
+    """The elements as nested lists of Python numbers.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+    """
     return concrete(self, "tolist()").tolist()
 
 
 @method
 def detach(self: Tensor) -> Tensor:
-    """The same memory without history."""
+    """The same memory without history.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2, requires_grad=True)
+        >>> (x * 2).detach()
+        tensor([2., 2.])
+    """
     if self._node is not None:
         return tracing.trace.detach(self)
     result = new(Tensor)
@@ -124,7 +133,14 @@ def detach(self: Tensor) -> Tensor:
 
 @method
 def detach_(self: Tensor) -> Tensor:
-    """Drop the tensor's history, in place."""
+    """Drop the tensor's history, in place.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2, requires_grad=True)
+        >>> (x * 2).detach_()
+        tensor([2., 2.])
+    """
     self._edge = None
     return self
 
@@ -136,13 +152,27 @@ def _clone(x: Any) -> Any:
 
 @method
 def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy, whose gradient flows back to the tensor."""
+    """A copy, whose gradient flows back to the tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.ones(2)
+        >>> _ = x.clone().zero_()
+        >>> x
+        tensor([1., 1.])
+    """
     return call(_clone, self)
 
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor itself when its elements are in order in memory, else a copy in order."""
+    """The tensor itself when its elements are in order in memory, else a copy in order.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).T.contiguous().stride()
+        (2, 1)
+    """
     if self._node is not None or self._array.flags.c_contiguous:
         return self
     copy = self.clone()
@@ -152,13 +182,26 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 
 @method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements are in order in memory."""
+    """Whether the elements are in order in memory.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(2, 3)
+        >>> x.is_contiguous(), x.T.is_contiguous()
+        (True, False)
+    """
     return self._node is not None or bool(self._array.flags.c_contiguous)
 
 
 @method
 def stride(self: Tensor, dim: int | None = None) -> Any:
-    """For each axis (or one), the distance in elements from one place to the next."""
+    """For each axis (or one), the distance in elements from one place to the next.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).stride()
+        (3, 1)
+    """
     size = self._array.itemsize
     strides = tuple(s // size for s in self._array.strides)
     return strides if dim is None else strides[dim]
@@ -166,7 +209,13 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 @method
 def size(self: Tensor, dim: int | None = None) -> Any:
-    """The shape, or the size of one axis."""
+    """The shape, or the size of one axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).size(), gc.zeros(2, 3).size(1)
+        (graphc.Size([2, 3]), 3)
+    """
     if dim is None:
         return self.shape
     if self._node is None:
@@ -181,141 +230,63 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 
 @method
 def dim(self: Tensor) -> int:
-    """The number of axes."""
+    """The number of axes.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).dim()
+        2
+    """
     return self.ndim
 
 
 @method
 def numel(self: Tensor) -> Any:
-    """The number of elements."""
+    """The number of elements.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).numel()
+        6
+    """
     return self.type.size
 
 
 @method
 def nelement(self: Tensor) -> Any:
-    """The number of elements."""
+    """The number of elements.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2, 3).nelement()
+        6
+    """
     return self.type.size
 
 
 @method
 def element_size(self: Tensor) -> int:
-    """The bytes of one element."""
+    """The bytes of one element.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2).element_size()
+        4
+    """
     return self.dtype.itemsize
 
 
 @method
 def data_ptr(self: Tensor) -> int:
-    """The address of the first element."""
-    return concrete(self, "data_ptr()").ctypes.data
-
-
-@method
-def view_dtype(self: Tensor, dtype: Any) -> Tensor:
-    """The same bytes as elements of another dtype."""
-    return wrap(concrete(self, "view(dtype)").view(as_dtype(dtype).numpy))
-
-
-@named("ToCopyBackward0")
-def _cast(x: Any, *, dtype: Any) -> Any:
-    return FUNCTIONS["cast"](x, dtype, "wrap")
-
-
-def converted(self: Tensor, dtype: DType, copy: bool = False) -> Tensor:
-    """The tensor in a dtype; the tensor itself when it is of it already."""
-    if self.dtype is dtype:
-        return self.clone() if copy else self
-    return call(_cast, self, dtype=dtype)
-
-
-@method
-def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The tensor in another dtype, on a device, or as another tensor is.
-
-    Args:
-        args: a dtype, a device, a tensor, in PyTorch's orders.
-        kwargs: dtype, device, copy, non_blocking, memory_format.
-
-    Returns:
-        The tensor itself where nothing changes.
+    """The address of the first element.
 
     Example:
         >>> import graphc as gc
-        >>> gc.ones(2).to(gc.int64)
-        tensor([1, 1])
+        >>> x = gc.zeros(4)
+        >>> x[1:].data_ptr() - x.data_ptr()
+        4
     """
-    wanted, copy = kwargs.get("dtype"), kwargs.get("copy", False)
-    check_device(kwargs.get("device"))
-    rest = list(args)
-    if rest and (rest[0] is None or isinstance(rest[0], str | device)):
-        check_device(rest.pop(0))
-        rest.insert(0, None) if rest and isinstance(rest[0], bool) else None
-    if rest:
-        first = rest.pop(0)
-        # PyTorch takes a number for a tensor whose dtype is wanted.
-        number = isinstance(first, bool | int | float)
-        wanted = getattr(first, "dtype", first)
-        if number:
-            wanted = dtypes.float64 if isinstance(first, float) else promotion.of_number(first)
-        wanted = kwargs.get("dtype") if wanted is None else wanted
-    flags = dict(zip(("non_blocking", "copy"), rest))
-    copy = as_flag(flags.get("copy", copy), "copy")
-    if wanted is None:
-        return self.clone() if copy else self
-    return converted(self, as_dtype(wanted), copy)
-
-
-def _conversion(name: str, dtype: DType) -> None:
-    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
-        return converted(self, dtype)
-
-    convert.__name__ = name
-    convert.__doc__ = f"The tensor as {dtype.name}; itself when it is."
-    METHODS[name] = convert
-
-
-for _name, _dtype in {
-    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
-    "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8,
-    "byte": dtypes.uint8, "bool": dtypes.bool_,
-}.items():  # fmt: skip
-    _conversion(_name, _dtype)
-
-
-@method
-def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """The tensor in another's dtype."""
-    return converted(self, other.dtype)
-
-
-@method
-def astype(self: Tensor, dtype: Any) -> Tensor:
-    """The tensor in another dtype, under NumPy's name."""
-    return converted(self, as_dtype(dtype))
-
-
-@method
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor on the CPU, where it is."""
-    return self
-
-
-@method
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """The tensor on a CUDA device: an error, for there is none."""
-    check_device("cuda")
-    return self
-
-
-@method
-def pin_memory(self: Tensor) -> Tensor:
-    """The tensor itself: on a CPU there is nothing to pin."""
-    return self
-
-
-@method
-def is_floating_point(self: Tensor) -> bool:
-    """Whether the dtype is a float."""
-    return self.dtype.is_float
+    return concrete(self, "data_ptr()").ctypes.data
 
 
 @named("CopyBackwards")
@@ -358,26 +329,52 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Write one number to every place."""
+    """Write one number to every place.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(2).fill_(7)
+        tensor([7., 7.])
+    """
     return self.copy_(value)
 
 
 @method
 def zero_(self: Tensor) -> Tensor:
-    """Write 0 to every place."""
+    """Write 0 to every place.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.ones(2).zero_()
+        tensor([0., 0.])
+    """
     return self.copy_(0)
 
 
 @method
 def set_(self: Tensor, source: Tensor) -> Tensor:
-    """Take over the memory of another tensor."""
+    """Take over the memory of another tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.zeros(2)
+        >>> _ = x.set_(gc.ones(3))
+        >>> x
+        tensor([1., 1., 1.])
+    """
     self.data = source
     return self
 
 
 @method
 def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
-    """A tensor of data in this one's dtype."""
+    """A tensor of data in this one's dtype.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.zeros(1, dtype=gc.float64).new_tensor([1, 2])
+        tensor([1., 2.], dtype=torch.float64)
+    """
     return EAGER["tensor"](
         data, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad
     )
@@ -388,7 +385,13 @@ def _new(name: str) -> None:
         return EAGER[name](*size, dtype=self.dtype if dtype is None else dtype, **kw)
 
     make.__name__ = f"new_{name}"
-    make.__doc__ = f"`gc.{name}` in this tensor's dtype."
+    make.__doc__ = f"""`gc.{name}` in this tensor's dtype.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([1, 2]).new_{name}({"(3,), 7" if name == "full" else "3"}).dtype
+        graphc.int64
+    """
     METHODS[make.__name__] = make
 
 
@@ -398,14 +401,26 @@ for _name in ("zeros", "ones", "empty", "full"):
 
 @method
 def select(self: Tensor, dim: int, index: int) -> Tensor:
-    """A view of one slice along an axis, without the axis."""
+    """A view of one slice along an axis, without the axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([[1, 2], [3, 4]]).select(1, 0)
+        tensor([1, 3])
+    """
     axis = check_axis("select", as_axis(dim), self.ndim)
     return self[(slice(None),) * axis + (index,)]
 
 
 @method
 def apply_(self: Tensor, function: Any) -> Tensor:
-    """Write `function(element)` to every place; slow, one Python call each."""
+    """Write `function(element)` to every place; slow, one Python call each.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.tensor([1.0, 2.0]).apply_(lambda element: 10 * element)
+        tensor([10., 20.])
+    """
     if self._edge is not None:
         raise ArgumentError("apply_: the tensor requires a gradient", where=caller())
     array = concrete(self, "apply_()")

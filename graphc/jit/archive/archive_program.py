@@ -49,6 +49,14 @@ class LoadedProgram(Program):
     Attributes:
         certificate: what was saved beside it, or None.
         code: the graph as readable Python text, which `gc.text.parse` reads back.
+
+    Example:
+        >>> import numpy as np
+        >>> import graphc as gc
+        >>> x = gc.input("x", (gc.dim("n"),))
+        >>> gc.jit.save(gc.compile([x], x * 2.0), "double.gcz")
+        >>> gc.jit.load("double.gcz")(np.ones(3, np.float32))
+        array([2., 2., 2.], dtype=float32)
     """
 
     def __init__(self, build: Build, saved: Saved) -> None:
@@ -75,7 +83,15 @@ class LoadedProgram(Program):
         return call
 
     def assumes(self) -> list[str]:
-        """What the program assumes, a line each, as far as its certificate says."""
+        """What the program assumes, a line each, as far as its certificate says.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (gc.dim("n"),))
+            >>> gc.jit.save(gc.compile([x], x * 2.0), "double.gcz")
+            >>> gc.jit.load("double.gcz").assumes()
+            []
+        """
         return _assumed(self.certificate)
 
 
@@ -88,6 +104,14 @@ class LoadedFunction:
     Attributes:
         program: the `gc.Program` that runs.
         certificate: what was checked when the function was traced.
+
+    Example:
+        >>> import graphc as gc
+        >>> layer = gc.nn.Linear(3, 1)
+        >>> gc.jit.save(gc.jit.trace(layer, gc.ones(2, 3)), "layer.gcz")
+        >>> loaded = gc.jit.load("layer.gcz")
+        >>> gc.allclose(loaded(gc.ones(2, 3)), layer(gc.ones(2, 3)))
+        True
     """
 
     def __init__(self, program: LoadedProgram, call: CallRecord) -> None:
@@ -98,7 +122,16 @@ class LoadedFunction:
 
     @property
     def name(self) -> str:
-        """The function's name."""
+        """The function's name.
+
+        Example:
+            >>> import graphc as gc
+            >>> def double(x):
+            ...     return x * 2
+            >>> gc.jit.save(gc.jit.trace(double, gc.ones(2)), "double.gcz")
+            >>> gc.jit.load("double.gcz").name
+            'double'
+        """
         return self.program.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -141,29 +174,76 @@ class LoadedFunction:
         return self._held[what]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of the values of all parameters, buffers and other state, by name."""
+        """Copies of the values of all parameters, buffers and other state, by name.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(gc.nn.Linear(3, 1), gc.ones(2, 3)), "layer.gcz")
+            >>> {name: value.shape for name, value in gc.jit.load("layer.gcz").state().items()}
+            {'weight': (1, 3), 'bias': (1,)}
+        """
         return self.program.state()
 
     def load_state(self, values: Mapping[str, Any]) -> None:
-        """Set all state: see `gc.Program.load_state`."""
+        """Set all state: see `gc.Program.load_state`.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(gc.nn.Linear(2, 1), gc.ones(1, 2)), "layer.gcz")
+            >>> loaded = gc.jit.load("layer.gcz")
+            >>> loaded.load_state({name: 0 * value for name, value in loaded.state().items()})
+            >>> loaded(gc.ones(1, 2))
+            tensor([[0.]])
+        """
         self.program.load_state(values)
 
     def assumes(self) -> list[str]:
-        """What the program assumes, a line each."""
+        """What the program assumes, a line each.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(lambda x: x * 2, gc.ones(2)), "double.gcz")
+            >>> gc.jit.load("double.gcz").assumes()
+            ['input 0: f32[2]']
+        """
         return _assumed(self.certificate)
 
     @property
     def graph(self) -> Graph:
-        """The graph as it was traced."""
+        """The graph as it was traced.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
+            >>> gc.jit.load("tanh.gcz").graph.outputs
+            (<tanh: f32[2]>,)
+        """
         return self.program.graph
 
     @property
     def code(self) -> str:
-        """The graph as readable Python text."""
+        """The graph as readable Python text.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
+            >>> print(gc.jit.load("tanh.gcz").code)
+            def traced(x0: f32[2]):
+                v0: f32[2] = tanh(x0)
+                return v0
+        """
         return self.program.code
 
     def saved_source(self, name: str, certificate: Any) -> Source:
-        """What `save` writes of it."""
+        """What `save` writes of it.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
+            >>> gc.jit.save(gc.jit.load("tanh.gcz"), "again.gcz")
+            >>> gc.jit.load("again.gcz")(gc.zeros(2))
+            tensor([0., 0.])
+        """
         saved = self.program._saved.record
         held = {r.state: n for r, n in zip(saved.inputs, self.program.graph.inputs) if r.state}
 

@@ -23,13 +23,15 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.access import access
 from graphc.core.atoms import Symbol
+from graphc.core.declared import symbols_of
 from graphc.core.files import write_file
-from graphc.core.ir import Graph, Node, bodies, caller, tensor_type
+from graphc.core.ir import Graph, Node, all_nodes, caller, tensor_type
 from graphc.core.trees import Tree
 from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.jit.archive.archive_source import Source, source_of
 from graphc.jit.archive.archive_zip import pieces
 from graphc.jit.archive.manifest import written_by
+from graphc.jit.export.numpy_definitions import is_own
 from graphc.jit.export.numpy_scope import TAB, Scope, helpers, sources
 from graphc.ops.source import Bound
 
@@ -107,8 +109,9 @@ class _Module:
         self.states: dict[str, Any] = {}
         self.call = source.call(self._state_name) if source.call else None
         self.helpers: set[str] = {"argument", "expect", "result"}
-        taken = {*MODULE, *sources()}
-        taken |= {s.name for node in self.graph.nodes for s in _symbols(node)}
+        # An op that nobody here knows is a function of its name.
+        taken = {*MODULE, *sources(), *(n.op.name for n in all_nodes(self.graph) if is_own(n.op))}
+        taken |= {s.name for node in self.graph.nodes for s in symbols_of(node)}
         self.name = self.graph.name if self.graph.name not in taken else f"{self.graph.name}_"
         self.scope = Scope({*taken, self.name}, self.helpers, 1)
 
@@ -247,16 +250,6 @@ class _Module:
             scope.add(f"{TAB}{line}")
         scope.add("})")
         scope.add("return returned")
-
-
-def _symbols(node: Node) -> set[Symbol]:
-    found: set[Symbol] = set()
-    for size in getattr(node.type, "shape", ()):
-        found |= dims.symbols(size)
-    for body in bodies(node).values():
-        for inner in body.nodes:
-            found |= _symbols(inner)
-    return found
 
 
 def _declared(nodes: Sequence[Node]) -> set[Symbol]:

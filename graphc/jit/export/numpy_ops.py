@@ -17,6 +17,7 @@ from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, tensor_type
 from graphc.errors import ArgumentError
+from graphc.jit.export.numpy_definitions import definition_of
 from graphc.ops.arrays.reduce import greatest, least
 from graphc.ops.source import FULL
 
@@ -92,13 +93,15 @@ def _elementwise(node: Node, operands: Sequence[str], use: Use) -> str:
     name = node.op.name
     definition = getattr(node.op.numpy, "__wrapped__", node.op.numpy)
     ufunc = definition.__name__ if isinstance(definition, np.ufunc) else ""
-    if name not in PLAIN and name != "where" and not hasattr(np, ufunc or "-"):
+    is_numpys = name == "where" or hasattr(np, ufunc or "-")
+    if name not in PLAIN and not is_numpys and (node.attrs or not definition_of(node.op)):
         raise ArgumentError(
             f"the op {name} has no form in NumPy",
             [node.describe()],
-            hint="declare it with one of NumPy's ufuncs, or save the program with gc.jit.save",
+            hint="give `numpy=` one of NumPy's ufuncs, or a function or lambda that needs `np` "
+            "alone; or save the program with gc.jit.save",
         )
-    function = use(name) if name in PLAIN else f"np.{ufunc or name}"
+    function = use(name) if name in PLAIN or not is_numpys else f"np.{ufunc or name}"
     half = any(tensor_type(i).dtype is dtypes.float16 for i in node.inputs[:1])
     if half and not _exact(name):
         return f"{use('in_float32')}({', '.join([function, *operands])})"

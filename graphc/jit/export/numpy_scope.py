@@ -14,10 +14,11 @@ import keyword
 from pathlib import Path
 from typing import Any
 
-from graphc.core.ir import Graph, Node, bodies
+from graphc.core.ir import OPS, Graph, Node, bodies
 from graphc.core.walk import reach
 from graphc.jit.archive.archive_reader import SavedOrigin, quoted
 from graphc.jit.export import numpy_helpers
+from graphc.jit.export.numpy_definitions import definition_of
 from graphc.jit.export.numpy_ops import expression, number, read, takes_number
 from graphc.ops.source import FULL
 
@@ -129,7 +130,13 @@ def sources() -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def helpers(wanted: set[str]) -> list[str]:
-    """The text of functions and of those that they call, in the order of the file."""
+    """The text of functions and of those that they call, in the order of the file.
+
+    What the file lacks is an op's own definition.
+    """
     known = sources()
-    needed = set(reach(wanted, lambda name: [n for n in known[name][1] if n in known]))
-    return [text for name, (text, _) in known.items() if name in needed]
+    own = sorted(wanted - set(known))
+    waiting = wanted - set(own)
+    needed = set(reach(waiting, lambda name: [n for n in known[name][1] if n in known]))
+    found = [text for name, (text, _) in known.items() if name in needed]
+    return [*found, *(definition_of(OPS[name]) for name in own)]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import Origin, _is_internal
+from graphc.core.origin import Origin, is_internal
 from graphc.core.profilers import put_back
 from graphc.eager.engine.tensor import Tensor
 
@@ -203,7 +203,7 @@ class Watch:
         code = frame.f_code
         file = code.co_filename
         module = str(frame.f_globals.get("__name__", ""))
-        foreign = _is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
+        foreign = is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
         foreign = foreign or (file == "<string>" and module != "__main__")
         ours = module == "graphc" or module.startswith("graphc.") or "numpy code of" in file
         if not (foreign or ours or file.startswith("<frozen")):

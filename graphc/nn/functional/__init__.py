@@ -74,7 +74,9 @@ from graphc.nn.functional.gated import (
 from graphc.nn.functional.heads import (
     multi_head_attention_forward,
 )
-from graphc.nn.functional.length import normalize
+from graphc.nn.functional.length import (
+    normalize,
+)
 from graphc.nn.functional.linear import (
     bilinear,
     linear,

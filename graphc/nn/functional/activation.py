@@ -372,3 +372,10 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
         tensor([20.,  2.])
     """
     return applied(_threshold, input, inplace, threshold=threshold, value=value)
+
+
+__all__ = [
+    "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "logsigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softshrink",
+    "softsign", "tanh", "tanhshrink", "threshold",
+]  # fmt: skip

@@ -184,4 +184,4 @@ def _repeated(name: str, x: Any, query: Any) -> Any:
     return reshape(x, (*shape[:-3], heads, *shape[-2:]))
 
 
-__all__ = ["attended", "check_mask", "scaled_dot_product_attention"]
+__all__ = ["scaled_dot_product_attention"]

@@ -375,3 +375,9 @@ def fold(
         input, size=frozen(output_size), kernel=frozen(kernel_size), dilation=frozen(dilation),
         padding=frozen(padding), stride=frozen(stride),
     )  # fmt: skip
+
+
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "fold", "unfold",
+]  # fmt: skip

@@ -316,3 +316,10 @@ def soft_margin_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     return _soft_margin_loss(input, target, reduction=reduction)
+
+
+__all__ = [
+    "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
+    "pairwise_distance", "pdist", "soft_margin_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]  # fmt: skip

@@ -173,3 +173,8 @@ def feature_alpha_dropout(
         tensor([[[1., 1.]]])
     """
     return _drawn("feature_alpha_dropout", _alpha_dropout, input, p, training, inplace, True)
+
+
+__all__ = [
+    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
+]  # fmt: skip

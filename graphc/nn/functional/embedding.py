@@ -257,3 +257,6 @@ def embedding_bag(
         return _bags(input, weight, per_sample_weights, **settings)
     bags = offsets.shape[0] - 1 if include_last_offset else offsets.shape[0]
     return _ragged_bags(input, weight, offsets[:bags], per_sample_weights, bags=bags, **settings)
+
+
+__all__ = ["embedding", "embedding_bag"]

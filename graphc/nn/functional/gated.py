@@ -113,3 +113,6 @@ def glu(input: Any, dim: int = -1) -> Any:
         tensor([1.5000])
     """
     return _glu(input, dim=dim)
+
+
+__all__ = ["glu", "prelu", "rrelu"]

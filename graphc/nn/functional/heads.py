@@ -331,7 +331,4 @@ def check_heads(name: str, embed_dim: int, num_heads: int) -> None:
         )
 
 
-__all__ = [
-    "attention_in_heads", "check_causal", "check_heads", "multi_head_attention_forward",
-    "weights_wanted",
-]  # fmt: skip
+__all__ = ["multi_head_attention_forward"]

@@ -41,3 +41,6 @@ def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> A
         tensor([[0.6000, 0.8000]])
     """
     return _normalize(input, p=p, dim=dim, eps=eps)
+
+
+__all__ = ["normalize"]

@@ -97,3 +97,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
         tensor([[6., 6., 6., 6.]])
     """
     return _bilinear(input1, input2, weight, bias)
+
+
+__all__ = ["bilinear", "linear"]

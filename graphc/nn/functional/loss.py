@@ -391,3 +391,9 @@ def gaussian_nll_loss(
         tensor(2.)
     """
     return _gaussian_nll_loss(input, target, var, full=full, eps=eps, reduction=reduction)
+
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "poisson_nll_loss", "smooth_l1_loss",
+]  # fmt: skip

@@ -316,3 +316,9 @@ def multilabel_soft_margin_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     return _multilabel_soft_margin_loss(input, target, weight, reduction=reduction)
+
+
+__all__ = [
+    "cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "nll_loss",
+]  # fmt: skip

@@ -442,3 +442,8 @@ def local_response_norm(
         tensor([[[0.5000]]])
     """
     return _local_response_norm(input, size=size, alpha=alpha, beta=beta, k=k)
+
+
+__all__ = [
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm",
+]  # fmt: skip

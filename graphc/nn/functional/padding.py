@@ -84,3 +84,6 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if mode != "constant" and value:
         raise ArgumentError(f'pad: value={value} goes with mode "constant"', where=caller())
     return _pad(input, widths=tuple(map(int, pad)), mode=mode, value=0 if value is None else value)
+
+
+__all__ = ["pad"]

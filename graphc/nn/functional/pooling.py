@@ -391,3 +391,9 @@ def lp_pool3d(
         tensor([[[[[5.]]]]])
     """
     return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+__all__ = [
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d",
+    "max_pool2d", "max_pool3d",
+]  # fmt: skip

@@ -210,3 +210,9 @@ def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = Fal
         tensor([[[[[1.]]]]])
     """
     return _max(input, rank=3, output_size=_frozen(output_size), indices=return_indices)
+
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d",
+]  # fmt: skip

@@ -343,9 +343,3 @@ def sequence(
 
     last, outputs = scan(step, (h,) if c is None else (h, c), rows, reverse=reverse)
     return outputs, *last
-
-
-__all__ = [
-    "gru_cell", "gru_step", "lstm_cell", "lstm_step", "pieces", "project", "rnn_cell", "rnn_step",
-    "run", "sequence", "zero_state",
-]  # fmt: skip

@@ -169,3 +169,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             )
         num_classes = int(tensor.max().item()) + 1
     return _one_hot(tensor, num_classes=num_classes)
+
+
+__all__ = ["gumbel_softmax", "log_softmax", "one_hot", "softmax", "softmin"]

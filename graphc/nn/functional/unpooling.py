@@ -128,3 +128,6 @@ def max_unpool3d(
         tensor([[[[0., 1.]]]])
     """
     return _unpooled(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+__all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]

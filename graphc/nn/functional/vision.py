@@ -248,3 +248,6 @@ def channel_shuffle(input: Any, groups: int) -> Any:
         tensor([0., 2., 1., 3.])
     """
     return _channel_shuffle(input, groups=groups)
+
+
+__all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample"]

@@ -188,7 +188,17 @@ class PReLU(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Give the weight its first value."""
+        """Give the weight its first value.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.PReLU(init=0.1)
+            >>> _ = nn.init.zeros_(layer.weight)
+            >>> layer.reset_parameters()
+            >>> layer.weight.tolist() == gc.tensor([0.1]).tolist()
+            True
+        """
         constant_(self.weight, self.init)
 
     def forward(self, input: Any) -> Any:

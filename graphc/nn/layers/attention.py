@@ -127,4 +127,4 @@ class MultiheadAttention(Module):
         )  # fmt: skip
 
 
-__all__ = ["MultiheadAttention", "NonDynamicallyQuantizableLinear"]
+__all__ = ["MultiheadAttention"]

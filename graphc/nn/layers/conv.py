@@ -94,7 +94,17 @@ class _Conv(Module):
         return tuple(widths)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters again."""
+        """Draw the parameters again.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Conv1d(1, 1, 3)
+            >>> _ = nn.init.zeros_(layer.weight)
+            >>> layer.reset_parameters()
+            >>> bool(layer.weight.any())
+            True
+        """
         kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             fan_in = math.prod(self.weight.shape[1:])

@@ -304,6 +304,6 @@ class GaussianNLLLoss(Loss):
 
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "GaussianNLLLoss", "HuberLoss", "KLDivLoss", "L1Loss", "Loss",
+    "BCELoss", "BCEWithLogitsLoss", "GaussianNLLLoss", "HuberLoss", "KLDivLoss", "L1Loss",
     "MSELoss", "PoissonNLLLoss", "SmoothL1Loss",
 ]  # fmt: skip

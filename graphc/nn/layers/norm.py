@@ -59,7 +59,17 @@ class LayerNorm(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Scale 1, shift 0."""
+        """Scale 1, shift 0.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.LayerNorm(2)
+            >>> _ = nn.init.zeros_(layer.weight)
+            >>> layer.reset_parameters()
+            >>> layer.weight.tolist()
+            [1.0, 1.0]
+        """
         if self.weight is not None:
             ones_(self.weight)
         if self.bias is not None:
@@ -114,7 +124,17 @@ class RMSNorm(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Scale 1."""
+        """Scale 1.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.RMSNorm(2)
+            >>> _ = nn.init.zeros_(layer.weight)
+            >>> layer.reset_parameters()
+            >>> layer.weight.tolist()
+            [1.0, 1.0]
+        """
         if self.weight is not None:
             ones_(self.weight)
 
@@ -178,7 +198,17 @@ class GroupNorm(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Scale 1, shift 0."""
+        """Scale 1, shift 0.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.GroupNorm(1, 2)
+            >>> _ = nn.init.zeros_(layer.weight)
+            >>> layer.reset_parameters()
+            >>> layer.weight.tolist()
+            [1.0, 1.0]
+        """
         if self.weight is not None:
             ones_(self.weight)
         if self.bias is not None:

@@ -56,7 +56,17 @@ class _Normalizing(Module):
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Forget the running statistics."""
+        """Forget the running statistics.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.BatchNorm1d(2)
+            >>> y = layer(gc.tensor([[0.0, 10.0], [2.0, 30.0]]))
+            >>> layer.reset_running_stats()
+            >>> layer.running_mean
+            tensor([0., 0.])
+        """
         if self.track_running_stats:
             with no_grad():
                 self.running_mean.zero_()
@@ -64,7 +74,17 @@ class _Normalizing(Module):
                 self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
-        """Forget the running statistics; scale 1, shift 0."""
+        """Forget the running statistics; scale 1, shift 0.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.BatchNorm1d(2)
+            >>> y = layer(gc.tensor([[0.0, 10.0], [2.0, 30.0]]))
+            >>> layer.reset_parameters()
+            >>> layer.running_mean, layer.weight.tolist()
+            (tensor([0., 0.]), [1.0, 1.0])
+        """
         self.reset_running_stats()
         if self.weight is not None:
             ones_(self.weight)

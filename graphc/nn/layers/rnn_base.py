@@ -62,6 +62,12 @@ class RNNBase(Module):
     Raises:
         AttributeValueError: an option out of range.
         ArgumentError: an option of the wrong kind.
+
+    Example:
+        >>> import graphc as gc
+        >>> import graphc.nn as nn
+        >>> issubclass(nn.LSTM, nn.RNNBase), nn.LSTM(2, 4).mode
+        (True, 'LSTM')
     """
 
     def __init__(
@@ -117,17 +123,39 @@ class RNNBase(Module):
 
     @property
     def all_weights(self) -> list[list[Any]]:
-        """The parameters of each layer and direction."""
+        """The parameters of each layer and direction.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> [[tuple(w.shape) for w in weights] for weights in nn.RNN(2, 4).all_weights]
+            [[(4, 2), (4, 4), (4,), (4,)]]
+        """
         return [[getattr(self, name) for name in names] for names in self._names]
 
     def reset_parameters(self) -> None:
-        """Draw all parameters uniformly from ±1 / sqrt(hidden_size)."""
+        """Draw all parameters uniformly from ±1 / sqrt(hidden_size).
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.RNN(2, 4)
+            >>> layer.reset_parameters()
+            >>> all(bool((p.abs() <= 0.5).all()) for p in layer.parameters())
+            True
+        """
         bound = 1.0 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
     def flatten_parameters(self) -> None:
-        """Accepted for PyTorch's sake; nothing needs to be done."""
+        """Accepted for PyTorch's sake; nothing needs to be done.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.RNN(2, 4).flatten_parameters()
+        """
 
     def extra_repr(self) -> str:
         """The options that are not the default."""

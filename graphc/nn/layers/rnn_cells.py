@@ -26,6 +26,12 @@ class RNNCellBase(Module):
         num_chunks: how many gates there are.
         device: "cpu".
         dtype: of the parameters; float32 unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> import graphc.nn as nn
+        >>> issubclass(nn.GRUCell, nn.RNNCellBase), nn.GRUCell(2, 4).hidden_size
+        (True, 4)
     """
 
     def __init__(
@@ -46,7 +52,16 @@ class RNNCellBase(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters uniformly from ±1 / sqrt(hidden_size)."""
+        """Draw all parameters uniformly from ±1 / sqrt(hidden_size).
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> cell = nn.RNNCell(2, 4)
+            >>> cell.reset_parameters()
+            >>> all(bool((p.abs() <= 0.5).all()) for p in cell.parameters())
+            True
+        """
         bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)

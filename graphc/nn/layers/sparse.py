@@ -53,7 +53,16 @@ class _Table(Module):
         self.weight = Parameter(weight, requires_grad=not freeze)
 
     def reset_parameters(self) -> None:
-        """Draw the weight again."""
+        """Draw the weight again.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Embedding(3, 2, padding_idx=0)
+            >>> layer.reset_parameters()
+            >>> layer.weight[0].tolist()
+            [0.0, 0.0]
+        """
         normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():

@@ -48,7 +48,14 @@ class _Listed(Module):
         self._modules = {str(place): module for place, module in enumerate(modules)}
 
     def append(self, module: Any) -> Any:
-        """Add a module at the end; returns the container."""
+        """Add a module at the end; returns the container.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ModuleList([nn.ReLU()]).append(nn.Tanh()))
+            2
+        """
         self.add_module(str(len(self)), module)
         return self
 
@@ -57,6 +64,12 @@ class _Listed(Module):
 
         Raises:
             ArgumentError: modules is not iterable.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ModuleList([nn.ReLU()]).extend([nn.Tanh(), nn.Identity()]))
+            3
         """
         if not isinstance(modules, Iterable):
             raise ArgumentError(
@@ -69,7 +82,14 @@ class _Listed(Module):
         return self
 
     def pop(self, index: Any) -> Any:
-        """Take out the module at a place, or those of a slice, and return it."""
+        """Take out the module at a place, or those of a slice, and return it.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.ModuleList([nn.ReLU(), nn.Tanh()]).pop(0)
+            ReLU()
+        """
         found = self[index]  # type: ignore[index]
         del self[index]
         return found
@@ -130,6 +150,17 @@ class Sequential(_Listed):
 
         Raises:
             IndexRangeError: the place is out of range.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layers = nn.Sequential(nn.ReLU(), nn.Tanh())
+            >>> layers.insert(1, nn.Identity())
+            Sequential(
+              (0): ReLU()
+              (1): Identity()
+              (2): Tanh()
+            )
         """
         if not -len(self) <= index <= len(self):
             raise IndexRangeError(
@@ -190,7 +221,16 @@ class ModuleList(_Listed):
         return self._modules[self._key(index)]
 
     def insert(self, index: int, module: Any) -> None:
-        """Put a module at a place, before the one that is there."""
+        """Put a module at a place, before the one that is there.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layers = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+            >>> layers.insert(1, nn.Identity())
+            >>> [type(layer).__name__ for layer in layers]
+            ['ReLU', 'Identity', 'Tanh']
+        """
         self._inserted(index, module)
 
     def __iadd__(self, modules: Iterable[Any]) -> Any:
@@ -257,25 +297,63 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Take out all modules."""
+        """Take out all modules.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layers = nn.ModuleDict({"act": nn.ReLU()})
+            >>> layers.clear()
+            >>> len(layers)
+            0
+        """
         self._modules.clear()
 
     def pop(self, key: str) -> Any:
-        """Take out a module and return it."""
+        """Take out a module and return it.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layers = nn.ModuleDict({"act": nn.ReLU()})
+            >>> layers.pop("act"), len(layers)
+            (ReLU(), 0)
+        """
         found = self[key]
         del self[key]
         return found
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """The names.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> list(nn.ModuleDict({"act": nn.ReLU()}).keys())
+            ['act']
+        """
         return self._modules.keys()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of name and module."""
+        """Pairs of name and module.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> list(nn.ModuleDict({"act": nn.ReLU()}).items())
+            [('act', ReLU())]
+        """
         return self._modules.items()
 
     def values(self) -> ValuesView[Any]:
-        """The modules."""
+        """The modules.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> list(nn.ModuleDict({"act": nn.ReLU()}).values())
+            [ReLU()]
+        """
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
@@ -283,6 +361,17 @@ class ModuleDict(Module):
 
         Args:
             modules: a mapping, or pairs (name, module).
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layers = nn.ModuleDict({"act": nn.ReLU()})
+            >>> layers.update({"act": nn.Tanh(), "out": nn.Identity()})
+            >>> layers
+            ModuleDict(
+              (act): Tanh()
+              (out): Identity()
+            )
         """
         for key, module in pairs_of(self, modules):
             self[key] = module

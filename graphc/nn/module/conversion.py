@@ -94,20 +94,49 @@ class Converted(Members):
         return self._floats(dtypes.float32)
 
     def double(self) -> Any:
-        """Convert all float parameters and buffers to float64, in place."""
+        """Convert all float parameters and buffers to float64, in place.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.Linear(2, 1).double().weight.dtype
+            graphc.float64
+        """
         return self._floats(dtypes.float64)
 
     def half(self) -> Any:
-        """Convert all float parameters and buffers to float16, in place."""
+        """Convert all float parameters and buffers to float16, in place.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.Linear(2, 1).half().weight.dtype
+            graphc.float16
+        """
         return self._floats(dtypes.float16)
 
     def type(self, dst_type: Any) -> Any:
-        """Convert all parameters and buffers, of whatever dtype, in place."""
+        """Convert all parameters and buffers, of whatever dtype, in place.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.Linear(2, 1).type(gc.float64).weight.dtype
+            graphc.float64
+        """
         kind = as_dtype(dst_type)
         return self._apply(lambda tensor: tensor.to(kind))
 
     def cpu(self) -> Any:
-        """Do nothing: the CPU is where parameters are."""
+        """Do nothing: the CPU is where parameters are.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Linear(2, 1)
+            >>> layer.cpu() is layer
+            True
+        """
         return self
 
     def cuda(self, device: Any = None) -> Any:
@@ -115,6 +144,15 @@ class Converted(Members):
 
         Raises:
             AttributeValueError: there is none.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> try:
+            ...     nn.Linear(2, 1).cuda()
+            ... except gc.errors.GraphcError as error:
+            ...     print(error.what)
+            device 'cuda' is not usable here: eager tensors live on the CPU
         """
         check_device("cuda" if device is None or isinstance(device, int) else device)
         return self

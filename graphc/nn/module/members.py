@@ -10,22 +10,19 @@ name, in the order in which they came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from graphc.core.ir import caller
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, GradientError
 from graphc.nn.module.errors import ModuleAttributeError, ModuleKeyError
+from graphc.nn.module.inside import Inside, name_of, refused
 from graphc.nn.parameter import Buffer, Parameter
 
 
-class Members:
-    """Registration of parameters, buffers and submodules, and iteration over them."""
+class Members(Inside):
+    """Registration of parameters, buffers and submodules."""
 
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
 
     # --- registration
@@ -52,10 +49,10 @@ class Members:
         """
         self._check_name("parameter", name, self.__dict__.get("_parameters"))
         if param is not None and not isinstance(param, Parameter):
-            raise _refused(self, param, "parameter", name, "nn.Parameter or None")
+            raise refused(self, param, "parameter", name, "nn.Parameter or None")
         if param is not None and not param.is_leaf:
             raise GradientError(
-                f"parameter {name!r} of {_name(self)} was computed from others, so it cannot be "
+                f"parameter {name!r} of {name_of(self)} was computed from others, so it cannot be "
                 "trained",
                 where=caller(),
                 hint="compute it in forward, from the parameters that it depends on",
@@ -84,7 +81,7 @@ class Members:
         """
         self._check_name("buffer", name, self.__dict__.get("_buffers"))
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise _refused(self, tensor, "buffer", name, "gc.Tensor or None")
+            raise refused(self, tensor, "buffer", name, "gc.Tensor or None")
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -113,7 +110,7 @@ class Members:
             )
         """
         if module is not None and not isinstance(module, Members):
-            raise _refused(self, module, "submodule", str(name), "nn.Module or None")
+            raise refused(self, module, "submodule", str(name), "nn.Module or None")
         self._check_name("module", name, self.__dict__.get("_modules"))
         self._modules[name] = module
 
@@ -133,7 +130,7 @@ class Members:
         elif "." in name:
             problem = f'the name {name!r} has a ".", which separates the names of submodules'
         elif name not in own and hasattr(self, name):
-            problem = f"{_name(self)} has another attribute {name!r} already"
+            problem = f"{name_of(self)} has another attribute {name!r} already"
         if problem:
             raise ModuleKeyError(f"a {what} cannot be registered: {problem}", where=caller())
 
@@ -167,7 +164,7 @@ class Members:
             object.__setattr__(self, name, value)
         elif name in parameters:
             if value is not None:
-                raise _refused(self, value, "parameter", name, "nn.Parameter or None")
+                raise refused(self, value, "parameter", name, "nn.Parameter or None")
             parameters[name] = None
         elif isinstance(value, Members):
             modules = fields["_modules"]
@@ -175,14 +172,14 @@ class Members:
             modules[name] = value
         elif name in fields["_modules"]:
             if value is not None:
-                raise _refused(self, value, "submodule", name, "nn.Module or None")
+                raise refused(self, value, "submodule", name, "nn.Module or None")
             fields["_modules"][name] = None
         elif isinstance(value, Buffer):
             self._forget(name, but=fields["_buffers"])
             self.register_buffer(name, value, value.persistent)
         elif name in fields["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
-                raise _refused(self, value, "buffer", name, "nn.Buffer, gc.Tensor or None")
+                raise refused(self, value, "buffer", name, "nn.Buffer, gc.Tensor or None")
             fields["_buffers"][name] = value
         else:
             object.__setattr__(self, name, value)
@@ -210,224 +207,12 @@ class Members:
         names.update(self._parameters, self._modules, self._buffers)
         return sorted(name for name in names if not name[0].isdigit())
 
-    # --- iteration
-
-    def named_modules(
-        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Any]]:
-        """The module itself and all modules inside it, each with its path.
-
-        Args:
-            memo: modules that are left out; those that are yielded are added.
-            prefix: the path of this module.
-            remove_duplicate: whether a module that is found twice is yielded once.
-
-        Example:
-            >>> import graphc as gc
-            >>> model = gc.nn.Sequential(gc.nn.ReLU())
-            >>> [name for name, _ in model.named_modules()]
-            ['', '0']
-        """
-        memo = set() if memo is None else memo
-        if self in memo:
-            return
-        if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                path = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(memo, path, remove_duplicate)
-
-    def modules(self, remove_duplicate: bool = True) -> Iterator[Any]:
-        """The module itself and all modules inside it; one that is found twice, once."""
-        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
-            yield module
-
-    def named_children(self) -> Iterator[tuple[str, Any]]:
-        """The submodules right below, each with its name.
-
-        Example:
-            >>> import graphc as gc
-            >>> dict(gc.nn.Sequential(gc.nn.ReLU()).named_children())
-            {'0': ReLU()}
-        """
-        memo = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in memo:
-                memo.add(module)
-                yield name, module
-
-    def children(self) -> Iterator[Any]:
-        """The submodules right below."""
-        for _, module in self.named_children():
-            yield module
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters, each with its path.
-
-        Args:
-            prefix: written before every path.
-            recurse: whether those of submodules are among them.
-            remove_duplicate: whether a parameter that is found twice is yielded once.
-
-        Example:
-            >>> import graphc as gc
-            >>> module = gc.nn.Module()
-            >>> module.scale = gc.nn.Parameter(gc.ones(1))
-            >>> [name for name, _ in module.named_parameters()]
-            ['scale']
-        """
-        return self._named_members(
-            lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
-        )
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, for an optimizer; one that is found twice, once.
-
-        Args:
-            recurse: whether those of submodules are among them.
-
-        Example:
-            >>> import graphc as gc
-            >>> module = gc.nn.Module()
-            >>> module.scale = gc.nn.Parameter(gc.ones(1))
-            >>> sum(p.numel() for p in module.parameters())
-            1
-        """
-        for _, param in self.named_parameters(recurse=recurse):
-            yield param
-
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers, each with its path; arguments as for `named_parameters`."""
-        return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers; one that is found twice, once."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
-
-    def _named_members(
-        self, get: Callable[[Any], Any], prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
-        memo: set[int] = set()
-        modules: Any = [(prefix, self)]
-        if recurse:
-            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-        for path, module in modules:
-            for name, member in get(module):
-                if member is None or id(member) in memo:
-                    continue
-                if remove_duplicate:
-                    memo.add(id(member))
-                yield f"{path}.{name}" if path else name, member
-
-    # --- by path
-
-    def get_submodule(self, target: str) -> Any:
-        """The module at a path.
-
-        Args:
-            target: names joined by dots; "" is the module itself.
-
-        Raises:
-            ModuleAttributeError: there is no module there.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.nn.Sequential(gc.nn.ReLU()).get_submodule("0")
-            ReLU()
-        """
-        module: Any = self
-        for name in target.split(".") if target else ():
-            inner = getattr(module, name, None)
-            if not isinstance(inner, Members):
-                found = "no attribute" if inner is None else f"a {type(inner).__name__} as"
-                raise ModuleAttributeError(
-                    f"there is no module {target!r} in {_name(self)}: {_name(module)} has "
-                    f"{found} {name!r}",
-                    where=caller(),
-                )
-            module = inner
-        return module
-
-    def set_submodule(self, target: str, module: Any) -> None:
-        """Put a module at a path, in the place of what is there.
-
-        Args:
-            target: names joined by dots.
-            module: the module.
-
-        Raises:
-            ModuleAttributeError: there is no module on the way.
-            ModuleKeyError: target is empty.
-
-        Example:
-            >>> import graphc as gc
-            >>> model = gc.nn.Sequential(gc.nn.ReLU())
-            >>> model.set_submodule("0", gc.nn.Tanh())
-            >>> model[0]
-            Tanh()
-        """
-        if not target:
-            raise ModuleKeyError("set_submodule: the path is empty", where=caller())
-        if not isinstance(module, Members):
-            raise _refused(self, module, "submodule", target, "nn.Module")
-        path, _, name = target.rpartition(".")
-        setattr(self.get_submodule(path), name, module)
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path, such as "fc.weight".
-
-        Raises:
-            ModuleAttributeError: there is no parameter there.
-        """
-        return self._get_member(target, "_parameters", "parameter")
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path, such as "norm.running_mean".
-
-        Raises:
-            ModuleAttributeError: there is no buffer there.
-        """
-        return self._get_member(target, "_buffers", "buffer")
-
-    def _get_member(self, target: str, own: str, what: str) -> Any:
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if getattr(module, own).get(name) is None:
-            raise ModuleAttributeError(
-                f"there is no {what} {target!r} in {_name(self)}",
-                [f"{_name(module)} has {', '.join(getattr(module, own)) or 'none'}"],
-                where=caller(),
-            )
-        return getattr(module, own)[name]
-
-
-def _name(module: Any) -> str:
-    return type(module).__name__
-
 
 def _too_early(module: Any, what: str) -> ModuleAttributeError:
     return ModuleAttributeError(
-        f"a {what} was given to {_name(module)} before Module.__init__() ran",
+        f"a {what} was given to {name_of(module)} before Module.__init__() ran",
         where=caller(),
-        hint=f"call super().__init__() first in {_name(module)}.__init__",
-    )
-
-
-def _refused(module: Any, value: Any, what: str, name: str, wanted: str) -> ArgumentError:
-    hint = ""
-    if isinstance(value, Tensor) and what == "parameter":
-        hint = f"write nn.Parameter(...) around it, or change it in place: {name}.copy_(...)"
-    return ArgumentError(
-        f"a {type(value).__name__} cannot be {what} {name!r} of {_name(module)}: it takes {wanted}",
-        where=caller(),
-        hint=hint,
+        hint=f"call super().__init__() first in {name_of(module)}.__init__",
     )
 
 
@@ -435,11 +220,11 @@ def _missing(module: Any, name: str) -> ModuleAttributeError:
     """The error for an attribute that is not there."""
     hint = ""
     if "_parameters" not in module.__dict__:
-        hint = f"call super().__init__() first in {_name(module)}.__init__"
+        hint = f"call super().__init__() first in {name_of(module)}.__init__"
     elif isinstance(getattr(type(module), name, None), property):
         hint = f"{name} is a property; an attribute that its function reads is not there"
     error = ModuleAttributeError(
-        f"{_name(module)!r} object has no attribute {name!r}", where=caller(), hint=hint
+        f"{name_of(module)!r} object has no attribute {name!r}", where=caller(), hint=hint
     )
     error.name, error.obj = name, module  # Python suggests a near name by these
     return error

@@ -65,7 +65,17 @@ class Module(Hooked, Stateful, Converted):
         fields["_modules"] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; every subclass defines it."""
+        """What the module computes; every subclass defines it.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> class Double(nn.Module):
+            ...     def forward(self, x):
+            ...         return 2 * x
+            >>> Double()(gc.ones(2))
+            tensor([2., 2.])
+        """
         raise ForwardMissingError(
             f"{type(self).__name__} has no forward",
             where=caller(),
@@ -175,7 +185,15 @@ class Module(Hooked, Stateful, Converted):
         return self
 
     def share_memory(self) -> Any:
-        """Do nothing: what crosses processes is copied."""
+        """Do nothing: what crosses processes is copied.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Linear(2, 1)
+            >>> layer.share_memory() is layer
+            True
+        """
         return self
 
     # --- printing, copies
@@ -184,7 +202,20 @@ class Module(Hooked, Stateful, Converted):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What the module's text says between the parentheses, such as its sizes."""
+        """What the module's text says between the parentheses, such as its sizes.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> class Scale(nn.Module):
+            ...     def __init__(self, factor):
+            ...         super().__init__()
+            ...         self.factor = factor
+            ...     def extra_repr(self):
+            ...         return f"factor={self.factor}"
+            >>> Scale(2.0)
+            Scale(factor=2.0)
+        """
         return ""
 
     def __repr__(self) -> str:

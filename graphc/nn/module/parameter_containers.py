@@ -93,7 +93,14 @@ class ParameterList(_Uncallable):
         return self.extend(values)
 
     def append(self, value: Any) -> Any:
-        """Add a value at the end; returns the list."""
+        """Add a value at the end; returns the list.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ParameterList([gc.zeros(2)]).append(gc.zeros(3)))
+            2
+        """
         self._size += 1
         self[self._size - 1] = value
         return self
@@ -103,6 +110,12 @@ class ParameterList(_Uncallable):
 
         Raises:
             ArgumentError: values is one tensor, or not iterable.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> len(nn.ParameterList().extend([gc.zeros(2), gc.zeros(3)]))
+            2
         """
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise ArgumentError(
@@ -174,51 +187,128 @@ class ParameterDict(_Uncallable):
         return key in self._keys
 
     def copy(self) -> ParameterDict:
-        """Another dict of the same parameters."""
+        """Another dict of the same parameters.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict({"w": gc.zeros(2)})
+            >>> weights.copy()["w"] is weights["w"]
+            True
+        """
         return ParameterDict(OrderedDict(self.items()))
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The value of a key, which becomes `default` if it is not there."""
+        """The value of a key, which becomes `default` if it is not there.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict()
+            >>> weights.setdefault("w", gc.zeros(2))
+            Parameter containing:
+            tensor([0., 0.], requires_grad=True)
+        """
         if key not in self:
             self[key] = default
         return self[key]
 
     def clear(self) -> None:
-        """Take out all items."""
+        """Take out all items.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict({"w": gc.zeros(2)})
+            >>> weights.clear()
+            >>> len(weights)
+            0
+        """
         for key in list(self._keys):
             del self[key]
 
     def pop(self, key: str) -> Any:
-        """Take out an item and return its value."""
+        """Take out an item and return its value.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict({"w": gc.zeros(2)})
+            >>> weights.pop("w").shape, len(weights)
+            (graphc.Size([2]), 0)
+        """
         found = self[key]
         del self[key]
         return found
 
     def popitem(self) -> tuple[str, Any]:
-        """Take out the last item and return its key and value."""
+        """Take out the last item and return its key and value.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.ParameterDict({"a": gc.zeros(2), "b": gc.zeros(3)}).popitem()[0]
+            'b'
+        """
         if not self._keys:
             raise missing_key(self, "last item", self._keys)
         key = list(self._keys)[-1]
         return key, self.pop(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key, or `default`."""
+        """The value of a key, or `default`.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.ParameterDict().get("w", "none")
+            'none'
+        """
         return self[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
-        """Another dict with these keys, all with one value."""
+        """Another dict with these keys, all with one value.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict().fromkeys(["a", "b"], gc.zeros(2))
+            >>> list(weights)
+            ['a', 'b']
+        """
         return ParameterDict([(key, default) for key in keys])
 
     def keys(self) -> KeysView[str]:
-        """The keys."""
+        """The keys.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> list(nn.ParameterDict({"w": gc.zeros(2)}).keys())
+            ['w']
+        """
         return self._keys.keys()
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Pairs of key and value."""
+        """Pairs of key and value.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> [(name, tuple(w.shape)) for name, w in nn.ParameterDict({"w": gc.zeros(2)}).items()]
+            [('w', (2,))]
+        """
         return [(key, self[key]) for key in self._keys]
 
     def values(self) -> Iterable[Any]:
-        """The values."""
+        """The values.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> [tuple(w.shape) for w in nn.ParameterDict({"w": gc.zeros(2)}).values()]
+            [(2,)]
+        """
         return [self[key] for key in self._keys]
 
     def update(self, parameters: Any) -> None:
@@ -226,6 +316,14 @@ class ParameterDict(_Uncallable):
 
         Args:
             parameters: a mapping or pairs. The keys of a plain dict are sorted.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> weights = nn.ParameterDict({"w": gc.zeros(2)})
+            >>> weights.update({"b": gc.zeros(1)})
+            >>> list(weights)
+            ['w', 'b']
         """
         pairs = pairs_of(self, parameters)
         if isinstance(parameters, dict) and not isinstance(parameters, OrderedDict):

@@ -63,11 +63,41 @@ class Stateful(Members):
     """The layout of the module's own entries; a subclass that changes it counts up."""
 
     def get_extra_state(self) -> Any:
-        """State beside tensors; a subclass that has some defines this and `set_extra_state`."""
+        """State beside tensors; a subclass that has some defines this and `set_extra_state`.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> class Counting(nn.Module):
+            ...     count = 3
+            ...     def get_extra_state(self):
+            ...         return {"count": self.count}
+            ...     def set_extra_state(self, state):
+            ...         self.count = state["count"]
+            >>> Counting().state_dict()
+            OrderedDict([('_extra_state', {'count': 3})])
+        """
         raise NotImplementedError
 
     def set_extra_state(self, state: Any) -> None:
-        """Go back to what `get_extra_state` gave."""
+        """Go back to what `get_extra_state` gave.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> class Counting(nn.Module):
+            ...     count = 0
+            ...     def get_extra_state(self):
+            ...         return self.count
+            ...     def set_extra_state(self, state):
+            ...         self.count = state
+            >>> module, saved = Counting(), Counting()
+            >>> saved.count = 3
+            >>> module.load_state_dict(saved.state_dict())
+            <All keys matched successfully>
+            >>> module.count
+            3
+        """
         raise NotImplementedError
 
     # --- saving
@@ -210,11 +240,29 @@ class Stateful(Members):
     # --- hooks
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, prefix, keep_vars)` before the module's state dict is made."""
+        """Call `hook(module, prefix, keep_vars)` before the module's state dict is made.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Linear(2, 1)
+            >>> handle = layer.register_state_dict_pre_hook(lambda *given: print("saving"))
+            >>> saved = layer.state_dict()
+            saving
+        """
         return Handle(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, state_dict, prefix, metadata)` after it is; it may change the dict."""
+        """Call `hook(module, state_dict, prefix, metadata)` after it is; it may change the dict.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Linear(2, 1)
+            >>> hook = layer.register_state_dict_post_hook(lambda m, d, *rest: d.pop("bias"))
+            >>> list(layer.state_dict())
+            ['weight']
+        """
         return Handle(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> Handle:
@@ -223,6 +271,15 @@ class Stateful(Members):
         Args:
             hook: `hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
                 unexpected_keys, error_msgs)`.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> layer = nn.Linear(2, 1)
+            >>> handle = layer.register_load_state_dict_pre_hook(lambda *given: print("loading"))
+            >>> layer.load_state_dict(layer.state_dict())
+            loading
+            <All keys matched successfully>
         """
         return Handle(self._load_state_dict_pre_hooks, _OfModule(hook, self))
 

@@ -66,32 +66,84 @@ class PackedSequence(_Packed):
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """The same with `data.to(...)`."""
+        """The same with `data.to(...)`.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> packed = nn.utils.rnn.pack_sequence([gc.ones(3), gc.ones(1)])
+            >>> packed.to(gc.float64).data.dtype
+            graphc.float64
+        """
         return self._replace(data=self.data.to(*args, **kwargs))
 
     def cpu(self) -> PackedSequence:
-        """The same on the CPU."""
+        """The same on the CPU.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> packed = nn.utils.rnn.pack_sequence([gc.ones(3), gc.ones(1)])
+            >>> packed.cpu().batch_sizes
+            tensor([2, 1, 1])
+        """
         return self
 
     def double(self) -> PackedSequence:
-        """The same with float64 data."""
+        """The same with float64 data.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.utils.rnn.pack_sequence([gc.ones(3)]).double().data.dtype
+            graphc.float64
+        """
         return self._replace(data=self.data.double())
 
     def float(self) -> PackedSequence:
-        """The same with float32 data."""
+        """The same with float32 data.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.utils.rnn.pack_sequence([gc.tensor([1, 2])]).float().data
+            tensor([1., 2.])
+        """
         return self._replace(data=self.data.float())
 
     def half(self) -> PackedSequence:
-        """The same with float16 data."""
+        """The same with float16 data.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.utils.rnn.pack_sequence([gc.ones(3)]).half().data.dtype
+            graphc.float16
+        """
         return self._replace(data=self.data.half())
 
     def pin_memory(self) -> PackedSequence:
-        """The sequence itself: there is nothing to pin memory for."""
+        """The sequence itself: there is nothing to pin memory for.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> packed = nn.utils.rnn.pack_sequence([gc.ones(3)])
+            >>> packed.pin_memory() is packed
+            True
+        """
         return self
 
     @property
     def is_cuda(self) -> bool:
-        """False: eager tensors live on the CPU."""
+        """False: eager tensors live on the CPU.
+
+        Example:
+            >>> import graphc as gc
+            >>> import graphc.nn as nn
+            >>> nn.utils.rnn.pack_sequence([gc.ones(3)]).is_cuda
+            False
+        """
         return False
 
 

@@ -206,6 +206,12 @@ def recurrence(a: Any, b: Any, axis: int = -1, *, reverse: bool = False) -> Any:
         b: terms; broadcast with a.
         axis: the axis along which it runs.
         reverse: run from the end.
+
+    Example:
+        >>> import graphc as gc
+        >>> half = gc.full((4,), 0.5)
+        >>> gc.recurrence(half, gc.tensor([8.0, 0.0, 0.0, 1.0]))
+        tensor([8., 4., 2., 2.])
     """
     a, b = conform("recurrence", [a, b], "float")
     axis = check_axis("recurrence", axis, len(a.type.shape))

@@ -110,7 +110,13 @@ def _check_count(name: str, count: Any) -> None:
 
 @public
 def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
-    """`split` into parts that may differ by one: the first ones are the longer."""
+    """`split` into parts that may differ by one: the first ones are the longer.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.array_split(gc.arange(5), 2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     x = as_tensor(x, "array_split")
     axis = check_axis("array_split", axis, len(x.type.shape))
     if isinstance(sections, Sequence | np.ndarray):
@@ -146,6 +152,12 @@ def pad(x: Any, widths: Any, value: Any = 0, mode: str = "constant") -> Any:
 
     Raises:
         ShapeError: a width is negative, or too large to reflect.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.pad(gc.tensor([[1, 2]]), ((0, 1), (1, 1)))
+        tensor([[0, 1, 2, 0],
+                [0, 0, 0, 0]])
     """
     x = as_tensor(x, "pad")
     pairs = _pairs(x, widths)
@@ -224,6 +236,11 @@ def repeat(x: Any, repeats: int, axis: Any = None) -> Any:
         x: a tensor.
         repeats: how many times, an int or a symbolic dimension.
         axis: the axis; None repeats the flattened tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.repeat(gc.tensor([1, 2]), 2)
+        tensor([1, 1, 2, 2])
     """
     x = as_tensor(x, "repeat")
     if axis is None:

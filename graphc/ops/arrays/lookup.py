@@ -47,6 +47,11 @@ def take(x: Any, index: Any, axis: Any = None) -> Any:
 
     Raises:
         IndexRangeError: when the program runs, for an index outside the axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.take(gc.tensor([[1, 2], [3, 4]]), gc.tensor([0, 3]))
+        tensor([1, 4])
     """
     x = as_tensor(x, "take")
     if axis is None:
@@ -118,6 +123,12 @@ def one_hot(index: Any, num_classes: Any, dtype: Any = dtypes.float32) -> Any:
 
     Raises:
         IndexRangeError: when the program runs, for an index outside the new axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.one_hot(gc.tensor([0, 2]), 3)
+        tensor([[1., 0., 0.],
+                [0., 0., 1.]])
     """
     index = as_tensor(index, "one_hot")
     check_index("one_hot", index.type)
@@ -203,5 +214,10 @@ def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
 
     Raises:
         IndexRangeError: when the program runs, for an index outside the axis.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.index_update(gc.zeros(3), gc.tensor([1]), gc.tensor([5.0]))
+        tensor([0., 5., 0.])
     """
     return _by_rows("index_update", INDEX_UPDATE, x, index, values, axis)

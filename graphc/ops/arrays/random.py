@@ -122,6 +122,13 @@ def random_key(seed: int) -> Any:
 
     Args:
         seed: any int; taken modulo 2**64.
+
+    Example:
+        >>> import graphc as gc
+        >>> key = gc.random_key(0)
+        >>> step = gc.compile([], gc.uniform((2,), key=key))
+        >>> bool((step() == step()).all())
+        True
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ArgumentError(f"random_key: {seed!r} is no int", where=caller())
@@ -135,6 +142,15 @@ def fold_in(key: Any, data: Any) -> Any:
     Args:
         key: a uint64 scalar.
         data: an int, or an integer tensor of any shape (then the result has its shape).
+
+    Example:
+        >>> import graphc as gc
+        >>> key = gc.random_key(0)
+        >>> first, second = gc.fold_in(key, 1), gc.fold_in(key, 2)
+        >>> draw = gc.compile([], [gc.uniform((2,), key=first), gc.uniform((2,), key=second)])
+        >>> a, b = draw()
+        >>> bool((a == b).any())
+        False
     """
     key = _check_key("fold_in", key)
     if is_tensor(data):
@@ -153,6 +169,14 @@ def split_key(key: Any, count: int = 2) -> list[Any]:
     Args:
         key: a uint64 scalar.
         count: how many.
+
+    Example:
+        >>> import graphc as gc
+        >>> first, second = gc.split_key(gc.random_key(0))
+        >>> draw = gc.compile([], [gc.uniform((2,), key=first), gc.uniform((2,), key=second)])
+        >>> a, b = draw()
+        >>> bool((a == b).any())
+        False
     """
     return [fold_in(key, -1 - k) for k in range(count)]
 
@@ -237,6 +261,13 @@ def uniform(
         high: number or tensor; rounding may reach it when it is not 1.
         dtype: float32 unless given.
         key: a key; the default generator unless given.
+
+    Example:
+        >>> import graphc as gc
+        >>> draw = gc.compile([], gc.uniform((1000,), -1.0, 1.0, key=gc.random_key(0)))
+        >>> found = draw()
+        >>> found.shape, bool((abs(found) <= 1).all())
+        ((1000,), True)
     """
     kind = _float_dtype("uniform", dtype)
     sizes = as_shape("uniform", shape)
@@ -346,6 +377,12 @@ def permutation(x: Any, key: Any = None, axis: int = 0) -> Any:
         x: an int, a symbolic dimension, or a tensor.
         key: a key; the default generator unless given.
         axis: the axis of a tensor.
+
+    Example:
+        >>> import graphc as gc
+        >>> draw = gc.compile([], gc.permutation(5, key=gc.random_key(0)))
+        >>> sorted(draw().tolist())
+        [0, 1, 2, 3, 4]
     """
     if isinstance(x, int | dims.Dim):
         where = _counters(_key_for("permutation", key), as_shape("permutation", (x,)))

@@ -347,6 +347,11 @@ def conv(
 
     Raises:
         ShapeError: channels, ranks or the bias do not fit, or the kernel exceeds the image.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.conv(gc.tensor([[[1.0, 2.0, 4.0]]]), gc.tensor([[[-1.0, 1.0]]]))
+        tensor([[[1., 2.]]])
     """
     x, weight, rank = _image_and_weight("conv", x, weight)
     _check_channels("conv", x, weight, x.type.shape[1], weight.type.shape[1] * groups, groups)
@@ -396,6 +401,11 @@ def conv_transpose(
 
     Raises:
         ShapeError: channels, ranks or the bias do not fit.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.conv_transpose(gc.tensor([[[1.0, 2.0]]]), gc.tensor([[[1.0, 1.0]]]))
+        tensor([[[1., 3., 2.]]])
     """
     name = "conv_transpose"
     x, weight, rank = _image_and_weight(name, x, weight)

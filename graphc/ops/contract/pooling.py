@@ -319,6 +319,11 @@ def max_pool(
 
     Returns:
         (N, C, *out), `out = (size + 2 padding - dilation (kernel - 1) - 1) // stride + 1`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.max_pool(gc.tensor([[[1.0, 5.0, 2.0, 3.0]]]), 2)
+        tensor([[[5., 3.]]])
     """
     x = as_tensor(x, "max_pool")
     rank = len(x.type.shape) - 2
@@ -354,6 +359,11 @@ def avg_pool(
 
     Returns:
         (N, C, *out), `out = (size + 2 padding - kernel) // stride + 1`.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.avg_pool(gc.tensor([[[1.0, 5.0, 2.0, 4.0]]]), 2)
+        tensor([[[3., 3.]]])
     """
     x = as_tensor(x, "avg_pool")
     if not x.type.dtype.is_float:

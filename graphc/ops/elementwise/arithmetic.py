@@ -67,6 +67,7 @@ negative = unary(
     scalar="-{0}",
     vjp=lambda n, ct: (-ct,),
     doc="-x, elementwise; bools are refused, as in NumPy.",
+    example="[1.0, -2.0] -> [-1.,  2.]",
 )
 absolute = unary(
     "absolute",
@@ -75,6 +76,7 @@ absolute = unary(
     vjp=lambda n, ct: (ct * FUNCTIONS["sign"](n.inputs[0]),),
     kinds=ANY,
     doc="|x|, elementwise; the gradient at 0 is 0, as in PyTorch.",
+    example="[-1.5, 0.0, 2.0] -> [1.5000, 0.0000, 2.0000]",
 )
 public(absolute, "abs")
 sign = unary(
@@ -83,6 +85,7 @@ sign = unary(
     scalar="sign({0})",
     vjp=pieces,
     doc="-1, 0 or 1 by the sign of x, elementwise; nan for nan. Its gradient is zero.",
+    example="[-2.5, 0.0, 3.0] -> [-1.,  0.,  1.]",
 )
 square = unary(
     "square",
@@ -91,6 +94,7 @@ square = unary(
     scalar="{0} * {0}",
     vjp=lambda n, ct: (ct * (n.inputs[0] * 2),),
     doc="x * x, elementwise.",
+    example="[3.0, -0.5] -> [9.0000, 0.2500]",
 )
 
 
@@ -117,6 +121,7 @@ reciprocal = unary(
     vjp=lambda n, ct: (-ct * n * n,),
     domain="nonzero",
     doc="1 / x, elementwise. Of integers, the whole part of it; 0 gives 0.",
+    example="[2.0, -4.0] -> [ 0.5000, -0.2500]",
 )
 
 
@@ -135,6 +140,7 @@ hypot = binary(
     kinds=FLOAT,
     commutative=True,
     doc="sqrt(x * x + y * y) without overflow; the gradient at (0, 0) is 0.",
+    example="[3.0, 5.0], [4.0, 12.0] -> [ 5., 13.]",
 )
 
 
@@ -152,12 +158,19 @@ copysign = binary(
     vjp=_copysign_vjp,
     kinds=FLOAT,
     doc="|x| with the sign of y, elementwise; its gradient at x = 0 is 0.",
+    example="[1.0, -2.0], [-3.0, 3.0] -> [-1.,  2.]",
 )
 
 
 @public
 def positive(x: Any) -> Any:
-    """x itself; bools are refused, as in NumPy."""
+    """x itself; bools are refused, as in NumPy.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.positive(gc.tensor([1.0, -2.0]))
+        tensor([ 1., -2.])
+    """
     x = as_tensor(x, "positive")
     infer_elementwise("positive", NUMBER, "same")(x.type)
     return x
@@ -165,6 +178,12 @@ def positive(x: Any) -> Any:
 
 @public
 def fabs(x: Any) -> Any:
-    """|x|, elementwise, as a float."""
+    """|x|, elementwise, as a float.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.fabs(gc.tensor([-1.5, 2.0]))
+        tensor([1.5000, 2.0000])
+    """
     (x,) = conform("fabs", [x], "float")
     return absolute(x)

@@ -135,7 +135,9 @@ def cast(x: Any, dtype: Any, overflow: str = "error") -> Any:
         CastOverflowError: when the program runs, for a value that the dtype cannot hold.
 
     Example:
-        >>> cast(x * 255, "uint8")
+        >>> import graphc as gc
+        >>> gc.cast(gc.tensor([1.7, -2.7]), gc.int32)
+        tensor([ 1, -2], dtype=torch.int32)
     """
     x = as_tensor(x, "cast")
     wanted = dtypes.as_dtype(dtype)

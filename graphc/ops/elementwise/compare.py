@@ -24,6 +24,7 @@ from graphc.ops.declare import (
     is_tensor,
     public,
 )
+from graphc.ops.documented import documented
 
 BOOL = NoGradient("its result is of bools")
 SWAPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less",
@@ -31,7 +32,12 @@ SWAPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less",
 
 
 def _comparison(
-    name: str, symbol: str, of_bools: str, words: str, commutative: bool = False
+    name: str,
+    symbol: str,
+    of_bools: str,
+    words: str,
+    commutative: bool = False,
+    example: str = "",
 ) -> Callable[..., Any]:
     op = elementwise_op(
         name,
@@ -42,6 +48,7 @@ def _comparison(
         result=dtypes.bool_,
         commutative=commutative,
         doc=f"Whether x is {words} y, elementwise.",
+        example=example,
     )
 
     def compare(x: Any, y: Any) -> Any:
@@ -60,7 +67,7 @@ def _comparison(
 
     compare.op = op  # type: ignore[attr-defined]
     compare.__name__ = compare.__qualname__ = name
-    compare.__doc__ = op.doc
+    compare.__doc__ = documented(op, {"equal": "eq"}.get(name, name))
     return public(compare, name)
 
 
@@ -92,15 +99,45 @@ def _mixed(name: str, x: Any, y: Any) -> Any:
     return FUNCTIONS["logical_and"](FUNCTIONS["logical_not"](below), compared)
 
 
-equal = _comparison("equal", "==", "{0} == {1}", "equal to", commutative=True)
-not_equal = _comparison("not_equal", "!=", "{0} != {1}", "other than", commutative=True)
-less = _comparison("less", "<", "(not {0}) & {1}", "less than")
-less_equal = _comparison("less_equal", "<=", "(not {0}) | {1}", "less than or equal to")
-greater = _comparison("greater", ">", "{0} & (not {1})", "greater than")
-greater_equal = _comparison("greater_equal", ">=", "{0} | (not {1})", "greater than or equal to")
+equal = _comparison(
+    "equal",
+    "==",
+    "{0} == {1}",
+    "equal to",
+    commutative=True,
+    example="[1, 2], [1, 3] -> [ True, False]",
+)
+not_equal = _comparison(
+    "not_equal",
+    "!=",
+    "{0} != {1}",
+    "other than",
+    commutative=True,
+    example="[1, 2], [1, 3] -> [False,  True]",
+)
+less = _comparison(
+    "less", "<", "(not {0}) & {1}", "less than", example="[1, 2], [2, 2] -> [ True, False]"
+)
+less_equal = _comparison(
+    "less_equal",
+    "<=",
+    "(not {0}) | {1}",
+    "less than or equal to",
+    example="[2, 3], [2, 2] -> [ True, False]",
+)
+greater = _comparison(
+    "greater", ">", "{0} & (not {1})", "greater than", example="[3, 2], [2, 2] -> [ True, False]"
+)
+greater_equal = _comparison(
+    "greater_equal",
+    ">=",
+    "{0} | (not {1})",
+    "greater than or equal to",
+    example="[2, 1], [2, 2] -> [ True, False]",
+)
 
 
-def _test(name: str, words: str, of_integers: bool | None) -> Callable[..., Any]:
+def _test(name: str, words: str, of_integers: bool | None, example: str) -> Callable[..., Any]:
     op = elementwise_op(
         name,
         numpy=getattr(np, name),
@@ -109,6 +146,7 @@ def _test(name: str, words: str, of_integers: bool | None) -> Callable[..., Any]
         kinds=FLOAT,
         result=dtypes.bool_,
         doc=f"Whether x is {words}, elementwise.",
+        example=example,
     )
 
     def test(x: Any) -> Any:
@@ -119,14 +157,18 @@ def _test(name: str, words: str, of_integers: bool | None) -> Callable[..., Any]
         return op(*conform(name, [x], "float"))
 
     test.__name__ = test.__qualname__ = name
-    test.__doc__ = op.doc
+    test.__doc__ = documented(op)
     return public(test, name)
 
 
-isnan = _test("isnan", "nan", False)
-isinf = _test("isinf", "infinite, of either sign", False)
-isfinite = _test("isfinite", "neither infinite nor nan", True)
-signbit = _test("signbit", "negative, -0.0 included", None)
+isnan = _test("isnan", "nan", False, example="[1.0, float('nan')] -> [False,  True]")
+isinf = _test(
+    "isinf", "infinite, of either sign", False, example="[1.0, float('-inf')] -> [False,  True]"
+)
+isfinite = _test(
+    "isfinite", "neither infinite nor nan", True, example="[1.0, float('inf')] -> [ True, False]"
+)
+signbit = _test("signbit", "negative, -0.0 included", None, example="[1.0, -0.0] -> [False,  True]")
 
 
 @public
@@ -139,6 +181,11 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
         rtol: relative tolerance.
         atol: absolute tolerance.
         equal_nan: whether nan is close to nan.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.isclose(gc.tensor([1.0, 1.0]), gc.tensor([1.0 + 1e-6, 1.1]))
+        tensor([ True, False])
     """
     x, y = conform("isclose", [x, y], "float")
     near = FUNCTIONS["absolute"](x - y) <= atol + rtol * FUNCTIONS["absolute"](y)

@@ -64,6 +64,7 @@ floor_divide = binary(
     **_checked("floor_divide", np.floor_divide, "floor_divide({0}, {1})"),
     vjp=pieces,
     doc="The greatest whole number not above x / y, elementwise; its gradient is zero.",
+    example="[7, -7], [2, 2] -> [ 3, -4]",
 )
 
 
@@ -76,6 +77,7 @@ remainder = binary(
     **_checked("remainder", np.remainder, "floor_mod({0}, {1})"),
     vjp=_remainder_vjp,
     doc="What x // y leaves of x, elementwise; it has the sign of y, as Python's %.",
+    example="[7, -7], [3, 3] -> [1, 2]",
 )
 
 
@@ -89,20 +91,29 @@ fmod = binary(
     **_checked("fmod", np.fmod, "c_mod({0}, {1})"),
     vjp=_fmod_vjp,
     doc="The remainder of a division rounded toward 0, elementwise; it has the sign of x.",
+    example="[7, -7], [3, 3] -> [ 1, -1]",
 )
 gcd = binary(
     "gcd", numpy=np.gcd, scalar="gcd({0}, {1})", vjp=BITS, kinds=INTEGER, commutative=True,
     doc="The greatest common divisor of |x| and |y|, elementwise.",
+    example="[12, 7], [18, 21] -> [6, 7]",
 )  # fmt: skip
 lcm = binary(
     "lcm", numpy=np.lcm, scalar="lcm({0}, {1})", vjp=BITS, kinds=INTEGER, commutative=True,
     domain="small_int", doc="The least common multiple of |x| and |y|, elementwise.",
+    example="[4, 6], [6, 9] -> [12, 18]",
 )  # fmt: skip
 
 
 @public
 def divmod(x: Any, y: Any) -> tuple[Any, Any]:
-    """The pair `(x // y, x % y)`, elementwise."""
+    """The pair `(x // y, x % y)`, elementwise.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.divmod(gc.tensor([7, -7]), gc.tensor([2, 2]))
+        (tensor([ 3, -4]), tensor([1, 1]))
+    """
     x, y = conform("divmod", [x, y], "number")
     return floor_divide(x, y), remainder(x, y)
 

@@ -17,10 +17,12 @@ from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, una
 LN2, LN10 = math.log(2), math.log(10)
 
 
-def _unary(name: str, numpy: Any, vjp: Any, doc: str, domain: str = "real") -> Any:
+def _unary(
+    name: str, numpy: Any, vjp: Any, doc: str, domain: str = "real", example: str = ""
+) -> Any:
     return unary(
         name, promote="float", numpy=numpy, scalar=f"{name}({{0}})", vjp=vjp, kinds=FLOAT,
-        domain=domain, doc=doc,
+        domain=domain, doc=doc, example=example,
     )  # fmt: skip
 
 
@@ -55,45 +57,66 @@ def _bell(x: Any, height: float) -> Any:
     return exp(-x * x) * height
 
 
-exp = _unary("exp", np.exp, lambda n, ct: (ct * n,), "e to the power x, elementwise.", "exponent")
+exp = _unary(
+    "exp",
+    np.exp,
+    lambda n, ct: (ct * n,),
+    "e to the power x, elementwise.",
+    "exponent",
+    example="[0.0, 1.0] -> [1.0000, 2.7183]",
+)
 exp2 = _unary(
-    "exp2", np.exp2, lambda n, ct: (ct * (n * LN2),), "2 to the power x, elementwise.", "exponent"
+    "exp2",
+    np.exp2,
+    lambda n, ct: (ct * (n * LN2),),
+    "2 to the power x, elementwise.",
+    "exponent",
+    example="[0.0, 3.0] -> [1., 8.]",
 )
 expm1 = _unary(
     "expm1", np.expm1, lambda n, ct: (ct * (n + 1),),
     "exp(x) - 1, elementwise, accurate for small x.", "exponent",
+    example="[0.0, 1.0] -> [0.0000, 1.7183]",
 )  # fmt: skip
 log = _unary(
     "log", np.log, lambda n, ct: (ct / n.inputs[0],),
     "The natural logarithm, elementwise; -inf at 0, nan below.", "positive",
+    example="[1.0, 10.0] -> [0.0000, 2.3026]",
 )  # fmt: skip
 log2 = _unary(
     "log2", np.log2, lambda n, ct: (ct / (n.inputs[0] * LN2),),
     "The logarithm to the base 2, elementwise.", "positive",
+    example="[1.0, 8.0] -> [0., 3.]",
 )  # fmt: skip
 log10 = _unary(
     "log10", np.log10, lambda n, ct: (ct / (n.inputs[0] * LN10),),
     "The logarithm to the base 10, elementwise.", "positive",
+    example="[1.0, 100.0] -> [0.0000, 2.0000]",
 )  # fmt: skip
 log1p = _unary(
     "log1p", np.log1p, lambda n, ct: (ct / (n.inputs[0] + 1),),
     "log(1 + x), elementwise, accurate for small x.", "positive",
+    example="[0.0, 1.0] -> [0.0000, 0.6931]",
 )  # fmt: skip
 sigmoid = _unary(
     "sigmoid", _sigmoid_numpy, lambda n, ct: (ct * (n * (1 - n)),),
     "1 / (1 + exp(-x)), elementwise, without overflow.",
+    example="[0.0, 2.0] -> [0.5000, 0.8808]",
 )  # fmt: skip
 softplus = _unary(
     "softplus", _softplus_numpy, lambda n, ct: (ct * sigmoid(n.inputs[0]),),
     "log(1 + exp(x)), elementwise, without overflow.",
+    example="[0.0, 1.0] -> [0.6931, 1.3133]",
 )  # fmt: skip
 erf = _unary(
     "erf", _erf_numpy, lambda n, ct: (ct * _bell(n.inputs[0], 2 / math.sqrt(math.pi)),),
     "The error function, 2 / sqrt(pi) times the integral of exp(-t * t) from 0 to x.",
+    example="[0.0, 1.0] -> [0.0000, 0.8427]",
 )  # fmt: skip
 erfc = _unary(
     "erfc", _erfc_numpy, lambda n, ct: (ct * _bell(n.inputs[0], -2 / math.sqrt(math.pi)),),
     "1 - erf(x), elementwise, accurate for large x.",
+    example="[0.0, 1.0] -> [1.0000, 0.1573]",
 )  # fmt: skip
 
 
@@ -117,13 +140,20 @@ logaddexp = binary(
     kinds=FLOAT,
     commutative=True,
     doc="log(exp(x) + exp(y)), elementwise, without overflow.",
+    example="[0.0, 100.0], [0.0, 100.0] -> [  0.6931, 100.6931]",
 )
 
 
 @public
 @rounded_once
 def logaddexp2(x: Any, y: Any) -> Any:
-    """log2(2**x + 2**y), elementwise, without overflow."""
+    """log2(2**x + 2**y), elementwise, without overflow.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.logaddexp2(gc.tensor([0.0, 3.0]), gc.tensor([0.0, 3.0]))
+        tensor([1., 4.])
+    """
     x, y = conform("logaddexp2", [x, y], "float")
     small = exp2(-FUNCTIONS["absolute"](_difference(x, y)))
     value = FUNCTIONS["maximum"](x, y) + log1p(small) * (1 / LN2)

@@ -59,6 +59,11 @@ def frexp(x: Any) -> tuple[Any, Any]:
     Returns:
         The mantissa, of x's dtype, and the exponent, int32; x itself and 0 where x is 0, infinite
         or nan.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.frexp(gc.tensor([8.0, -3.0]))
+        (tensor([ 0.5000, -0.7500]), tensor([4, 2], dtype=torch.int32))
     """
     (x,) = conform("frexp", [x], "float")
     where, absolute = FUNCTIONS["where"], FUNCTIONS["absolute"]
@@ -78,7 +83,13 @@ def frexp(x: Any) -> tuple[Any, Any]:
 @public
 def spacing(x: Any) -> Any:
     """The distance from x to the next number away from zero, with the sign of x (positive for
-    -0.0, as NumPy has it)."""
+    -0.0, as NumPy has it).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.spacing(gc.tensor([1.0]))
+        tensor([1.1921e-07])
+    """
     (x,) = conform("spacing", [x], "float")
     where, dtype = FUNCTIONS["where"], x.type.dtype
     digits, least = PRECISION[dtype.name]

@@ -60,6 +60,7 @@ maximum = binary(
     commutative=True,
     doc="The larger of x and y, elementwise; nan if either is. Where they tie, each gets half of "
     "the gradient, as in PyTorch.",
+    example="[1.0, 5.0], [2.0, 3.0] -> [2., 5.]",
 )
 minimum = binary(
     "minimum",
@@ -70,6 +71,7 @@ minimum = binary(
     commutative=True,
     doc="The smaller of x and y, elementwise; nan if either is. Where they tie, each gets half of "
     "the gradient, as in PyTorch.",
+    example="[1.0, 5.0], [2.0, 3.0] -> [1., 3.]",
 )
 fmax = binary(
     "fmax",
@@ -80,6 +82,7 @@ fmax = binary(
     commutative=True,
     doc="The larger of x and y, elementwise; of a nan and a number, the number. Where they tie, x "
     "gets the gradient, as in PyTorch.",
+    example="[1.0, float('nan')], [2.0, 3.0] -> [2., 3.]",
 )
 fmin = binary(
     "fmin",
@@ -90,6 +93,7 @@ fmin = binary(
     commutative=True,
     doc="The smaller of x and y, elementwise; of a nan and a number, the number. Where they tie, x "
     "gets the gradient, as in PyTorch.",
+    example="[1.0, float('nan')], [2.0, 3.0] -> [1., 3.]",
 )
 
 

@@ -28,6 +28,7 @@ from graphc.ops.declare import (
     public,
     unary,
 )
+from graphc.ops.documented import documented
 from graphc.ops.elementwise.compare import BOOL
 
 BITS = NoGradient("its result is of integers or bools")
@@ -40,7 +41,7 @@ def _truth(value: Any, name: str) -> Any:
     return FUNCTIONS["cast"](as_tensor(value, name), dtypes.bool_)
 
 
-def _logical(name: str, arity: int, scalar: str, words: str) -> Callable[..., Any]:
+def _logical(name: str, arity: int, scalar: str, words: str, example: str) -> Callable[..., Any]:
     op = elementwise_op(
         name,
         numpy=getattr(np, name),
@@ -49,6 +50,7 @@ def _logical(name: str, arity: int, scalar: str, words: str) -> Callable[..., An
         kinds=("bool",),
         commutative=arity == 2,
         doc=f"{words}, elementwise; a number is true when it is not 0 (nan is true).",
+        example=example,
     )
 
     def build(*operands: Any) -> Any:
@@ -60,48 +62,75 @@ def _logical(name: str, arity: int, scalar: str, words: str) -> Callable[..., An
         (lambda x, y: build(x, y)) if arity == 2 else (lambda x: build(x))
     )
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = op.doc
+    function.__doc__ = documented(op)
     return public(function, name)
 
 
-logical_and = _logical("logical_and", 2, "{0} & {1}", "Whether both x and y are true")
-logical_or = _logical("logical_or", 2, "{0} | {1}", "Whether x or y is true")
-logical_xor = _logical("logical_xor", 2, "{0} != {1}", "Whether one of x and y is true")
-logical_not = _logical("logical_not", 1, "not {0}", "Whether x is false")
+logical_and = _logical(
+    "logical_and",
+    2,
+    "{0} & {1}",
+    "Whether both x and y are true",
+    example="[1, 1, 0], [1, 0, 0] -> [ True, False, False]",
+)
+logical_or = _logical(
+    "logical_or",
+    2,
+    "{0} | {1}",
+    "Whether x or y is true",
+    example="[1, 1, 0], [1, 0, 0] -> [ True,  True, False]",
+)
+logical_xor = _logical(
+    "logical_xor",
+    2,
+    "{0} != {1}",
+    "Whether one of x and y is true",
+    example="[1, 1, 0], [1, 0, 0] -> [False,  True, False]",
+)
+logical_not = _logical(
+    "logical_not", 1, "not {0}", "Whether x is false", example="[1, 0] -> [False,  True]"
+)
 
 bitwise_and = binary(
     "bitwise_and", numpy=np.bitwise_and, scalar="{0} & {1}", vjp=BITS, kinds=LOGIC,
     commutative=True, doc="The bits set in both x and y, elementwise; of bools, the logical and.",
+    example="[6, 12], [3, 10] -> [2, 8]",
 )  # fmt: skip
 bitwise_or = binary(
     "bitwise_or", numpy=np.bitwise_or, scalar="{0} | {1}", vjp=BITS, kinds=LOGIC,
     commutative=True, doc="The bits set in x or y, elementwise; of bools, the logical or.",
+    example="[6, 12], [3, 10] -> [ 7, 14]",
 )  # fmt: skip
 bitwise_xor = binary(
     "bitwise_xor", numpy=np.bitwise_xor, scalar="{0} ^ {1}", vjp=BITS, kinds=LOGIC,
     commutative=True, doc="The bits set in one of x and y, elementwise; of bools, whether they "
     "differ.",
+    example="[6, 12], [3, 10] -> [5, 6]",
 )  # fmt: skip
 invert = unary(
     "invert", numpy=np.invert,
     scalar=lambda x: "not {0}" if x.kind == "bool" else "~{0}", vjp=BITS, kinds=LOGIC,
     doc="The bits of x flipped, elementwise; of bools, the logical not.",
+    example="[0, 1, -1] -> [-1, -2,  0]",
 )  # fmt: skip
 left_shift = binary(
     "left_shift", promote="number", numpy=np.left_shift, scalar="shift_left({0}, {1})", vjp=BITS,
     kinds=INTEGER, domain="real/shift_count",
     doc="x with its bits moved left by y places, elementwise; 0 when y is the width or more.",
+    example="[1, 3], [4, 1] -> [16,  6]",
 )  # fmt: skip
 right_shift = binary(
     "right_shift", promote="number", numpy=np.right_shift, scalar="shift_right({0}, {1})",
     vjp=BITS, kinds=INTEGER, domain="real/shift_count",
     doc="x with its bits moved right by y places, elementwise, the sign kept; 0, or -1 for "
     "negative x, when y is the width or more.",
+    example="[16, -8], [2, 1] -> [ 4, -4]",
 )  # fmt: skip
 bitwise_count = unary(
     "bitwise_count", promote="number", numpy=np.bitwise_count, scalar="bit_count({0})", vjp=BITS,
     kinds=INTEGER, result=dtypes.uint8,
     doc="How many bits of |x| are set, elementwise, as uint8.",
+    example="[0, 7, 8] -> [0, 3, 1], dtype=torch.uint8",
 )  # fmt: skip
 
 for _name in ("left_shift", "right_shift", "invert"):

@@ -33,6 +33,7 @@ sqrt = unary(
     kinds=FLOAT,
     domain="positive",
     doc="The square root, elementwise; nan below 0. The gradient at 0 is inf.",
+    example="[4.0, 2.0] -> [2.0000, 1.4142]",
 )
 cbrt = unary(
     "cbrt",
@@ -43,6 +44,7 @@ cbrt = unary(
     kinds=FLOAT,
     domain="nonzero",
     doc="The cube root, elementwise.",
+    example="[8.0, -27.0] -> [ 2.0000, -3.0000]",
 )
 rsqrt = unary(
     "rsqrt",
@@ -53,6 +55,7 @@ rsqrt = unary(
     kinds=FLOAT,
     domain="positive",
     doc="1 / sqrt(x), elementwise.",
+    example="[1.0, 4.0] -> [1.0000, 0.5000]",
 )
 
 
@@ -148,6 +151,12 @@ public(power, "pow")
 
 @public
 def float_power(x: Any, y: Any) -> Any:
-    """x to the power y, elementwise, in float64."""
+    """x to the power y, elementwise, in float64.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.float_power(gc.tensor([2, 3]), 2)
+        tensor([4., 9.], dtype=torch.float64)
+    """
     x, y = conform("float_power", [x, y], "float")
     return power(FUNCTIONS["cast"](x, dtypes.float64), FUNCTIONS["cast"](y, dtypes.float64))

@@ -27,9 +27,10 @@ from graphc.ops.declare import (
     public,
     unary,
 )
+from graphc.ops.documented import documented
 
 
-def _rounding(name: str, words: str) -> Callable[..., Any]:
+def _rounding(name: str, words: str, example: str) -> Callable[..., Any]:
     op = elementwise_op(
         name,
         numpy=getattr(np, name),
@@ -37,6 +38,7 @@ def _rounding(name: str, words: str) -> Callable[..., Any]:
         vjp=pieces,
         kinds=FLOAT,
         doc=f"x rounded {words}, elementwise; its gradient is zero.",
+        example=example,
     )
 
     def function(x: Any) -> Any:
@@ -47,13 +49,13 @@ def _rounding(name: str, words: str) -> Callable[..., Any]:
         return op(*conform(name, [x], "float"))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = op.doc
+    function.__doc__ = documented(op)
     return public(function, name)
 
 
-floor = _rounding("floor", "down")
-ceil = _rounding("ceil", "up")
-trunc = _rounding("trunc", "toward 0")
+floor = _rounding("floor", "down", example="[1.2, -1.2] -> [ 1., -2.]")
+ceil = _rounding("ceil", "up", example="[1.2, -1.2] -> [ 2., -1.]")
+trunc = _rounding("trunc", "toward 0", example="[1.7, -1.7] -> [ 1., -1.]")
 rint = unary(
     "rint",
     promote="float",
@@ -63,6 +65,7 @@ rint = unary(
     kinds=FLOAT,
     doc="x rounded to the nearest whole number, halves to the even one, elementwise; a float. Its "
     "gradient is zero.",
+    example="[0.5, 1.5, 2.3] -> [0., 2., 2.]",
 )
 
 
@@ -108,6 +111,7 @@ nextafter = binary(
     kinds=FLOAT,
     result=_not_half,
     doc="The next float after x toward y, elementwise; float32 and float64.",
+    example="[0.0], [1.0] -> [1.4013e-45]",
 )
 
 
@@ -121,7 +125,13 @@ def heaviside(x: Any, y: Any) -> Any:
 
 @public
 def modf(x: Any) -> tuple[Any, Any]:
-    """The fraction and the whole part of x, elementwise, both with the sign of x."""
+    """The fraction and the whole part of x, elementwise, both with the sign of x.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.modf(gc.tensor([1.5, -2.25]))
+        (tensor([ 0.5000, -0.2500]), tensor([ 1., -2.]))
+    """
     (x,) = conform("modf", [x], "float")
     whole = trunc(x)
     none = FUNCTIONS["copysign"](0.0, x)

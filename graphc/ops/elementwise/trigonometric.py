@@ -13,10 +13,10 @@ from graphc.ops.elementwise.arithmetic import hypot
 from graphc.ops.elementwise.power import sqrt
 
 
-def _unary(name: str, vjp: Any, words: str, domain: str = "real") -> Any:
+def _unary(name: str, vjp: Any, words: str, domain: str = "real", example: str = "") -> Any:
     return unary(
         name, promote="float", numpy=getattr(np, name), scalar=f"{name}({{0}})", vjp=vjp,
-        kinds=FLOAT, domain=domain, doc=f"The {words} of x, elementwise.",
+        kinds=FLOAT, domain=domain, doc=f"The {words} of x, elementwise.", example=example,
     )  # fmt: skip
 
 
@@ -25,27 +25,77 @@ def _chord(x: Any) -> Any:
     return sqrt((1 - x) * (1 + x))
 
 
-sin: Any = _unary("sin", lambda n, ct: (ct * cos(n.inputs[0]),), "sine")
-cos: Any = _unary("cos", lambda n, ct: (-ct * sin(n.inputs[0]),), "cosine")
-tan = _unary("tan", lambda n, ct: (ct * (n * n + 1),), "tangent")
-arcsin = _unary("arcsin", lambda n, ct: (ct / _chord(n.inputs[0]),), "inverse sine", "unit")
-arccos = _unary("arccos", lambda n, ct: (-ct / _chord(n.inputs[0]),), "inverse cosine", "unit")
-arctan = _unary("arctan", lambda n, ct: (ct / (n.inputs[0] * n.inputs[0] + 1),), "inverse tangent")
-sinh: Any = _unary("sinh", lambda n, ct: (ct * cosh(n.inputs[0]),), "hyperbolic sine", "exponent")
-cosh: Any = _unary("cosh", lambda n, ct: (ct * sinh(n.inputs[0]),), "hyperbolic cosine", "exponent")
-tanh = _unary("tanh", lambda n, ct: (ct * (1 - n * n),), "hyperbolic tangent")
-arcsinh = _unary("arcsinh", lambda n, ct: (ct / hypot(n.inputs[0], 1),), "inverse hyperbolic sine")
+sin: Any = _unary(
+    "sin", lambda n, ct: (ct * cos(n.inputs[0]),), "sine", example="[0.0, 1.0] -> [0.0000, 0.8415]"
+)
+cos: Any = _unary(
+    "cos",
+    lambda n, ct: (-ct * sin(n.inputs[0]),),
+    "cosine",
+    example="[0.0, 1.0] -> [1.0000, 0.5403]",
+)
+tan = _unary(
+    "tan", lambda n, ct: (ct * (n * n + 1),), "tangent", example="[0.0, 1.0] -> [0.0000, 1.5574]"
+)
+arcsin = _unary(
+    "arcsin",
+    lambda n, ct: (ct / _chord(n.inputs[0]),),
+    "inverse sine",
+    "unit",
+    example="[0.0, 1.0] -> [0.0000, 1.5708]",
+)
+arccos = _unary(
+    "arccos",
+    lambda n, ct: (-ct / _chord(n.inputs[0]),),
+    "inverse cosine",
+    "unit",
+    example="[1.0, 0.0, -1.0] -> [0.0000, 1.5708, 3.1416]",
+)
+arctan = _unary(
+    "arctan",
+    lambda n, ct: (ct / (n.inputs[0] * n.inputs[0] + 1),),
+    "inverse tangent",
+    example="[0.0, 1.0] -> [0.0000, 0.7854]",
+)
+sinh: Any = _unary(
+    "sinh",
+    lambda n, ct: (ct * cosh(n.inputs[0]),),
+    "hyperbolic sine",
+    "exponent",
+    example="[0.0, 1.0] -> [0.0000, 1.1752]",
+)
+cosh: Any = _unary(
+    "cosh",
+    lambda n, ct: (ct * sinh(n.inputs[0]),),
+    "hyperbolic cosine",
+    "exponent",
+    example="[0.0, 1.0] -> [1.0000, 1.5431]",
+)
+tanh = _unary(
+    "tanh",
+    lambda n, ct: (ct * (1 - n * n),),
+    "hyperbolic tangent",
+    example="[0.0, 1.0] -> [0.0000, 0.7616]",
+)
+arcsinh = _unary(
+    "arcsinh",
+    lambda n, ct: (ct / hypot(n.inputs[0], 1),),
+    "inverse hyperbolic sine",
+    example="[0.0, 1.0] -> [0.0000, 0.8814]",
+)
 arccosh = _unary(
     "arccosh",
     lambda n, ct: (ct / (sqrt(n.inputs[0] - 1) * sqrt(n.inputs[0] + 1)),),
     "inverse hyperbolic cosine",
     "above_one",
+    example="[1.0, 2.0] -> [0.0000, 1.3170]",
 )
 arctanh = _unary(
     "arctanh",
     lambda n, ct: (ct / ((1 - n.inputs[0]) * (1 + n.inputs[0])),),
     "inverse hyperbolic tangent",
     "unit",
+    example="[0.0, 0.5] -> [0.0000, 0.5493]",
 )
 
 
@@ -65,19 +115,32 @@ arctan2 = binary(
     kinds=FLOAT,
     doc="The angle of the point (y, x), elementwise, in [-pi, pi]; arguments in the order y, x. "
     "The gradient at (0, 0) is 0.",
+    example="[1.0, -1.0], [1.0, -1.0] -> [ 0.7854, -2.3562]",
 )
 
 
 @public
 def deg2rad(x: Any) -> Any:
-    """Degrees as radians, elementwise."""
+    """Degrees as radians, elementwise.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.deg2rad(gc.tensor([180.0, 90.0]))
+        tensor([3.1416, 1.5708])
+    """
     (x,) = conform("deg2rad", [x], "float")
     return x * (math.pi / 180)
 
 
 @public
 def rad2deg(x: Any) -> Any:
-    """Radians as degrees, elementwise."""
+    """Radians as degrees, elementwise.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.rad2deg(gc.tensor([3.14159265, 1.0]))
+        tensor([180.0000,  57.2958])
+    """
     (x,) = conform("rad2deg", [x], "float")
     return x * (180 / math.pi)
 
@@ -89,7 +152,13 @@ _SERIES = [(-1.0) ** k / math.factorial(2 * k + 1) for k in range(8)]
 @public
 @rounded_once
 def sinc(x: Any) -> Any:
-    """sin(pi * x) / (pi * x), elementwise, and 1 at 0, with all its derivatives."""
+    """sin(pi * x) / (pi * x), elementwise, and 1 at 0, with all its derivatives.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.sinc(gc.tensor([0.0, 0.5, 1.5]))
+        tensor([ 1.0000,  0.6366, -0.2122])
+    """
     (x,) = conform("sinc", [x], "float")
     where = FUNCTIONS["where"]
     y = x * math.pi

@@ -27,6 +27,12 @@ def relu(x: Any) -> Any:
 
     Args:
         x: a tensor of numbers.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.tensor([-1.0, 2.0])
+        >>> gc.relu(x)
+        tensor([0., 2.])
     """
     x = as_tensor(x, "relu")
     if not x.type.dtype.is_float:
@@ -36,7 +42,13 @@ def relu(x: Any) -> Any:
 
 @public
 def relu6(x: Any) -> Any:
-    """x where it lies between 0 and 6, else the nearer of them; no gradient at either."""
+    """x where it lies between 0 and 6, else the nearer of them; no gradient at either.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.relu6(gc.tensor([-1.0, 2.0, 8.0]))
+        tensor([0., 2., 6.])
+    """
     x = as_tensor(x, "relu6")
     low = relu(x)
     return FUNCTIONS["where"](low >= 6, 6, low)
@@ -49,6 +61,11 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     Args:
         x: floats.
         negative_slope: a number.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.leaky_relu(gc.tensor([-1.0, 2.0]), 0.1)
+        tensor([-0.1000,  2.0000])
     """
     x = _floats("leaky_relu", x)
     return FUNCTIONS["where"](x > 0, x, x * negative_slope)
@@ -61,6 +78,11 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     Args:
         x: floats.
         alpha: a number.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.elu(gc.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
     """
     x = _floats("elu", x)
     # exp sees no positive x: its overflow would turn the gradient there to nan.
@@ -70,14 +92,26 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @public
 def selu(x: Any) -> Any:
-    """The scaled elu of Klambauer et al., "Self-normalizing neural networks", 2017."""
+    """The scaled elu of Klambauer et al., "Self-normalizing neural networks", 2017.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.selu(gc.tensor([-1.0, 1.0]))
+        tensor([-1.1113,  1.0507])
+    """
     return elu(x, 1.6732632423543772) * 1.0507009873554805
 
 
 @public
 @rounded_once
 def silu(x: Any) -> Any:
-    """x * sigmoid(x)."""
+    """x * sigmoid(x).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.silu(gc.tensor([-1.0, 1.0]))
+        tensor([-0.2689,  0.7311])
+    """
     x = _floats("silu", x)
     return x * FUNCTIONS["sigmoid"](x)
 
@@ -91,6 +125,11 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         x: floats.
         approximate: "none" uses erf, "tanh" the formula of Hendrycks and Gimpel, "Gaussian error
             linear units", 2016.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.gelu(gc.tensor([-1.0, 1.0]))
+        tensor([-0.1587,  0.8413])
     """
     x = _floats("gelu", x)
     if approximate == "none":
@@ -105,14 +144,26 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 @public
 def log_sigmoid(x: Any) -> Any:
-    """log(sigmoid(x)), without overflow."""
+    """log(sigmoid(x)), without overflow.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.log_sigmoid(gc.tensor([0.0, -100.0]))
+        tensor([  -0.6931, -100.0000])
+    """
     return -FUNCTIONS["softplus"](-_floats("log_sigmoid", x))
 
 
 @public
 @rounded_once
 def mish(x: Any) -> Any:
-    """x * tanh(softplus(x))."""
+    """x * tanh(softplus(x)).
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mish(gc.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8651])
+    """
     x = _floats("mish", x)
     return x * FUNCTIONS["tanh"](FUNCTIONS["softplus"](x))
 
@@ -180,6 +231,11 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
         DTypeError: the labels are no integers.
         CastOverflowError, IndexRangeError: when the program runs, for a label that is negative,
             or not less than the number of classes.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.cross_entropy(gc.zeros(1, 4), gc.tensor([2]))  # log(4): all labels alike
+        tensor(1.3863)
     """
     logits, labels = as_tensor(logits, "cross_entropy"), as_tensor(labels, "cross_entropy")
     shape = logits.type.shape
@@ -210,6 +266,11 @@ def binary_cross_entropy(probability: Any, target: Any, reduction: str = "mean")
         probability: floats in [0, 1].
         target: floats of the same shape.
         reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.binary_cross_entropy(gc.tensor([0.9, 0.2]), gc.tensor([1.0, 0.0]))
+        tensor(0.1643)
     """
     p, t = conform("binary_cross_entropy", [probability, target], "float")
     losses = -(t * _bounded_log(p) + (1 - t) * _bounded_log(1 - p))
@@ -245,6 +306,11 @@ def mse_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
         x: floats.
         target: floats of the same shape.
         reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.mse_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
+        tensor(2.)
     """
     x, target = conform("mse_loss", [x, target], "float")
     return _averaged("mse_loss", FUNCTIONS["square"](x - target), reduction)

@@ -99,7 +99,15 @@ class CyclicLR(LRScheduler):
         self.base_lrs = base_lrs
 
     def scale_fn(self, x: float) -> float:
-        """The height's factor, by the number of the cycle (from 1) or of the step."""
+        """The height's factor, by the number of the cycle (from 1) or of the step.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+            >>> cyclic = gc.optim.lr_scheduler.CyclicLR(optimizer, 0.1, 1.0, mode="triangular2")
+            >>> cyclic.scale_fn(1), cyclic.scale_fn(2)
+            (1.0, 0.5)
+        """
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
         if self.mode == "triangular":

@@ -137,7 +137,14 @@ class ReduceLROnPlateau(LRScheduler):
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether steps are not counted now."""
+        """Whether steps are not counted now.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> gc.optim.lr_scheduler.ReduceLROnPlateau(optimizer).in_cooldown
+            False
+        """
         return self.cooldown_counter > 0
 
     def _is_better(self, figure: float, best: float) -> bool:

@@ -75,19 +75,51 @@ class LRScheduler:
             self._is_initial = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer, to be saved."""
+        """Everything but the optimizer, to be saved.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> gc.optim.lr_scheduler.StepLR(optimizer, 5).state_dict()["last_epoch"]
+            0
+        """
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave. The learning rates are in the optimizer's own."""
+        """Take over what `state_dict()` gave. The learning rates are in the optimizer's own.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> scheduler = gc.optim.lr_scheduler.StepLR(optimizer, 5)
+            >>> scheduler.load_state_dict({**scheduler.state_dict(), "last_epoch": 7})
+            >>> scheduler.last_epoch
+            7
+        """
         self.__dict__.update(state_dict)
 
     def get_last_lr(self) -> list[Any]:
-        """Each group's learning rate, as it was set last."""
+        """Each group's learning rate, as it was set last.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> gc.optim.lr_scheduler.StepLR(optimizer, 5).get_last_lr()
+            [0.1]
+        """
         return self._last_lr
 
     def get_lr(self) -> list[Any]:
-        """Each group's next learning rate; called by `step`. See `get_last_lr`."""
+        """Each group's next learning rate; called by `step`. See `get_last_lr`.
+
+        Example:
+            >>> import graphc as gc
+            >>> class Constant(gc.optim.lr_scheduler.LRScheduler):
+            ...     def get_lr(self):
+            ...         return self.base_lrs
+            >>> Constant(gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)).get_last_lr()
+            [0.1]
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no get_lr()")
 
     def step(self, epoch: int | None = None) -> None:
@@ -95,6 +127,15 @@ class LRScheduler:
 
         Args:
             epoch: deprecated: go to this step instead of the next.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> scheduler = gc.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+            >>> optimizer.step()
+            >>> scheduler.step()
+            >>> scheduler.get_last_lr()
+            [0.05]
         """
         if hot.slow and tracing.trace is not None:
             raise TraceError(
