@@ -7,6 +7,7 @@ between windows, and images whose ends no window reaches, are where kernels went
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,49 @@ def test_windows_of_nothing_but_the_least_number_have_their_gradient_inside() ->
         pair = (_with_gradient(library, name, how)(x, ct) for library in (gc, torch))
         for got, expected in zip(*pair, strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def _with_place(library: Any, name: str, how: Any) -> Any:
+    """A function of x: greatest elements, where they are, and x's gradient."""
+
+    def found(x: Any) -> Any:
+        y, place = getattr(library.nn.functional, name)(x, **how, return_indices=True)
+        z = getattr(library.nn.functional, name)(x, **how)
+        weights = library.arange(1.0, y.numel() + 1).reshape(y.shape)
+        return y, place, z, *library.autograd.grad((z * weights).sum(), [x])
+
+    return found
+
+
+def _max_pools() -> Iterator[tuple[str, tuple[int, ...], dict[str, Any]]]:
+    """Each max_pool with windows that touch, overlap or leave gaps, at the end of an image too."""
+    for rank, size in ((1, 8), (2, 7), (3, 5)):
+        shape = (2, 2, size, *range(size - 1, size - rank, -1))
+        for k, s, p, d in [(2, 2, 0, 1), (3, 1, 1, 1), (2, 1, 1, 2), (3, 4, 0, 1), (1, 2, 0, 1)]:
+            how = {"kernel_size": k, "stride": s, "padding": p, "dilation": d}
+            yield f"max_pool{rank}d", shape, how
+            yield f"max_pool{rank}d", shape, {**how, "ceil_mode": True}
+        yield from ((f"adaptive_max_pool{rank}d", shape, {"output_size": o}) for o in (1, 3, 4))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("rank", ["1d", "2d", "3d"])
+def test_equal_elements_and_several_nans_of_a_window(rank: str, compiled: bool) -> None:
+    rng = np.random.default_rng(0)
+    for name, shape, how in _max_pools():
+        if not name.endswith(rank):
+            continue
+        function = _with_place(gc, name, how)
+        function = gc.jit.compile(function) if compiled else function
+        for among in ((0, 1), (0, 1, np.nan), (np.nan, -np.inf), (0, -np.inf, np.inf)):
+            x = rng.choice(np.array(among, "f"), shape)
+            ours = function(gc.tensor(x, requires_grad=True))
+            theirs = _with_place(torch, name, how)(torch.tensor(x, requires_grad=True))
+            for a, b in zip(ours, theirs, strict=True):
+                message = f"{name} {how} {among}"
+                np.testing.assert_array_equal(
+                    a.detach().numpy(), b.detach().numpy(), err_msg=message
+                )
 
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [

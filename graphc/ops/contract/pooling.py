@@ -204,7 +204,7 @@ def _pooled(
 
 
 def tiled_max(x: Any, kernel: Ints) -> Any:
-    """The greatest element of each tile of an image, the first of equal ones getting the gradient.
+    """The greatest element of each tile of an image, the gradient going where `greatest` is.
 
     The elements of a tile are compared one after the other, over the whole image at once. For
     the gradient the same value is the sum of what a mask leaves of the image, so that it flows
@@ -275,8 +275,28 @@ def _first_inside(shape: Sequence[Size], how: tuple[Ints, ...]) -> Any:
     return number
 
 
+def greatest(flat: Any) -> Any:
+    """The number of the first greatest element along the last axis, or of the last nan.
+
+    As PyTorch's pooling has it, whose `argmax` names the first nan.
+
+    Args:
+        flat: (..., elements), a fixed number of them.
+
+    Returns:
+        (...), int64.
+    """
+    best = FUNCTIONS["argmax"](flat, -1)
+    if not flat.type.dtype.is_float:
+        return best
+    shape = flat.type.shape
+    number = FUNCTIONS["iota"](shape, len(shape) - 1, dtypes.int32)
+    last = FUNCTIONS["max"](FUNCTIONS["where"](flat != flat, number, -1), -1)
+    return FUNCTIONS["where"](last >= 0, FUNCTIONS["cast"](last, dtypes.int64), best)
+
+
 def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
-    """The number of the first greatest element of each window, one that is in the image.
+    """The number of the `greatest` element of each window, one that is in the image.
 
     Where all are the least number there is, the padding around the image equals them.
 
@@ -287,7 +307,7 @@ def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
     Returns:
         (N, C, *out), int64.
     """
-    best = FUNCTIONS["argmax"](flat, -1)
+    best = greatest(flat)
     if not any(how[2]):
         return best
     shape = best.type.shape
@@ -308,7 +328,8 @@ def max_pool(
 ) -> Any:
     """The greatest element under each place of a kernel, as PyTorch's `max_pool1d` to `3d`.
 
-    nan counts as the greatest. The gradient goes to the first greatest element of each window.
+    nan counts as the greatest. The gradient goes to the first greatest element of each window, and
+    where there are several nans to the last of them.
 
     Args:
         x: (N, C, *spatial).
