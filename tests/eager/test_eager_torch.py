@@ -149,3 +149,29 @@ def test_changes_in_place_and_their_gradients_are_pytorchs(statement: str) -> No
             assert mine is None
             continue
         np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide"],
+)
+@pytest.mark.parametrize("numbers", [(2, 3), (2.5, 3), (-7, 2.0), (True, 3.0), (7.0, -2.0)])
+def test_arithmetic_of_numbers_alone_is_computed_at_once(name: str, numbers: Any) -> None:
+    if "sub" in name and True in numbers:
+        return  # which PyTorch refuses
+    theirs = getattr(torch, name)(*numbers)
+    compiled = gc.jit.compile(lambda x: x + getattr(gc, name)(*numbers))
+    for ours in (getattr(gc, name)(*numbers), compiled(gc.zeros((), dtype=gc.float64))):
+        assert isinstance(ours, gc.Tensor)
+        np.testing.assert_allclose(ours.item(), theirs.item(), rtol=1e-6)
+    assert getattr(gc, name)(*numbers).numpy().dtype == theirs.numpy().dtype
+
+
+def test_arithmetic_of_numbers_alone_is_a_constant_of_a_graph() -> None:
+    x = gc.input("x", (2,))
+    chosen = gc.cond(gc.sum(x) > 0, lambda: gc.add(1.0, 2.0), lambda: gc.mul(3.0, 3.0))
+    program = gc.compile([x], [x * gc.add(2.0, 3.0), chosen])
+    for sign, number in ((1, 3.0), (-1, 9.0)):
+        values = program(np.full(2, sign, "f"))
+        np.testing.assert_array_equal(values[0], np.full(2, 5.0 * sign, "f"))
+        assert values[1] == number
