@@ -15,6 +15,7 @@ import pytest
 
 import graphc as gc
 import graphc.nn.functional
+from graphc.errors import DTypeError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity
@@ -212,3 +213,51 @@ def test_one_setting_for_all_axes_and_wide_output_padding(name: str, how: Any) -
     rank = int(name[-2])
     kernel = {"kernel": 2} if name.startswith("conv") else {}
     _agree(name, rank, (2, 2, *(5, 6)[:rank]), {**kernel, **how})
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("how", [
+    {}, {"padding": 1, "stride": 1}, {"padding": 1, "count_include_pad": False},
+    {"ceil_mode": True, "stride": 3}, {"divisor_override": 3}, {"divisor_override": -4},
+], ids=str)  # fmt: skip
+def test_means_of_int64_are_cut_towards_0(rank: int, how: dict[str, Any]) -> None:
+    if rank == 1 and "divisor_override" in how:
+        return
+    x = np.random.default_rng(rank).integers(-9, 9, (2, 2, *(7, 5, 4)[:rank]))
+    wanted = getattr(torch.nn.functional, f"avg_pool{rank}d")(torch.tensor(x), 2, **how)
+    function = lambda x: getattr(gc.nn.functional, f"avg_pool{rank}d")(x, 2, **how)  # noqa: E731
+    for run in (function, gc.jit.compile(function)):
+        np.testing.assert_array_equal(run(gc.tensor(x)).numpy(), wanted.numpy(), strict=True)
+    if set(how) <= {"padding", "stride", "count_include_pad"}:
+        node = gc.input("x", x.shape, gc.int64)
+        program = gc.compile([node], gc.avg_pool(node, 2, **how))
+        np.testing.assert_array_equal(program(x), wanted.numpy(), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "int32", "int64", "float32"])
+@pytest.mark.parametrize("p", [1, 2, 3, 2.0])
+def test_lp_pools_of_integers_are_pytorchs_or_refused(dtype: str, p: float) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (1, 2, 6, 6)).astype(dtype)
+    try:
+        wanted = torch.nn.functional.lp_pool2d(torch.tensor(x), p, 2)
+    except NotImplementedError:
+        with pytest.raises(DTypeError, match=f"lp_pool2d: {dtype} is not supported"):
+            gc.nn.functional.lp_pool2d(gc.tensor(x), p, 2)
+        return
+    found = gc.nn.functional.lp_pool2d(gc.tensor(x), p, 2).numpy()
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-6)
+    assert found.dtype == wanted.numpy().dtype
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])  # of none PyTorch crashes
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, np.inf])
+def test_distances_of_few_rows(rows: int, p: float) -> None:
+    x = np.random.default_rng(0).standard_normal((rows, 3)).astype("f")
+    found = []
+    for library in (gc, torch):
+        t = library.tensor(x, requires_grad=True)
+        y = library.nn.functional.pdist(t, p)
+        y.sum().backward()
+        found.append((y.detach().numpy(), t.grad.numpy()))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

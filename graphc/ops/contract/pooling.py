@@ -356,6 +356,28 @@ def max_pool(
     return reshape(trusted_along_axis(flat, reshape(first, (*place, 1)), -1), place)
 
 
+def mean_of(total: Any, count: Any) -> Any:
+    """A sum divided by its number of terms: of integers towards 0, as PyTorch's pooling has it."""
+    if total.type.dtype.is_float:
+        return total / count
+    return FUNCTIONS["floor_divide"](total - FUNCTIONS["fmod"](total, count), count)
+
+
+def check_averaged(name: str, x: Any) -> None:
+    """Refuse what has no mean in pooling: floats have one, and int64.
+
+    Raises:
+        DTypeError: x is of another dtype.
+    """
+    if not x.type.dtype.is_float and x.type.dtype is not dtypes.int64:
+        raise DTypeError(
+            f"{name}: {x.type.dtype.name} is not supported",
+            [describe(x)],
+            where=caller(),
+            hint="cast it to float32, or to int64 for whole means",
+        )
+
+
 @public
 def avg_pool(
     x: Any,
@@ -367,7 +389,7 @@ def avg_pool(
     """The mean of the elements under each place of a kernel, as PyTorch's `avg_pool1d` to `3d`.
 
     Args:
-        x: (N, C, *spatial), floats.
+        x: (N, C, *spatial), floats, or int64 whose means are cut towards 0.
         kernel_size: an int, or one for each spatial axis.
         stride: the kernel size unless given.
         padding: zeros around the image; at most half the kernel size.
@@ -377,14 +399,13 @@ def avg_pool(
         (N, C, *out), `out = (size + 2 padding - kernel) // stride + 1`.
     """
     x = as_tensor(x, "avg_pool")
-    if not x.type.dtype.is_float:
-        raise DTypeError(f"avg_pool: {x.type.dtype.name} is not supported", where=caller())
+    check_averaged("avg_pool", x)
     w, rank = _pooled("avg_pool", x, kernel_size, stride, padding, 1, 0)
     axes = tuple(range(2 + rank, 2 + 2 * rank))
     total = FUNCTIONS["sum"](w, axes)
     padded = np.any(np.asarray(padding) != 0)
     if count_include_pad or not padded:
-        return total / int(np.prod(w.type.shape[2 + rank :]))
+        return mean_of(total, int(np.prod(w.type.shape[2 + rank :])))
     ones = FUNCTIONS["full"]((1, 1, *x.type.shape[2:]), 1, x.type.dtype)
     counts, _ = _pooled("avg_pool", ones, kernel_size, stride, padding, 1, 0)
-    return total / FUNCTIONS["sum"](counts, axes)
+    return mean_of(total, FUNCTIONS["sum"](counts, axes))
