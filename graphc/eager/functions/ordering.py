@@ -119,7 +119,11 @@ def _nth(x: Any, *, place: int, axis: int, keepdims: bool, any_nan: bool = False
 
 @eager()
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    """The k-th least element along an axis, counted from 1: (values, indices)."""
+    """The k-th least element along an axis, counted from 1: (values, indices).
+
+    Of equal elements the index names the one that a stable sort puts there; PyTorch's own choice
+    among them depends on how it searches.
+    """
     axis, keep = as_axis(dim), as_flag(keepdim, "keepdim")
     size = input.shape[check_axis("kthvalue", axis, input.ndim or 1)] if input.ndim else 1
     if isinstance(size, int) and not 1 <= k <= size:
@@ -163,6 +167,7 @@ def _unique_parts(
         return_inverse=True,
         return_counts=True,
         axis=dim,
+        equal_nan=False,  # each nan is an element of its own, as in PyTorch
     )
     values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
     shape = input.shape if dim is None else (input.shape[dim],)
