@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.errors import GraphcError
+from graphc.errors import AttributeValueError, GraphcError
 
 
 def _twice() -> None:
@@ -168,3 +168,8 @@ def test_the_whole_text(name: str) -> None:
         run()
     assert _without_lines(str(caught.value)) == wanted.strip("\n")
     assert str(caught.value).count("\n") < 12
+
+
+def test_a_norm_by_singular_values_is_refused() -> None:
+    with pytest.raises(AttributeValueError, match="(?s)p='nuc' is none of its norms.*singular"):
+        gc.norm(gc.ones(2, 2), "nuc")

@@ -149,3 +149,69 @@ def test_changes_in_place_and_their_gradients_are_pytorchs(statement: str) -> No
             assert mine is None
             continue
         np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide"],
+)
+@pytest.mark.parametrize("numbers", [(2, 3), (2.5, 3), (-7, 2.0), (True, 3.0), (7.0, -2.0)])
+def test_arithmetic_of_numbers_alone_is_computed_at_once(name: str, numbers: Any) -> None:
+    if "sub" in name and True in numbers:
+        return  # which PyTorch refuses
+    theirs = getattr(torch, name)(*numbers)
+    compiled = gc.jit.compile(lambda x: x + getattr(gc, name)(*numbers))
+    for ours in (getattr(gc, name)(*numbers), compiled(gc.zeros((), dtype=gc.float64))):
+        assert isinstance(ours, gc.Tensor)
+        np.testing.assert_allclose(ours.item(), theirs.item(), rtol=1e-6)
+    assert getattr(gc, name)(*numbers).numpy().dtype == theirs.numpy().dtype
+
+
+def test_arithmetic_of_numbers_alone_is_a_constant_of_a_graph() -> None:
+    x = gc.input("x", (2,))
+    chosen = gc.cond(gc.sum(x) > 0, lambda: gc.add(1.0, 2.0), lambda: gc.mul(3.0, 3.0))
+    program = gc.compile([x], [x * gc.add(2.0, 3.0), chosen])
+    for sign, number in ((1, 3.0), (-1, 9.0)):
+        values = program(np.full(2, sign, "f"))
+        np.testing.assert_array_equal(values[0], np.full(2, 5.0 * sign, "f"))
+        assert values[1] == number
+
+
+def test_the_sign_of_nan_and_every_nan_among_distinct_elements() -> None:
+    x = np.array([np.nan, 2.0, -0.0, np.nan, -3.0, 2.0, np.inf], np.float32)
+    for name in ("sign", "sgn"):
+        wanted = getattr(torch, name)(torch.tensor(x)).numpy()
+        for each in (getattr(gc, name), gc.jit.compile(getattr(gc, name))):
+            np.testing.assert_array_equal(each(gc.tensor(x)).numpy(), wanted)
+    theirs = torch.unique(torch.tensor(x), return_inverse=True, return_counts=True)
+    ours = gc.unique(gc.tensor(x), return_inverse=True, return_counts=True)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+# Which of equal elements PyTorch names is not promised; here it is the first, as in a stable sort.
+ORDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "sort": lambda lib, x: lib.sort(x, 1),
+    "sort down": lambda lib, x: lib.sort(x, 1, descending=True),
+    "topk": lambda lib, x: lib.topk(x, 5, 1),
+    "topk least": lambda lib, x: lib.topk(x, 5, 1, largest=False),
+    "kthvalue": lambda lib, x: lib.kthvalue(x, 7, 1),
+    "median": lambda lib, x: lib.median(x, 1),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_indices_among_equal_elements(name: str) -> None:
+    rng = np.random.default_rng(0)
+    for among in ((0, 1), (0, 1, 2, 3), (-np.inf, 0, np.inf), (1,)):
+        x = rng.choice(np.array(among, np.float32), (4, 20))
+        values = ORDERS[name](torch, torch.tensor(x))[0].numpy()
+        for run in (ORDERS[name], lambda lib, t: gc.jit.compile(lambda t: ORDERS[name](gc, t))(t)):
+            found, index = (t.numpy() for t in run(gc, gc.tensor(x)))
+            np.testing.assert_array_equal(found, values)
+            places, found = index.reshape(4, -1), found.reshape(4, -1)
+            np.testing.assert_array_equal(np.take_along_axis(x, places, 1), found)
+            for row, chosen in zip(x, places, strict=True):
+                for value in set(row[chosen]) if len(chosen) > 1 else ():
+                    own = [p for p in chosen if row[p] == value]
+                    assert own == list(np.flatnonzero(row == value)[: len(own)])

@@ -7,6 +7,7 @@ between windows, and images whose ends no window reaches, are where kernels went
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import graphc as gc
 import graphc.nn.functional
+from graphc.errors import DTypeError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.parity
@@ -153,6 +155,49 @@ def test_windows_of_nothing_but_the_least_number_have_their_gradient_inside() ->
             np.testing.assert_array_equal(got, expected)
 
 
+def _with_place(library: Any, name: str, how: Any) -> Any:
+    """A function of x: greatest elements, where they are, and x's gradient."""
+
+    def found(x: Any) -> Any:
+        y, place = getattr(library.nn.functional, name)(x, **how, return_indices=True)
+        z = getattr(library.nn.functional, name)(x, **how)
+        weights = library.arange(1.0, y.numel() + 1).reshape(y.shape)
+        return y, place, z, *library.autograd.grad((z * weights).sum(), [x])
+
+    return found
+
+
+def _max_pools() -> Iterator[tuple[str, tuple[int, ...], dict[str, Any]]]:
+    """Each max_pool with windows that touch, overlap or leave gaps, at the end of an image too."""
+    for rank, size in ((1, 8), (2, 7), (3, 5)):
+        shape = (2, 2, size, *range(size - 1, size - rank, -1))
+        for k, s, p, d in [(2, 2, 0, 1), (3, 1, 1, 1), (2, 1, 1, 2), (3, 4, 0, 1), (1, 2, 0, 1)]:
+            how = {"kernel_size": k, "stride": s, "padding": p, "dilation": d}
+            yield f"max_pool{rank}d", shape, how
+            yield f"max_pool{rank}d", shape, {**how, "ceil_mode": True}
+        yield from ((f"adaptive_max_pool{rank}d", shape, {"output_size": o}) for o in (1, 3, 4))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("rank", ["1d", "2d", "3d"])
+def test_equal_elements_and_several_nans_of_a_window(rank: str, compiled: bool) -> None:
+    rng = np.random.default_rng(0)
+    for name, shape, how in _max_pools():
+        if not name.endswith(rank):
+            continue
+        function = _with_place(gc, name, how)
+        function = gc.jit.compile(function) if compiled else function
+        for among in ((0, 1), (0, 1, np.nan), (np.nan, -np.inf), (0, -np.inf, np.inf)):
+            x = rng.choice(np.array(among, "f"), shape)
+            ours = function(gc.tensor(x, requires_grad=True))
+            theirs = _with_place(torch, name, how)(torch.tensor(x, requires_grad=True))
+            for a, b in zip(ours, theirs, strict=True):
+                message = f"{name} {how} {among}"
+                np.testing.assert_array_equal(
+                    a.detach().numpy(), b.detach().numpy(), err_msg=message
+                )
+
+
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("conv_transpose2d", {"stride": 2, "output_padding": 3, "dilation": 4, "kernel": 2}),
     ("conv_transpose1d", {"stride": 1, "output_padding": 1, "dilation": 2, "padding": 2}),
@@ -168,3 +213,51 @@ def test_one_setting_for_all_axes_and_wide_output_padding(name: str, how: Any) -
     rank = int(name[-2])
     kernel = {"kernel": 2} if name.startswith("conv") else {}
     _agree(name, rank, (2, 2, *(5, 6)[:rank]), {**kernel, **how})
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("how", [
+    {}, {"padding": 1, "stride": 1}, {"padding": 1, "count_include_pad": False},
+    {"ceil_mode": True, "stride": 3}, {"divisor_override": 3}, {"divisor_override": -4},
+], ids=str)  # fmt: skip
+def test_means_of_int64_are_cut_towards_0(rank: int, how: dict[str, Any]) -> None:
+    if rank == 1 and "divisor_override" in how:
+        return
+    x = np.random.default_rng(rank).integers(-9, 9, (2, 2, *(7, 5, 4)[:rank]))
+    wanted = getattr(torch.nn.functional, f"avg_pool{rank}d")(torch.tensor(x), 2, **how)
+    function = lambda x: getattr(gc.nn.functional, f"avg_pool{rank}d")(x, 2, **how)  # noqa: E731
+    for run in (function, gc.jit.compile(function)):
+        np.testing.assert_array_equal(run(gc.tensor(x)).numpy(), wanted.numpy(), strict=True)
+    if set(how) <= {"padding", "stride", "count_include_pad"}:
+        node = gc.input("x", x.shape, gc.int64)
+        program = gc.compile([node], gc.avg_pool(node, 2, **how))
+        np.testing.assert_array_equal(program(x), wanted.numpy(), strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "int32", "int64", "float32"])
+@pytest.mark.parametrize("p", [1, 2, 3, 2.0])
+def test_lp_pools_of_integers_are_pytorchs_or_refused(dtype: str, p: float) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (1, 2, 6, 6)).astype(dtype)
+    try:
+        wanted = torch.nn.functional.lp_pool2d(torch.tensor(x), p, 2)
+    except NotImplementedError:
+        with pytest.raises(DTypeError, match=f"lp_pool2d: {dtype} is not supported"):
+            gc.nn.functional.lp_pool2d(gc.tensor(x), p, 2)
+        return
+    found = gc.nn.functional.lp_pool2d(gc.tensor(x), p, 2).numpy()
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-6)
+    assert found.dtype == wanted.numpy().dtype
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])  # of none PyTorch crashes
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, np.inf])
+def test_distances_of_few_rows(rows: int, p: float) -> None:
+    x = np.random.default_rng(0).standard_normal((rows, 3)).astype("f")
+    found = []
+    for library in (gc, torch):
+        t = library.tensor(x, requires_grad=True)
+        y = library.nn.functional.pdist(t, p)
+        y.sum().backward()
+        found.append((y.detach().numpy(), t.grad.numpy()))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -254,7 +254,7 @@ def _laid(array: np.ndarray, layout: str) -> np.ndarray:
     if layout == "columns":
         return np.array(array, order="F")
     if layout == "backwards":
-        return np.ascontiguousarray(np.flip(array))[(slice(None, None, -1),) * array.ndim]
+        return np.flip(array).copy()[(slice(None, None, -1),) * array.ndim]
     if layout == "stepped" and array.ndim:
         return np.repeat(array, 2, axis=-1)[..., ::2]
     copy = array.copy()

@@ -6,11 +6,19 @@ program may be from the exact value: cancellation, conditioning and discontinuit
 element whose integer or boolean value changes between evaluations isn't determined by its inputs.
 Evaluations come in pairs that move everything by the same amounts, forth and back, so that a value
 that is 0 but for roundings has both signs; and once all elements of a result are moved alike.
+Such a pair also gives nan, and a sum that is 0, either sign: neither is determined. The same op
+of the same operands is moved alike every time: a gradient finds the least element of what it
+computes again.
+
+Values that are drawn are never equal. Where those of a program are, by rounding, it may choose as
+no drawn evaluation does (a gradient shared by three equal least elements): so that a difference is
+also looked at with each result rounded to its declared dtype and nothing drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,15 +31,20 @@ EXACT = frozenset(
     """absolute argmax argmin ceil clip copysign equal floor fmax fmin greater greater_equal
     isfinite isinf isnan less less_equal logical_and logical_not logical_or logical_xor max maximum
     min minimum negative not_equal rint sign signbit trunc where all any argsort index_update
-    bitwise_and bitwise_or bitwise_xor invert philox""".split()  # noqa: SIM905
+    bitwise_and bitwise_or bitwise_xor invert philox item nonempty""".split()  # noqa: SIM905
 )
 CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
 GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
 ULPS = {"float16": 2.0, "float32": 4.0, "float64": 4.0}
 # The seed of the roundings, their direction, whether all elements of a result are moved alike.
+# Direction 0: results are rounded to their dtype instead.
 WAYS = ((0, 1, False), (0, -1, False), (1, 1, False), (1, -1, False), (2, 1, True))
 # Of few, all may leave in order what lies too close together: a difference is looked at with more.
-MORE_WAYS = (*WAYS, *((seed, side, False) for seed in range(3, 33) for side in (1, -1)))
+MORE_WAYS = (
+    *WAYS,
+    (0, 0, False),
+    *((seed, side, False) for seed in range(3, 33) for side in (1, -1)),
+)
 
 
 class Wide:
@@ -47,8 +60,8 @@ class Wide:
         self, sizes: Mapping[str, int], way: tuple[int, int, bool] | None = None, fine: bool = False
     ) -> None:
         self.sizes, self.fine = sizes, fine
-        seed, self.direction, self.alike = way or (0, 0, False)
-        self.rng = None if way is None else np.random.default_rng(seed)
+        self.seed, self.direction, self.alike = way or (None, 0, False)
+        self.rng = np.random.default_rng(self.seed)
 
     def run(self, graph: Graph, arrays: Sequence[Any]) -> list[Any]:
         """The outputs of a graph, floats as float64."""
@@ -63,7 +76,9 @@ class Wide:
             return self._nested(node, operands)
         attrs = {k: self._attribute(v) for k, v in node.attrs}
         gathers = node.op.kind in GATHERING or node.op.name in CANCELLING
-        if self.rng is not None and gathers and node.op.name not in EXACT:
+        if self.seed is not None:
+            self.rng = np.random.default_rng((self.seed, _hashed(node, operands)))
+        if self.seed is not None and gathers and node.op.name not in EXACT:
             operands = [self._moved(x, i.type.dtype) for x, i in zip(operands, node.inputs)]  # type: ignore[union-attr]
         with np.errstate(all="ignore"):
             result = node.op.numpy(*operands, **attrs)
@@ -72,12 +87,16 @@ class Wide:
         if node.op.kind is Kind.SOURCE:
             return widened(np.asarray(result).astype(node.type.dtype.numpy))
         result = widened(result)
-        exact = node.op.kind is Kind.MOVEMENT or node.op.name in EXACT
-        if exact or self.rng is None:
+        if self.seed is None:
             return result
+        if node.op.kind is Kind.MOVEMENT or node.op.name in EXACT:
+            return self._signed(result, np.isnan)
+        if gathers:
+            result = self._signed(result, lambda x: x == 0)
         # What many terms lose: about the square root of their number, and more of equal ones.
         many = operands[0].size / max(1, result.size) if gathers and operands else 1.0
-        return self._moved(result, node.type.dtype, max(1.0, many**0.5 / 4))
+        moved = self._moved(result, node.type.dtype, max(1.0, many**0.5 / 4))
+        return self._signed(moved, np.isnan)
 
     def _attribute(self, value: Any) -> Any:
         if isinstance(value, dtypes.DType):
@@ -88,12 +107,20 @@ class Wide:
         if x.dtype.kind != "f":
             return x
         name = "float64" if self.fine else dtype.name
+        if self.direction == 0:
+            with np.errstate(all="ignore"):
+                return widened(x.astype(name))
         info = np.finfo(name)
-        assert self.rng is not None
         drawn = self.direction * self.rng.uniform(-1, 1, () if self.alike else x.shape)
         moved = x * (1 + times * ULPS[name] * float(info.eps) * drawn)
         small = (np.abs(x) < info.tiny) & (x != 0)
         return np.where(small, x + float(info.tiny) * drawn, moved)
+
+    def _signed(self, x: Any, which: Callable[[Any], Any]) -> Any:
+        """x, its elements that `which` names with the sign of this evaluation's direction."""
+        if x.dtype.kind != "f" or self.direction == 0:
+            return x
+        return np.where(which(x), np.copysign(x, self.direction), x)
 
     def _nested(self, node: Node, operands: list[Any]) -> Any:
         graphs = bodies(node)
@@ -127,6 +154,15 @@ class Wide:
             rows = [stack[t] for t in order]
             stacked.append(np.stack(rows) if rows else np.zeros(shape, widest(type_.dtype)))
         return [*state, *stacked]
+
+
+def _hashed(node: Node, operands: Sequence[Any]) -> int:
+    """A number for an op of certain operands."""
+    found = zlib.crc32(f"{node.op.name} {node.attrs}".encode())
+    arrays = [a for x in operands for a in (x if isinstance(x, list | tuple) else [x])]
+    for value in arrays:
+        found = zlib.crc32(np.ascontiguousarray(value).tobytes(), found)
+    return found
 
 
 def widened(value: Any) -> Any:

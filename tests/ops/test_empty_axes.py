@@ -6,6 +6,7 @@ none, the logarithm of a sum of none is -inf, as in PyTorch.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,28 @@ def test_there_is_no_greatest_of_none(name: str, level: str) -> None:
             gc.interpret(program.graph, array)
     with pytest.raises(ShapeError, match="is empty"):
         EXTREMES[name](gc.input("x", (0, 3)))
+
+
+@pytest.mark.parametrize("level", ["O0", "O1", "O2"])
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "amax", "amin"])
+def test_an_empty_axis_is_refused_whatever_else_is_empty(name: str, level: str) -> None:
+    sizes = itertools.product((0, 2), repeat=3)
+    arrays = [np.ones(shape, "f") for shape in sizes]
+    several = [] if name.startswith("arg") else [(0, 2), (0, 1, 2)]
+    for axis in (0, 1, -1, None, *several):
+        x = gc.input("x", (gc.dim("n"), gc.dim("m"), gc.dim("k")))
+        y = getattr(gc, name)(x, axis)
+        slope = gc.grad(gc.sum(y), [x]) if y.dtype == gc.float32 else []
+        program = gc.compile([x], [y, *slope], level=level)
+        axes = range(3) if axis is None else axis if isinstance(axis, tuple) else (axis % 3,)
+        for array in arrays:
+            for run in (program, lambda a: gc.interpret(program.graph, a)):  # noqa: B023
+                if all(array.shape[a] for a in axes):
+                    found, *_ = run(array)
+                    assert found.shape == tuple(array.shape[a] for a in range(3) if a not in axes)
+                    continue
+                with pytest.raises(ShapeError, match=f"{name[-3:]}: axis . is empty"):
+                    run(array)
 
 
 def test_sizes_known_not_to_be_empty_are_not_tested() -> None:

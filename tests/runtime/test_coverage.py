@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from fuzz import thresholds
 
 import graphc as gc
 from graphc.core.ir import Graph
@@ -95,3 +99,59 @@ def test_columns_scatters_sorts_and_convolutions_pass() -> None:
     outputs += [gc.pad(x, 1), gc.concat([x, x], 2), gc.mean(x, (0, 2)), gc.max(x)]
     graph = fuse(Graph.of("g", [x, w, i], outputs))
     assert check_elements(graph, homes.settle(graph, lower(graph)), limit=100_000)
+
+
+Outputs = tuple[list[Any], list[Any]]
+
+
+def _sizes() -> list[Any]:
+    return [gc.dim(name) for name in "nmk"]
+
+
+def _product() -> Outputs:
+    n, m, k = _sizes()
+    x, w = gc.input("x", (n, k)), gc.input("w", (k, m))
+    return [x, w], [gc.tanh(x @ w) + gc.sum(w, 0)]
+
+
+def _product_of_turned() -> Outputs:
+    n, m, k = _sizes()
+    x, w = gc.input("x", (k, n)), gc.input("w", (m, k))
+    return [x, w], [x.T @ w.T]
+
+
+def _batches() -> Outputs:
+    n, m, k = _sizes()
+    x, w = gc.input("x", (2, n, k), gc.float64), gc.input("w", (k, m), gc.float64)
+    y = x @ w
+    return [x, w], [y, *gc.grad(gc.sum(y * y), [x, w])]
+
+
+def _convolution() -> Outputs:
+    n, m, _ = _sizes()
+    x, w = gc.input("x", (1, 2, n + 2, m + 2)), gc.input("w", (3, 2, 3, 2))
+    y = gc.conv(x, w, padding=1)
+    return [x, w], [y, *gc.grad(gc.sum(y * y), [x, w])]
+
+
+# Beside the sizes of tiles: of 4 to 8 rows, of 8 to 48 columns; and of nothing.
+ROWS, COLUMNS, DEPTHS = (0, 1, 3, 4, 5, 6, 7, 9), (1, 7, 8, 9, 15, 16, 17, 33), (1, 4)
+
+
+@pytest.mark.parametrize("blocks", ["own", "small"])
+@pytest.mark.parametrize(
+    "program",
+    [_product, _product_of_turned, _batches, _convolution],
+    ids=lambda p: p.__name__.strip("_"),
+)
+def test_contractions_that_are_not_proven_run_at_sizes_beside_their_tiles(
+    program: Callable[[], Outputs], blocks: str
+) -> None:
+    with thresholds.small() if blocks == "small" else nullcontext():
+        inputs, outputs = program()
+        graph = fuse(Graph.of("g", inputs, outputs))
+        settled = homes.settle(graph, lower(graph))
+        every = list(itertools.product(ROWS, COLUMNS, DEPTHS))
+        every = [e for e in every if e[0] and e[2] == 1] if program is _convolution else every
+        for n, m, k in every[:: 3 if program in (_batches, _convolution) else 1]:
+            assert check_elements(graph, settled, {"n": n, "m": m, "k": k}, limit=1_000_000)

@@ -95,6 +95,58 @@ def test_a_sum_of_nothing_beside_other_reductions() -> None:
         assert finding is None, finding.text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gc.signbit(gc.sqrt(x0) + gc.min(x1))",
+        'gc.arctan2(gc.einsum("ab,zb->b", x0 * 0.0, x1), x0)',
+        "gc.copysign(x1, gc.sum(x0 * 0.0, axis=0))",
+    ],
+)
+def test_the_sign_of_nan_and_of_a_sum_of_zeros_is_not_determined(line: str) -> None:
+    finding = compare.check(_program(("v0", line), outputs=("v0",)))
+    assert finding is None, finding.text
+
+
+def test_the_sign_of_zero_is_determined_where_nothing_is_added() -> None:
+    given = _program(("v0", "gc.arctan2(x0 * 0.0, x1)"), outputs=("v0",))
+    built = recipe.build(given)
+    [found], _ = compare.expected(given, built, 0)
+    assert found.off(-found.value)
+
+
+def _greatest_in_a_loop(x: Any, y: Any) -> Recipe:
+    lines = (
+        ("v0, v1", "gc.scan(lambda c, s: (c + gc.max(s * x1) * c, s), x0[0, 1], x0)"),
+        ("g0", "gc.grad(v0, [x0])[0]"),
+    )
+    inputs = {f"x{k}": Input("float16", (1, 3), np.float16([a])) for k, a in enumerate((x, y))}
+    return Recipe(inputs, lines, ("g0",))
+
+
+def test_roundings_that_make_elements_equal_are_no_difference() -> None:
+    two, one = 1 + 2**-9, 1 + 2**-10  # two = one * one but for a rounding
+    finding = compare.check(_greatest_in_a_loop((two, one, 1), (1, one, two)))
+    assert finding is None, finding.text
+
+
+def test_a_gradient_that_misses_the_greatest_element_is_found() -> None:
+    given = _greatest_in_a_loop((1, 2, 3), (0.3, 0.7, 0.9))
+    [wanted], _ = compare.expected(given, recipe.build(given), 0)
+    assert not wanted.off(wanted.value)
+    assert wanted.off(np.where([[True, True, False]], wanted.value, 0))
+
+
+@pytest.mark.parametrize("layout", ["", "columns", "backwards", "stepped", "fixed"])
+def test_arguments_lie_in_memory_in_every_way(layout: str) -> None:
+    for shape in ((), (1,), (3, 2), (0, 2)):
+        given = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+        inputs = {"x0": Input("float32", shape, given)}
+        recipe = Recipe(inputs, (("v0", "x0 * 2.0"),), ("v0",), layout=layout)
+        finding = compare.check(recipe, compiled=True)
+        assert finding is None, finding.text
+
+
 def _broken(graph: Graph) -> Graph:
     """A pass with a fault: every flip is taken away."""
 

@@ -7,7 +7,7 @@ backward step keeps is asked of the op's gradient rule once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -163,11 +163,29 @@ def number(value: bool | int | float, dtype: Any) -> Tensor:
     return made(wrap(np.array(value, kind.numpy)))
 
 
+# Functions that PyTorch calls with numbers alone: these, too, compute at once.
+OF_NUMBERS = frozenset(("add", "subtract", "multiply", "divide", "floor_divide"))
+
+
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all of two values or more are numbers of Python's."""
+    return len(values) > 1 and all(isinstance(v, bool | int | float) for v in values)
+
+
+def _alone(value: bool | int | float) -> Tensor:
+    """A number as a tensor of what it is by itself."""
+    if isinstance(value, float):
+        return number(value, promotion.get_default_dtype())
+    return number(value, dtypes.bool_ if isinstance(value, bool) else dtypes.int64)
+
+
 def operands(function: Callable[..., Any], *values: Any) -> Any:
     """An elementwise function of tensors, arrays and numbers, the long way.
 
     A number becomes a 0-d tensor, so that another value needs no other graph.
     """
+    if function.__name__ in OF_NUMBERS and are_numbers(values):
+        values = (_alone(values[0]), *values[1:])
     tensors = [v for v in values if isinstance(v, Tensor)]
     if not tensors or (len(tensors) < len(values) and any(_symbolic(v) for v in values)):
         return function(*values)

@@ -76,7 +76,7 @@ def call_of(
     function: Callable[..., Any], template: Template, static: Static, types: Sequence[Any]
 ) -> Call:
     """The call of a signature; `types` has a dtype's character and a shape for each tensor."""
-    key = (function, template, static, *types)
+    key = (_apart(function, template, static), template, static, *types)
     call = _CALLS.get(key)
     if call is None:
         _check_settings(function, template, static)
@@ -92,6 +92,14 @@ def call_of(
             _CALLS.clear()
         _CALLS[key] = call
     return call
+
+
+def _apart(function: Any, template: Template, static: Static) -> Any:
+    """The function, as a key that tells settings apart that are equal: 2, 2.0; 0, 0.0, -0.0."""
+    for value in (*template, *[v for _, v in static]):
+        if value.__class__ is float and value.is_integer():
+            return (function, repr((template, static)))
+    return function
 
 
 def _check_settings(function: Callable[..., Any], template: Template, static: Static) -> None:
@@ -127,11 +135,14 @@ def invoke(
     """
     if hot.slow and tracing.trace is not None:
         return tracing.trace.invoke(function, template, static, tensors, view)
+    apart = function
+    if static or len(template) != len(tensors):
+        apart = _apart(function, template, static)
     try:
         if len(tensors) == 1:  # the common case, kept short
             (tensor,) = tensors
             array = tensor._array
-            call = _CALLS.get((function, template, static, array.dtype.char, array.shape))
+            call = _CALLS.get((apart, template, static, array.dtype.char, array.shape))
             if (
                 call is not None
                 and (tensor._edge is None or not state.enabled)
@@ -142,7 +153,7 @@ def invoke(
                 result._array = quiet.run(call.run, array)[0]
                 return result
         arrays = []
-        key: list[Any] = [function, template, static]
+        key: list[Any] = [apart, template, static]
         recorded = False
         for tensor in tensors:
             array = tensor._array

@@ -18,7 +18,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS, Operators
-from graphc.eager.engine.elementwise import binary, number, operands, unary
+from graphc.eager.engine.elementwise import OF_NUMBERS, are_numbers, binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.mixed import ALIASES, any_eager, any_symbolic, call_symbolic
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
@@ -199,13 +199,16 @@ def _bound(
 
 
 def face(name: str) -> Callable[..., Any]:
-    """What users call: the eager form for eager tensors, the graph's function for symbolic ones."""
+    """What users call: the eager form for eager tensors, the graph's function for symbolic ones.
+
+    Arrays, lists and numbers alone are constants of a graph, but for `OF_NUMBERS`.
+    """
     symbolic = FUNCTIONS.get(name)
     own = EAGER.get(name)
     if symbolic is None or name in MAKERS:
         return with_out(name, own)  # type: ignore[arg-type]
     form = own if own is not None else eager_form(name, symbolic)
-    takes_out = name in TAKES_OUT
+    takes_out, of_numbers = name in TAKES_OUT, symbolic.__name__ in OF_NUMBERS
 
     @functools.wraps(own if own is not None and own.__doc__ else symbolic)
     def apply(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +220,8 @@ def face(name: str) -> Callable[..., Any]:
             if len(args) == 1 or not any_symbolic(args):
                 return form(*args, **kwargs)
         elif not any_symbolic(args):
-            return (form if any_eager(args, kwargs) else symbolic)(*args, **kwargs)
+            at_once = any_eager(args, kwargs) or (of_numbers and are_numbers(args[:2]))
+            return (form if at_once else symbolic)(*args, **kwargs)
         return call_symbolic(symbolic, form, args, kwargs)
 
     apply.form = form  # type: ignore[attr-defined]

@@ -25,12 +25,26 @@ Edge = tuple[Any, int]
 
 
 class Version:
-    """How often the memory of a tensor, and of all its views, was written in place."""
+    """How often the memory of a tensor, and of all its views, was written in place.
 
-    __slots__ = ("count",)
+    `moves` has the arrays that `tensor.data = other` took from tensors, with their edges, and what
+    these have instead.
+    """
+
+    __slots__ = ("count", "moves")
 
     def __init__(self) -> None:
         self.count = 0
+        self.moves: tuple[tuple[weakref.ref[np.ndarray], Edge | None, np.ndarray], ...] = ()
+
+    def move(self, old: np.ndarray, edge: Edge | None, new: np.ndarray) -> None:
+        """Note that a tensor of this edge has another array."""
+        before = [
+            (ref, e, new if now is old and e is edge else now)
+            for ref, e, now in self.moves
+            if ref() is not None
+        ]
+        self.moves = (*before, (weakref.ref(old), edge, new))
 
 
 class GradFn:
@@ -145,6 +159,8 @@ class Saved:
         Raises:
             GradientError: it was.
         """
+        if self.version.moves:
+            self._follow(name)
         # A node keeps its value, whatever is written to the tensor later.
         if self.node is None and self.version.count != self.count:
             raise GradientError(
@@ -157,6 +173,21 @@ class Saved:
                 hint="use the operation that makes a new tensor (x = x + 1, not x += 1), "
                 "or x.clone() before the change",
             )
+
+    def _follow(self, name: str) -> None:
+        """Take the array that the tensor was given by `tensor.data = other`, as PyTorch does."""
+        for old, edge, new in self.version.moves:
+            if self.array is None or old() is not self.array or edge is not self.edge:
+                continue
+            if new.shape != self.array.shape or new.dtype != self.array.dtype:
+                raise GradientError(
+                    f"{name} needs a tensor whose data was replaced by other data of another type",
+                    [f"{type_text(self.array)} when it was used, {type_text(new)} now"],
+                    where=caller(),
+                    hint="compute the loss again after `tensor.data = ...`",
+                )
+            self.array = new
+            return
 
 
 def type_text(array: Any, node: Any = None) -> str:

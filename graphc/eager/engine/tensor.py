@@ -298,6 +298,8 @@ class Tensor(Attached):
         if self._node is not None or value._node is not None:
             tracing.trace.assign(self, value)
         else:
+            if self._version is not None:
+                self._version.move(self._array, self._edge, value._array)
             self._array = value._array
 
     def as_node(self) -> Any:

@@ -121,6 +121,9 @@ def _nth(x: Any, *, place: int, axis: int, keepdims: bool, any_nan: bool = False
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th least element along an axis, counted from 1: (values, indices).
 
+    Of equal elements the index names the one that a stable sort puts there; PyTorch's own choice
+    among them depends on how it searches.
+
     Example:
         >>> import graphc as gc
         >>> values, indices = gc.kthvalue(gc.tensor([4, 1, 3]), 2)
@@ -170,6 +173,7 @@ def _unique_parts(
         return_inverse=True,
         return_counts=True,
         axis=dim,
+        equal_nan=False,  # each nan is an element of its own, as in PyTorch
     )
     values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
     shape = input.shape if dim is None else (input.shape[dim],)

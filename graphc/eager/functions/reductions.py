@@ -20,7 +20,7 @@ from graphc.eager.engine.registry import (
     named,
 )
 from graphc.eager.engine.tensor import Tensor
-from graphc.errors import DTypeError
+from graphc.errors import AttributeValueError, DTypeError
 from graphc.ops.arrays.norms import vector_norm
 
 MaxPair = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
@@ -410,6 +410,13 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> 
         tensor(5.)
     """
     p = 2 if p in (None, "fro") else p
+    if isinstance(p, str):
+        raise AttributeValueError(
+            f"norm: p={p!r} is none of its norms",
+            where=caller(),
+            hint='p is a number, inf, -inf or "fro"; singular values, which the nuclear norm sums, '
+            "are not computed",
+        )
     return call(_norm, input, p=float(p), **_settings(input, dim, keepdim, None, None))
 
 

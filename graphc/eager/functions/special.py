@@ -41,19 +41,38 @@ def _as_floats(name: str) -> None:
     eager(name)(apply)
 
 
-def _with_bools(name: str, of_bools: Any, *others: str) -> None:
-    form = eager_form(name, _F[name])
-
-    def apply(input: Any) -> Any:
-        return form(input) if input.dtype is not bool_ else of_bools(input)
-
-    apply.__doc__ = _F[name].__doc__
-    eager(name, *others)(apply)
-
-
 _as_floats("reciprocal")
-_with_bools("sign", lambda x: x.clone(), "sgn")
-_with_bools("square", lambda x: x.long())
+_SQUARE = eager_form("square", _F["square"])
+
+
+@eager("square")
+def square(input: Any) -> Any:
+    """input * input, elementwise; bools as int64.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.square(gc.tensor([3.0]))
+        tensor([9.])
+    """
+    return _SQUARE(input if input.dtype is not bool_ else input.long())
+
+
+@named("SignBackward0")
+def _sign(x: Any) -> Any:
+    found = _F["sign"](x)
+    return _F["where"](_F["isnan"](x), 0, found) if x.type.dtype.is_float else found
+
+
+@eager("sign", "sgn")
+def sign(input: Any) -> Any:
+    """-1, 0 or 1 by the sign of input, elementwise; 0 for nan, and bools stay as they are.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.sign(gc.tensor([-2.0, 0.0, float("nan")]))
+        tensor([-1.,  0.,  0.])
+    """
+    return call(_sign, input) if input.dtype is not bool_ else input.clone()
 
 
 @named("HeavisideBackward0")

@@ -126,7 +126,8 @@ def detach(self: Tensor) -> Tensor:
     if self._node is not None:
         return tracing.trace.detach(self)
     result = new(Tensor)
-    result._array = self._array
+    # An array of its own: `data = other` of one of them is not that of the other.
+    result._array = self._array.view()
     result._version = self.version()
     return result
 

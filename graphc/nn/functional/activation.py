@@ -360,6 +360,8 @@ def tanhshrink(input: Any) -> Any:
 @composite
 @named("ThresholdBackward0")
 def _threshold(x: Any, *, threshold: float, value: float) -> Any:
+    if x.type.dtype.is_integer:  # PyTorch cuts both to x's dtype
+        threshold, value = int(threshold), int(value)
     return where(x <= threshold, value, x)
 
 

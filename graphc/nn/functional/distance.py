@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
@@ -81,7 +83,7 @@ def _pdist(x: Any, *, p: float) -> Any:
         )
     n = x.type.shape[0]
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    first, second = ([pair[k] for pair in pairs] for k in (0, 1))
+    first, second = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
     return norm_of(take(x, first, 0) - take(x, second, 0), p, -1)
 
 

@@ -13,7 +13,7 @@ from graphc.core import dims
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
-from graphc.errors import AttributeValueError, DTypeError, ShapeError
+from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn.functional.common import frozen, show
 from graphc.nn.functional.conv import batched
 from graphc.ops.arrays.filled import arange
@@ -22,7 +22,15 @@ from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import reshape, squeeze
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.convolution import spatial_ints
-from graphc.ops.contract.pooling import WINDOWS, greatest_places, is_tiled, lowest, tiled_max
+from graphc.ops.contract.pooling import (
+    WINDOWS,
+    check_averaged,
+    greatest_places,
+    is_tiled,
+    lowest,
+    mean_of,
+    tiled_max,
+)
 from graphc.ops.elementwise.extremes import maximum, minimum
 from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import power
@@ -219,11 +227,11 @@ def max_pool3d(
 def _averages(x: Any, places: _Places, rank: int, include_pad: bool, divisor: int | None) -> Any:
     total = sum_(places.windows(x, 0), tuple(range(2 + rank, 2 + 2 * rank)))
     if divisor is not None:
-        return total / divisor
+        return mean_of(total, divisor)
     full = all(e == 0 for e in places.extra) and (include_pad or not any(places.padding))
-    if full:
+    if full and x.type.dtype.is_float:
         return total * (1.0 / math.prod(places.kernel))
-    return total / places.counts(x.type.dtype, include_pad)
+    return mean_of(total, places.counts(x.type.dtype, include_pad))
 
 
 @composite
@@ -241,8 +249,7 @@ def _avg_pool(
 ) -> Any:
     name = f"avg_pool{rank}d"
     x, single = batched(name, x, rank)
-    if not x.type.dtype.is_float:
-        raise DTypeError(f"{name}: {x.type.dtype.name} is not supported", where=caller())
+    check_averaged(name, x)
     places = _Places(name, x, kernel, stride, padding, 1, ceil)
     y = _averages(x, places, rank, include_pad, divisor)
     return squeeze(y, 0) if single else y
@@ -270,7 +277,7 @@ def avg_pool1d(
     """The mean of the elements under each place of a kernel.
 
     Args:
-        input: (N, C, L) or (C, L), floats.
+        input: (N, C, L) or (C, L), floats, or int64 whose means are cut towards 0.
         kernel_size: how many elements.
         stride: distance between places; the kernel size unless given.
         padding: zeros around; at most half the kernel size.
@@ -330,9 +337,12 @@ def avg_pool3d(
 @composite
 @named("PowBackward0")
 def _lp_pool(x: Any, *, rank: int, p: float, kernel: Any, stride: Any, ceil: bool) -> Any:
-    x, single = batched(f"lp_pool{rank}d", x, rank)
-    places = _Places(f"lp_pool{rank}d", x, kernel, stride, 0, 1, ceil)
-    total = _averages(power(x, p), places, rank, True, None) * math.prod(places.kernel)
+    name = f"lp_pool{rank}d"
+    x, single = batched(name, x, rank)
+    places = _Places(name, x, kernel, stride, 0, 1, ceil)
+    powers = power(x, p)
+    check_averaged(name, powers)
+    total = _averages(powers, places, rank, True, None) * math.prod(places.kernel)
     # The root's gradient at 0 would be nan.
     y = where(total == 0, 0, power(where(total == 0, 1, total), 1.0 / p))
     return squeeze(y, 0) if single else y

@@ -16,9 +16,9 @@ from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
 from graphc.ops.arrays.lookup import take, trusted_along_axis
 from graphc.ops.arrays.shaping import reshape, squeeze, transpose
-from graphc.ops.arrays.statistics import argmax, mean
+from graphc.ops.arrays.statistics import mean
 from graphc.ops.arrays.statistics import sum as sum_
-from graphc.ops.contract.pooling import WINDOWS
+from graphc.ops.contract.pooling import WINDOWS, greatest
 from graphc.ops.elementwise.logic import where
 
 
@@ -105,7 +105,7 @@ def _max(x: Any, *, rank: int, output_size: Any, indices: bool) -> Any:
     x = transpose(x, (0, 1, *order))
     shape, widths = x.type.shape[: 2 + rank], x.type.shape[2 + rank :]
     flat = reshape(x, (*shape, math.prod(widths)))
-    best = argmax(flat, -1)
+    best = greatest(flat)
     y = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
     found = (y, _places(best, tables, widths, inner)) if indices else (y,)
     found = tuple(squeeze(t, 0) for t in found) if single else found

@@ -73,6 +73,9 @@ def nonempty(y: Any, function: str, sizes: dict[int, Size]) -> Any:
     """
     for axis, size in sizes.items():
         if not dims.at_least(size, 1):
-            n = FUNCTIONS["broadcast_to"](FUNCTIONS["size"](size), y.type.shape)
+            n = FUNCTIONS["size"](size)
+            if not dims.at_least(dims.product(y.type.shape), 1):
+                n = NONEMPTY(n, n, function=function, reduced=axis)  # y may have no element to test
+            n = FUNCTIONS["broadcast_to"](n, y.type.shape)
             y = NONEMPTY(y, n, function=function, reduced=axis)
     return y

@@ -204,7 +204,7 @@ def _pooled(
 
 
 def tiled_max(x: Any, kernel: Ints) -> Any:
-    """The greatest element of each tile of an image, the first of equal ones getting the gradient.
+    """The greatest element of each tile of an image, the gradient going where `greatest` is.
 
     The elements of a tile are compared one after the other, over the whole image at once. For
     the gradient the same value is the sum of what a mask leaves of the image, so that it flows
@@ -275,8 +275,28 @@ def _first_inside(shape: Sequence[Size], how: tuple[Ints, ...]) -> Any:
     return number
 
 
+def greatest(flat: Any) -> Any:
+    """The number of the first greatest element along the last axis, or of the last nan.
+
+    As PyTorch's pooling has it, whose `argmax` names the first nan.
+
+    Args:
+        flat: (..., elements), a fixed number of them.
+
+    Returns:
+        (...), int64.
+    """
+    best = FUNCTIONS["argmax"](flat, -1)
+    if not flat.type.dtype.is_float:
+        return best
+    shape = flat.type.shape
+    number = FUNCTIONS["iota"](shape, len(shape) - 1, dtypes.int32)
+    last = FUNCTIONS["max"](FUNCTIONS["where"](flat != flat, number, -1), -1)
+    return FUNCTIONS["where"](last >= 0, FUNCTIONS["cast"](last, dtypes.int64), best)
+
+
 def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
-    """The number of the first greatest element of each window, one that is in the image.
+    """The number of the `greatest` element of each window, one that is in the image.
 
     Where all are the least number there is, the padding around the image equals them.
 
@@ -287,7 +307,7 @@ def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
     Returns:
         (N, C, *out), int64.
     """
-    best = FUNCTIONS["argmax"](flat, -1)
+    best = greatest(flat)
     if not any(how[2]):
         return best
     shape = best.type.shape
@@ -308,7 +328,8 @@ def max_pool(
 ) -> Any:
     """The greatest element under each place of a kernel, as PyTorch's `max_pool1d` to `3d`.
 
-    nan counts as the greatest. The gradient goes to the first greatest element of each window.
+    nan counts as the greatest. The gradient goes to the first greatest element of each window, and
+    where there are several nans to the last of them.
 
     Args:
         x: (N, C, *spatial).
@@ -340,6 +361,28 @@ def max_pool(
     return reshape(trusted_along_axis(flat, reshape(first, (*place, 1)), -1), place)
 
 
+def mean_of(total: Any, count: Any) -> Any:
+    """A sum divided by its number of terms: of integers towards 0, as PyTorch's pooling has it."""
+    if total.type.dtype.is_float:
+        return total / count
+    return FUNCTIONS["floor_divide"](total - FUNCTIONS["fmod"](total, count), count)
+
+
+def check_averaged(name: str, x: Any) -> None:
+    """Refuse what has no mean in pooling: floats have one, and int64.
+
+    Raises:
+        DTypeError: x is of another dtype.
+    """
+    if not x.type.dtype.is_float and x.type.dtype is not dtypes.int64:
+        raise DTypeError(
+            f"{name}: {x.type.dtype.name} is not supported",
+            [describe(x)],
+            where=caller(),
+            hint="cast it to float32, or to int64 for whole means",
+        )
+
+
 @public
 def avg_pool(
     x: Any,
@@ -351,7 +394,7 @@ def avg_pool(
     """The mean of the elements under each place of a kernel, as PyTorch's `avg_pool1d` to `3d`.
 
     Args:
-        x: (N, C, *spatial), floats.
+        x: (N, C, *spatial), floats, or int64 whose means are cut towards 0.
         kernel_size: an int, or one for each spatial axis.
         stride: the kernel size unless given.
         padding: zeros around the image; at most half the kernel size.
@@ -366,14 +409,13 @@ def avg_pool(
         tensor([[[3., 3.]]])
     """
     x = as_tensor(x, "avg_pool")
-    if not x.type.dtype.is_float:
-        raise DTypeError(f"avg_pool: {x.type.dtype.name} is not supported", where=caller())
+    check_averaged("avg_pool", x)
     w, rank = _pooled("avg_pool", x, kernel_size, stride, padding, 1, 0)
     axes = tuple(range(2 + rank, 2 + 2 * rank))
     total = FUNCTIONS["sum"](w, axes)
     padded = np.any(np.asarray(padding) != 0)
     if count_include_pad or not padded:
-        return total / int(np.prod(w.type.shape[2 + rank :]))
+        return mean_of(total, int(np.prod(w.type.shape[2 + rank :])))
     ones = FUNCTIONS["full"]((1, 1, *x.type.shape[2:]), 1, x.type.dtype)
     counts, _ = _pooled("avg_pool", ones, kernel_size, stride, padding, 1, 0)
-    return total / FUNCTIONS["sum"](counts, axes)
+    return mean_of(total, FUNCTIONS["sum"](counts, axes))
