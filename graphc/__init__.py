@@ -19,6 +19,7 @@ from graphc import autograd, config, cuda, errors, former, ops
 from graphc.core.dims import dim
 from graphc.core.dtypes import DType as dtype
 from graphc.core.dtypes import (
+    bfloat16,
     bool_,
     float16,
     float32,
@@ -44,6 +45,7 @@ from graphc.eager.engine.mode import (
 )
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.limits import finfo, iinfo
 from graphc.eager.functions.random import Generator, default_generator
 from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
 from graphc.ops.source import Parameter
@@ -149,7 +151,7 @@ __all__ = [
     "amax", "amin", "aminmax", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
     "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "array_split", "as_tensor",
     "asarray", "asin", "asinh", "atan", "atan2", "atanh", "autograd", "avg_pool", "baddbmm",
-    "bernoulli", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount",
+    "bernoulli", "bfloat16", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount",
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
     "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
     "broadcast_to", "cast", "cat", "cbrt", "ceil", "chunk", "clamp", "clamp_max", "clamp_min",
@@ -158,11 +160,11 @@ __all__ = [
     "cumprod", "cumsum", "data", "default_generator", "deg2rad", "degrees", "device", "diag",
     "diagonal", "dim", "div", "divide", "divmod", "dot", "double", "dropout", "dtype", "einsum",
     "elu", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "errors", "exp",
-    "exp2", "expand", "expand_dims", "expm1", "eye", "fabs", "fix", "flatten", "flip", "float",
+    "exp2", "expand", "expand_dims", "expm1", "eye", "fabs", "finfo", "fix", "flatten", "flip", "float",
     "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "fold_in", "frac", "frexp", "from_dlpack", "from_numpy", "full", "full_like", "gather", "gcd",
     "ge", "gelu", "get_default_dtype", "get_printoptions", "get_rng_state", "grad", "greater",
-    "greater_equal", "gt", "half", "heaviside", "hessian", "hstack", "hvp", "hypot", "index_add",
+    "greater_equal", "gt", "half", "heaviside", "hessian", "hstack", "hvp", "hypot", "iinfo", "index_add",
     "index_copy", "index_fill", "index_select", "index_update", "inference_mode", "initial_seed",
     "inner", "input", "int", "int16", "int32", "int64", "int8", "interpret", "invert", "iota",
     "is_floating_point", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "isclose",

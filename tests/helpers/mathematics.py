@@ -13,8 +13,8 @@ from graphc.runtime.objects import loader
 
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
-STORAGE = {k: np.dtype(language.STORAGE[getattr(language, k)])
-           for k in (*INTEGERS, "b1", "f16", "f32", "f64")}  # fmt: skip
+STORAGE = {k: np.dtype(language.STORAGE[language.CASTS[k]])
+           for k in (*INTEGERS, "b1", "bf16", "f16", "f32", "f64")}  # fmt: skip
 
 
 def kernel(

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphc.core.dims import Dim
-from graphc.core.dtypes import DType, as_dtype
+from graphc.core.dlpack import as_array
+from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
@@ -69,7 +70,7 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
     Raises:
         ArgumentError: one is beyond it, or not finite.
     """
-    if not dtype.is_integer or array.dtype.kind not in "iuf" or not array.size:
+    if not dtype.is_integer or array.dtype.kind == "b" or not array.size:
         return
     limits = np.iinfo(dtype.numpy)
     whole = np.trunc(array)
@@ -91,7 +92,7 @@ def _plain(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data.detach().numpy()[()]
     # Asked without `copy`, which the __array__ of some libraries does not take.
-    return np.asarray(data) if hasattr(data, "__array__") else data
+    return as_array(data) if hasattr(data, "__array__") else data
 
 
 def _holds_arrays(data: Any) -> bool:
@@ -308,7 +309,7 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.
     if isinstance(steps, bool) or steps < 0:
         raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
     count = int(steps)
-    if dtype.kind == "f":
+    if is_float(dtype):
         return np.linspace(float(start), float(end), count)
     # From both ends to the middle, with a step of float32, as PyTorch does.
     first, last = int(start), int(end)
