@@ -205,7 +205,9 @@ def common_dtype(values: Sequence[Any], promote: str = "common") -> DType:
         return rules.promote(values, promote)
     kinds = operand_dtypes(values)
     dtype = dtypes.promote(*kinds)
-    if promote == "common" or (dtype.is_float and promote != "float"):
+    # Of bfloat16 NumPy says nothing: it is promoted alike everywhere.
+    is_decided = dtype is dtypes.bfloat16 or (dtype.is_float and promote != "float")
+    if promote == "common" or is_decided:
         return dtype
     if promote == "number":
         return dtypes.int8 if dtype.kind == "bool" else dtype
