@@ -134,7 +134,7 @@ def as_array(node: Node, value: Any) -> np.ndarray:
         raise DTypeError(
             f"input {node.name!r} is {array.dtype.name}; it is declared {type_}",
             where=caller(),
-            hint=f"convert it with astype(np.{type_.dtype.name})",
+            hint=f"convert it with astype({type_.dtype.spelling})",
         )
     return plain(array, type_.dtype.numpy)
 

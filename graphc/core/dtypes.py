@@ -70,6 +70,12 @@ class DType:
         return ml_dtypes.finfo(self.numpy)
 
     @property
+    def spelling(self) -> str:
+        """How code names it for NumPy: `np.float32`, `ml_dtypes.bfloat16`."""
+        place = self.numpy.type.__module__
+        return f"{'np' if place == 'numpy' else place}.{self.name}"
+
+    @property
     def code(self) -> str:
         """Its name in files of tensors, the safetensors format's."""
         return "BOOL" if self.kind == "bool" else self.short.upper()

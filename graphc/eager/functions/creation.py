@@ -85,6 +85,12 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
         )
 
 
+def _filled(shape: Any, value: Any, dtype: DType) -> np.ndarray:
+    check_fits(np.asarray(value), dtype)
+    # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
+    return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
+
+
 def _plain(data: Any) -> Any:
     """Nested lists with their tensors as arrays or numbers."""
     if isinstance(data, list | tuple):
@@ -263,8 +269,8 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
-    check_fits(np.asarray(value), kind)
-    return finish(np.full(_checked_sizes("full", shape), value, kind.numpy), device, requires_grad)
+    array = _filled(_checked_sizes("full", shape), value, kind)
+    return finish(array, device, requires_grad)
 
 
 @eager("arange")
@@ -394,8 +400,7 @@ def full_like(
         return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    check_fits(np.asarray(fill_value), kind)
-    return finish(np.full(input.type.shape, fill_value, kind.numpy), device, requires_grad)
+    return finish(_filled(input.type.shape, fill_value, kind), device, requires_grad)
 
 
 __all__ = ["as_tensor", "finish", "from_numpy", "tensor"]

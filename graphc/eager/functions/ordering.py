@@ -158,12 +158,10 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 def _unique_parts(
     input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: Any
 ) -> Any:
-    found = np.unique(
-        input.numpy(),
-        return_inverse=True,
-        return_counts=True,
-        axis=dim,
-    )
+    array = input.numpy()
+    # NumPy orders no nan of bfloat16.
+    found = np.unique(dtypes.widened(array), return_inverse=True, return_counts=True, axis=dim)
+    found = (found[0].astype(array.dtype), *found[1:])
     values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
     shape = input.shape if dim is None else (input.shape[dim],)
     parts = [values]
