@@ -280,7 +280,8 @@ def test_texts_and_limits() -> None:
     (x,), (t,) = tensors(drawn(3, 4))
     assert repr(x) == repr(t) and repr(x[0, 0]) == repr(t[0, 0])
     assert x.type() == t.type() == "torch.BFloat16Tensor"
-    assert gc.ones(2).type("torch.BFloat16Tensor").dtype is gc.bfloat16
+    named: Any = gc.ones(2)
+    assert named.type("torch.BFloat16Tensor").dtype is gc.bfloat16
     for name in ("bfloat16", "float16", "float32", "float64"):
         ours, theirs = (m.finfo(getattr(m, name)) for m in (gc, torch))
         assert repr(ours) == repr(theirs)

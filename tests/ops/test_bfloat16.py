@@ -183,15 +183,15 @@ def test_casts_are_those_of_pytorch(dtype: str) -> None:
 @pytest.mark.parity
 def test_graphs_promote_it_as_pytorch() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    ours = gc.input("x", (2,), gc.bfloat16)
+    ours: Any = gc.input("x", (2,), gc.bfloat16)
     theirs = torch.ones(2, dtype=torch.bfloat16)
     for dtype in dtypes.ALL:
-        other = gc.input("y", (2,), dtype)
+        other: Any = gc.input("y", (2,), dtype)
         if dtype.name in ("uint16", "uint32", "uint64"):  # PyTorch promotes them with nothing
             assert (ours + other).type.dtype is gc.bfloat16
             continue
         for name in ("add", "divide", "hypot", "maximum", "copysign"):
-            # PyTorch copies a sign from, and measures, floats only; elsewhere bools are numbers.
+            # Those that NumPy promotes each in its own way, too.
             result = torch.result_type(theirs, torch.ones(2, dtype=getattr(torch, dtype.name)))
             assert f"torch.{getattr(gc, name)(ours, other).type.dtype.name}" == str(result)
     for number in (True, 3, 0.5):
