@@ -23,12 +23,12 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dtypes import DType
-from graphc.core.files import NAMES, chunks, open_file, read_arrays, read_header, write_file
+from graphc.core.files import chunks, open_file, read_arrays, read_header, write_file
 from graphc.core.ir import caller
 from graphc.eager.engine.device import check_device, device
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.errors import ArgumentError, FormatError, GraphcError
+from graphc.errors import ArgumentError, DTypeError, FormatError, GraphcError
 
 # Nested containers deeper than this are refused.
 MAX_DEPTH = 100
@@ -68,8 +68,7 @@ def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
     """Read what `save` wrote, or any safetensors file.
 
     Args:
-        path: the file. One of another library gives a flat dict of tensors by name; its bfloat16
-            tensors become float32, which holds their values exactly.
+        path: the file. One of another library gives a flat dict of tensors by name.
         map_location: where the tensors are to be: the CPU.
         weights_only: always so; taken as PyTorch's `load` takes it.
 
@@ -174,10 +173,12 @@ class _Packer:
 
     def _array(self, value: Any, path: str) -> str:
         array = np.asarray(value)
-        if array.dtype.newbyteorder("=") not in NAMES:
+        try:
+            dtypes.as_dtype(array.dtype)
+        except DTypeError:
             raise ArgumentError(
                 f"save: {path or 'the array'} is an array of {array.dtype}", where=caller()
-            )
+            ) from None
         name, count = path or "tensor", 1
         while name in self.arrays or name == "__metadata__":
             count += 1

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from graphc import config, viz
-from graphc.core import dims
+from graphc.core import dims, dtypes
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, all_nodes, tensor_type
 from graphc.core.types import shape_symbols
@@ -139,13 +139,13 @@ def close(left: np.ndarray, right: np.ndarray) -> bool:
     in the last place of the largest finite magnitude."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    if left.dtype.kind != "f":
+    if not dtypes.is_float(left.dtype):
         return bool(np.array_equal(left, right))
     finite = np.isfinite(left)
     if not np.array_equal(finite, np.isfinite(right)):
         return False
     scale = float(np.abs(left[finite]).max(initial=0.0).astype(np.float64))
-    tolerance = 1000 * float(np.finfo(left.dtype).eps) * scale
+    tolerance = 1000 * float(dtypes.as_dtype(left.dtype).finfo.eps) * scale
     same = np.array_equal(left[~finite], right[~finite], equal_nan=True)
     return bool(same and np.allclose(left[finite], right[finite], rtol=0, atol=tolerance))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphc.core import dims, observing
 from graphc.core.access import access
+from graphc.core.dtypes import is_float
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, tensor_type
 from graphc.errors import NonFiniteError
@@ -144,11 +145,11 @@ def run(
 def _is_finite(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_finite, value))
-    return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+    return not is_float(value.dtype) or bool(np.isfinite(value).all())
 
 
 def _check_input(node: Node, array: np.ndarray) -> None:
-    if array.dtype.kind == "f" and bool(np.isnan(array).any()):
+    if is_float(array.dtype) and bool(np.isnan(array).any()):
         raise NonFiniteError(
             f"{node.op.name} {node.name!r} holds {_first(array, np.isnan(array))}",
             where=node.origin,

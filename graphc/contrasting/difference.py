@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphc.core.dtypes import is_float
+
 # Relative differences up to this are those of sums in another order.
 NEAR = 1e-5
 
@@ -101,7 +103,7 @@ def _apart(a: np.ndarray, b: np.ndarray) -> tuple[float, float, int] | None:
     apart = float(np.max(np.abs(x - y), initial=0.0))
     largest = float(np.max(np.abs(x), initial=0.0))
     ulps = 0
-    if a.dtype.kind == "f" and largest:
+    if is_float(a.dtype) and largest:
         ulps = round(apart / float(np.spacing(a.dtype.type(largest))))
     return apart, apart / largest if largest else apart, ulps
 

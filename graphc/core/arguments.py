@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dims, dtypes
+from graphc.core import dims, dlpack, dtypes
 from graphc.core.ir import Node, caller, tensor_type
 from graphc.core.operators import Operators
 from graphc.core.types import MOST_BYTES, TensorType, bind
@@ -134,7 +134,7 @@ def as_array(node: Node, value: Any) -> np.ndarray:
         raise DTypeError(
             f"input {node.name!r} is {array.dtype.name}; it is declared {type_}",
             where=caller(),
-            hint=f"convert it with astype(np.{type_.dtype.name})",
+            hint=f"convert it with astype({type_.dtype.spelling})",
         )
     return plain(array, type_.dtype.numpy)
 
@@ -188,18 +188,16 @@ def _foreign(node: Node, value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     try:
-        if hasattr(value, "__array__"):
-            found = np.asarray(value)
-        elif hasattr(value, "__dlpack__"):
-            found = np.from_dlpack(value)
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            found = dlpack.read(value)
         else:
-            found = np.asarray(value)
+            found = dlpack.as_array(value)
     except Exception as error:
         found = np.asarray(None)
         reason = f": {error}"
     else:
         reason = ""
-    if found.dtype.kind not in "biufc":
+    if not dtypes.has_numbers(found.dtype) and found.dtype.kind != "c":
         raise ArgumentError(
             f"input {node.name!r} is given a {type(value).__name__}, no array{reason:.200}",
             where=caller(),

@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
+from graphc.core import dtypes
 from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, joined, show
 from graphc.core.bounds import bounds, evaluate, multiple, symbols
 from graphc.errors import AttributeValueError, ShapeError
@@ -25,10 +26,7 @@ from graphc.errors import AttributeValueError, ShapeError
 Size = Union[int, "Dim"]
 
 # Names that mean something else where the text form of a graph has a size.
-RESERVED = frozenset(
-    ("min", "max", "inf", "nan", "dims", "b1", "i8", "i16", "i32", "i64")
-    + ("u8", "u16", "u32", "u64", "f16", "f32", "f64")
-)
+RESERVED = frozenset(("min", "max", "inf", "nan", "dims", *dtypes.BY_SHORT))
 
 
 class Dim:

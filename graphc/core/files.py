@@ -27,20 +27,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.errors import ArgumentError, FormatError, GraphcError, MissingFileError, StorageError
 
 # What the format allows for a header.
 MAX_HEADER = 100_000_000
 MAX_RANK = 64
-CODES = {
-    "BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8",
-    "U16": "uint16", "U32": "uint32", "U64": "uint64", "F16": "float16", "F32": "float32",
-    "F64": "float64",
-}  # fmt: skip
-NAMES = {np.dtype(name): code for code, name in CODES.items()}
-# Stored as the upper half of a float32.
-_BF16 = "BF16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ class Entry:
     @property
     def dtype(self) -> np.dtype:
         """The dtype of the stored words."""
-        return np.dtype("uint16" if self.code == _BF16 else CODES[self.code]).newbyteorder("<")
+        return dtypes.BY_CODE[self.code].numpy.newbyteorder("<")
 
 
 def header(
@@ -73,7 +66,7 @@ def header(
     begin = 0
     for name in order:
         array = arrays[name]
-        code = NAMES[array.dtype.newbyteorder("=")]
+        code = dtypes.as_dtype(array.dtype).code
         places = [begin, begin + array.nbytes]
         entries[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": places}
         begin = places[1]
@@ -171,10 +164,10 @@ def _entry(what: str, name: str, value: Any) -> Entry:
         raise FormatError(f"{fault} has the shape {shape!r:.80}")
     if not _are_counts(places) or len(places) != 2 or places[0] > places[1]:
         raise FormatError(f"{fault} has the data_offsets {places!r:.80}")
-    if not isinstance(code, str) or (code != _BF16 and code not in CODES):
+    if not isinstance(code, str) or code not in dtypes.BY_CODE:
         raise FormatError(
             f"{fault} is {code!r:.40}, a dtype that graphc does not have",
-            hint=f"convert it to one of {', '.join([*CODES.values(), 'bfloat16'])} first",
+            hint=f"convert it to one of {', '.join(d.name for d in dtypes.ALL)} first",
         )
     entry = Entry(code, tuple(shape), *places)
     wanted = math.prod(shape) * entry.dtype.itemsize
@@ -193,16 +186,14 @@ def _are_counts(value: Any) -> bool:
 
 
 def read_arrays(file: BinaryIO, entries: Mapping[str, Entry], what: str) -> dict[str, np.ndarray]:
-    """The arrays of a file that stands behind its header; bfloat16 comes as float32."""
+    """The arrays of a file that stands behind its header."""
     found = {}
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         array = np.empty(entry.shape, entry.dtype)
         buffer = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         if _read_into(file, buffer) != entry.end - entry.begin:
             raise FormatError(f"{what} was cut short in tensor {name!r:.80}")
-        if entry.code == _BF16:
-            array = (array.astype(np.uint32) << 16).view(np.float32)
-        elif entry.code == "BOOL":
+        if entry.code == "BOOL":
             array = array.view(np.uint8) != 0
         found[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
     return {name: found[name] for name in entries}

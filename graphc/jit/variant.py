@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims, trees
-from graphc.core.dtypes import as_dtype
+from graphc.core.dtypes import as_dtype, is_float
 from graphc.core.ir import Node, caller, toposort
 from graphc.core.operators import Operators
 from graphc.core.types import TensorType
@@ -258,7 +258,7 @@ class Variant:
             if not reading.holds():
                 return f"{reading.what} changed from {shown_of(reading)}"
         for tensor, value, where in self.reads:
-            if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
+            if not np.array_equal(tensor._array, value, equal_nan=is_float(value.dtype)):
                 return f"the value of a tensor that Python read at {where} changed"
         for tensor, was_none, _ in self.grads_before:
             if (tensor._grad is None) is not was_none:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
+from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
@@ -109,7 +110,7 @@ def public(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
 
 
 def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a composition compute float16 in float32, and round its result once.
+    """Let a composition compute float16 and bfloat16 in float32, and round its result once.
 
     Args:
         function: of tensors and, among them or after them, settings that stay as they are.
@@ -123,11 +124,12 @@ def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*given: Any, **named: Any) -> Any:
         operands = [as_symbolic(x) for x in given[:count]]
         dtypes_ = {x.type.dtype for x in operands if is_tensor(x)}
-        if dtypes_ != {dtypes.float16}:
+        dtype = dtypes_.pop() if len(dtypes_) == 1 else None
+        if dtype is None or dtype.wide is None:
             return function(*given, **named)
         cast = FUNCTIONS["cast"]
-        wide = [cast(x, dtypes.float32) if is_tensor(x) else x for x in operands]
-        return cast(function(*wide, *given[count:], **named), dtypes.float16)
+        wide = [cast(x, dtype.wide) if is_tensor(x) else x for x in operands]
+        return cast(function(*wide, *given[count:], **named), dtype)
 
     return run
 
@@ -156,7 +158,7 @@ def as_tensor(value: Any, name: str) -> Any:
     if isinstance(value, Operators):
         return value.as_node() if value.is_eager else value
     try:
-        array = np.asarray(value)
+        array = as_array(value)
         dtypes.as_dtype(array.dtype)
     except (TypeError, ValueError, DTypeError):
         raise ArgumentError(
@@ -204,7 +206,9 @@ def common_dtype(values: Sequence[Any], promote: str = "common") -> DType:
         return rules.promote(values, promote)
     kinds = operand_dtypes(values)
     dtype = dtypes.promote(*kinds)
-    if promote == "common" or (dtype.is_float and promote != "float"):
+    # Of bfloat16 NumPy says nothing: it is promoted alike everywhere.
+    is_decided = dtype is dtypes.bfloat16 or (dtype.is_float and promote != "float")
+    if promote == "common" or is_decided:
         return dtype
     if promote == "number":
         return dtypes.int8 if dtype.kind == "bool" else dtype
@@ -277,13 +281,14 @@ def infer_elementwise(name: str, kinds: tuple[str, ...], result: Any) -> Callabl
 
 
 def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """The definition of a float op with float16 computed in float32 and rounded once."""
+    """The definition of a float op, with float16 and bfloat16 in float32 and rounded once."""
 
     def run(*arrays: Any, **attrs: Any) -> Any:
-        if arrays[0].dtype != np.float16:
+        dtype = arrays[0].dtype
+        if not dtypes.is_narrow(dtype):
             return compute(*arrays, **attrs)
-        result = compute(*(a.astype(np.float32) for a in arrays), **attrs)
-        return result.astype(np.float16) if result.dtype == np.float32 else result
+        result = compute(*map(dtypes.widened, arrays), **attrs)
+        return result.astype(dtype) if result.dtype == np.float32 else result
 
     run.__wrapped__ = compute  # type: ignore[attr-defined]
     return run
@@ -379,8 +384,8 @@ def pieces(node: Any, ct: Any) -> tuple[None, ...]:
 
 
 def literal(dtype: DType, value: bool | int | float) -> str:
-    """A constant of a dtype in the kernel language, where float16 is computed as float32."""
-    return f"{'f32' if dtype is dtypes.float16 else dtype.short}({value})"
+    """A constant of a dtype in the kernel language, in which its elements are computed."""
+    return f"{dtype.compute.short}({value})"
 
 
 def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:

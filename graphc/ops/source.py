@@ -14,6 +14,7 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.access import access
+from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.ir import Kind, Node, NoGradient, Op, Sample, caller
 from graphc.core.types import TensorType
@@ -103,13 +104,14 @@ class Parameter(Bound):
 
     @value.setter
     def value(self, new: Any) -> None:
-        array = np.asarray(new)
+        array = as_array(new)
         if array.shape != self.type.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"parameter {self.name!r} is {self.type}; the new value has shape {array.shape}",
                 where=caller(),
             )
-        if not np.can_cast(array.dtype, self.state.array.dtype, "same_kind"):
+        takes_all = dtypes.is_float(self.state.array.dtype) and dtypes.has_numbers(array.dtype)
+        if not takes_all and not np.can_cast(array.dtype, self.state.array.dtype, "same_kind"):
             raise ArgumentError(
                 f"parameter {self.name!r} is {self.type}; the new value is {array.dtype}",
                 where=caller(),
@@ -208,7 +210,7 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
         >>> w.value.shape
         (64, 10)
     """
-    array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    array = as_array(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
     return _bound(Parameter, PARAMETER_OP, _check_name("parameter", name), array)
 
 
@@ -226,7 +228,7 @@ def constant(value: Any, dtype: Any = None) -> Node:
         >>> gc.constant(np.arange(3)), gc.constant(2.5)
         (<constant: i64[3]>, <full: f64[()]>)
     """
-    array = np.asarray(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    array = as_array(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
     if array.ndim == 0:
         return full((), array.item(), array.dtype)
     return _bound(Bound, CONSTANT_OP, "constant", array)

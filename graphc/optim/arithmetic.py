@@ -2,7 +2,7 @@
 
 Hyperparameters and what follows from them and the step count (bias corrections, step sizes) are
 0-d and computed in float64; only the final factor is rounded to the parameter's dtype. Parameters
-and moments in float16 are computed in float32 and rounded once.
+and moments in float16 and bfloat16 are computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def update(body: Callable[..., tuple[Any, ...]]) -> Any:
 
 
 def _widened(value: Any) -> Any:
-    half = is_tensor(value) and value.dtype is dtypes.float16
-    return cast(value, dtypes.float32) if half else value
+    return _as(value, value.dtype.compute) if is_tensor(value) else value
 
 
 def _as(value: Any, dtype: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims
-from graphc.core.dtypes import as_dtype
+from graphc.core.dtypes import by_char
 from graphc.core.ir import Kind, Node, toposort
 from graphc.core.types import TensorType, TupleType
 from graphc.eager.engine.composite import apply_in_place_many
@@ -147,7 +147,7 @@ def _flat(
     shapes += [number] * (len(chars) - len(shapes))
     # `chars` begins with the gradient's, arguments with the parameter's.
     ordered = [chars[1], chars[0], *chars[2:]]
-    types = tuple(TensorType(as_dtype(np.dtype(c)), shape) for c, shape in zip(ordered, shapes))
+    types = tuple(TensorType(by_char(c), shape) for c, shape in zip(ordered, shapes))
 
     def build(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
         given = iter(nodes)

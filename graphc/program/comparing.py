@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.access import access
 from graphc.core.interpret import AT_RUN_TIME, run_sized
 from graphc.core.ir import Graph, Node
@@ -81,7 +82,7 @@ def expect(graph: Graph, arrays: Sequence[np.ndarray], sizes: Mapping[str, int])
 
 def _moved(array: np.ndarray, seed: int) -> np.ndarray:
     """Floats a unit in the last place up or down; other values as they are."""
-    if array.dtype.kind != "f":
+    if not dtypes.is_float(array.dtype):
         return array
     up = np.random.default_rng(seed).integers(0, 2, array.shape).astype(bool)
     with np.errstate(all="ignore"):
@@ -135,7 +136,7 @@ _HINT = "a fault of graphc: report it with the graph (the error's note), or GRAP
 
 def _differing(found: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Where a result is not what it should be."""
-    if found.dtype.kind != "f":
+    if not dtypes.is_float(found.dtype):
         changed = bool((wanted != near).any())
         return np.zeros(wanted.shape, bool) if changed else np.asarray(found != wanted)
     with np.errstate(all="ignore"):
@@ -143,7 +144,7 @@ def _differing(found: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.nd
         steady = np.isfinite(wanted) == np.isfinite(near)
         x, y, z = (np.where(finite, a, 0).astype(np.float64) for a in (found, wanted, near))
         scale = np.abs(y).max(initial=0.0)
-        limit = ULPS[found.dtype.itemsize] * float(np.finfo(found.dtype).eps) * scale
+        limit = ULPS[found.dtype.itemsize] * float(dtypes.as_dtype(found.dtype).finfo.eps) * scale
         limit += MOVED * np.abs(z - y).max(initial=0.0)
         # Where rounding may cross the border of the format, it may on either side.
         far = finite & ~(np.abs(x - y) <= limit)

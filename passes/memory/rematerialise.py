@@ -16,8 +16,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from graphc.core import dtypes
 from graphc.core.facts import template
-from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked
+from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
 from graphc.core.types import TensorType
 from graphc.core.walk import remade, remake
 from graphc.passes.memory.inplace import inplace
@@ -26,7 +27,8 @@ from graphc.passes.memory.plan import live_bytes, value_bytes
 
 # Kernel-language functions that cost about as much as an addition.
 CHEAP_CALLS = frozenset(
-    ("maximum", "minimum", "select", "absolute", "sign", "f16", "f32", "f64", "b1", "i64", "i32")
+    ("maximum", "minimum", "select", "absolute", "sign", "b1", "i64", "i32")
+    + tuple(d.short for d in dtypes.ALL if d.is_float)
 )
 WORTH = 0.02  # the part of the peak that must be saved
 SMALLEST = 0.01  # the part of the peak below which a value is not worth a step

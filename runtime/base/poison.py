@@ -1,7 +1,7 @@
 """GRAPHC_CHECK=poison: memory that nobody wrote is seen, and so is a write past a buffer's end.
 
-Before every call the arena and the results are filled with a pattern that is nan as float16,
-float32 and float64, about the largest int16, int32 and int64, and no bool: what a kernel leaves
+Before every call the arena and the results are filled with a pattern that is nan in every
+float format, about the largest int16, int32 and int64, and no bool: what a kernel leaves
 unwritten, or reads before it is written, differs from the right value, and in the same way at
 every call. Behind each buffer of the arena and each result there are bytes that belong to nobody,
 its red zone; after the call they must hold the pattern still. Buffers whose lives don't overlap

@@ -368,7 +368,7 @@ class Walk:
                 raise Unproved("a buffer that is computed")
         if not isinstance(given, Given) or given.nbytes is None:
             raise Unproved("memory whose size calls compute")
-        itemsize = np.dtype(language.STORAGE[getattr(language, dtype)]).itemsize
+        itemsize = np.dtype(language.STORAGE[language.CASTS[dtype]]).itemsize
         if dims.multiple(given.nbytes) % itemsize:
             raise Unproved("a buffer of another dtype")
         elements = given.nbytes // itemsize

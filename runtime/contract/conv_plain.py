@@ -1,4 +1,4 @@
-"""Convolution and its gradients as plain loop nests, for integers and float16.
+"""Convolution and its gradients as plain loop nests, for integers and narrow floats.
 
 The padding is zeros that are multiplied like the image, so a nan in the weight spreads there. The
 gradient in the image meets no padding: a place that has no cotangent adds nothing. The matrix
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 
+from graphc.core import dtypes
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.contract.tile_source import indent
 
@@ -143,12 +144,14 @@ _BODIES = {
 def plain_kernel(kind: str, dtype: str) -> Kernel:
     """One of "conv", "conv_input" and "conv_weight" for any dtype but bool.
 
-    Its parallel range is the first two axes of the result. float16 is summed in float32 and
-    rounded once; integers wrap.
+    Its parallel range is the first two axes of the result. Floats narrower than float32 are
+    summed in it and rounded once; integers wrap.
     """
-    scalar = "f32" if dtype == "f16" else dtype
+    element = dtypes.as_dtype(dtype)
+    scalar = element.compute.short
     add = f"{scalar}(acc + {scalar}(left * right))"
-    facts = {"zero": f"{scalar}(0)", "add": add, "store": "f16(acc)" if dtype == "f16" else "acc"}
+    store = "acc" if element.wide is None else f"{dtype}(acc)"
+    facts = {"zero": f"{scalar}(0)", "add": add, "store": store}
     body = indent(_BODIES[kind].format(**facts), 2)
     name = f"{kind}_{dtype}_plain"
     return Kernel(name, _HEAD.format(name=name, dtype=dtype, body=body))

@@ -1,9 +1,10 @@
-"""Matrix multiplication of integers, bools and float16: a loop nest in i, k, j order."""
+"""Matrix multiplication of integers, bools and narrow floats: a loop nest in i, k, j order."""
 
 from __future__ import annotations
 
 import functools
 
+from graphc.core import dtypes
 from graphc.runtime.base.kernel import Kernel
 
 _WRAPPING = """\
@@ -44,8 +45,8 @@ _BOOL = """\
                     if y[y_at + p * y_k + j * y_n]:
                         out[line * n + j] = b1(1)"""
 
-# float16: float32 accumulators for 64 columns at a time, rounded once.
-_HALF = """\
+# Floats narrower than float32: its accumulators for 64 columns at a time, rounded once.
+_NARROW = """\
         for j0 in range(0, n, 64):
             width = min(64, n - j0)
             for j in range(width):
@@ -55,15 +56,16 @@ _HALF = """\
                 for j in range(width):
                     acc[j] = acc[j] + left * y[y_at + p * y_k + (j0 + j) * y_n]
             for j in range(width):
-                out[line * n + j0 + j] = f16(acc[j])"""
+                out[line * n + j0 + j] = {dtype}(acc[j])"""
 
 
 @functools.cache
 def plain_kernel(dtype: str) -> Kernel:
     """The matrix product of any dtype; its parallel range is the rows of the result."""
     name = f"matmul_{dtype}"
-    body = {"b1": _BOOL, "f16": _HALF}.get(dtype, _INTEGER).format(dtype=dtype)
-    source = _WRAPPING.format(name=name, dtype=dtype, body=body)
-    if dtype == "f16":
+    is_narrow = dtypes.as_dtype(dtype).wide is not None
+    body = _NARROW if is_narrow else _BOOL if dtype == "b1" else _INTEGER
+    source = _WRAPPING.format(name=name, dtype=dtype, body=body.format(dtype=dtype))
+    if is_narrow:
         source = source.replace("    m, n, k =", "    acc = local(64, f32)\n    m, n, k =", 1)
     return Kernel(name, source)

@@ -68,9 +68,8 @@ class Column:
 
     @property
     def dtype(self) -> dtypes.DType:
-        """The dtype of partial results: float32 for float16."""
-        dtype = tensor_type(self.node).dtype
-        return dtypes.float32 if dtype is dtypes.float16 else dtype
+        """The dtype of partial results: float32 for narrower floats."""
+        return tensor_type(self.node).dtype.compute
 
 
 @dataclass

@@ -387,7 +387,7 @@ class Accumulator:
         line(f"{self.name} = select({hit}, {value}, {self.name})")
 
     def total(self) -> str:
-        """What has been accumulated: float32 for float16."""
+        """What has been accumulated: float32 for narrower floats."""
         if not self.nan:
             return self.name
         short = wide(self.dtype)
@@ -397,8 +397,8 @@ class Accumulator:
         """The reduction's value."""
         if self.fact.arg:
             return self.place
-        if self.dtype.short == "f16":
-            return self.emitter.define(f"f16({self.total()})")
+        if self.dtype.wide is not None:
+            return self.emitter.define(f"{self.dtype.short}({self.total()})")
         return self.total()
 
 

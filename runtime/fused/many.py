@@ -259,10 +259,9 @@ class _Writer:
 
 
 def float_bits(dtype: DType, value: float) -> int:
-    """The word in which a kernel finds a number of its own: float16 is held as float32."""
-    short = wide(dtype)
-    word = np.array(dtype.numpy.type(value)).astype(np.float64 if short == "f64" else np.float32)
-    return int(word.view(np.int64 if short == "f64" else np.int32))
+    """The word in which a kernel finds a number of its own, of the dtype that it is computed in."""
+    word = np.array(dtype.numpy.type(value)).astype(dtype.compute.numpy)
+    return int(word.view(f"int{8 * dtype.compute.itemsize}"))
 
 
 def _step(body: Body, rows: Sequence[Row]) -> Step:

@@ -122,8 +122,8 @@ def prepare(emitter: Emitter, graph: Graph, nest: Nesting, arguments: Arguments)
         dtype = tensor_type(node).dtype
         if isinstance(count, int) and count * dtype.itemsize <= room:
             room -= count * dtype.itemsize
-            short = "f32" if dtype.short == "f16" else dtype.short
-            emitter.kept[node] = arguments.local(f"t{len(emitter.kept)}", count, short)
+            name = f"t{len(emitter.kept)}"
+            emitter.kept[node] = arguments.local(name, count, dtype.compute.short)
 
 
 def _worth_keeping(spaces: Spaces, graph: Graph, nest: Nesting) -> list[Node]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.facts import template
 from graphc.core.ir import Node, Scalar, tensor_type
@@ -12,7 +13,7 @@ from graphc.core.ir import Node, Scalar, tensor_type
 # Functions of the kernel language that are one instruction or two.
 CHEAP = frozenset(
     {
-        *("b1", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"),
+        *dtypes.BY_SHORT,
         *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
         *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
         *("larger_number", "smaller_number"),
@@ -23,15 +24,15 @@ COSTLY = 12.0
 
 
 def literal(dtype: DType, value: Any) -> str:
-    """A number as a scalar of the kernel language, where float16 is held as float32."""
+    """A number as a scalar of the kernel language, of the dtype in which it is computed."""
     if dtype.is_float:
-        return f"{'f64' if dtype.short == 'f64' else 'f32'}({float(dtype.numpy.type(value))!r})"
+        return f"{dtype.compute.short}({float(dtype.numpy.type(value))!r})"
     return f"{dtype.short}({int(value)})"
 
 
 def wide(dtype: DType) -> str:
     """The name of the dtype in which a reduction accumulates."""
-    return "f32" if dtype.short == "f16" else dtype.short
+    return dtype.compute.short
 
 
 def scalar_cost(text: str) -> float:
@@ -63,7 +64,7 @@ def combine(node: Node, total: str, value: str) -> str:
 
 def cast(dtype: DType, text: str) -> str:
     """The expression rounded or wrapped to a dtype; float32 and float64 already are."""
-    if dtype.short in ("f32", "f64"):
+    if dtype.is_float and dtype.wide is None:
         return text
     whole = re.fullmatch(rf"{dtype.short}\((?:[^()]|\([^()]*\))*\)", text)
     return text if whole else f"{dtype.short}({text})"

@@ -12,8 +12,9 @@ elements are flat NumPy arrays (where the kernel expects a buffer) and ints (siz
             y[i] = x[i] * f32(2.0)
 
 Rules of the language: every scalar has a fixed dtype; constants and results of narrow integer
-arithmetic are cast (`i8(a + b)`), since Numba widens them; a float16 buffer loads and stores
-float32 scalars, and `f16(v)` rounds a float32 to the nearest float16 and keeps it as float32;
+arithmetic are cast (`i8(a + b)`), since Numba widens them; a buffer of float16 or bfloat16
+loads and stores float32 scalars, and `f16(v)`, `bf16(v)` round a float32 to the nearest one of
+them and keep it as float32;
 a bool is stored as one byte. Indices are non-negative: `quotient` and `remainder` divide them
 without sign checks; `floor_quotient` and `floor_remainder` take negative ones. Divisors are
 positive.
@@ -27,23 +28,25 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dtypes
+from graphc.core.dtypes import DType
 from graphc.runtime.language import math_reference, simd_reference
 
 Scalar = Any
 
 
 class Buffer:
-    """A flat NumPy array with a kernel's loads and stores (float16 as float32)."""
+    """A flat NumPy array with a kernel's loads and stores (narrow floats as float32)."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
-        self.half = array.dtype == np.float16
+        self.narrow = dtypes.is_narrow(array.dtype)
 
     def __getitem__(self, index: int) -> Scalar:
         if index < 0 or index >= self.array.size:
             raise IndexError(f"kernel reads index {index} of a buffer of {self.array.size}")
         value = self.array[index]
-        return np.float32(value) if self.half else value
+        return np.float32(value) if self.narrow else value
 
     def __setitem__(self, index: int, value: Scalar) -> None:
         if index < 0 or index >= self.array.size:
@@ -67,7 +70,9 @@ def buffer_at(args: list[Any], index: int, dtype: Any, scope: int) -> Buffer:
 def number_at(args: list[Any], index: int, dtype: Any) -> Scalar:
     """The float32 or float64 whose bits stand in `args[index]`."""
     word = np.array(args[index], np.int64)
-    return word.view(np.float64)[()] if dtype is f64 else word.astype(np.int32).view(np.float32)[()]
+    if dtype is CASTS["f64"]:
+        return word.view(np.float64)[()]
+    return word.astype(np.int32).view(np.float32)[()]
 
 
 def local(count: int, dtype: Any) -> Buffer:
@@ -87,23 +92,18 @@ def _cast(dtype: Any) -> Callable[[Scalar], Scalar]:
     return cast
 
 
-b1 = _cast(np.bool_)
-i8, i16, i32, i64 = (_cast(t) for t in (np.int8, np.int16, np.int32, np.int64))
-u8, u16, u32, u64 = (_cast(t) for t in (np.uint8, np.uint16, np.uint32, np.uint64))
-f32, f64 = _cast(np.float32), _cast(np.float64)
+def _narrow_cast(dtype: DType) -> Callable[[Scalar], Scalar]:
+    def cast(value: Scalar) -> Scalar:
+        with np.errstate(all="ignore"):
+            return np.asarray(value).astype(dtype.numpy).astype(dtype.compute.numpy)[()]
+
+    cast.__name__ = dtype.name
+    return cast
 
 
-def f16(value: Scalar) -> Scalar:
-    """`value` rounded to the nearest float16 and kept as float32."""
-    with np.errstate(all="ignore"):
-        return np.float32(np.float16(value))
-
-
-STORAGE = {
-    b1: np.bool_, i8: np.int8, i16: np.int16, i32: np.int32, i64: np.int64, u8: np.uint8,
-    u16: np.uint16, u32: np.uint32, u64: np.uint64, f16: np.float16, f32: np.float32,
-    f64: np.float64,
-}  # fmt: skip
+# Each dtype's name casts to it: narrow floats are rounded, and kept as what they are computed in.
+CASTS = {d.short: _cast(d.numpy) if d.wide is None else _narrow_cast(d) for d in dtypes.ALL}
+STORAGE = {CASTS[dtype.short]: dtype.numpy for dtype in dtypes.ALL}
 
 
 def select(condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
@@ -151,8 +151,7 @@ NAMES: dict[str, Any] = {
     "buffer_at": buffer_at,
     "number_at": number_at,
     "local": local,
-    "b1": b1, "i8": i8, "i16": i16, "i32": i32, "i64": i64,
-    "u8": u8, "u16": u16, "u32": u32, "u64": u64, "f16": f16, "f32": f32, "f64": f64,
+    **CASTS,
     "inf": float("inf"),
     "nan": float("nan"),
     "select": select,

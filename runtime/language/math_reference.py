@@ -1,8 +1,9 @@
 """Mathematical functions of the kernel language, run as plain Python on NumPy scalars.
 
 A result has the first operand's dtype (tests give a bool, `bit_count` uint8, `philox_word`
-uint32); float16 arrives as float32. Where a float32 result comes from float64, it is the nearest
-float32 to the true value in nearly every case; kernels may be 2 units in the last place off.
+uint32); narrower floats arrive as float32. Where a float32 result comes from float64, it is the
+nearest float32 to the true value in nearly every case; kernels may be 2 units in the last place
+off.
 """
 
 from __future__ import annotations

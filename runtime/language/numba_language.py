@@ -25,25 +25,30 @@ from numba.extending import (
     typeof_impl,
 )
 
+from graphc.core import dtypes
 from graphc.runtime.base import bounds
-from graphc.runtime.language import numba_bounds, numba_division, numba_math, numba_simd
+from graphc.runtime.language import (
+    numba_bounds,
+    numba_division,
+    numba_math,
+    numba_narrow,
+    numba_simd,
+)
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
 MAX_SCOPES = 24
 
 I64 = ir.IntType(64)
+WIDTH = {dtype.short: dtype.itemsize for dtype in dtypes.ALL}
 STORAGE = {
-    "b1": ir.IntType(8), "i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32),
-    "i64": I64, "u8": ir.IntType(8), "u16": ir.IntType(16), "u32": ir.IntType(32), "u64": I64,
-    "f16": ir.HalfType(), "f32": ir.FloatType(), "f64": ir.DoubleType(),
+    **{dtype.short: ir.IntType(8 * dtype.itemsize) for dtype in dtypes.ALL if not dtype.is_float},
+    **numba_narrow.STORAGE, "f32": ir.FloatType(), "f64": ir.DoubleType(),
 }  # fmt: skip
+# What a kernel computes with; a Numba type has NumPy's name, but for bool.
 SCALAR = {
-    "b1": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32,
-    "i64": types.int64, "u8": types.uint8, "u16": types.uint16, "u32": types.uint32,
-    "u64": types.uint64, "f16": types.float32, "f32": types.float32, "f64": types.float64,
-}  # fmt: skip
-WIDTH = {"b1": 1, "i8": 1, "u8": 1, "i16": 2, "u16": 2, "f16": 2, "i32": 4, "u32": 4, "f32": 4,
-         "i64": 8, "u64": 8, "f64": 8}  # fmt: skip
+    dtype.short: types.boolean if dtype.kind == "bool" else getattr(types, dtype.compute.name)
+    for dtype in dtypes.ALL
+}
 
 
 class DTypeName(types.Callable, types.Opaque):
@@ -114,28 +119,9 @@ def _lower_cast(dtype: str) -> None:
             return context.is_true(builder, source, value)
         if isinstance(source, types.Float) and SCALAR[dtype] in types.integer_domain:
             return float_to_integer(builder, value, dtype)
-        if dtype == "f16" and source == types.float64:
-            result = round_to_odd(builder, value)
-        else:
-            result = context.cast(builder, value, source, SCALAR[dtype])
-        if dtype != "f16":
-            return result
-        # Kept apart from float64 that made the float32: of a float64 copysign rounded twice, LLVM
-        # would make a float16 copysign with a float64 sign, for which there is no instruction.
-        # Fences do not vectorise, so there are none where no float64 is about.
-        if _computes_in_float64(builder):
-            fence = builder.module.declare_intrinsic("llvm.arithmetic.fence", [ir.FloatType()])
-            result = builder.call(fence, [result])
-        return builder.fpext(builder.fptrunc(result, ir.HalfType()), ir.FloatType())
-
-
-def _computes_in_float64(builder: Any) -> bool:
-    """Whether the function has made a float64 so far."""
-    return any(
-        isinstance(instruction.type, ir.DoubleType)
-        for block in builder.function.blocks
-        for instruction in block.instructions
-    )
+        if dtype in numba_narrow.STORAGE:
+            return numba_narrow.rounded(context, builder, dtype, source, value)
+        return context.cast(builder, value, source, SCALAR[dtype])
 
 
 def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
@@ -143,21 +129,6 @@ def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
     wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
     target = STORAGE[dtype]
     return wide if target is I64 else builder.trunc(wide, target)
-
-
-def round_to_odd(builder: Any, value: Any) -> Any:
-    """A float64 as the float32 from which rounding to float16 gives what rounding once would.
-
-    An inexact float32 is cut toward 0 and its last bit set, so that it is no tie of float16
-    (Boldo, Melquiond: "Emulation of FMA and correctly rounded sums", 2008).
-    """
-    i32, absolute = ir.IntType(32), builder.module.declare_intrinsic("llvm.fabs", [value.type])
-    near = builder.fptrunc(value, ir.FloatType())
-    back = builder.fpext(near, value.type)
-    beyond = builder.fcmp_ordered(">", *(builder.call(absolute, [v]) for v in (back, value)))
-    bits = builder.sub(builder.bitcast(near, i32), builder.zext(beyond, i32))
-    odd = builder.bitcast(builder.or_(bits, ir.Constant(i32, 1)), ir.FloatType())
-    return builder.select(builder.fcmp_ordered("!=", back, value), odd, near)
 
 
 for _dtype in SCALAR:
@@ -194,17 +165,19 @@ def mark_alias(builder: Any, instruction: Any, scope: int) -> Any:
 
 
 def to_scalar(builder: Any, dtype: str, stored: Any) -> Any:
-    """A loaded value as the kernel sees it: bool as i1, float16 as float32."""
+    """A loaded value as the kernel sees it: bool as i1, narrow floats as float32."""
     if dtype == "b1":
         return builder.icmp_unsigned("!=", stored, ir.Constant(ir.IntType(8), 0))
-    return builder.fpext(stored, ir.FloatType()) if dtype == "f16" else stored
+    is_narrow = dtype in numba_narrow.STORAGE
+    return numba_narrow.widened(builder, dtype, stored) if is_narrow else stored
 
 
 def to_storage(builder: Any, dtype: str, value: Any) -> Any:
     """The inverse of `to_scalar`."""
     if dtype == "b1":
         return builder.zext(value, ir.IntType(8))
-    return builder.fptrunc(value, ir.HalfType()) if dtype == "f16" else value
+    is_narrow = dtype in numba_narrow.STORAGE
+    return numba_narrow.narrowed(builder, dtype, value) if is_narrow else value
 
 
 def _buffer(checked: bool) -> Any:

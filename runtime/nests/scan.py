@@ -86,7 +86,7 @@ def scan_kernel(rule: str, dtype: DType, reverse: bool, rows: bool) -> Kernel:
     buffers = [
         f"    {b} = buffer(args, {k}, {dtype.short})" for k, b in enumerate([*operands, "y"])
     ]
-    # A kernel's float16 scalars are float32.
+    # A kernel's scalars of narrower floats are float32.
     terms = [f"f64({b}[at])" if dtype.is_float else f"{b}[at]" for b in operands]
     name = f"{rule}_{dtype.short}{'_reverse' if reverse else ''}{'' if rows else '_columns'}"
     # Sums of float64 keep what they lose beside them; others need no `rest`.

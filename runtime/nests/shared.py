@@ -32,5 +32,5 @@ def grain(work: Size) -> int:
 
 
 def wide(dtype: DType) -> str:
-    """The short name of the dtype that sums are kept in: float32 for float16."""
-    return "f32" if dtype.short == "f16" else dtype.short
+    """The short name of the dtype that sums are kept in: float32 for narrower floats."""
+    return dtype.compute.short

@@ -1,7 +1,7 @@
 """Loop nest of windows_transpose: each element of the image sums the windows that cover it.
 
 A gather, not a scatter: the order of the sum is that of the kernel's elements, whatever the
-number of threads, and float16 is summed in float32 and rounded once.
+number of threads, and narrower floats are summed in float32 and rounded once.
 """
 
 from __future__ import annotations

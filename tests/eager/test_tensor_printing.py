@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from counting import calls_of
+from layouts import as_torch
 
 import graphc as gc
+from graphc.core.dtypes import is_float
 from graphc.eager.methods.printing import (
     get_printoptions,
     printoptions,
@@ -80,7 +82,7 @@ def show_with_torch(
     default_dtype: str = "float32",
     **options: Any,
 ) -> str:
-    tensor = torch.from_numpy(as_array(values, dtype).copy())
+    tensor = as_torch(torch, as_array(values, dtype).copy())
     if grad_fn is not None:
         tensor = GRAD_FNS[grad_fn](tensor.requires_grad_())
     elif requires_grad:
@@ -129,7 +131,7 @@ def test_the_table_is_what_torch_prints(torch: Any) -> None:
 # --- random arrays
 
 DTYPES = ("float32", "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64")
-DTYPES += ("uint8", "uint16", "uint32", "uint64")  # type: ignore[assignment]
+DTYPES += ("uint8", "uint16", "uint32", "uint64", "bfloat16")  # type: ignore[assignment]
 MOST = (1, 2500, 60, 16, 9)  # the longest axis, by the number of axes
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0)
 
@@ -141,7 +143,7 @@ def random_array(rng: np.random.Generator) -> np.ndarray:
     least = 0 if rng.random() < 0.1 else 1
     shape = tuple(int(size) for size in rng.integers(least, max(most, 1) + 1, ndim))
     dtype = np.dtype(DTYPES[rng.integers(len(DTYPES))])
-    if dtype.kind == "f":
+    if is_float(dtype):
         array = random_floats(rng, shape, dtype)
     elif dtype.kind == "b":
         array = np.asarray(rng.random(shape) < 0.5)
@@ -192,7 +194,7 @@ def test_random_arrays_print_as_in_torch(torch: Any, seed: int) -> None:
     for _ in range(500):
         array, options = random_array(rng), random_options(rng)
         gradient: dict[str, Any] = {}
-        if array.dtype.kind == "f" and rng.random() < 0.5:
+        if is_float(array.dtype) and rng.random() < 0.5:
             gradient = {"requires_grad": True}
             if rng.random() < 0.5:
                 gradient = {"grad_fn": str(rng.choice(list(GRAD_FNS)))}
@@ -221,7 +223,7 @@ def test_printed_elements_are_the_elements(seed: int) -> None:
         text = show(array, array.dtype.name, threshold=np.inf, precision=6, sci_mode=True)
         read = np.array(read_back(text), np.float64)
         assert read.shape == array.shape
-        if array.dtype.kind != "f":
+        if not is_float(array.dtype):
             assert np.array_equal(np.array(read_back(text), array.dtype), array)
             continue
         finite = np.isfinite(array)

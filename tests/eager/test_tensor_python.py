@@ -12,6 +12,7 @@ import pytest
 from layouts import DTYPES, LAYOUTS, assert_same, elements, laid_out, shares_memory
 
 import graphc as gc
+from graphc.core.dtypes import as_dtype
 from graphc.errors import GraphcError, ShapeError
 
 # --- pickles and copies
@@ -229,7 +230,7 @@ def test_tolist(layout: str, dtype: str) -> None:
     assert listed == array.tolist()
     while isinstance(listed, list) and listed:
         listed = listed[0]
-    kind = {"b": bool, "i": int, "u": int, "f": float}[array.dtype.kind]
+    kind = {"bool": bool, "int": int, "uint": int, "float": float}[as_dtype(dtype).kind]
     assert type(listed) is kind or listed == []
     assert gc.ones(2, requires_grad=True).tolist() == [1, 1]
 

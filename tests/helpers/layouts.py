@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES += ("float16", "float32", "float64")  # type: ignore[assignment]
+from graphc.core import dtypes
+
+DTYPES = tuple(dtype.name for dtype in dtypes.ALL)
 # Arrays of one element order or another, over fresh memory: from 24 elements of any dtype.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "0-d": lambda a: a[3:4].reshape(()),
@@ -37,6 +39,22 @@ def assert_same(tensor: Any, array: np.ndarray) -> None:
     assert tuple(tensor.shape) == array.shape
     assert tensor.dtype.name == array.dtype.name
     assert np.array_equal(tensor.numpy(), array)
+
+
+def as_torch(torch: Any, array: np.ndarray) -> Any:
+    """PyTorch's tensor over an array's memory, bfloat16 by the bits."""
+    if array.dtype.name != "bfloat16":
+        return torch.from_numpy(array)
+    return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+
+
+def from_torch(tensor: Any) -> np.ndarray:
+    """The array of a tensor of PyTorch's."""
+    tensor = tensor.detach()
+    if str(tensor.dtype) != "torch.bfloat16":
+        return tensor.numpy()
+    words = import_module("torch").int16
+    return tensor.contiguous().view(words).numpy().view("bfloat16")
 
 
 def shares_memory(tensor: Any, array: np.ndarray) -> bool:

@@ -13,8 +13,8 @@ from graphc.runtime.objects import loader
 
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
-STORAGE = {k: np.dtype(language.STORAGE[getattr(language, k)])
-           for k in (*INTEGERS, "b1", "f16", "f32", "f64")}  # fmt: skip
+STORAGE = {k: np.dtype(language.STORAGE[language.CASTS[k]])
+           for k in (*INTEGERS, "b1", "bf16", "f16", "f32", "f64")}  # fmt: skip
 
 
 def kernel(
@@ -103,7 +103,7 @@ def float_edges(dtype: type) -> list[float]:
 
 def integer_edges(dtype: str) -> list[int]:
     """Small numbers, powers of two and their neighbours, the bounds."""
-    info = np.iinfo(STORAGE[dtype])  # type: ignore[type-var]
+    info = np.iinfo(STORAGE[dtype])
     near = [p + d for p in (2**k for k in (7, 8, 15, 16, 31, 32, 63, 64)) for d in (-1, 0, 1)]
     candidates = [0, 1, 2, 3, 5, 7, 8, 12, 31, 100, *near]
     return sorted({v for c in candidates for v in (c, -c) if info.min <= v <= info.max})

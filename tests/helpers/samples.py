@@ -77,16 +77,16 @@ def accepted(op: Op, count: int) -> tuple[dtypes.DType, ...]:
 def array(shape: Sequence[int], dtype: str, domain: str, seed: int = 0) -> np.ndarray:
     """Random values of a domain."""
     rng = np.random.default_rng(seed + 1000 * len(shape))
-    kind = np.dtype(dtype).kind
-    if kind == "b":
+    element = dtypes.as_dtype(dtype)
+    if element.kind == "bool":
         return rng.integers(0, 2, shape).astype(bool)
     low, high = RANGES[domain]
-    if kind == "f" and domain not in ("small_int", "small_uint", "shift_count"):
+    if element.is_float and domain not in ("small_int", "small_uint", "shift_count"):
         values = rng.uniform(low, high, shape)
         if domain == "nonzero":
             values = values * rng.choice([-1.0, 1.0], shape)
         return np.asarray(values).astype(dtype)
-    if kind == "f":
+    if element.is_float:
         return np.asarray(rng.integers(int(low), int(high), shape) + 0.25).astype(dtype)
     info = np.iinfo(dtype)
     least, most = max(int(low), int(info.min)), min(int(high), int(info.max))
@@ -100,17 +100,17 @@ def array(shape: Sequence[int], dtype: str, domain: str, seed: int = 0) -> np.nd
 
 def edges(dtype: str) -> np.ndarray:
     """The values of a dtype at which things go wrong."""
-    kind = np.dtype(dtype).kind
-    if kind == "b":
+    element = dtypes.as_dtype(dtype)
+    if element.kind == "bool":
         return np.array([False, True])
-    if kind == "f":
-        info = np.finfo(dtype)
+    if element.is_float:
+        info = element.finfo
         given = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 2.5, 3.0, np.inf, -np.inf, np.nan]
-        given += [info.max, info.min, info.tiny, info.smallest_subnormal, 1 - info.epsneg]  # type: ignore[list-item]
-        return np.array(given, dtype)
-    info = np.iinfo(dtype)  # type: ignore[assignment]
-    given = [0, 1, 2, 3, 7, 63, info.max, info.max - 1, info.min, info.min + 1]  # type: ignore[list-item]
-    return np.array(given + ([-1, -2, -7] if kind == "i" else []), dtype)
+        given += [info.max, info.min, info.tiny, info.smallest_subnormal, 1 - info.epsneg]
+        return np.array(list(map(float, given)), dtype)
+    info = np.iinfo(dtype)
+    given = [0, 1, 2, 3, 7, 63, info.max, info.max - 1, info.min, info.min + 1]
+    return np.array(given + ([-1, -2, -7] if element.kind == "int" else []), dtype)
 
 
 def edge_pairs(dtypes_: Sequence[str]) -> list[np.ndarray]:

@@ -295,6 +295,7 @@ def test_conversion_keeps_the_parameters_and_skips_integers() -> None:
     assert {t.dtype for t in (*params, net.first.calls, net.bias.grad)} == {gc.float64}
     assert net.count.dtype is gc.int64
     assert net.half().bias.dtype is gc.float16 and net.float().bias.dtype is gc.float32
+    assert net.bfloat16().bias.dtype is gc.bfloat16 and net.float().bias.dtype is gc.float32
     assert net.to("cpu", gc.float64).bias.dtype is gc.float64
     assert net.to(gc.ones(1)).bias.dtype is gc.float32
     assert net.to(dtype=gc.float64).to(gc.device("cpu")).bias.dtype is gc.float64
@@ -308,7 +309,7 @@ def test_conversion_errors() -> None:
     assert raised(TypeError, lambda: net.to(gc.int64)) == lines(
         "Net.to: parameters are floats, and cannot be int64",
         "at HERE",
-        "hint: use float16, float32 or float64",
+        "hint: use bfloat16, float16, float32 or float64",
     )
     for call in (lambda: net.cuda(), lambda: net.cuda(0), lambda: net.to("cuda")):
         assert raised(ValueError, call).splitlines()[0] == (

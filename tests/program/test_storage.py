@@ -184,17 +184,23 @@ def test_torch_reads_and_writes_it(tmp_path: Path) -> None:
     values = torch.tensor([1.0, -2.5, 3.140625, float("inf"), 1e-40]).bfloat16()
     package.save_file({"x": values, "s": values[0].clone()}, tmp_path / "bf16")
     found = load(tmp_path / "bf16")
-    assert found["x"].tolist() == values.float().tolist() and found["s"].item() == 1.0
+    assert found["x"].dtype is gc.bfloat16 and found["s"].item() == 1.0
+    assert found["x"].tolist() == values.float().tolist()
+    save({"x": found["x"]}, tmp_path / "bf16")
+    assert torch.equal(package.load_file(tmp_path / "bf16")["x"], values)
     package.save_file({"x": values.to(torch.float8_e4m3fn)}, tmp_path / "f8")
     with pytest.raises(FormatError, match="'x' is 'F8_E4M3', a dtype that graphc does not have"):
         load(tmp_path / "f8")
 
 
-def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
+def test_bfloat16_is_read_and_written(tmp_path: Path) -> None:
     words = np.array([0x3F80, 0xC020, 0x7F80, 0x7FC0, 0x0001], np.uint16)
     entry = {"dtype": "BF16", "shape": [5], "data_offsets": [0, 10]}
-    found = load(write_raw(tmp_path / "a", {"x": entry}, words.tobytes()))["x"].numpy()
-    assert found.dtype == np.float32
+    tensor = load(write_raw(tmp_path / "a", {"x": entry}, words.tobytes()))["x"]
+    assert tensor.dtype is gc.bfloat16
+    save({"x": tensor}, tmp_path / "b")
+    assert (tmp_path / "b").read_bytes().endswith(words.tobytes())
+    found = tensor.float().numpy()
     assert found[:3].tolist() == [1.0, -2.5, math.inf] and np.isnan(found[3])
     assert found[4] == np.float32(2.0**-133)
 

@@ -6,6 +6,7 @@ Run by `python -m tests.replay` for each of two revisions; so it uses no more th
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,16 +27,25 @@ def kernels(inputs: list[Any], outputs: list[Any]) -> list[str]:
 
 
 def all_cases() -> Iterator[tuple[str, list[Any], list[Any]]]:
-    """Name, inputs and outputs of each case, with static sizes and, where it can be, symbolic."""
+    """Name, inputs and outputs of each case, with static sizes and, where it can be, symbolic.
+
+    A name says what the case is, so that one that comes between two others renames none of them.
+    """
+    seen: Counter[str] = Counter()
     for op in TABLE:
-        for number, case in enumerate(cases(op)):
+        for case in cases(op):
+            operands = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in case.arrays)
+            settings = "".join(f", {key}={value}" for key, value in case.attrs.items())
+            what = f"{op.name}({operands}{settings})"
+            seen[what] += 1
+            what += f" #{seen[what]}" * (seen[what] > 1)
             for symbolic in (False, True):
                 try:
                     nodes, _ = case.nodes(symbolic)
                     node = case.op(*nodes, **case.attrs)
                 except Exception:
                     continue  # an op that wants static sizes
-                yield f"{op.name}[{number}]{' symbolic' * symbolic}", nodes, [node]
+                yield f"{what}{' symbolic' * symbolic}", nodes, [node]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ RANGE_TESTS = [f"out_of_range_{target}" for target in INTEGERS]
 
 
 def _operands(dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    info = np.iinfo(STORAGE[dtype])  # type: ignore[type-var]
+    info = np.iinfo(STORAGE[dtype])
     x, y = pairs(integer_edges(dtype), STORAGE[dtype])
     more = np.random.default_rng(11).integers(
         info.min, info.max, (2, 500), STORAGE[dtype], endpoint=True
@@ -73,7 +73,7 @@ def test_range_tests_of_integers(dtype: str) -> None:
     x, _ = _operands(dtype)
     found = run([f"{name}(x[i])" for name in RANGE_TESTS], x, results=["b1"] * len(RANGE_TESTS))
     for target, values in zip(INTEGERS, found):
-        info = np.iinfo(STORAGE[target])  # type: ignore[type-var]
+        info = np.iinfo(STORAGE[target])
         wanted = [not info.min <= int(v) <= info.max for v in x]
         np.testing.assert_array_equal(values, wanted, target)
 
@@ -89,7 +89,7 @@ def test_range_tests_of_floats_are_exact_at_the_bounds(dtype: str) -> None:
         x = np.array([*bounds, *near, *inner, *float_edges(kind.type)]).astype(kind)
     found = run([f"{name}(x[i])" for name in RANGE_TESTS], x, results=["b1"] * len(RANGE_TESTS))
     for target, values in zip(INTEGERS, found):
-        info = np.iinfo(STORAGE[target])  # type: ignore[type-var]
+        info = np.iinfo(STORAGE[target])
         wanted = [not (np.isfinite(v) and info.min <= int(v) <= info.max) for v in x]
         np.testing.assert_array_equal(values, wanted, target)
 

@@ -159,8 +159,7 @@ def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Calla
 def number(value: bool | int | float, dtype: Any) -> Tensor:
     """A Python number as the 0-d tensor it is beside one of `dtype`."""
     kind = promotion.beside(value, dtype)
-    dtypes.check_scalar(value, kind)
-    return made(wrap(np.array(value, kind.numpy)))
+    return made(wrap(np.array(dtypes.check_scalar(value, kind), kind.numpy)))
 
 
 # Functions that PyTorch calls with numbers alone: these, too, compute at once.

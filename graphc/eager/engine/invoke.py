@@ -10,9 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
+from graphc.core.dtypes import by_char, is_float
 from graphc.core.ir import Kind, caller, toposort
 from graphc.core.operators import Operators, SymbolicTensorError
 from graphc.core.types import TensorType
@@ -81,7 +79,7 @@ def call_of(
     if call is None:
         _check_settings(function, template, static)
         of_tensors = tuple(
-            TensorType(BY_NUMPY[np.dtype(types[k])], types[k + 1]) for k in range(0, len(types), 2)
+            TensorType(by_char(types[k]), types[k + 1]) for k in range(0, len(types), 2)
         )
 
         def build(f: Callable[..., Any], nodes: Sequence[Any]) -> Any:
@@ -308,7 +306,7 @@ def viewed(tensor: Tensor, array: Any, function: Any, static: Static) -> Tensor:
     result._array = array
     attach_view(result, tensor, function, ONE, static)
     whole = tensor._array
-    if tensor._edge is not None and state.enabled and whole.dtype.kind == "f":
+    if tensor._edge is not None and state.enabled and is_float(whole.dtype):
         types = (whole.dtype.char, whole.shape)
         fn = CallBackward(
             backward_name(function),

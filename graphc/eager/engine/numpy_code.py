@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.dtypes import DType
 from graphc.core.interpret import AT_RUN_TIME, located
 from graphc.core.ir import Kind, Node, tensor_type, toposort
 from graphc.core.types import TupleType
@@ -127,7 +128,7 @@ class _Writer:
     def _elementwise(self, node: Node) -> None:
         shape = np.broadcast_shapes(*(self.shapes[i] for i in node.inputs))
         operands = ", ".join(self.names[i] for i in node.inputs)
-        plain = _plain_function(node.op.numpy, tensor_type(node.inputs[0]).dtype.itemsize)
+        plain = _plain_function(node.op.numpy, tensor_type(node.inputs[0]).dtype)
         self.put(node, f"{self.constant(plain)}({operands}{self._attributes(node)})", shape)
 
     def _plain(self, node: Node) -> None:
@@ -135,7 +136,7 @@ class _Writer:
         shape = () if isinstance(node.type, TupleType) else node.type.shape
         dtype = None if isinstance(node.type, TupleType) else node.type.dtype
         function = _located(node) if node.op.checked else node.op.numpy
-        if node.op.name == "sum" and dtype is not None and dtype.itemsize != 2:
+        if node.op.name == "sum" and dtype is not None and dtype.wide is None:
             text = self._sum(node, operands)
         elif node.op.name == "transpose":
             text = f"{operands}.transpose({node.attr('axes')})"
@@ -166,9 +167,9 @@ def _broadcasts(function: Any, arity: int) -> bool:
     return arity == 1 or isinstance(inner, np.ufunc) or inner is np.where
 
 
-def _plain_function(function: Any, itemsize: int) -> Any:
-    """The definition without its care for float16, where there is none."""
-    return getattr(function, "__wrapped__", function) if itemsize != 2 else function
+def _plain_function(function: Any, dtype: DType) -> Any:
+    """The definition without its care for narrow floats, where there are none."""
+    return getattr(function, "__wrapped__", function) if dtype.wide is None else function
 
 
 def _located(node: Node) -> Callable[..., Any]:

@@ -40,7 +40,7 @@ def set_default_dtype(dtype: Any) -> None:
     """Set the dtype of floats that nothing else decides.
 
     Args:
-        dtype: float16, float32 or float64.
+        dtype: bfloat16, float16, float32 or float64.
 
     Example:
         >>> import graphc as gc

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
-from graphc.core.dtypes import DType, as_dtype
+from graphc.core.dtypes import ALL, DType, as_dtype
 from graphc.core.ir import Node, Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
@@ -52,10 +52,10 @@ class TypeOf(TensorType):
     def __call__(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """PyTorch's name for the type; given a dtype or such a name, the tensor in it."""
         if dtype is None:
-            return f"torch.{OLD_NAMES.get(self.dtype.name, self.dtype.name)}"
+            return f"torch.{self.dtype.title}Tensor"
         if isinstance(dtype, str):
             word = dtype.removeprefix("torch.")
-            dtype = next((own for own, old in OLD_NAMES.items() if old == word), dtype)
+            dtype = next((own for own in ALL if f"{own.title}Tensor" == word), dtype)
         return self._of.to(as_dtype(dtype))  # type: ignore[attr-defined]
 
     def __eq__(self, other: object) -> bool:
@@ -65,13 +65,6 @@ class TypeOf(TensorType):
 
     def __hash__(self) -> int:
         return hash((self.dtype, self.shape))
-
-
-OLD_NAMES = {
-    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor",
-    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor",
-    "int64": "LongTensor", "bool": "BoolTensor",
-}  # fmt: skip
 
 
 class Tensor(Attached):

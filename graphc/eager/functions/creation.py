@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphc.core.dims import Dim
-from graphc.core.dtypes import DType, as_dtype
+from graphc.core.dlpack import as_array
+from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
@@ -69,7 +70,7 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
     Raises:
         ArgumentError: one is beyond it, or not finite.
     """
-    if not dtype.is_integer or array.dtype.kind not in "iuf" or not array.size:
+    if not dtype.is_integer or array.dtype.kind == "b" or not array.size:
         return
     limits = np.iinfo(dtype.numpy)
     whole = np.trunc(array)
@@ -84,6 +85,12 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
         )
 
 
+def _filled(shape: Any, value: Any, dtype: DType) -> np.ndarray:
+    check_fits(np.asarray(value), dtype)
+    # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
+    return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
+
+
 def _plain(data: Any) -> Any:
     """Nested lists with their tensors as arrays or numbers."""
     if isinstance(data, list | tuple):
@@ -91,7 +98,7 @@ def _plain(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data.detach().numpy()[()]
     # Asked without `copy`, which the __array__ of some libraries does not take.
-    return np.asarray(data) if hasattr(data, "__array__") else data
+    return as_array(data) if hasattr(data, "__array__") else data
 
 
 def _holds_arrays(data: Any) -> bool:
@@ -262,8 +269,8 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
-    check_fits(np.asarray(value), kind)
-    return finish(np.full(_checked_sizes("full", shape), value, kind.numpy), device, requires_grad)
+    array = _filled(_checked_sizes("full", shape), value, kind)
+    return finish(array, device, requires_grad)
 
 
 @eager("arange")
@@ -308,7 +315,7 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.
     if isinstance(steps, bool) or steps < 0:
         raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
     count = int(steps)
-    if dtype.kind == "f":
+    if is_float(dtype):
         return np.linspace(float(start), float(end), count)
     # From both ends to the middle, with a step of float32, as PyTorch does.
     first, last = int(start), int(end)
@@ -413,8 +420,7 @@ def full_like(
         return tracing.trace.filled(input, fill_value, dtype)
     kind = input.dtype if dtype is None else as_dtype(dtype)
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    check_fits(np.asarray(fill_value), kind)
-    return finish(np.full(input.type.shape, fill_value, kind.numpy), device, requires_grad)
+    return finish(_filled(input.type.shape, fill_value, kind), device, requires_grad)
 
 
 __all__ = ["as_tensor", "finish", "from_numpy", "tensor"]

@@ -55,7 +55,10 @@ def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Any:
 
 def _random_of(self: Tensor, low: int = 0, high: Any = None, *, generator: Any = None) -> Any:
     low, high = (0, low) if high is None and low else (low, high)
-    most = 1 << 24 if self.dtype.is_float else np.iinfo(self.dtype.numpy).max
+    if self.dtype.is_float:  # whole numbers that it has all of, as in PyTorch
+        most = 1 << min(self.dtype.digits, 24)
+    else:
+        most = np.iinfo(self.dtype.numpy).max
     return randint(low, most if high is None else high, tuple(self.shape), generator=generator)
 
 

@@ -168,13 +168,12 @@ def median(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 def _unique_parts(
     input: Tensor, sorted: bool, return_inverse: bool, return_counts: bool, dim: Any
 ) -> Any:
+    array = input.numpy()
+    # NumPy orders no nan of bfloat16; each nan is an element of its own, as in PyTorch.
     found = np.unique(
-        input.numpy(),
-        return_inverse=True,
-        return_counts=True,
-        axis=dim,
-        equal_nan=False,  # each nan is an element of its own, as in PyTorch
+        dtypes.widened(array), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
+    found = (found[0].astype(array.dtype), *found[1:])
     values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
     shape = input.shape if dim is None else (input.shape[dim],)
     parts = [values]

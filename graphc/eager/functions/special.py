@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphc.core.dtypes import bool_
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
@@ -175,4 +173,4 @@ def nan_to_num(
 
 
 def _greatest(dtype: Any) -> float:
-    return float(np.finfo(dtype.numpy).max)
+    return float(dtype.finfo.max)

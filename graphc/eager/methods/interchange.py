@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dlpack
 from graphc.core.ir import caller
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.tensor import Tensor, wrap
@@ -39,7 +40,7 @@ def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
 
 @special
 def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
-    return self.numpy().__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})
+    return dlpack.write(self.numpy(), **{k: v for k, v in kwargs.items() if v is not None})
 
 
 @special
@@ -120,8 +121,7 @@ def from_dlpack(source: Any) -> Tensor:
             where=caller(),
             hint="use gc.tensor(...)",
         )
-    array = np.from_dlpack(source)
-    return creation.from_numpy(array)
+    return creation.from_numpy(dlpack.read(source))
 
 
 __all__ = ["from_dlpack", "rebuild"]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.dtypes import is_float
 from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
 
@@ -289,7 +290,7 @@ def _texts(values: np.ndarray) -> tuple[list[str], int]:
 
     The width of floats is that of the widest finite one that is not 0: other texts may be wider.
     """
-    if values.dtype.kind != "f":
+    if not is_float(values.dtype):
         texts = [str(value) for value in values.tolist()]
         width = max(len(text) for text in texts)
         return [text.rjust(width) for text in texts], width

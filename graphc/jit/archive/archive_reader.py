@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from graphc import text
+from graphc.core import dtypes
 from graphc.core.files import Entry, open_file, read_arrays, read_header
 from graphc.core.ir import Graph, Node, Origin, caller
 from graphc.core.types import TensorType
@@ -232,7 +233,7 @@ def _line(value: Any) -> str:
 
 def _typed(entry: Entry) -> str:
     """An entry's type as graphs print it."""
-    code = {"BOOL": "b1", "BF16": "bf16"}.get(entry.code, entry.code.lower())
+    code = dtypes.BY_CODE[entry.code].short
     return f"{code}[{', '.join(map(str, entry.shape)) or '()'}]"
 
 

@@ -1,5 +1,7 @@
 """Programs as folders of plain Python: a readable `model.py` that needs NumPy alone.
 
+Where there is bfloat16 in it, it also needs ml_dtypes.
+
     gc.jit.export(step, "exported")
     exported/model.py      one statement a node, the user's lines as comments, helpers it needs
     exported/weights.npz   parameters, buffers and other state
@@ -20,30 +22,31 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dims
+from graphc.core import dims, dtypes
 from graphc.core.access import access
 from graphc.core.atoms import Symbol
 from graphc.core.declared import symbols_of
 from graphc.core.files import write_file
-from graphc.core.ir import Graph, Node, all_nodes, caller, tensor_type
+from graphc.core.ir import Graph, Node, all_nodes, bodies, caller, tensor_type
 from graphc.core.trees import Tree
 from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.jit.archive.archive_source import Source, source_of
 from graphc.jit.archive.archive_zip import pieces
 from graphc.jit.archive.manifest import written_by
 from graphc.jit.export.numpy_definitions import is_own
+from graphc.jit.export.numpy_ops import name_of
 from graphc.jit.export.numpy_scope import TAB, Scope, helpers, sources
 from graphc.ops.source import Bound
 
 FORMATS = ("numpy",)
 # Names that statements must not take: of the module, and what the helpers' callers use.
 MODULE = frozenset(
-    ("np", "math", "itertools", "Path", "STATE", "state", "load_state", "save_state")
+    ("np", "math", "itertools", "Path", "STATE", "state", "load_state", "save_state", "bfloat16")
 )
 
 
 def export(program: Any, folder: Any, format: str = "numpy") -> Path:
-    """Write a program as Python that needs NumPy alone.
+    """Write a program as Python that needs NumPy alone, and ml_dtypes where it has bfloat16.
 
     The folder gets `model.py`, with a function of the program's name, and `weights.npz`. A
     training step changes `model.state` at each call; `model.save_state()` writes it back.
@@ -161,8 +164,10 @@ class _Module:
     def _preamble(self, arguments: str) -> list[str]:
         functions = helpers(self.helpers)
         imports = [m for m in ("itertools", "math") if any(f"{m}." in f for f in functions)]
+        narrow = any(_has_bfloat16(node) for node in self.graph.nodes)
+        needs = "NumPy and ml_dtypes" if narrow else "NumPy alone"
         lines = [
-            f'"""{self.name}: exported by {written_by()}; it needs NumPy alone.',
+            f'"""{self.name}: exported by {written_by()}; it needs {needs}.',
             "",
             "    import model",
             f"    model.{self.name}({arguments})",
@@ -175,10 +180,11 @@ class _Module:
         lines += ['"""', "", *(f"import {m}" for m in imports), "from pathlib import Path", ""]
         lines += [
             "import numpy as np",
+            *(["from ml_dtypes import bfloat16"] if narrow else []),
             "",
             'STATE = Path(__file__).resolve().parent / "weights.npz"',
         ]
-        lines += [_LOAD, "", _SAVE, ""]
+        lines += [_LOAD_BFLOAT16 if narrow else _LOAD, "", _SAVE, ""]
         for function in functions:
             lines += ["", function, ""]
         return [*lines, ""]
@@ -189,7 +195,7 @@ class _Module:
         known: set[str] = set()
         for node in free:
             name, type_ = scope.names[node], tensor_type(node)
-            dtype = f"np.{type_.dtype.name}"
+            dtype = name_of(type_.dtype)
             scope.add(f"{name} = argument({node.name!r}, {name}, {dtype}, {type_.rank})")
         for node in free:
             for axis, size in enumerate(tensor_type(node).shape):
@@ -252,6 +258,13 @@ class _Module:
         scope.add("return returned")
 
 
+def _has_bfloat16(node: Node) -> bool:
+    """Whether a node, or one inside it, has elements of bfloat16."""
+    if any(_has_bfloat16(inner) for body in bodies(node).values() for inner in body.nodes):
+        return True
+    return getattr(node.type, "dtype", None) is dtypes.bfloat16
+
+
 def _declared(nodes: Sequence[Node]) -> set[Symbol]:
     return {s for node in nodes for size in tensor_type(node).shape for s in dims.symbols(size)}
 
@@ -307,6 +320,15 @@ def load_state(path=STATE):
     """Parameters, buffers and other state by name, as they were saved."""
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+'''
+_LOAD_BFLOAT16 = '''
+
+def load_state(path=STATE):
+    """Parameters, buffers and other state by name, as they were saved."""
+    with np.load(path, allow_pickle=False) as file:
+        found = {name: file[name] for name in file.files}
+    # A file of NumPy's keeps bfloat16 as two bytes of no dtype.
+    return {k: v.view(bfloat16) if v.dtype == "V2" else v for k, v in found.items()}
 '''
 _SAVE = '''
 def save_state(path=STATE):

@@ -62,38 +62,50 @@ def cut(start, size, step):
     return slice(start, stop if stop >= 0 else None, step) if size else slice(0, 0)
 
 
+def is_float(x):
+    """Whether an array is of floats; bfloat16 is not of NumPy's own kinds."""
+    return x.dtype.kind == "f" or x.dtype.name == "bfloat16"
+
+
+def widened(x):
+    """float16 and bfloat16 as float32, in which they are computed."""
+    return x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x
+
+
 def total(ufunc, x, axes):
     """A sum or product over axes; small floats are added in float64, and float64 in pairs."""
-    adds = ufunc is np.add and x.dtype.kind == "f" and len(axes) > 0
+    adds = ufunc is np.add and is_float(x) and len(axes) > 0
     if adds and x.dtype == np.float64:
         x = np.ascontiguousarray(np.moveaxis(x, axes, range(-len(axes), 0)))
         count = math.prod(x.shape[x.ndim - len(axes) :])
         return ufunc.reduce(x.reshape((*x.shape[: x.ndim - len(axes)], count)), axis=-1)
-    wide = np.float64 if adds else np.float32 if x.dtype == np.float16 else x.dtype
+    wide = np.float64 if adds else widened(x).dtype
     return np.asarray(ufunc.reduce(x, axis=axes, dtype=wide)).astype(x.dtype)
 
 
 def extreme(ufunc, x, axes, initial):
     """The greatest or least element over axes; `initial` where there is none."""
-    return ufunc.reduce(x, axis=axes, initial=x.dtype.type(initial))
+    wide = widened(x)
+    found = ufunc.reduce(wide, axis=axes, initial=wide.dtype.type(initial))
+    return np.asarray(found).astype(x.dtype)
 
 
 def position(function, x, axis):
     """argmax or argmin; 0 on an empty axis."""
     if x.shape[axis] == 0:
         return np.zeros(x.shape[:axis] + x.shape[axis + 1 :], np.int64)
-    return np.asarray(function(x, axis=axis)).astype(np.int64)
+    return np.asarray(function(widened(x), axis=axis)).astype(np.int64)
 
 
 def in_float32(function, *arrays):
-    """A function of float16 arrays, computed in float32 and rounded once."""
-    found = function(*(a.astype(np.float32) for a in arrays))
-    return found.astype(np.float16) if found.dtype == np.float32 else found
+    """A function of float16 or bfloat16 arrays, computed in float32 and rounded once."""
+    found = function(*map(widened, arrays))
+    return found.astype(arrays[0].dtype) if found.dtype == np.float32 else found
 
 
 def reciprocal(x):
     """1 / x; of integers the whole part, 0 for 0."""
-    if x.dtype.kind == "f":
+    if is_float(x):
         return np.reciprocal(x)
     return np.where(np.abs(x) == 1, x, 0).astype(x.dtype)
 
@@ -140,7 +152,7 @@ def power(x, y):
     if y.dtype.kind == "i" and np.any(y < 0):
         raise ValueError(f"power: the exponent {np.min(y)} of an integer is negative")
     found = np.power(x, y)
-    if x.dtype.kind != "f":
+    if not is_float(x):
         return found
     return np.where((y == 0.5) & ((x == 0) | (x == -np.inf)), np.abs(x), found)
 
@@ -180,7 +192,7 @@ def cast(x, dtype, checked):
     if checked and dtype.kind in "iu" and np.any(out_of_range(x, dtype)):
         value = np.ravel(x)[np.ravel(out_of_range(x, dtype))][0]
         raise OverflowError(f"cast: {value} is not a value of {dtype}")
-    if x.dtype.kind == "f" and dtype.kind in "iu" and dtype.itemsize < 8:
+    if is_float(x) and dtype.kind in "iu" and dtype.itemsize < 8:
         return x.astype(np.int64).astype(dtype)
     return x.astype(dtype)
 
@@ -190,7 +202,7 @@ def out_of_range(x, dtype):
     info = np.iinfo(dtype)
     if x.dtype.kind == "b":
         return np.zeros(x.shape, bool)
-    if x.dtype.kind == "f":
+    if is_float(x):
         wide = np.trunc(x.astype(np.float64))
         return ~((wide >= float(info.min)) & (wide < float(int(info.max) + 1)))
     own = np.iinfo(x.dtype)
@@ -199,10 +211,8 @@ def out_of_range(x, dtype):
 
 
 def matmul(x, y):
-    """The matrix product; of float16 summed in float32 and rounded once."""
-    if x.dtype == np.float16:
-        return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(np.float16)
-    return np.matmul(x, y)
+    """The matrix product of float16 or bfloat16, summed in float32 and rounded once."""
+    return np.matmul(widened(x), widened(y)).astype(x.dtype)
 
 
 def wrapped(index, size):
@@ -252,6 +262,7 @@ def index_update(x, index, values, axis):
 
 def argsort(x, axis, descending):
     """The stable order of the elements along an axis; nan counts as the greatest."""
+    x = widened(x)
     if not descending:
         return np.argsort(x, axis, kind="stable")
     order = np.argsort(np.flip(x, axis), axis, kind="stable")
@@ -260,7 +271,7 @@ def argsort(x, axis, descending):
 
 def accumulate(ufunc, x, axis, reverse):
     """Sums or products of the elements up to each one."""
-    wide = x.astype(np.float64) if x.dtype.kind == "f" else x
+    wide = x.astype(np.float64) if is_float(x) else x
     ordered = np.flip(wide, axis) if reverse else wide
     found = ufunc.accumulate(ordered, axis, dtype=wide.dtype)
     if ufunc is np.add and x.dtype == np.float64:
@@ -275,7 +286,7 @@ def accumulate(ufunc, x, axis, reverse):
 
 def recurrence(a, b, axis, reverse):
     """y[i] = a[i] * y[i - 1] + b[i] along an axis."""
-    wide = np.float64 if a.dtype.kind == "f" else a.dtype
+    wide = np.float64 if is_float(a) else a.dtype
     factors, terms = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
     found = np.empty(terms.shape, a.dtype)
     last = np.zeros(terms.shape[1:], wide)
@@ -284,11 +295,6 @@ def recurrence(a, b, axis, reverse):
         last = factors[i].astype(wide) * last + terms[i].astype(wide)
         found[i] = last
     return np.moveaxis(found, 0, axis)
-
-
-def widened(x):
-    """float16 as float32, in which it is summed."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def padded(x, padding):
@@ -371,9 +377,10 @@ def windows_transpose(ct, shape, stride, padding, dilation):
     rank = len(shape)
     out, kernel = ct.shape[2 : 2 + rank], ct.shape[2 + rank :]
     full = [size + 2 * p for size, p in zip(shape, padding)]
-    image = np.zeros((*ct.shape[:2], *full), widened(ct).dtype)
+    wide = widened(ct)
+    image = np.zeros((*ct.shape[:2], *full), wide.dtype)
     for k, part in places(kernel, out, stride, dilation):
-        image[part] += ct[(..., *k)]
+        image[part] += wide[(..., *k)]
     inside = tuple(slice(p, p + size) for p, size in zip(padding, shape))
     return image[(..., *inside)].astype(ct.dtype)
 

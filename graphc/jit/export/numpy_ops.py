@@ -29,7 +29,7 @@ INFIX = {
     "bitwise_or": "|", "bitwise_xor": "^",
 }  # fmt: skip
 PREFIX = {"negative": "-", "invert": "~"}
-# Ops whose helper takes the operands and nothing else, with float16 as float32.
+# Ops whose helper takes the operands and nothing else, with narrow floats as float32.
 PLAIN = (
     "sigmoid", "softplus", "erf", "erfc", "reciprocal", "rsqrt", "power", "clip", "floor_divide",
     "remainder", "fmod",
@@ -60,10 +60,17 @@ def text_of(value: Any) -> str:
         inside = ", ".join(map(text_of, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, DType):
-        return f"np.{value.numpy.name}" if value.kind != "bool" else "np.bool_"
+        return name_of(value)
     if isinstance(value, float) and not np.isfinite(value):
         return "np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf"
     return str(value) if isinstance(value, Dim) else repr(value)
+
+
+def name_of(dtype: DType) -> str:
+    """A dtype as Python; bfloat16 is not NumPy's, and imported by its name."""
+    if dtype is dtypes.bfloat16:
+        return dtype.name
+    return f"np.{dtype.name}" if dtype.kind != "bool" else "np.bool_"
 
 
 def expression(node: Node, operands: Sequence[str], functions: Mapping[str, str], use: Use) -> str:
@@ -102,8 +109,8 @@ def _elementwise(node: Node, operands: Sequence[str], use: Use) -> str:
             "alone; or save the program with gc.jit.save",
         )
     function = use(name) if name in PLAIN or not is_numpys else f"np.{ufunc or name}"
-    half = any(tensor_type(i).dtype is dtypes.float16 for i in node.inputs[:1])
-    if half and not _exact(name):
+    is_narrow = any(tensor_type(i).dtype.wide is not None for i in node.inputs[:1])
+    if is_narrow and not _exact(name):
         return f"{use('in_float32')}({', '.join([function, *operands])})"
     if name in INFIX:
         return f"{operands[0]} {INFIX[name]} {operands[1]}"
@@ -125,7 +132,7 @@ def takes_number(node: Node) -> bool:
     plain = isinstance(definition, np.ufunc) or node.op.name == "where"
     if not plain or len(others) < 2 or all(i.op is FULL for i in others):
         return False
-    return not any(tensor_type(i).dtype is dtypes.float16 for i in node.inputs)
+    return not any(tensor_type(i).dtype.wide is not None for i in node.inputs)
 
 
 def number(node: Node) -> str:
@@ -135,7 +142,7 @@ def number(node: Node) -> str:
 
 
 def _exact(name: str) -> bool:
-    """Whether an op of float16 gives the same without going through float32."""
+    """Whether an op of narrow floats gives the same without going through float32."""
     return name in ("negative", "equal", "not_equal", "less", "less_equal", "greater")
 
 
@@ -224,7 +231,7 @@ def _accumulate(ufunc: str) -> Callable[..., str]:
 
 
 def _matmul(node: Node, operands: Sequence[str], use: Use) -> str:
-    if tensor_type(node).dtype is dtypes.float16:
+    if tensor_type(node).dtype.wide is not None:
         return f"{use('matmul')}({', '.join(operands)})"
     return f"{operands[0]} @ {operands[1]}"
 

@@ -6,10 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from graphc.core import dims
-from graphc.core.dtypes import float16, float32
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite, store
 from graphc.eager.engine.mode import no_grad
@@ -33,7 +30,7 @@ def _whitened(
 ) -> tuple[Any, Any, Any]:
     """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept.
 
-    Of float16 they are float32, so that what follows rounds once.
+    Of narrower floats they are float32, so that what follows rounds once.
     """
     x = _wide(x)
     middle = mean(x, axes, keepdims=True)
@@ -46,13 +43,13 @@ def _whitened(
 
 def _wide(x: Any) -> Any:
     # Squares of float16 overflow from 256 on.
-    return cast(x, float32) if x.type.dtype is float16 else x
+    return cast(x, x.type.dtype.compute)
 
 
 def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any], dtype: Any) -> Any:
     """y times a weight plus a bias, which line up with it in `shape`, in the input's dtype.
 
-    So float16 stays float16 beside weights and statistics of float32.
+    So float16 and bfloat16 stay so beside weights and statistics of float32.
     """
     if weight is not None:
         y = y * reshape(weight, tuple(shape))
@@ -355,7 +352,7 @@ def layer_norm(
 @named("FusedRmsNormBackward0")
 def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
     axes = _trailing("rms_norm", x, shape, weight=weight)
-    least = float(np.finfo(x.type.dtype.numpy).eps) if eps is None else eps
+    least = float(x.type.dtype.finfo.eps) if eps is None else eps
     wide = _wide(x)
     y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)
     return _scaled(y, weight, None, shape, x.type.dtype)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.dtypes import float16, float32
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
@@ -56,7 +55,7 @@ def _averaged(x: Any, axis: int, count: int) -> Any:
     line[axis : axis + 2] = table.shape
     counted = (number < (end - start)[:, None]).reshape(line)
     share = (1.0 / (end - start)).reshape([count if a == axis else 1 for a in range(len(line) - 1)])
-    dtype = float32 if x.type.dtype is float16 else x.type.dtype
+    dtype = x.type.dtype.compute
     parts = where(counted, take(x.astype(dtype), table, axis), 0)
     return (sum_(parts, axis + 1) * share.astype(dtype.numpy)).astype(x.type.dtype)
 

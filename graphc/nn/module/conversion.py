@@ -1,4 +1,4 @@
-"""A module in another dtype: `to`, `float`, `double`, `half`, `cpu`, `cuda`.
+"""A module in another dtype: `to`, `float`, `double`, `half`, `bfloat16`, `cpu`, `cuda`.
 
 The parameters stay the same objects, so an optimizer goes on with them.
 """
@@ -73,7 +73,7 @@ class Converted(Members):
                 f"{builtins.type(self).__name__}.to: parameters are floats, and cannot be "
                 f"{kind.name}",
                 where=caller(),
-                hint="use float16, float32 or float64",
+                hint="use bfloat16, float16, float32 or float64",
             )
         return self._floats(kind)
 
@@ -114,6 +114,10 @@ class Converted(Members):
             graphc.float16
         """
         return self._floats(dtypes.float16)
+
+    def bfloat16(self) -> Any:
+        """Convert all float parameters and buffers to bfloat16, in place."""
+        return self._floats(dtypes.bfloat16)
 
     def type(self, dst_type: Any) -> Any:
         """Convert all parameters and buffers, of whatever dtype, in place.

@@ -15,13 +15,6 @@ from graphc.nn.module.errors import ForwardMissingError
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
-# The text of a ParameterDict names dtypes as PyTorch's old tensor classes did.
-_OLD_NAMES = {
-    "float16": "Half", "float32": "Float", "float64": "Double", "int8": "Char", "int16": "Short",
-    "int32": "Int", "int64": "Long", "uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32",
-    "uint64": "UInt64", "bool": "Bool",
-}  # fmt: skip
-
 
 def _as_item(value: Any) -> Any:
     """Tensors become parameters; other values stay as they are."""
@@ -333,7 +326,7 @@ class ParameterDict(_Uncallable):
 
     def extra_repr(self) -> str:
         return "\n".join(
-            _line(k, v, f"torch.{_OLD_NAMES[v.dtype.name]}Tensor" if isinstance(v, Tensor) else "")
+            _line(k, v, f"torch.{v.dtype.title}Tensor" if isinstance(v, Tensor) else "")
             for k, v in self.items()
         )
 

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from graphc.core.dlpack import as_array
+from graphc.core.dtypes import has_numbers
 from graphc.core.ir import caller
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.tape import Handle
@@ -343,8 +343,8 @@ def _as_tensor(value: Any) -> Any:
     if not hasattr(value, "__array__"):
         return None
     value = value.detach() if hasattr(value, "detach") else value
-    array = np.asarray(value)
-    return wrap(array) if array.dtype.kind in "biuf" else None
+    array = as_array(value)
+    return wrap(array) if has_numbers(array.dtype) else None
 
 
 class Loading:

@@ -122,6 +122,10 @@ class PackedSequence(_Packed):
         """
         return self._replace(data=self.data.half())
 
+    def bfloat16(self) -> PackedSequence:
+        """The same with bfloat16 data."""
+        return self._replace(data=self.data.bfloat16())
+
     def pin_memory(self) -> PackedSequence:
         """The sequence itself: there is nothing to pin memory for.
 

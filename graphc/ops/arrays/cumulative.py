@@ -4,8 +4,8 @@
     cumprod(x; axis, reverse)          y[i] = y[i - 1] * x[i]
     recurrence(a, b; axis, reverse)    y[i] = a[i] * y[i - 1] + b[i],  y[-1] = 0
 
-With `reverse` they run from the last element to the first. float16 and float32 are carried in
-float64 and each element rounded once, as in PyTorch; sums of float64 keep what they lose beside
+With `reverse` they run from the last element to the first. float32 and narrower floats are carried
+in float64 and each element rounded once, as in PyTorch; sums of float64 keep what they lose beside
 them.
 """
 
@@ -39,7 +39,7 @@ def _infer(name: str) -> Callable[..., TensorType]:
 
 
 def _carried(dtype: Any) -> Any:
-    return np.float64 if np.dtype(dtype).kind == "f" else dtype
+    return np.float64 if dtypes.is_float(dtype) else dtype
 
 
 def _accumulate(ufunc: Any) -> Callable[..., np.ndarray]:
@@ -127,7 +127,7 @@ CUMSUM = declare(
     Op(
         "cumsum", Kind.LIBRARY, _infer("cumsum"), _accumulate(np.add), _cumsum_vjp,
         Library("cumsum"),
-        samples=_samples(1, "float32", "float16", "int64", "int8", "uint8"),
+        samples=_samples(1, "float32", "float16", "bfloat16", "int64", "int8", "uint8"),
         doc="Sums of the elements up to each one.",
     )
 )  # fmt: skip
@@ -135,7 +135,7 @@ CUMPROD = declare(
     Op(
         "cumprod", Kind.LIBRARY, _infer("cumprod"), _accumulate(np.multiply), _cumprod_vjp,
         Library("cumprod"),
-        samples=_samples(1, "float32", "float16", "int64", "uint8"),
+        samples=_samples(1, "float32", "float16", "bfloat16", "int64", "uint8"),
         doc="Products of the elements up to each one.",
     )
 )  # fmt: skip
@@ -143,7 +143,7 @@ RECURRENCE = declare(
     Op(
         "recurrence", Kind.LIBRARY, _infer("recurrence"), _recurrence_numpy, _recurrence_vjp,
         Library("recurrence"),
-        samples=_samples(2, "float32", "float16"),
+        samples=_samples(2, "float32", "float16", "bfloat16"),
         doc="y[i] = a[i] * y[i - 1] + b[i], with y[-1] = 0.",
     )
 )  # fmt: skip

@@ -157,12 +157,11 @@ def _is_trusted(node: Any) -> bool:
 
 
 def added(op: Op, zeros: Any, index: Any, ct: Any, axis: int, trusted: bool = False) -> Any:
-    """Cotangents added up where they were taken; float16 in float32, rounded once."""
+    """Cotangents added up where they were taken; narrow floats in float32, rounded once."""
     promise = {"trusted": True} if trusted else {}
-    if ct.type.dtype is not dtypes.float16:
-        return op(zeros, index, ct, axis=axis, **promise)
-    wide = [FUNCTIONS["cast"](t, dtypes.float32) for t in (zeros, ct)]
-    return FUNCTIONS["cast"](op(wide[0], index, wide[1], axis=axis, **promise), dtypes.float16)
+    dtype, cast = ct.type.dtype, FUNCTIONS["cast"]
+    wide = [cast(t, dtype.compute) for t in (zeros, ct)]
+    return cast(op(wide[0], index, wide[1], axis=axis, **promise), dtype)
 
 
 TAKE_ALONG_AXIS = declare(

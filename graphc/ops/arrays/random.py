@@ -238,11 +238,11 @@ def _float_dtype(name: str, dtype: Any) -> DType:
 
 
 def _unit(key: Any, counter: Any, lane: int, dtype: DType, offset: int = 0) -> Any:
-    """Multiples of 2**-24 (2**-53 for float64, 2**-11 for float16) in [0, 1), plus offset steps."""
-    if dtype is dtypes.float64:
-        bits, digits = FUNCTIONS["right_shift"](_word64(key, counter, lane), 11), 53
+    """Multiples of the dtype's 2**-digits (2**-24 for float32) in [0, 1), plus offset steps."""
+    digits = dtype.digits
+    if digits > 32:
+        bits = FUNCTIONS["right_shift"](_word64(key, counter, lane), 64 - digits)
     else:
-        digits = 24 if dtype is dtypes.float32 else 11
         bits = FUNCTIONS["right_shift"](PHILOX(key, counter, lane=lane), 32 - digits)
     if offset:
         bits = FUNCTIONS["add"](bits, offset)
@@ -291,11 +291,11 @@ def normal(
         shape: ints and symbolic dimensions.
         mean: number or tensor.
         std: number or tensor; the standard deviation.
-        dtype: float32 unless given; float16 is drawn in float32 and rounded.
+        dtype: float32 unless given; narrower floats are drawn in float32 and rounded.
         key: a key; the default generator unless given.
     """
     kind = _float_dtype("normal", dtype)
-    wide = dtypes.float32 if kind is dtypes.float16 else kind
+    wide = kind.compute
     where = _counters(_key_for("normal", key), as_shape("normal", shape))
     u, v = _unit(*where, 0, wide, offset=1), _unit(*where, 2, wide)
     z = FUNCTIONS["sqrt"](FUNCTIONS["log"](u) * -2.0) * FUNCTIONS["cos"](v * (2.0 * math.pi))

@@ -3,8 +3,8 @@
     sum(x; axes)        axes sorted; the functions `gc.sum(x, axis, keepdims)` are in `statistics`
 
 Over an axis that is bound to size 0 each gives its identity: 0, 1, the least or greatest value of
-the dtype, index 0; `nonempty` makes errors of those where the user asked. float16 is summed in
-float32 and rounded once. nan wins in max, min, argmax and argmin, as in NumPy.
+the dtype, index 0; `nonempty` makes errors of those where the user asked. float16 and bfloat16 are
+summed in float32 and rounded once. nan wins in max, min, argmax and argmin, as in NumPy.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _infer(name: str, kinds: tuple[str, ...], result: DType | None = None) -> An
 
 def _sum(x: np.ndarray, *, axes: Axes) -> Any:
     """Small floats in float64; float64 in one row, since NumPy adds in pairs only along rows."""
-    if x.dtype in (np.float16, np.float32):
+    if x.dtype == np.float32 or dtypes.is_narrow(x.dtype):
         return np.asarray(np.add.reduce(x, axis=axes, dtype=np.float64)).astype(x.dtype)
     if x.dtype != np.float64 or not axes:
         return np.add.reduce(x, axis=axes, dtype=x.dtype)
@@ -70,14 +70,14 @@ def _sum(x: np.ndarray, *, axes: Axes) -> Any:
 
 
 def _product(x: np.ndarray, *, axes: Axes) -> Any:
-    wide = np.float32 if x.dtype == np.float16 else x.dtype
-    return np.asarray(np.multiply.reduce(x, axis=axes, dtype=wide)).astype(x.dtype)
+    wide = dtypes.widened(x)
+    return np.asarray(np.multiply.reduce(wide, axis=axes, dtype=wide.dtype)).astype(x.dtype)
 
 
 def _extreme(ufunc: Any, identity: Callable[[DType], Any]) -> Callable[..., Any]:
     def run(x: np.ndarray, *, axes: Axes) -> Any:
         start = np.asarray(identity(dtypes.as_dtype(x.dtype)), x.dtype)[()]
-        return ufunc.reduce(x, axis=axes, initial=start)
+        return np.asarray(ufunc.reduce(dtypes.widened(x), axis=axes, initial=start)).astype(x.dtype)
 
     return run
 
@@ -86,7 +86,7 @@ def _position(function: Any) -> Callable[..., Any]:
     def run(x: np.ndarray, *, axes: Axes) -> Any:
         if x.shape[axes[0]] == 0:
             return np.zeros(np.delete(x.shape, axes[0]).astype(int), np.int64)
-        return np.asarray(function(x, axis=axes[0])).astype(np.int64)
+        return np.asarray(function(dtypes.widened(x), axis=axes[0])).astype(np.int64)
 
     return run
 
@@ -135,7 +135,7 @@ def _extreme_vjp(node: Any, ct: Any) -> tuple[Any]:
     """An equal part to each of the elements that tie, as PyTorch's amax; none for a nan."""
     (x,) = node.inputs
     dtype = ct.type.dtype
-    wide = dtypes.float32 if dtype is dtypes.float16 else dtype
+    wide = dtype.compute
     best = x == spread_back(node, node)
     count = SUM(FUNCTIONS["cast"](best, wide), axes=node.attr("axes"))
     share = FUNCTIONS["cast"](FUNCTIONS["cast"](ct, wide) / FUNCTIONS["maximum"](count, 1), dtype)

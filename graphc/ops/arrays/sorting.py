@@ -27,6 +27,7 @@ def _argsort_infer(x: TensorType, *, axis: int, descending: bool) -> TensorType:
 
 
 def _argsort_numpy(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
+    x = dtypes.widened(x)
     if not descending:
         return np.argsort(x, axis, kind="stable")
     # Reversed twice: equal elements end up in their own order.
@@ -48,6 +49,7 @@ ARGSORT = declare(
             _case((3, 9), "float64", 1, True),
             _case((5, 3), "int8", 0, True),
             _case((2, 3, 2), "float16", 1, False),
+            _case((2, 9), "bfloat16", 1, True),
             _case((12,), "bool", 0, False),
             _case((6,), "uint64", 0, True),
             _case((1,), "float32", 0, False),

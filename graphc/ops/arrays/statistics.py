@@ -56,7 +56,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     Args:
         x: a tensor; bools and signed integers are summed as int64, unsigned ones as uint64,
-            float16 in float32 with one rounding at the end.
+            float16 and bfloat16 in float32 with one rounding at the end.
         axis: an axis, several, or None for all.
         keepdims: keep the axes, with size 1.
     """
@@ -215,12 +215,11 @@ def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _averaged(name: str, x: Any) -> tuple[Any, dtypes.DType]:
-    """An operand as floats to average, float16 as float32, and the result's dtype."""
+    """An operand as floats to average, narrow ones as float32, and the result's dtype."""
     x = as_tensor(x, name)
     if not x.type.dtype.is_float:
         return FUNCTIONS["cast"](x, dtypes.float64), dtypes.float64
-    wide = dtypes.float32 if x.type.dtype is dtypes.float16 else x.type.dtype
-    return FUNCTIONS["cast"](x, wide), x.type.dtype
+    return FUNCTIONS["cast"](x, x.type.dtype.compute), x.type.dtype
 
 
 def _number(x: Any, axes: tuple[int, ...], correction: float = 0) -> Any:

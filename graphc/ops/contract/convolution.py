@@ -18,6 +18,7 @@ import numpy as np
 
 from graphc.core import dims
 from graphc.core.dims import Size
+from graphc.core.dtypes import widened
 from graphc.core.ir import Kind, Library, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
@@ -99,10 +100,6 @@ def _weight_infer(
     return x.with_shape((o, c // groups, *kernel))
 
 
-def _wide(x: Any) -> Any:
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 def _padded(x: Any, padding: Ints) -> Any:
     return np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
 
@@ -127,8 +124,8 @@ def _grouped(x: Any, groups: int, axis: int) -> Any:
 def _conv_numpy(x: Any, w: Any, *, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     out = _spatial(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    image = _grouped(_padded(_wide(x), padding), groups, 1)
-    weight = _grouped(_wide(w), groups, 0)
+    image = _grouped(_padded(widened(x), padding), groups, 1)
+    weight = _grouped(widened(w), groups, 0)
     total = np.zeros((x.shape[0], groups, w.shape[0] // groups, *out), image.dtype)
     for k, part in _places(w.shape[2:], out, stride, dilation):
         total += np.einsum("ngc...,goc->ngo...", image[part], weight[(..., *k)])
@@ -137,7 +134,7 @@ def _conv_numpy(x: Any, w: Any, *, groups: int, **how: Any) -> np.ndarray:
 
 def _input_numpy(ct: Any, w: Any, *, shape: Ints, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
-    grads, weight = _grouped(_wide(ct), groups, 1), _grouped(_wide(w), groups, 0)
+    grads, weight = _grouped(widened(ct), groups, 1), _grouped(widened(w), groups, 0)
     channels = w.shape[1] * groups
     full = [size + 2 * p for size, p in zip(shape, padding)]
     image: Any = np.zeros((ct.shape[0], groups, w.shape[1], *full), grads.dtype)
@@ -149,8 +146,8 @@ def _input_numpy(ct: Any, w: Any, *, shape: Ints, groups: int, **how: Any) -> np
 
 def _weight_numpy(x: Any, ct: Any, *, kernel: Ints, groups: int, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
-    image = _grouped(_padded(_wide(x), padding), groups, 1)
-    grads = _grouped(_wide(ct), groups, 1)
+    image = _grouped(_padded(widened(x), padding), groups, 1)
+    grads = _grouped(widened(ct), groups, 1)
     shape = (groups, grads.shape[2], image.shape[2])
     weight: Any = np.zeros((*shape, *kernel), image.dtype)
     flat = (grads.shape[0], *shape[:2], -1) if 0 not in ct.shape else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.ir import Kind, Library, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType, broadcast_shapes
@@ -28,9 +29,7 @@ def _matmul_infer(x: TensorType, y: TensorType) -> TensorType:
 
 
 def _matmul_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if x.dtype == np.float16:
-        return np.matmul(x.astype(np.float32), y.astype(np.float32)).astype(np.float16)
-    return np.matmul(x, y)
+    return np.matmul(dtypes.widened(x), dtypes.widened(y)).astype(x.dtype, copy=False)
 
 
 def _matmul_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
@@ -57,9 +56,10 @@ MATMUL = declare(
             _pair((2, 4), (4, 2), "bool"),
             _pair((3, 4), (4, 5), "float64"),
             _pair((3, 4), (4, 5), "float16"),
+            _pair((3, 4), (4, 5), "bfloat16"),
         ],
         doc="Matrix products over the last two axes; integers wrap, bools are any(x and y), "
-        "float16 is summed in float32 and rounded once.",
+        "float16 and bfloat16 are summed in float32 and rounded once.",
     )
 )  # fmt: skip
 

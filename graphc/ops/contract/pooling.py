@@ -136,16 +136,16 @@ def _transpose_numpy(ct: Any, *, shape: Ints, **how: Any) -> np.ndarray:
     stride, padding, dilation = how["stride"], how["padding"], how["dilation"]
     rank = len(shape)
     out, kernel = ct.shape[2 : 2 + rank], ct.shape[2 + rank :]
-    wide = np.float32 if ct.dtype == np.float16 else ct.dtype
+    ct, dtype = dtypes.widened(ct), ct.dtype
     full = [size + 2 * p for size, p in zip(shape, padding)]
-    image: Any = np.zeros((*ct.shape[:2], *full), wide)
+    image: Any = np.zeros((*ct.shape[:2], *full), ct.dtype)
     for k in np.ndindex(*kernel) if 0 not in out else ():
         part = tuple(
             slice(a * d, a * d + (n - 1) * s + 1, s) for a, n, s, d in zip(k, out, stride, dilation)
         )
         image[(..., *part)] += ct[(..., *k)]
     inside = tuple(slice(p, p + size) for p, size in zip(padding, shape))
-    return image[(..., *inside)].astype(ct.dtype)
+    return image[(..., *inside)].astype(dtype)
 
 
 def _transpose_vjp(node: Any, ct: Any) -> tuple[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.operators import FUNCTIONS
 from graphc.ops.declare import (
     ANY,
@@ -99,7 +100,7 @@ square = unary(
 
 
 def _reciprocal_numpy(x: np.ndarray) -> np.ndarray:
-    if x.dtype.kind == "f":
+    if dtypes.is_float(x.dtype):
         return np.reciprocal(x)
     return np.where(np.abs(x) == 1, x, 0).astype(x.dtype)
 

@@ -32,7 +32,7 @@ def _infer(x: TensorType, *, dtype: DType, overflow: str) -> TensorType:
 def out_of_range(x: np.ndarray, target: DType) -> np.ndarray:
     """Where an element of x, cut to its whole part, is no value of an integer dtype."""
     info = np.iinfo(target.numpy)
-    if x.dtype.kind == "f":
+    if dtypes.is_float(x.dtype):
         # Both bounds are exact in float64: powers of two, and zero.
         wide = np.trunc(x.astype(np.float64))
         return ~((wide >= float(info.min)) & (wide < float(int(info.max) + 1)))
@@ -45,7 +45,7 @@ def _numpy(x: np.ndarray, *, dtype: DType, overflow: str) -> np.ndarray:
         bad = out_of_range(x, dtype)
         if bad.any():
             raise _overflow(x[bad].flat[0] if x.ndim else x[()], dtype)
-    if x.dtype.kind == "f" and dtype.is_integer and dtype.itemsize < 8:
+    if dtypes.is_float(x.dtype) and dtype.is_integer and dtype.itemsize < 8:
         # Through int64, as processors do it, so that every size wraps alike.
         return x.astype(np.int64).astype(dtype.numpy)
     return x.astype(dtype.numpy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphc.core import dtypes
@@ -12,15 +13,13 @@ from graphc.ops.declare import as_tensor, conform, describe, public
 
 # Beyond these, every float64 (float32) has become zero or infinite.
 LARGEST = {"float64": 2200, "float32": 300}
-# Binary digits, and the power of two that is the least number above zero.
-PRECISION = {"float64": (53, -1074), "float32": (24, -149), "float16": (11, -24)}
 
 
 def _scaled(x: Any, k: Any) -> Any:
     """x * 2**k in three factors: each is a normal number, and only the last product rounds."""
-    if x.type.dtype is dtypes.float16:
-        wide = _scaled(FUNCTIONS["cast"](x, dtypes.float32), k)
-        return FUNCTIONS["cast"](wide, dtypes.float16)
+    if x.type.dtype.wide is not None:
+        wide = _scaled(FUNCTIONS["cast"](x, x.type.dtype.wide), k)
+        return FUNCTIONS["cast"](wide, x.type.dtype)
     most = LARGEST[x.type.dtype.name]
     k = FUNCTIONS["clip"](FUNCTIONS["cast"](k, dtypes.int64), -most, most)
     third = FUNCTIONS["floor_divide"](k, 3)
@@ -92,7 +91,9 @@ def spacing(x: Any) -> Any:
     """
     (x,) = conform("spacing", [x], "float")
     where, dtype = FUNCTIONS["where"], x.type.dtype
-    digits, least = PRECISION[dtype.name]
+    digits = dtype.digits
+    # The power of two that is the least number above zero.
+    least = round(math.log2(float(dtype.finfo.smallest_subnormal)))
     exponent = where(FUNCTIONS["equal"](x, 0), least, frexp(x)[1] - digits)
     exponent = FUNCTIONS["cast"](FUNCTIONS["maximum"](exponent, least), dtypes.float64)
     step = FUNCTIONS["cast"](FUNCTIONS["exp2"](exponent), dtype)

@@ -154,7 +154,7 @@ def _where_vjp(node: Any, ct: Any) -> tuple[None, Any, Any]:
 
 
 def _where_samples() -> list[Sample]:
-    kinds = ("float32", "float64", "float16", "int8", "uint64", "bool")
+    kinds = ("float32", "float64", "float16", "bfloat16", "int8", "uint64", "bool")
     cases = [((3, 4), kind) for kind in kinds] + [((), "float32"), ((0, 2), "int64")]
     return [
         Sample(((shape, "bool", "real"), (shape, kind, "real"), (shape, kind, "real")))

@@ -70,7 +70,7 @@ def _power_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "i" and y.size and (y < 0).any():
         raise _negative_exponent(y[y < 0].flat[0] if y.ndim else y[()])
     result = np.power(x, y)
-    if x.dtype.kind != "f":
+    if not dtypes.is_float(x.dtype):
         return result
     # NumPy may take the root for an exponent of 0.5, which errs at -inf and keeps the sign of -0.0.
     return np.where((y == 0.5) & ((x == 0) | (x == -np.inf)), np.abs(x), result)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dtypes
 from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
@@ -94,10 +93,10 @@ def round(x: Any, decimals: int = 0) -> Any:
     return rint(x * scale) / scale if decimals > 0 else rint(x / scale) * scale
 
 
-def _not_half(x: TensorType, y: TensorType) -> TensorType:
-    if x.dtype is dtypes.float16:
+def _not_narrow(x: TensorType, y: TensorType) -> TensorType:
+    if x.dtype.wide is not None:
         raise DTypeError(
-            "nextafter: float16 is not supported", where=caller(), hint="cast to float32"
+            f"nextafter: {x.dtype.name} is not supported", where=caller(), hint="cast to float32"
         )
     return x
 
@@ -109,7 +108,7 @@ nextafter = binary(
     scalar="nextafter({0}, {1})",
     vjp=NoGradient("it steps to a neighbouring float, which is not a smooth function"),
     kinds=FLOAT,
-    result=_not_half,
+    result=_not_narrow,
     doc="The next float after x toward y, elementwise; float32 and float64.",
     example="[0.0], [1.0] -> [1.4013e-45]",
 )
