@@ -18,7 +18,7 @@ import re
 
 from graphc.core import dtypes
 from graphc.core.facts import template
-from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked, tensor_type
+from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked
 from graphc.core.types import TensorType
 from graphc.core.walk import remade, remake
 from graphc.passes.memory.inplace import inplace
