@@ -6,6 +6,7 @@ by name; `graphc` exports them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -374,7 +375,7 @@ def is_floating_point(value: Tensor) -> bool:
 
 def numel(value: Tensor) -> int:
     """The number of elements of a tensor."""
-    return value.type.size  # type: ignore[return-value]
+    return math.prod(value.shape)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

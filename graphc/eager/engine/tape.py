@@ -58,6 +58,10 @@ class GradFn:
         """The functions that take the cotangents further, each with the place of its result."""
         return tuple((None, 0) if edge is None else edge for edge in self.edges)
 
+    def kept_values(self) -> list[Saved]:
+        """The values that were kept for the backward pass."""
+        return []
+
     def release(self) -> None:
         """Let go of the values that were kept for the backward pass."""
 
@@ -209,6 +213,9 @@ class CallBackward(GradFn):
     def wanted(self) -> tuple[bool, ...]:
         """Which operands get a cotangent."""
         return tuple(edge is not None for edge in self.edges)
+
+    def kept_values(self) -> list[Saved]:
+        return [s for s in (*(self.inputs or ()), *self.outputs) if s is not None]
 
     def release(self) -> None:
         if any(s is not None for s in (*(self.inputs or ()), *self.outputs)) or self.kept:

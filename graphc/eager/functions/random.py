@@ -56,7 +56,9 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
         self._seed = int(seed)
-        if self.parameter is random.GENERATOR:
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.seed(self, random.hashed(int(seed)))
+        elif self.parameter is random.GENERATOR:
             random.manual_seed(int(seed))
         else:
             self.parameter.value = np.array(random.hashed(int(seed)))
@@ -74,10 +76,15 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state, as a 0-d uint64 tensor."""
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.state_of_generator(self)
         return wrap(self.parameter.value.copy())
 
     def set_state(self, state: Tensor) -> Generator:
         """Go on from a state that `get_state` gave."""
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.set_state_of_generator(self, state)
+            return self
         self.parameter.value = np.asarray(state._array, np.uint64).reshape(())
         return self
 

@@ -5,6 +5,7 @@ Operations become methods in `facade`, from the table.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -188,13 +189,13 @@ def dim(self: Tensor) -> int:
 @method
 def numel(self: Tensor) -> Any:
     """The number of elements."""
-    return self.type.size
+    return math.prod(self.shape)
 
 
 @method
 def nelement(self: Tensor) -> Any:
     """The number of elements."""
-    return self.type.size
+    return math.prod(self.shape)
 
 
 @method

@@ -64,8 +64,7 @@ def source_of(name: str, value: Any, certificate: Any) -> Source:
         return Source(name, value, certificate)
     if isinstance(value, Traced):
         certificate = as_json(value.certificate) if certificate is None else certificate
-        arguments = value._skeleton
-        return _of_variant(name, value._variant, certificate, str(arguments.tree), arguments.places)
+        return _of_guarded(name, value._guarded, value._arguments, certificate)
     if isinstance(value, Compiled):
         return _of_compiled(name, value, certificate)
     loaded = getattr(value, "saved_source", None)

@@ -1,0 +1,361 @@
+"""Calls that run a program without Python: what they assume, and how they hand out results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.core.dtypes import DType
+from graphc.core.ir import caller
+from graphc.core.operators import Operators
+from graphc.eager.engine import quiet
+from graphc.eager.engine.invoke import attach_view, call_of
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tensor import Tensor, new
+from graphc.errors import TraceError
+from graphc.jit.ending import Ending
+from graphc.jit.lost import LOST
+from graphc.jit.roots import mismatch
+from graphc.jit.trace.refused import refusal
+from graphc.jit.trace.sizes import TracedSize
+from graphc.jit.trace.steps import Captured, Given
+from graphc.jit.trace.watching import Watch, shown
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
+_OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+
+Reference = tuple[str, Any]
+
+
+class Unproven:
+    """Why a run cannot be repeated without Python.
+
+    Attributes:
+        reason: in words.
+        origin: the line, or None.
+    """
+
+    def __init__(self, reason: str, origin: Any = None) -> None:
+        self.reason = reason
+        self.origin = origin
+
+    def __str__(self) -> str:
+        return self.reason if self.origin is None else f"{self.reason} at {self.origin}"
+
+
+class Recipe:
+    """How a run's tensors and its result are put together from a program's results.
+
+    Attributes:
+        alive: nodes of the tensors that are results of the program.
+        views: (parent, function, template, static) of tensors that are parts of others.
+        writes: (target, node) of memory that takes a result.
+        gradients: (target, how, value) of `.grad`.
+        result: what the function returned.
+        unproven: what no recipe says.
+    """
+
+    def __init__(self, ending: Ending, result: Any) -> None:
+        trace = ending.trace
+        self.unproven: list[Unproven] = []
+        self._found: dict[int, Reference] = {}
+        self._used: set[int] = set()
+        for k, key in enumerate(trace.stand_ins):
+            self._found[key] = ("argument", k)
+            self._found[id(trace.reals[key])] = ("argument", k)
+        for k, tensor in enumerate(ending.alive):
+            self._found[id(tensor)] = ("alive", k)
+        for k, tensor in enumerate(ending.views):
+            self._found[id(tensor)] = ("view", k)
+        self.alive = [t._node for t in ending.alive]
+        self.views = [self._view(t) for t in ending.views]
+        self.result = self._spec(result, 5)
+        self.gradients = [
+            (self._reference(t), how, None if value is None else self._reference(value))
+            for t, how, value in ending.gradients
+        ]
+        self.writes = [self._write(trace, array, node) for array, node in ending.writes]
+        for tensor in (*ending.alive, *ending.views):
+            if id(tensor) not in self._used:
+                self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
+                break
+
+    def _refuse(self, reason: str) -> None:
+        self.unproven.append(Unproven(reason))
+
+    def _reference(self, tensor: Tensor) -> Reference:
+        self._used.add(id(tensor))
+        found = self._found.get(id(tensor))
+        if found is None and tensor._node is not None:
+            self._refuse("a traced tensor of another call is a result")
+        return ("tensor", tensor) if found is None else found
+
+    def _view(self, tensor: Tensor) -> Any:
+        view = tensor._view
+        assert view is not None
+        return self._reference(view.parent), view.function, view.template, view.static
+
+    def _write(self, trace: Any, array: np.ndarray, node: Any) -> Any:
+        for k, real in enumerate(trace.reals.values()):
+            if real._array is array:
+                return ("argument", k), node
+        if any(t.array is array and t.born for t in trace.touched.values()):
+            self._refuse("a tensor made in the function is written and kept")
+        return ("array", array), node
+
+    def _spec(self, value: Any, references: int) -> Any:
+        """A result by kind: tensors by reference, new containers of such, plain values.
+
+        Args:
+            value: the result or a part of it.
+            references: how many references a container has that nobody else holds.
+        """
+        kind = value.__class__
+        if isinstance(value, Tensor):
+            return self._reference(value)
+        if kind is TracedSize:
+            return "size", value.dim
+        if kind is Size and any(s.__class__ is TracedSize for s in value):
+            return Size, [self._spec(v, 0) for v in value]
+        if kind in _PLAIN or isinstance(value, np.generic):
+            return "value", value
+        if isinstance(value, Operators):
+            raise refusal(
+                "a traced function returns a symbolic tensor",
+                where=caller(),
+                hint="inside it compute with the tensors it is given; gc.input and gc.parameter "
+                "belong to graphs that gc.compile makes",
+            )
+        if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
+            return kind, [self._spec(v, 3) for v in value]
+        if kind in (list, dict):
+            if sys.getrefcount(value) > references:
+                self._refuse("the result is a container that something else holds")
+            if kind is list:
+                return kind, [self._spec(v, 4) for v in value]
+            return kind, {k: self._spec(v, 4) for k, v in value.items()}
+        self._refuse(f"the result holds a {kind.__name__}")
+        return "value", value
+
+
+class Guarded:
+    """A variant whose assumptions are checked without running the function.
+
+    Args:
+        variant: what runs.
+        recipe: how results are put together.
+        trace: the run.
+        watch: what Python consulted in it.
+        tensors: the call's arguments.
+    """
+
+    def __init__(
+        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, tensors: Sequence[Tensor],
+        needs: tuple[bool, ...],
+    ) -> None:  # fmt: skip
+        self.variant = variant
+        self.recipe = recipe
+        self.types = variant.root.types
+        self.fixed_because = variant.root.fixed_because
+        self.grad_enabled = state.enabled
+        self.grad_matters = bool(trace.edges) or trace.differentiated
+        self.requires = needs
+        self.readings = watch.readings
+        self.reads = trace.reads
+        self.grads_before = [(t, g is None) for t, g in trace.grads_before.values()]
+        self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
+        self.sources = self._sources(trace)
+        self.written = [
+            t.tensor for t in trace.touched.values() if t.current is not t.node and not t.born
+        ]
+        self.written_arguments = [
+            k for k, key in enumerate(trace.stand_ins)
+            if trace.stand_ins[key]._version.count != trace.counts[key]
+        ]  # fmt: skip
+        self.is_writing = bool(variant.updates or recipe.writes)
+        self._held_ids = {id(array) for _, array in self.held}
+        self._known_shapes: set[Any] = set()
+
+    def _sources(self, trace: Any) -> list[Any]:
+        """For each input of the program the position of an argument, or an array."""
+        places = {trace.placeholders[key]: k for k, key in enumerate(trace.stand_ins)}
+        return [places[n] if n in places else trace.given[n] for n in self.variant.inputs]
+
+    # --- what is assumed
+
+    def mismatch(self, tensors: Sequence[Tensor]) -> str:
+        """Why this does not fit a call of these tensors; "" when it does."""
+        if self.grad_matters and state.enabled is not self.grad_enabled:
+            return f"gradient recording is {'on' if state.enabled else 'off'}"
+        arrays = [t._array for t in tensors]
+        shapes = tuple([a.shape for a in arrays])
+        dtypes = tuple([a.dtype.char for a in arrays])
+        if (shapes, dtypes) not in self._known_shapes:
+            reason = mismatch(self.types, tensors)
+            if reason:
+                why = f" ({self.fixed_because})" if self.fixed_because else ""
+                return reason + why
+            self._known_shapes.add((shapes, dtypes))
+        for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
+            if (tensor._edge is not None) is not wanted:
+                return f"input {k} {'does not require' if wanted else 'requires'} a gradient"
+            if not tensor.__dict__.keys() <= _OWN:
+                return f"input {k} has attributes of its own"
+        for tensor, array in self.held:
+            if tensor._array is not array:
+                return f"the memory of {tensor.name or 'a tensor'} {list(array.shape)} was replaced"
+        for reading in self.readings:
+            if not reading.holds():
+                return f"{reading.what} changed from {shown(reading.seen)}"
+        for tensor, value, where in self.reads:
+            if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
+                return f"the value of a tensor that Python read at {where} changed"
+        for tensor, was_none in self.grads_before:
+            if (tensor._grad is None) is not was_none:
+                return f".grad of a tensor is {'set' if was_none else 'None'}"
+        return self._overlap(arrays) if self.is_writing or len(arrays) > 1 else ""
+
+    def _overlap(self, arrays: Sequence[np.ndarray]) -> str:
+        """Whether memory is written of which the call has another part too."""
+        for k, array in enumerate(arrays):
+            if array.base is None and id(array) not in self._held_ids:
+                continue
+            others = [*arrays[:k], *arrays[k + 1 :], *(a for _, a in self.held)]
+            if any(np.may_share_memory(array, other) for other in others):
+                return f"input {k} shares memory with another tensor"
+        if len(arrays) > 1 and len({id(a) for a in arrays}) < len(arrays):
+            return "two inputs share memory"
+        return ""
+
+    def assumes(self) -> list[str]:
+        """What the program assumes, a line each."""
+        lines = [
+            f"input {k}: {type_}{', which requires a gradient' if needs else ''}"
+            for k, (type_, needs) in enumerate(zip(self.types, self.requires))
+        ]
+        if self.fixed_because:
+            lines.append(f"shapes are fixed: {self.fixed_because}")
+        if self.grad_matters:
+            lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
+        lines += [f"{reading} (read at {reading.origin})" for reading in self.readings]
+        lines += [f"a tensor's value, read by Python at {where}" for _, _, where in self.reads]
+        return lines
+
+    # --- a call
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        """Run the program; give what the function would return."""
+        arrays = [
+            tensors[s]._array if s.__class__ is int else s for s in self.sources
+        ]  # fmt: skip
+        variant, recipe = self.variant, self.recipe
+        values = variant.run(arrays)
+        used = {id(a) for a in arrays}
+        alive = []
+        for node in recipe.alive:
+            array = values[node]
+            if array.base is not None or id(array) in used:
+                array = array.copy()
+            used.add(id(array))
+            tensor = new(Tensor)
+            tensor._array = array
+            alive.append(tensor)
+        for (how, what), node in recipe.writes:
+            np.copyto(tensors[what]._array if how == "argument" else what, values[node])
+        for tensor in self.written:
+            tensor.version().count += 1
+        for k in self.written_arguments:
+            tensors[k].version().count += 1
+        made = _Made(tensors, alive)
+        for parent, function, template, static in recipe.views:
+            made.views.append(made.view(parent, function, template, static))
+        for target, how, value in recipe.gradients:
+            made.tensor(target)._grad = (
+                LOST if how == "lost" else None if how == "none" else made.tensor(value)
+            )
+        return made.built(recipe.result, self)
+
+    def number(self, size: Any, tensors: Sequence[Tensor]) -> int:
+        """A symbolic size in this call."""
+        sizes: dict[str, int] = {}
+        for type_, tensor in zip(self.types, tensors):
+            for want, have in zip(type_.shape, tensor._array.shape):
+                sizes.setdefault(str(want), have)
+        return _evaluate(size, sizes)
+
+
+class _Made:
+    """The tensors of one call."""
+
+    def __init__(self, tensors: Sequence[Tensor], alive: Sequence[Tensor]) -> None:
+        self.tensors = tensors
+        self.alive = alive
+        self.views: list[Tensor] = []
+
+    def tensor(self, reference: Reference) -> Tensor:
+        """The tensor that is meant."""
+        how, what = reference
+        if how == "alive":
+            return self.alive[what]
+        if how == "argument":
+            return self.tensors[what]
+        return self.views[what] if how == "view" else what
+
+    def view(self, parent: Reference, function: Any, template: Any, static: Any) -> Tensor:
+        """A part of a tensor's memory."""
+        whole = self.tensor(parent)
+        tensor = new(Tensor)
+        if getattr(function, "__name__", "") == "_same":
+            tensor._array = whole._array
+            tensor._version = whole.version()
+            return tensor
+        array = whole._array
+        call = call_of(function, template, static, (array.dtype.char, array.shape))
+        (tensor._array,) = quiet.run(call.run, array)
+        attach_view(tensor, whole, function, template, static)
+        return tensor
+
+    def built(self, spec: Any, guarded: Guarded) -> Any:
+        """A result from its recipe."""
+        kind, what = spec
+        if kind == "value":
+            return what
+        if kind == "size":
+            return guarded.number(what, self.tensors)
+        if kind.__class__ is str:
+            return self.tensor(spec)
+        if kind is dict:
+            return {k: self.built(v, guarded) for k, v in what.items()}
+        parts = [self.built(v, guarded) for v in what]
+        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+
+
+def _evaluate(size: Any, sizes: dict[str, int]) -> int:
+    from graphc.core import dims
+
+    return dims.evaluate(size, sizes)
+
+
+def reasons_against(trace: Any, watch: Watch, recipe: Recipe) -> list[Unproven]:
+    """Why a run cannot be repeated without Python; [] when it can."""
+    found = [*recipe.unproven, *getattr(watch, "unproven", ())]
+    found += [Unproven(line) for line in (*watch.effects, *watch.impure)]
+    if trace.left:
+        found.append(Unproven(trace.left))
+    for touched in trace.touched.values():
+        if isinstance(touched.step, Given) and touched.born:
+            found.append(Unproven("a tensor made in the function has other values at every call"))
+    for step in trace.path:
+        if isinstance(step, Captured) and step.is_kept and any(
+            t.step is step and t.born for t in trace.touched.values()
+        ):
+            # The state of an optimizer, made at its first step: the next call finds it there.
+            continue
+    return found
+
+
+__all__ = ["Guarded", "Recipe", "TraceError", "Unproven", "reasons_against"]

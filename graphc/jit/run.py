@@ -1,0 +1,160 @@
+"""One call of a compiled function by running its Python over traced tensors.
+
+The Python runs, and so do its side effects. What it computes is asked of the tree of requests
+(`trace.steps`); the program found at the end computes all of it at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from graphc.core import dims
+from graphc.core.profilers import put_back
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.tensor import Tensor
+from graphc.jit.arguments import Arguments, restored
+from graphc.jit.ending import Ending, constants
+from graphc.jit.guarded import Guarded, Recipe, Unproven, reasons_against
+from graphc.jit.trace.naming import Names
+from graphc.jit.trace.refused import Left, Refused
+from graphc.jit.trace.sizes import TracedSize
+from graphc.jit.trace.steps import Root
+from graphc.jit.trace.tracing import Trace
+from graphc.jit.trace.watching import Watch
+from graphc.jit.variant import Variant
+
+
+class Run:
+    """A call under way.
+
+    Args:
+        owner: the compiled function: its Python, its options, its variants.
+        root: where the requests begin.
+        arguments: of the call.
+        decide: gives the value of a traced tensor that Python asks for, or raises.
+        fixed: gives the root of the call's own sizes.
+        watched: whether to note what Python consults.
+    """
+
+    def __init__(
+        self, owner: Any, root: Root, arguments: Arguments, decide: Callable[..., Any],
+        fixed: Callable[[], Root], watched: bool,
+    ) -> None:  # fmt: skip
+        self.owner = owner
+        self.arguments = arguments
+        self.trace = trace = Trace(decide, root)
+        trace.fixed = fixed
+        trace.settle = self._settle
+        names: list[Names] = []
+
+        def known(tensor: Tensor) -> str:
+            if not names:
+                names.append(Names(owner._function))
+            return names[0].of(tensor)
+
+        trace.known = known
+        for type_, tensor in zip(root.types, arguments.tensors):
+            for size, have in zip(type_.shape, tensor._array.shape):
+                if isinstance(size, dims.Dim):
+                    (symbol,) = dims.symbols(size)
+                    trace.symbols[symbol] = trace.sizes[symbol.name] = have
+        self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
+        self.watch = Watch(owner._function) if watched else None
+        self.variant: Variant | None = None
+        self.guarded: Guarded | None = None
+        self.reasons: list[Any] = []
+        self._requires = tuple([t._edge is not None for t in arguments.tensors])
+
+    def __call__(self) -> Any:
+        """Run the function; give what it returns."""
+        trace = self.trace
+        args, kwargs = self.arguments.replaced(self.stand_ins)
+        trace.check_alone()
+        recording, profile = state.enabled, sys.getprofile()
+        result: Any = None
+        raised: BaseException | None = None
+        try:
+            tracing.trace = trace
+            hot.slow += 1
+            try:
+                result = self._called(args, kwargs)
+            except Exception as error:
+                raised = error
+            ending = self._ending() if not trace.left else None
+            recipe = None
+            if ending is not None and self.watch is not None and raised is None:
+                recipe = Recipe(ending, result)
+        except Refused as refused:
+            raise refused.error.with_traceback(None) from None
+        finally:
+            tracing.trace = None
+            hot.slow -= 1
+            state.enabled = recording
+            put_back(profile)
+            trace.has_ended = True
+        if ending is not None:
+            self._finish(ending)
+        if recipe is not None:
+            self._prove(recipe)
+        if self.arguments.write_back(self._real) and recipe is not None:
+            self.reasons.append(Unproven("a container of the arguments was changed"))
+        if raised is not None:
+            raise raised
+        return restored(result, self._real)
+
+    def _prove(self, recipe: Recipe) -> None:
+        """See whether later calls can do without Python."""
+        assert self.watch is not None and self.variant is not None
+        self.reasons = reasons_against(self.trace, self.watch, recipe)
+        tensors = self.arguments.tensors
+        self.guarded = Guarded(
+            self.variant, recipe, self.trace, self.watch, tensors, self._requires
+        )
+
+    def _called(self, args: Any, kwargs: Any) -> Any:
+        if self.watch is None:
+            return self.owner._function(*args, **kwargs)
+        with self.watch:
+            return self.owner._function(*args, **kwargs)
+
+    def _real(self, value: Any) -> Any:
+        """The caller's tensor for a traced argument; the number of a size; else the value."""
+        if isinstance(value, TracedSize):
+            return value.number
+        return self.trace.reals.get(id(value), value)
+
+    def _ending(self) -> Ending:
+        constants(self.trace)
+        return Ending(self.trace, self.owner._options.keep_grads)
+
+    def _settle(self) -> None:
+        """End the trace in the middle of the run: all traced tensors get their values."""
+        ending = self._ending()
+        tracing.trace = None
+        self.trace.has_ended = True
+        self._finish(ending)
+
+    def _finish(self, ending: Ending) -> None:
+        variant = self._found(ending)
+        self.variant = variant
+        given = self.trace.given
+        arrays = [given[n] for n in variant.inputs]
+        ending.fill(variant.run(arrays), arrays)
+
+    def _found(self, ending: Ending) -> Variant:
+        """The variant of the path's end; a new one where none gives what the run leaves."""
+        trace = self.trace
+        for attempt in range(2):
+            for variant in trace.at.leaves:
+                if variant.covers(ending):
+                    return variant
+            if not trace.at.leaves or attempt:
+                break
+            ending.forget()
+        return self.owner._added(trace, ending, self)
+
+
+__all__ = ["Left", "Run"]
