@@ -41,7 +41,7 @@ class Options:
     at_limit: str = "drop"
     keep_grads: bool = False
     level: str = "O2"
-    tier: str = "auto"
+    tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto")
 
 
 class Compiled:
@@ -251,7 +251,7 @@ if hasattr(os, "register_at_fork"):
 def compile(
     function: Any = None, *, dynamic: bool = True, on_branch: str = "error",
     impure: str = "run", limit: int = 16, at_limit: str = "drop", keep_grads: bool = False,
-    level: str = "O2", tier: str = "auto",
+    level: str = "O2", tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto"),
 ) -> Any:  # fmt: skip
     """Make a function of eager tensors run as compiled programs.
 

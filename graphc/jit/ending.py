@@ -7,7 +7,7 @@ with the memory of the argument that they are, or as the view of another that th
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from graphc.core.ir import Node
 from graphc.core.types import TensorType
 from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.functions.inplace import take_history
+from graphc.jit.eager_tape import kept_nodes, runs_python, to_values
 from graphc.jit.lost import LOST
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.tracing import Trace, uniform_node
@@ -44,6 +46,7 @@ class Ending:
         self._gradients(keep_grads)
         self._memory()
         self._tensors()
+        self._histories()
 
     def _gradients(self, keep: bool) -> None:
         trace = self.trace
@@ -93,21 +96,41 @@ class Ending:
             view = tensor._view
             (self.alive if view is None else self.views).append(tensor)
 
+    def _histories(self) -> None:
+        """Tensors that have a history of this run, with their edges."""
+        trace = self.trace
+        holders = [*self.alive, *self.views]
+        holders += [t for key, t in trace.stand_ins.items()]
+        holders += [t.tensor for t in trace.touched.values()]
+        self.histories: list[tuple[Tensor, Any]] = [
+            (t, t._edge) for t in holders
+            if t._edge is not None and t._edge[0].number > trace.first
+        ]  # fmt: skip
+        edges = [edge for _, edge in self.histories]
+        self.runs_python = bool(edges) and runs_python(edges, trace.first)
+        self.kept: list[Node] = kept_nodes(edges, trace.first) if self.runs_python else []
+        self.places: dict[Any, int] = {}
+        if edges and not self.runs_python:
+            for k, (_, ref) in enumerate(trace.steps_recorded):
+                self.places[ref()] = k
+
     def forget(self) -> None:
         """Look again for the traced tensors that are alive, once garbage is gone."""
         self.alive, self.views = [], []
+        self.histories = []
         gc.collect()
         self._tensors()
+        self._histories()
 
     @property
     def nodes(self) -> list[Node]:
         """The results that the program has to give."""
-        return [*(t._node for t in self.alive), *(node for _, node in self.writes)]
+        return [*(t._node for t in self.alive), *(node for _, node in self.writes), *self.kept]
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to compute."""
-        return not (self.alive or self.writes or self.updates)
+        return not (self.nodes or self.updates)
 
     def fill(self, values: Mapping[Node, np.ndarray], operands: Sequence[np.ndarray]) -> None:
         """Give tensors and memory their values.
@@ -135,8 +158,37 @@ class Ending:
             _become(trace.stand_ins[key], real)
         for tensor in self.views:
             _fill_view(tensor, trace.reals)
+        if self.runs_python:
+            to_values([edge for _, edge in self.histories], trace.first, values)
         for tensor, how, value in self.gradients:
             tensor._grad = LOST if how == "lost" else None if how == "none" else value
+
+
+    def give_histories(self, edge_of: Callable[[Any], Any]) -> None:
+        """Let tensors have their histories.
+
+        Args:
+            edge_of: gives the edge that stands for one of the run.
+        """
+        trace = self.trace
+        for tensor, edge in self.histories:
+            retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
+            real = trace.reals.get(id(tensor))
+            found = edge_of(edge)
+            if real is None:
+                tensor._edge = found
+            else:
+                carrier = new(Tensor)
+                carrier._edge = found
+                take_history(real, carrier)
+            if retained:
+                tensor.retain_grad()
+        for key, real in trace.reals.items():
+            edge = trace.stand_ins[key]._edge
+            if edge is None and real._edge is not None:
+                real._edge = None
+            elif edge is not None and edge is not real._edge and edge[0].number <= trace.first:
+                real.requires_grad_()
 
 
 def _become(stand_in: Tensor, real: Tensor) -> None:

@@ -15,7 +15,8 @@ from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
-from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.functions.inplace import take_history
 from graphc.errors import TraceError
 from graphc.jit.ending import Ending
 from graphc.jit.lost import LOST
@@ -79,6 +80,20 @@ class Recipe:
             for t, how, value in ending.gradients
         ]
         self.writes = [self._write(trace, array, node) for array, node in ending.writes]
+        self.histories = []
+        for tensor, edge in ending.histories:
+            retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
+            self.histories.append((self._reference(tensor), edge, retained))
+        if ending.runs_python:
+            self._refuse("the backward pass runs a hook or a custom function")
+        if any(t.is_leaf and t._edge is not None for t in (*ending.alive, *ending.views)):
+            self._refuse("a leaf that requires a gradient is made in the function")
+        for key, stand_in in trace.stand_ins.items():
+            before = trace.reals[key]._edge
+            if stand_in._edge is not before and (
+                stand_in._edge is None or stand_in._edge[0].number <= trace.first
+            ):
+                self._refuse("requires_grad of an argument is changed")
         for tensor in (*ending.alive, *ending.views):
             if id(tensor) not in self._used:
                 self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
@@ -179,6 +194,13 @@ class Guarded:
         self.is_writing = bool(variant.updates or recipe.writes)
         self._held_ids = {id(array) for _, array in self.held}
         self._known_shapes: set[Any] = set()
+        self._owners: dict[Any, Any] = {t.node: t.tensor for t in trace.touched.values()}
+        self._edge_owners: dict[Any, Any] = dict(trace.owners)
+        for k, key in enumerate(trace.stand_ins):
+            self._owners[trace.placeholders[key]] = k
+            edge = trace.reals[key]._edge
+            if edge is not None:
+                self._edge_owners[edge] = k
 
     def _sources(self, trace: Any) -> list[Any]:
         """For each input of the program the position of an argument, or an array."""
@@ -253,7 +275,16 @@ class Guarded:
             tensors[s]._array if s.__class__ is int else s for s in self.sources
         ]  # fmt: skip
         variant, recipe = self.variant, self.recipe
-        values = variant.run(arrays)
+        outside = variant.outside
+
+        def tensor_of(node: Any) -> Tensor:
+            place = self._owners.get(node)
+            if place is None:
+                return wrap(node.state.array)
+            return tensors[place] if place.__class__ is int else place
+
+        copies = () if outside is None else outside.before(tensor_of)
+        values, saved = variant.run(arrays)
         used = {id(a) for a in arrays}
         alive = []
         for node in recipe.alive:
@@ -277,7 +308,26 @@ class Guarded:
             made.tensor(target)._grad = (
                 LOST if how == "lost" else None if how == "none" else made.tensor(value)
             )
+        if outside is not None:
+            real = outside.attach(tensor_of, alive, saved, copies, lambda e: self._end(e, tensors))
+            for reference, edge, retained in recipe.histories:
+                tensor = made.tensor(reference)
+                if reference[0] == "argument":
+                    carrier = new(Tensor)
+                    carrier._edge = real(edge)
+                    take_history(tensor, carrier)
+                else:
+                    tensor._edge = real(edge)
+                if retained:
+                    tensor.retain_grad()
         return made.built(recipe.result, self)
+
+    def _end(self, edge: Any, tensors: Sequence[Tensor]) -> Any:
+        """The call's edge where the tape of the traced run ends."""
+        owner = self._edge_owners.get(edge)
+        if owner is None:
+            return edge
+        return tensors[owner]._edge if owner.__class__ is int else owner._edge
 
     def number(self, size: Any, tensors: Sequence[Tensor]) -> int:
         """A symbolic size in this call."""

@@ -14,7 +14,7 @@ from graphc.core import dims
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, constants
 from graphc.jit.guarded import Guarded, Recipe, Unproven, reasons_against
@@ -84,6 +84,8 @@ class Run:
             except Exception as error:
                 raised = error
             ending = self._ending() if not trace.left else None
+            if ending is not None:
+                self.variant = self._found(ending)
             recipe = None
             if ending is not None and self.watch is not None and raised is None:
                 recipe = Recipe(ending, result)
@@ -133,16 +135,38 @@ class Run:
     def _settle(self) -> None:
         """End the trace in the middle of the run: all traced tensors get their values."""
         ending = self._ending()
+        self.variant = self._found(ending)
         tracing.trace = None
         self.trace.has_ended = True
         self._finish(ending)
 
     def _finish(self, ending: Ending) -> None:
-        variant = self._found(ending)
-        self.variant = variant
-        given = self.trace.given
-        arrays = [given[n] for n in variant.inputs]
-        ending.fill(variant.run(arrays), arrays)
+        """Run the program; give tensors their values and histories."""
+        variant, trace = self.variant, self.trace
+        assert variant is not None
+        arrays = [trace.given[n] for n in variant.inputs]
+        outside = variant.outside if ending.histories else None
+        if outside is None:
+            values, _ = variant.run(arrays)
+            ending.fill(values, arrays)
+            ending.give_histories(lambda edge: edge)
+            return
+        tensors: dict[Any, Tensor] = {t.node: t.tensor for t in trace.touched.values()}
+        tensors |= {trace.placeholders[key]: real for key, real in trace.reals.items()}
+        tape = [ref for _, ref in trace.steps_recorded]
+
+        def tensor_of(node: Any) -> Tensor:
+            return tensors[node] if node in tensors else wrap(node.state.array)
+
+        def end_of(edge: Any) -> Any:
+            place, slot = variant.ends[edge]
+            return tape[place]().edges[slot]
+
+        copies = outside.before(tensor_of)
+        values, saved = variant.run(arrays)
+        ending.fill(values, arrays)
+        real = outside.attach(tensor_of, ending.alive, saved, copies, end_of)
+        ending.give_histories(lambda edge: real((variant.tape[ending.places[edge[0]]], edge[1])))
 
     def _found(self, ending: Ending) -> Variant:
         """The variant of the path's end; a new one where none gives what the run leaves."""

@@ -17,6 +17,7 @@ from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.ending import Ending, constants
+from graphc.jit.outside import Outside
 from graphc.jit.trace.tracing import Trace
 from graphc.ops.source import INPUT_OP
 
@@ -47,30 +48,97 @@ class Variant:
         self.last_used = 0
         self.guarded: Any = None
         self.unproven: list[Any] = []
-        self._prepare(trace)
+        self.outside: Outside | None = None
+        self.saved: list[Node] = []
+        self.alive: list[Node] = []
         self._program: Any = None
+        self._saving: Any = None
+        self._prepare(trace, ending)
 
-    def _prepare(self, trace: Trace) -> None:
-        roots = [*self.outputs, *self.updates.values()]
+    def _prepare(self, trace: Trace, ending: Ending) -> None:
         memo = dict(self.constants)
+        roots = [*self.outputs, *self.updates.values()]
         done = replayed(roots, memo, {}) if memo else roots
         count = len(self.outputs)
         self.graph_outputs = done[:count]
         self.graph_updates = dict(zip(self.updates, done[count:]))
-        used = toposort(done)
-        placeholders = dict.fromkeys([*self.root.inputs, *trace.given])
-        self.inputs = [n for n in placeholders if n in used and n.op is INPUT_OP]
-        self.is_empty = not roots
+        self.placeholders = list(dict.fromkeys([*self.root.inputs, *trace.given]))
+        if ending.histories and not ending.runs_python:
+            self._differentiate(trace, ending, memo)
+        used = toposort([*done, *self.saved])
+        self.inputs = [n for n in self.placeholders if n in used and n.op is INPUT_OP]
+        self.is_empty = not used
+
+    def _differentiate(self, trace: Trace, ending: Ending, memo: dict[Node, Node]) -> None:
+        """Plan the backward passes from outside."""
+        edges = [edge for _, edge in ending.histories]
+        self.outside = outside = Outside(self.name, trace, edges)
+        results = [t._node for t in ending.alive]
+        self.alive = results
+        others = [t.node for t in trace.touched.values() if not t.step_is_constant]
+        written = {*self.updates}
+        for array, _ in ending.writes:
+            written |= {n for n, a in trace.given.items() if a is array}
+        outside.plan(dict(memo), results, self.root.inputs, others, written)
+        self.saved = list(outside.saved)
+        # The tape of the run, by which later runs' steps are known.
+        self.tape = [ref() for _, ref in trace.steps_recorded]
+        places = {fn: k for k, fn in enumerate(self.tape)}
+        self.slots = {(places[fn], slot) for fn, slot in outside.slots}
+        self.ends = {edge: (places[fn], slot) for edge, (fn, slot) in outside.ends.items()}
 
     @property
     def program(self) -> Any:
         """The program: its results, and the updates of what the code changed."""
         if self._program is None and not self.is_empty:
-            self._program = late("program.driver").compile(
-                self.inputs, self.graph_outputs, self.graph_updates, name=self.name,
-                level=self._options.level,
-            )  # fmt: skip
+            used = toposort([*self.graph_outputs, *self.graph_updates.values()])
+            inputs = [n for n in self.inputs if n in used]
+            self._program = self._compiled(inputs, self.graph_outputs)
         return self._program
+
+    def _compiled(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> Any:
+        return late("program.driver").compile(
+            inputs, outputs, self.graph_updates, name=self.name, level=self._options.level
+        )
+
+    def covers(self, ending: Ending) -> bool:
+        """Whether the program gives what a run at this step leaves."""
+        if ending.updates.keys() != self.updates.keys():
+            return False
+        if any(self.updates[k] is not v for k, v in ending.updates.items()):
+            return False
+        known = set(self.outputs)
+        if not all(node in known for node in ending.nodes):
+            return False
+        if not ending.histories or ending.runs_python:
+            return True
+        if self.outside is None or [t._node for t in ending.alive] != self.alive:
+            return False
+        return all((ending.places[fn], slot) in self.slots for _, (fn, slot) in ending.histories)
+
+    def run(self, arrays: Sequence[np.ndarray]) -> tuple[dict[Node, np.ndarray], Sequence[Any]]:
+        """Run the program.
+
+        Args:
+            arrays: for `inputs`.
+
+        Returns:
+            The results, by the path's nodes, and what a backward pass needs besides.
+        """
+        if self.is_empty:
+            return {}, ()
+        for group, key, index, node in self.live:
+            value = group[key] if index is None else group[key][index]
+            node.state.array[...] = value._array if isinstance(value, Tensor) else value
+        if not self.saved:
+            program = self.program
+        else:
+            if self._saving is None:
+                self._saving = self._compiled(self.inputs, [*self.graph_outputs, *self.saved])
+            program = self._saving
+        found = program(*arrays)
+        count = len(self.outputs)
+        return dict(zip(self.outputs, found)), found[count:]
 
     def assumes(self) -> list[str]:
         """What the program assumes, a line each."""
@@ -80,32 +148,6 @@ class Variant:
             else self.guarded.assumes()
         )
         return [*lines, *(f"Python runs at every call: {reason}" for reason in self.unproven)]
-
-    def covers(self, ending: Ending) -> bool:
-        """Whether the program gives what a run at this step leaves."""
-        if ending.updates.keys() != self.updates.keys():
-            return False
-        if any(self.updates[k] is not v for k, v in ending.updates.items()):
-            return False
-        known = set(self.outputs)
-        return all(node in known for node in ending.nodes)
-
-    def run(self, arrays: Sequence[np.ndarray]) -> dict[Node, np.ndarray]:
-        """Run the program.
-
-        Args:
-            arrays: for `inputs`.
-
-        Returns:
-            The results, by the path's nodes.
-        """
-        if self.is_empty:
-            return {}
-        for group, key, index, node in self.live:
-            value = group[key] if index is None else group[key][index]
-            node.state.array[...] = value._array if isinstance(value, Tensor) else value
-        found = self.program(*arrays)
-        return dict(zip(self.outputs, found))
 
 
 __all__ = ["Variant"]

@@ -24,7 +24,7 @@ from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError
 
 
-class _Pass:
+class Pass:
     """One backward pass: the cotangents under way and the steps that have any."""
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
@@ -114,7 +114,8 @@ class _Pass:
         else:
             tensors = [None if ct is None else self._tensor(ct) for ct in cts]
             given = fn.apply(tensors, self.create_graph)  # type: ignore[attr-defined]
-            parts = [None if p is None else (self._raw(p), False) for p in given]
+            own = getattr(fn, "fresh", False)
+            parts = [None if p is None else (self._raw(p), own) for p in given]
         if fn.hooks:
             parts = self._after(fn, parts, cts)
         if not self.retain:
@@ -168,7 +169,7 @@ class _Pass:
             grad.version().count += 1
 
 
-def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]:
+def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
     """One step on tensors: the derivative as an operation that is recorded itself."""
     fn.check_alive()
     flags = fn.call.differentiable
@@ -315,7 +316,7 @@ def backward(
     if inputs is not None:
         leaves = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         found = grad(roots, leaves, grad_tensors, retain_graph, create_graph, allow_unused=True)
-        walk = _Pass(create_graph, True)
+        walk = Pass(create_graph, True)
         for leaf, ct in zip(leaves, found):
             if ct is not None:
                 walk._store(leaf, walk._raw(ct), False)
@@ -325,7 +326,7 @@ def backward(
         if grad_tensors is None
         else ([grad_tensors] if isinstance(grad_tensors, Tensor) else grad_tensors)
     )
-    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     for edge, ct in start(roots, cts):
         walk.send(edge, walk._raw(ct), False)
     walk.run(None)
@@ -383,7 +384,7 @@ def grad(
                 where=caller(),
                 hint="set requires_grad=True on it before computing the outputs",
             )
-    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     edges: list[Any] = [t._edge for t in targets]
     walk.captured = dict.fromkeys(edges)
     beginnings = start(roots, cts)
@@ -398,7 +399,7 @@ def grad(
 
 
 def _captured(
-    walk: _Pass, position: int, target: Tensor, allow_unused: bool, materialize: bool
+    walk: Pass, position: int, target: Tensor, allow_unused: bool, materialize: bool
 ) -> Any:
     found = walk.captured[target._edge]  # type: ignore[index]
     if found is not None:
@@ -436,4 +437,4 @@ def _leading_to(targets: set[GradFn], roots: Sequence[GradFn]) -> frozenset[Grad
     return frozenset(useful)
 
 
-__all__ = ["backward", "grad"]
+__all__ = ["Pass", "backward", "grad"]

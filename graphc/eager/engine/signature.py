@@ -97,6 +97,15 @@ class Call:
             found = self._derivatives[key] = Derivative(self, wrt, given)
         return found
 
+    def reads(
+        self, wrt: tuple[bool, ...], given: tuple[bool, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The positions of inputs and of outputs whose values the derivative starts from."""
+        ends = set(self.outputs)
+        inside = any(n.op.kind in _KEPT and n not in ends for n in toposort(self.outputs))
+        found = self.derivative(wrt, given) if inside else self.exact_derivative(wrt, given)
+        return found.inputs, found.outputs
+
     def exact_derivative(self, wrt: tuple[bool, ...], given: tuple[bool, ...]) -> ExactDerivative:
         """The derivative as a function of tensors, which can be recorded in its turn."""
         key = ("exact", wrt, given)

@@ -151,16 +151,20 @@ class Saved:
         """
         # A node keeps its value, whatever is written to the tensor later.
         if self.node is None and self.version.count != self.count:
-            raise GradientError(
-                f"{name} needs a tensor that was changed in place after it was used",
-                [
-                    f"the tensor: {type_text(self.array, self.node)}, changed "
-                    f"{self.version.count - self.count} times since"
-                ],
-                where=caller(),
-                hint="use the operation that makes a new tensor (x = x + 1, not x += 1), "
-                "or x.clone() before the change",
-            )
+            raise self.changed(name)
+
+    def changed(self, name: str) -> GradientError:
+        """The error for a value that was changed in place since it was recorded."""
+        return GradientError(
+            f"{name} needs a tensor that was changed in place after it was used",
+            [
+                f"the tensor: {type_text(self.array, self.node)}, changed "
+                f"{self.version.count - self.count} times since"
+            ],
+            where=caller(),
+            hint="use the operation that makes a new tensor (x = x + 1, not x += 1), "
+            "or x.clone() before the change",
+        )
 
 
 def type_text(array: Any, node: Any = None) -> str:
@@ -176,6 +180,15 @@ def _alone(arrays: Sequence[np.ndarray]) -> list[bool]:
         return [True]
     owners = [id(a if a.base is None else a.base) for a in arrays]
     return [owners.count(owner) == 1 for owner in owners]
+
+
+def spent(name: str) -> GradientError:
+    """The error for a second pass through a step whose values are gone."""
+    return GradientError(
+        f"{name}: a backward pass has already been through here and freed the values that it needs",
+        where=caller(),
+        hint="call backward(retain_graph=True) the first time, or compute the loss again",
+    )
 
 
 class CallBackward(GradFn):
@@ -229,12 +242,7 @@ class CallBackward(GradFn):
             GradientError: a backward pass has freed them.
         """
         if self.freed:
-            raise GradientError(
-                f"{self.name}: a backward pass has already been through here and freed the "
-                "values that it needs",
-                where=caller(),
-                hint="call backward(retain_graph=True) the first time, or compute the loss again",
-            )
+            raise spent(self.name)
 
     def apply(self, cts: Sequence[Any]) -> list[tuple[Any, bool] | None]:
         """The operands' cotangents as arrays, each with whether nothing else holds it."""

@@ -88,8 +88,9 @@ def _keep_old(target: Tensor, value: Tensor) -> None:
     if not isinstance(fn, CallBackward) or target._version is None:
         return
     for saved in fn.inputs or ():
-        if saved is not None and saved.node is None and saved.version is target._version:
-            saved.array = saved.array.copy()  # type: ignore[union-attr]
+        if saved is not None and saved.version is target._version:
+            if saved.node is None:
+                saved.array = saved.array.copy()  # type: ignore[union-attr]
             saved.version, saved.count = Version(), 0
 
 

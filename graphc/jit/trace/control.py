@@ -6,6 +6,7 @@ op does not carry: both are errors that say so.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -83,7 +84,7 @@ def _node(trace: Any, value: Any) -> Any:
         return value
     node = trace.node_of(value)
     if value._edge is not None:
-        trace.edges[node] = value._edge
+        trace.edges[node] = trace.edge_of(value)
     return node
 
 
@@ -142,6 +143,7 @@ def _record(trace: Any, name: str, results: Sequence[Tensor]) -> None:
     fn = CallBackward(f"{name.title().replace('_', '')}Backward0", call, edges, saved)
     fn.outputs = tuple(Saved(r, None, r._node) for r in floats)
     trace.has_control = True
+    trace.steps_recorded.append((None, weakref.ref(fn)))
     for k, result in enumerate(floats):
         trace.give_edge(result, (fn, k))
 

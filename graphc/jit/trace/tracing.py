@@ -25,7 +25,7 @@ from graphc.eager.engine.invoke import SLOT, backward_name, fill, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, late, replayed
 from graphc.eager.engine.signature import trace as trace_call
-from graphc.eager.engine.tape import AccumulateGrad, CallBackward, Saved
+from graphc.eager.engine.tape import AccumulateGrad, CallBackward, GradFn, Saved
 from graphc.eager.engine.tensor import Tensor, View, new
 from graphc.eager.functions.inplace import PutBack
 from graphc.errors import GraphcError, TraceError
@@ -69,6 +69,11 @@ class Touched:
         self.born = born
 
     @property
+    def step_is_constant(self) -> bool:
+        """Whether the program has the tensor's value, and not its memory."""
+        return isinstance(self.step, Captured) and self.step.is_constant
+
+    @property
     def is_bound(self) -> bool:
         """Whether the program's placeholder is this very memory."""
         return isinstance(self.step, Captured) and not self.step.is_constant
@@ -95,7 +100,9 @@ class Trace:
         self.root: Root = Root((), (), True) if root is None else root
         self.at: Any = self.root
         self.path: list[Any] = []
-        self.steps_recorded: list[tuple[int, Any]] = []
+        self.steps_recorded: list[tuple[Any, Any]] = []
+        self.first = GradFn(()).number  # the tape's steps from before the run have lower ones
+        self.owners: dict[Any, Tensor] = {}  # concrete tensors by their edges
         self.made: list[Any] = []
         self.given: dict[Node, np.ndarray] = {}
         self.sizes: dict[str, int] = {}
@@ -284,7 +291,7 @@ class Trace:
         recorded: tuple[bool, ...] = ()
         for tensor, node in zip(tensors, nodes):
             if tensor._edge is not None:
-                self.edges[node] = tensor._edge
+                self.edges[node] = self.edge_of(tensor)
                 if state.enabled:
                     recorded = tuple([t._edge is not None for t in tensors])
         template = self._plain(template)
@@ -363,6 +370,12 @@ class Trace:
         for k, result in enumerate(results):
             if floats[k]:
                 self.give_edge(result, (fn, k))
+
+    def edge_of(self, tensor: Tensor) -> Any:
+        """A tensor's edge; of a concrete one, whose it is."""
+        if tensor._node is None and tensor._edge is not None:
+            self.owners.setdefault(tensor._edge, tensor)
+        return tensor._edge
 
     def give_edge(self, tensor: Tensor, edge: Any) -> None:
         """Record where a traced tensor's cotangent goes."""
@@ -657,7 +670,10 @@ class Trace:
         self.root = root = self.fixed()
         root.fixed_because = because
         self.at, self.path = root, []
-        self.moved.update(zip(before.inputs, root.inputs))
+        moved = dict(zip(before.inputs, root.inputs))
+        self.moved.update(moved)
+        self.given = {moved.get(n, n): a for n, a in self.given.items()}
+        self.placeholders = {k: moved[n] for k, n in self.placeholders.items()}
         for step in path:
             self._once_more(step)
         self._move_all()
