@@ -284,7 +284,7 @@ class Guarded:
             return tensors[place] if place.__class__ is int else place
 
         copies = () if outside is None else outside.before(tensor_of)
-        values, saved = variant.run(arrays)
+        values, saved = variant.run(arrays, variant.live)
         used = {id(a) for a in arrays}
         alive = []
         for node in recipe.alive:

@@ -116,18 +116,21 @@ class Variant:
             return False
         return all((ending.places[fn], slot) in self.slots for _, (fn, slot) in ending.histories)
 
-    def run(self, arrays: Sequence[np.ndarray]) -> tuple[dict[Node, np.ndarray], Sequence[Any]]:
+    def run(
+        self, arrays: Sequence[np.ndarray], live: Sequence[Any]
+    ) -> tuple[dict[Node, np.ndarray], Sequence[Any]]:
         """Run the program.
 
         Args:
             arrays: for `inputs`.
+            live: where the call finds numbers that are read anew: (mapping, key, index, node).
 
         Returns:
             The results, by the path's nodes, and what a backward pass needs besides.
         """
         if self.is_empty:
             return {}, ()
-        for group, key, index, node in self.live:
+        for group, key, index, node in live:
             value = group[key] if index is None else group[key][index]
             node.state.array[...] = value._array if isinstance(value, Tensor) else value
         if not self.saved:

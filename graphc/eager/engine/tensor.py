@@ -235,7 +235,7 @@ class Tensor(Attached):
                 hint="make one with gc.tensor(...)",
             )
         if self._node is not None or value._node is not None:
-            tracing.trace.assign(self, value)
+            tracing.trace.set_data(self, value)
         else:
             self._array = value._array
 

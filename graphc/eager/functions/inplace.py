@@ -100,6 +100,8 @@ def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:
 
 def check_fits(target: Tensor, value: Tensor, name: str) -> None:
     """Refuse a result that the memory of its target cannot hold."""
+    if hot.slow and tracing.trace is not None:
+        tracing.trace.agree(value, target)
     # The types' shapes: a traced size that is asked for as a number is a number ever after.
     if value.type.shape != target.type.shape:
         raise ShapeError(

@@ -114,6 +114,7 @@ class Trace:
         self.stand_ins: dict[int, Tensor] = {}
         self.reals: dict[int, Tensor] = {}
         self.placeholders: dict[int, Node] = {}
+        self.by_array: dict[int, Tensor] = {}  # traced arguments by the caller's memory
         self.counts: dict[int, int] = {}  # of writes to them, before the run
         self.left: str = ""  # why the rest of the call runs eagerly
         self.touched: dict[int, Touched] = {}
@@ -199,12 +200,16 @@ class Trace:
         self.placeholders[id(tensor)] = placeholder
         self.counts[id(tensor)] = tensor._version.count
         self.given[placeholder] = real._array
+        self.by_array[id(real._array)] = tensor
         return tensor
 
     def node_of(self, tensor: Tensor) -> Node:
         """The node that holds a tensor's value now."""
         if tensor._node is not None:
             return tensor._node
+        argument = self.by_array.get(id(tensor._array))
+        if argument is not None:
+            return argument._node
         view = tensor._view
         if view is not None and not self._is_touched(tensor):
             return self._applied(view, self.node_of(view.parent))
@@ -299,7 +304,7 @@ class Trace:
         step = self._operation(function, template, static, nodes, recorded)
         found = [self.wrap(r) for r in step.nodes]
         if recorded:
-            self._record(step, tensors, nodes, found)
+            self._record(step, tensors, step.operands, found)
         if view:
             for tensor in found:
                 tensor._view = View(tensors[0], function, template, static)
@@ -437,6 +442,11 @@ class Trace:
             part, piece = parent, whole
         self._refresh(part, recorded)
 
+    def set_data(self, target: Tensor, value: Tensor) -> None:
+        """`target.data = value`: other values, the same history."""
+        with _recording(False):
+            self.assign(target, value)
+
     def _check_write(self, target: Tensor) -> None:
         """Leave the graph before a write to memory of which the run has another part too.
 
@@ -471,8 +481,11 @@ class Trace:
         raise Left
 
     def _hold(self, tensor: Tensor, node: Node) -> None:
+        argument = None if tensor._node is not None else self.by_array.get(id(tensor._array))
         if tensor._node is not None:
             tensor._node = node
+        elif argument is not None:
+            argument._node = node
         elif tensor._view is None or self._is_touched(tensor):
             self.touch(tensor).current = node
 
@@ -669,6 +682,8 @@ class Trace:
         before.needs_numbers = because
         self.root = root = self.fixed()
         root.fixed_because = because
+        root.names |= before.names
+        self.names = root.names
         self.at, self.path = root, []
         moved = dict(zip(before.inputs, root.inputs))
         self.moved.update(moved)
@@ -723,6 +738,11 @@ class Trace:
                 fn._call = (self.path[place].call, _symbolic_call, self.root.calls)
             for saved in fn.kept_values():
                 saved.node = moved.get(saved.node, saved.node)
+
+    def agree(self, mine: Tensor, other: Tensor) -> None:
+        """Make sizes numbers where two shapes differ that may be equal in this call."""
+        if mine.type.shape != other.type.shape:
+            self.to_numbers(f"shapes are compared at {caller()}")
 
     def number_of(self, dim: Any) -> int:
         """The number of a size, which Python asked for: sizes are fixed from here on."""
