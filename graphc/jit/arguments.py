@@ -12,9 +12,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace.watching import fingerprint
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
@@ -49,11 +47,11 @@ class Arguments:
 
     def _walk(self, value: Any) -> Any:
         kind = value.__class__
-        if isinstance(value, Tensor | np.ndarray):
+        if isinstance(value, Tensor):
             place = self._places.get(id(value))
             if place is None:
                 place = self._places[id(value)] = len(self.tensors)
-                self.tensors.append(value if isinstance(value, Tensor) else wrap(value))
+                self.tensors.append(value)
             return place
         if kind in _LISTS or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return (kind, *map(self._walk, value))

@@ -16,6 +16,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.signature import late
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
 from graphc.jit.arguments import Arguments
@@ -52,13 +53,13 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        self._function = function
         self._options = options
+        self._module = isinstance(function, late("nn.module.module").Module)
         self._roots: dict[Any, Roots] = {}
         self._guarded: dict[Any, list[Guarded]] = {}
         self.variants: list[Variant] = []
+        self._function = function
         self._reasons: list[str] = []
-        self._calls = 0
         self._has_warned = False
         # One thread traces at a time: a second would make the same program once more.
         self._lock = threading.RLock()
@@ -74,7 +75,7 @@ class Compiled:
         """Run the program whose assumptions hold; run the function over traced tensors where none
         does."""
         if hot.slow and tracing.trace is not None:
-            return self._function(*args, **kwargs)
+            return self._inside(args, kwargs)
         arguments: Any = None
         if kwargs or not all([a.__class__ is Tensor for a in args]):
             arguments = Arguments(args, kwargs)
@@ -90,6 +91,17 @@ class Compiled:
         if arguments is None:
             arguments = Arguments(args, kwargs)
         return self._checked(arguments, key)
+
+    def _inside(self, args: Any, kwargs: Any) -> Any:
+        """A call from traced code: part of that trace, by this function's policy for branches."""
+        trace = tracing.trace
+        before = trace.decide
+        if self._options.on_branch != "error":
+            trace.decide = branches.POLICY[self._options.on_branch]
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            trace.decide = before
 
     def _checked(self, arguments: Arguments, key: Any) -> Any:
         """A call by running the function's Python over traced tensors."""
@@ -225,8 +237,42 @@ class Compiled:
         """The latest program."""
         return self.variants[-1].program if self.variants else None
 
+    # --- what it shares with what it was made of
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_function" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._function, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or name in self.__dict__ or not self.__dict__.get("_module"):
+            object.__setattr__(self, name, value)
+        elif "_function" in self.__dict__:
+            setattr(self._function, name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__dict__:
+            object.__delattr__(self, name)
+        else:
+            delattr(self._function, name)
+
+    @property
+    def __class__(self) -> Any:
+        """A compiled module is a module to `isinstance`."""
+        return type(self._function) if self.__dict__.get("_module") else Compiled
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy, or what pickle makes of it, compiles anew."""
+        return _again, (self._function, self._options)
+
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.variants)} programs>"
+
+
+def _again(function: Any, options: Options) -> Compiled:
+    return Compiled(function, options)
 
 
 class _nothing:

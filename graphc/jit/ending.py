@@ -72,7 +72,7 @@ class Ending:
             else:
                 self.writes.append((touched.array, touched.current))
         for parameter, node in trace.generators.values():
-            bound = any(step.nodes == (parameter,) for step in trace.path)
+            bound = any(step.nodes and step.nodes[0] is parameter for step in trace.path)
             if bound:
                 if node is not parameter:
                     self.updates[parameter] = node
@@ -157,7 +157,7 @@ class Ending:
         for key, real in trace.reals.items():
             _become(trace.stand_ins[key], real)
         for tensor in self.views:
-            _fill_view(tensor, trace.reals)
+            _fill_view(tensor, trace)
         if self.runs_python:
             to_values([edge for _, edge in self.histories], trace.first, values)
         for tensor, how, value in self.gradients:
@@ -201,15 +201,15 @@ def _become(stand_in: Tensor, real: Tensor) -> None:
             real.__dict__[name] = value
 
 
-def _fill_view(tensor: Tensor, reals: Mapping[int, Tensor]) -> None:
+def _fill_view(tensor: Tensor, trace: Trace) -> None:
     """The memory of a view, which is a part of its parent's."""
     view = tensor._view
     if view is None or tensor._node is None:
         return
     parent = view.parent
     if parent._node is not None:
-        _fill_view(parent, reals)
-    parent = reals.get(id(parent), parent)
+        _fill_view(parent, trace)
+    parent = trace.reals.get(id(parent), parent)
     array = parent._array
     tensor._node = None
     if getattr(view.function, "__name__", "") == "_same":
@@ -217,10 +217,11 @@ def _fill_view(tensor: Tensor, reals: Mapping[int, Tensor]) -> None:
         tensor._version = parent.version()
         tensor._view = None
         return
-    call = call_of(view.function, view.template, view.static, (array.dtype.char, array.shape))
+    template, static = trace.numbers(view.template), trace.numbers(view.static)
+    call = call_of(view.function, template, static, (array.dtype.char, array.shape))
     tensor._view = None
     (tensor._array,) = quiet.run(call.run, array)
-    attach_view(tensor, parent, view.function, view.template, view.static)
+    attach_view(tensor, parent, view.function, template, static)
 
 
 def constants(trace: Trace) -> dict[Node, Node]:

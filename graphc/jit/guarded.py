@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dims
 from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.core.operators import Operators
@@ -23,7 +24,7 @@ from graphc.jit.lost import LOST
 from graphc.jit.roots import mismatch
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sizes import TracedSize
-from graphc.jit.trace.steps import Captured, Given
+from graphc.jit.trace.steps import Given
 from graphc.jit.trace.watching import Watch, shown
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
@@ -303,6 +304,7 @@ class Guarded:
             tensors[k].version().count += 1
         made = _Made(tensors, alive)
         for parent, function, template, static in recipe.views:
+            template, static = self._numbers(template, tensors), self._numbers(static, tensors)
             made.views.append(made.view(parent, function, template, static))
         for target, how, value in recipe.gradients:
             made.tensor(target)._grad = (
@@ -329,13 +331,19 @@ class Guarded:
             return edge
         return tensors[owner]._edge if owner.__class__ is int else owner._edge
 
+    def _numbers(self, value: Any, tensors: Sequence[Tensor]) -> Any:
+        """A setting with the call's own sizes."""
+        if isinstance(value, tuple):
+            return tuple([self._numbers(v, tensors) for v in value])
+        return self.number(value, tensors) if isinstance(value, dims.Dim) else value
+
     def number(self, size: Any, tensors: Sequence[Tensor]) -> int:
         """A symbolic size in this call."""
         sizes: dict[str, int] = {}
         for type_, tensor in zip(self.types, tensors):
             for want, have in zip(type_.shape, tensor._array.shape):
                 sizes.setdefault(str(want), have)
-        return _evaluate(size, sizes)
+        return dims.evaluate(size, sizes)
 
 
 class _Made:
@@ -384,27 +392,16 @@ class _Made:
         return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 
-def _evaluate(size: Any, sizes: dict[str, int]) -> int:
-    from graphc.core import dims
-
-    return dims.evaluate(size, sizes)
-
-
 def reasons_against(trace: Any, watch: Watch, recipe: Recipe) -> list[Unproven]:
     """Why a run cannot be repeated without Python; [] when it can."""
     found = [*recipe.unproven, *getattr(watch, "unproven", ())]
     found += [Unproven(line) for line in (*watch.effects, *watch.impure)]
     if trace.left:
         found.append(Unproven(trace.left))
+    found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
     for touched in trace.touched.values():
         if isinstance(touched.step, Given) and touched.born:
             found.append(Unproven("a tensor made in the function has other values at every call"))
-    for step in trace.path:
-        if isinstance(step, Captured) and step.is_kept and any(
-            t.step is step and t.born for t in trace.touched.values()
-        ):
-            # The state of an optimizer, made at its first step: the next call finds it there.
-            continue
     return found
 
 

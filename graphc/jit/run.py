@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.ir import toposort
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
+from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, constants
@@ -83,9 +85,7 @@ class Run:
                 result = self._called(args, kwargs)
             except Exception as error:
                 raised = error
-            ending = self._ending() if not trace.left else None
-            if ending is not None:
-                self.variant = self._found(ending)
+            ending = self._ended() if not trace.left else None
             recipe = None
             if ending is not None and self.watch is not None and raised is None:
                 recipe = Recipe(ending, result)
@@ -132,10 +132,20 @@ class Run:
         constants(self.trace)
         return Ending(self.trace, self.owner._options.keep_grads)
 
+    def _ended(self) -> Ending:
+        """What the run leaves, once it is known which program gives it."""
+        trace = self.trace
+        ending = self._ending()
+        variant = self._covering(ending)
+        if variant is None and not trace.root.is_fixed and _is_untold(ending, trace):
+            trace.to_numbers("a size is that of no input of the program")
+            ending = self._ending()
+        self.variant = variant or self._found(ending)
+        return ending
+
     def _settle(self) -> None:
         """End the trace in the middle of the run: all traced tensors get their values."""
-        ending = self._ending()
-        self.variant = self._found(ending)
+        ending = self._ended()
         tracing.trace = None
         self.trace.has_ended = True
         self._finish(ending)
@@ -168,17 +178,28 @@ class Run:
         real = outside.attach(tensor_of, ending.alive, saved, copies, end_of)
         ending.give_histories(lambda edge: real((variant.tape[ending.places[edge[0]]], edge[1])))
 
+    def _covering(self, ending: Ending) -> Variant | None:
+        """The variant of the path's end that gives what the run leaves."""
+        return next((v for v in self.trace.at.leaves if v.covers(ending)), None)
+
     def _found(self, ending: Ending) -> Variant:
         """The variant of the path's end; a new one where none gives what the run leaves."""
-        trace = self.trace
-        for attempt in range(2):
-            for variant in trace.at.leaves:
-                if variant.covers(ending):
-                    return variant
-            if not trace.at.leaves or attempt:
-                break
+        found = self._covering(ending)
+        if found is None and self.trace.at.leaves:
+            # What only garbage holds is no result.
             ending.forget()
-        return self.owner._added(trace, ending, self)
+            found = self._covering(ending)
+        return found or self.owner._added(self.trace, ending, self)
+
+
+def _is_untold(ending: Ending, trace: Trace) -> bool:
+    """Whether what a run leaves has a symbolic size that is no axis of an input it uses."""
+    roots = [*ending.nodes, *ending.updates.values()]
+    if not roots:
+        return False
+    used = toposort(roots)
+    taken = [n for n in (*trace.root.inputs, *trace.given) if n in used]
+    return bool(_sized_by(trace.root.inputs, roots, taken))
 
 
 __all__ = ["Left", "Run"]

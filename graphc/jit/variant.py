@@ -52,7 +52,7 @@ class Variant:
         self.saved: list[Node] = []
         self.alive: list[Node] = []
         self._program: Any = None
-        self._saving: Any = None
+        self._full: Any = None  # the program that runs: it gives `saved` too
         self._prepare(trace, ending)
 
     def _prepare(self, trace: Trace, ending: Ending) -> None:
@@ -133,13 +133,11 @@ class Variant:
         for group, key, index, node in live:
             value = group[key] if index is None else group[key][index]
             node.state.array[...] = value._array if isinstance(value, Tensor) else value
-        if not self.saved:
-            program = self.program
-        else:
-            if self._saving is None:
-                self._saving = self._compiled(self.inputs, [*self.graph_outputs, *self.saved])
-            program = self._saving
-        found = program(*arrays)
+        if self._full is None:
+            self._full = self._compiled(self.inputs, [*self.graph_outputs, *self.saved])
+            if not self.saved:
+                self._program = self._full
+        found = self._full(*arrays)
         count = len(self.outputs)
         return dict(zip(self.outputs, found)), found[count:]
 

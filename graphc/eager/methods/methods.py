@@ -48,6 +48,11 @@ def concrete(self: Tensor, what: str) -> np.ndarray:
     return self._array
 
 
+def layout(self: Tensor) -> np.ndarray:
+    """An array of the tensor's shape and strides; the values of a traced one mean nothing."""
+    return self._array if self._node is None else tracing.trace.layout(self)
+
+
 def value_of_traced(self: Tensor, what: str) -> np.ndarray:
     """The value of a traced tensor, where the trace has a way to give one."""
     if tracing.trace is None:
@@ -144,8 +149,10 @@ def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself when its elements are in order in memory, else a copy in order."""
-    if self._node is not None or self._array.flags.c_contiguous:
+    if layout(self).flags.c_contiguous:
         return self
+    if self._node is not None:
+        return self.clone()
     copy = self.clone()
     copy._array = np.ascontiguousarray(copy._array)
     return copy
@@ -154,14 +161,14 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 @method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements are in order in memory."""
-    return self._node is not None or bool(self._array.flags.c_contiguous)
+    return bool(layout(self).flags.c_contiguous)
 
 
 @method
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """For each axis (or one), the distance in elements from one place to the next."""
-    size = self._array.itemsize
-    strides = tuple(s // size for s in self._array.strides)
+    array = layout(self)
+    strides = tuple(s // array.itemsize for s in array.strides)
     return strides if dim is None else strides[dim]
 
 

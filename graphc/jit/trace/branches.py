@@ -155,6 +155,6 @@ class Shared:
 
 
 # What gives the value of a traced tensor, by policy; "fork" has its own.
-POLICY = {"error": refuse, "specialise": evaluated, "fork": refuse}
+POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
 
 __all__ = ["POLICIES", "POLICY", "Script", "Shared", "refuse", "value_error"]

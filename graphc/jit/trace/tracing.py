@@ -8,6 +8,7 @@ which concrete tensors it touched, what it assumed of them, and what Python saw 
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,8 +22,9 @@ from graphc.core.profilers import unwatched
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, backward_name, fill, invoke
+from graphc.eager.engine.invoke import SLOT, backward_name, call_of, fill, invoke
 from graphc.eager.engine.mode import state
+from graphc.eager.engine.size import Size
 from graphc.eager.engine.signature import Call, late, replayed
 from graphc.eager.engine.signature import trace as trace_call
 from graphc.eager.engine.tape import AccumulateGrad, CallBackward, GradFn, Saved
@@ -42,6 +44,7 @@ _STATES: weakref.WeakValueDictionary[int, State] = weakref.WeakValueDictionary()
 _UNIFORM = 1 << 20
 # Where functions stand that run no code of the user's and read nothing but their arguments.
 _OWN_ALONE = ("graphc.optim.",)
+_MAY_HOLD_SIZES = (tuple, Size, TracedSize, dims.Dim)
 # Ops whose nodes are what they are called, not what they compute.
 _SOURCES = (INPUT_OP, PARAMETER_OP, CONSTANT_OP)
 
@@ -136,6 +139,7 @@ class Trace:
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
         self.has_ended = False
+        self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
         self.seeded: set[int] = set()  # generators whose state before the run doesn't matter
         self.shared: Any = None  # placeholders that other runs of the function use too
@@ -192,6 +196,7 @@ class Trace:
         tensor.__dict__.update(
             {k: v for k, v in real.__dict__.items() if not hasattr(Tensor, k) and k != "_array"}
         )
+        tensor.__class__ = real.__class__
         tensor._edge = real._edge
         tensor.name = real.name
         tensor._version = real.version()
@@ -328,7 +333,7 @@ class Trace:
             results, single = self._built(function, template, static, nodes)
         except TraceError:
             raise
-        except GraphcError as error:
+        except (GraphcError, TypeError, ValueError) as error:
             if not self.to_numbers(f"{type(error).__name__}: an operation needs the size"):
                 raise
             nodes = [self.moved.get(n, n) for n in nodes]
@@ -400,13 +405,16 @@ class Trace:
 
     def _plain(self, value: Any) -> Any:
         """A setting with sizes as the graph has them."""
-        if value.__class__ is tuple:
+        kind = value.__class__
+        if isinstance(value, tuple):
             for item in value:
-                if item.__class__ is tuple or item.__class__ is TracedSize:
+                if item.__class__ in _MAY_HOLD_SIZES:
                     return tuple([self._plain(v) for v in value])
             return value
-        if value.__class__ is TracedSize:
+        if kind is TracedSize:
             return value.number if self.root.is_fixed else value.dim
+        if kind is dims.Dim and self.root.is_fixed:
+            return dims.evaluate(value, self.sizes)
         return value
 
     def _applied(self, view: View, parent: Node) -> Node:
@@ -513,8 +521,35 @@ class Trace:
 
     # --- what Python asks for
 
+    def layout(self, tensor: Tensor) -> np.ndarray:
+        """An array with the shape and strides that a tensor has eagerly; its values mean nothing."""
+        if tensor._node is None:
+            return tensor._array
+        real = self.reals.get(id(tensor))
+        if real is not None:
+            return real._array
+        view = tensor._view
+        if view is None:
+            type_ = tensor._node.type
+            sizes = [dims.evaluate(s, self.sizes) for s in type_.shape]
+            return np.empty(sizes, type_.dtype.numpy)
+        parent = self.layout(view.parent)
+        if view.function is _same:
+            return parent
+        template, static = self.numbers(view.template), self.numbers(view.static)
+        call = call_of(view.function, template, static, (parent.dtype.char, parent.shape))
+        return call.run(parent)[0]
+
     def value_of(self, tensor: Tensor, what: str) -> np.ndarray:
         """The value of a traced tensor, as far as the trace's policy gives one."""
+        real = self.reals.get(id(tensor))
+        if real is not None and tensor._node is self.placeholders[id(tensor)]:
+            self.read_arguments.append((what, caller()))
+            return real._array
+        if not any(n.op is INPUT_OP or not n.op.pure for n in toposort((tensor._node,))):
+            # Of tensors that are older than the call: they have their values.
+            self.read_arguments.append((what, caller()))
+            return self.evaluated(tensor)
         return np.asarray(self.decide(self, tensor, what))
 
     def evaluated(self, tensor: Tensor) -> np.ndarray:
@@ -524,6 +559,10 @@ class Trace:
         if program is None:
             program = self.at.values[node] = _evaluation(node, self)
         places, run = program
+        for place in places:
+            if place not in self.given:  # the key of a generator, in an earlier run
+                source = next(p for p, _ in self.generators.values())
+                self.given[place] = source.state.array
         tracing.trace, hot.slow = None, hot.slow - 1
         try:
             return run(*[self.given[n] for n in places])
@@ -698,20 +737,23 @@ class Trace:
         moved = self.moved
         if isinstance(step, Operation):
             operands = [moved.get(n, n) for n in step.operands]
-            template, static = self._numbers(step.template), self._numbers(step.static)
+            template, static = self.numbers(step.template), self.numbers(step.static)
             again = self._operation(step.function, template, static, operands, step.recorded)
         elif isinstance(step, Asked) and step.key[0] not in ("live",):
             again = self._asked(
                 step.key, lambda: tuple(replayed(step.nodes, dict(moved), self.symbols))
             )
         else:
-            found = next((s for s in self.at.after if s.nodes == step.nodes), None)
+            found = next(
+                (s for s in self.at.after if all(map(operator.is_, s.nodes, step.nodes))), None
+            )
             again = self._take(found) if found is not None else self._branch(step.copy(), False)
         moved.update(zip(step.nodes, again.nodes))
 
-    def _numbers(self, value: Any) -> Any:
+    def numbers(self, value: Any) -> Any:
+        """A setting with the call's own sizes."""
         if isinstance(value, tuple):
-            return tuple([self._numbers(v) for v in value])
+            return tuple([self.numbers(v) for v in value])
         return dims.evaluate(value, self.sizes) if isinstance(value, dims.Dim) else value
 
     def _move_all(self) -> None:
@@ -724,7 +766,7 @@ class Trace:
             tensor._node = moved.get(tensor._node, tensor._node)
             if tensor._view is not None:
                 view = tensor._view
-                template, static = self._numbers(view.template), self._numbers(view.static)
+                template, static = self.numbers(view.template), self.numbers(view.static)
                 tensor._view = View(view.parent, view.function, template, static)
         for entry in self.touched.values():
             entry.current = moved.get(entry.current, entry.current)
@@ -800,7 +842,13 @@ class _recording:
 
 def _evaluation(node: Node, trace: Trace) -> Any:
     """A program of one value of a run: the placeholders it takes, and itself."""
-    (root,) = replayed([node], late("jit.ending").constants_so_far(trace), {})
+    memo = late("jit.ending").constants_so_far(trace)
+    # Generators stay where they are: the run's own program moves them on.
+    for parameter, _ in trace.generators.values():
+        key = INPUT_OP(name=trace._name("key"), type=parameter.type)
+        memo[parameter] = key
+        trace.given[key] = parameter.state.array
+    (root,) = replayed([node], memo, {})
     used = toposort((root,))
     places = [n for n in trace.given if n in used and n.op is INPUT_OP]
     return places, late("program.driver").compile(places, root, name="condition")
