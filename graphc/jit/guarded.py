@@ -11,7 +11,7 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dtypes import DType
 from graphc.core.ir import caller
-from graphc.core.operators import Operators
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.mode import state
@@ -19,6 +19,7 @@ from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.eager.functions.inplace import take_history
 from graphc.errors import TraceError
+from graphc.jit.arguments import Arguments
 from graphc.jit.ending import Ending
 from graphc.jit.lost import LOST
 from graphc.jit.roots import mismatch
@@ -75,6 +76,8 @@ class Recipe:
             self._found[id(tensor)] = ("view", k)
         self.alive = [t._node for t in ending.alive]
         self.views = [self._view(t) for t in ending.views]
+        self._view_nodes = [t._node for t in ending.views]
+        self._argument_nodes = [t._node for t in trace.stand_ins.values()]
         self.result = self._spec(result, 5)
         self.gradients = [
             (self._reference(t), how, None if value is None else self._reference(value))
@@ -99,6 +102,23 @@ class Recipe:
             if id(tensor) not in self._used:
                 self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
                 break
+
+    def plain(self, spec: Any = None) -> Any:
+        """The result with nodes for tensors that are computed: nested lists, tuples and dicts."""
+        kind, what = self.result if spec is None else spec
+        if kind == "value":
+            return what
+        if kind == "size":
+            return FUNCTIONS["size"](what, "int64")
+        if kind == "tensor":
+            return what
+        if kind.__class__ is str:
+            nodes = {"alive": self.alive, "view": self._view_nodes}.get(kind, self._argument_nodes)
+            return nodes[what]
+        if kind is dict:
+            return {k: self.plain(v) for k, v in what.items()}
+        parts = [self.plain(v) for v in what]
+        return parts if kind is list else tuple(parts)
 
     def _refuse(self, reason: str) -> None:
         self.unproven.append(Unproven(reason))
@@ -166,11 +186,12 @@ class Guarded:
         recipe: how results are put together.
         trace: the run.
         watch: what Python consulted in it.
-        tensors: the call's arguments.
+        arguments: of the call.
+        needs: which of its tensors require gradients.
     """
 
     def __init__(
-        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, tensors: Sequence[Tensor],
+        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, arguments: Arguments,
         needs: tuple[bool, ...],
     ) -> None:  # fmt: skip
         self.variant = variant
@@ -185,6 +206,7 @@ class Guarded:
         self.grads_before = [(t, g is None) for t, g in trace.grads_before.values()]
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
         self.sources = self._sources(trace)
+        self.form, self.places, self.positions = arguments.as_tree()
         self.written = [
             t.tensor for t in trace.touched.values() if t.current is not t.node and not t.born
         ]
@@ -207,6 +229,10 @@ class Guarded:
         """For each input of the program the position of an argument, or an array."""
         places = {trace.placeholders[key]: k for k, key in enumerate(trace.stand_ins)}
         return [places[n] if n in places else trace.given[n] for n in self.variant.inputs]
+
+    def fixed_arguments(self) -> list[Any]:
+        """The placeholders of the arguments, in their order."""
+        return list(self.variant.root.inputs)
 
     # --- what is assumed
 
@@ -398,6 +424,8 @@ def reasons_against(trace: Any, watch: Watch, recipe: Recipe) -> list[Unproven]:
     found += [Unproven(line) for line in (*watch.effects, *watch.impure)]
     if trace.left:
         found.append(Unproven(trace.left))
+    if trace.has_evaluated:
+        found.append(Unproven("Python goes by the value of a traced tensor"))
     found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
     for touched in trace.touched.values():
         if isinstance(touched.step, Given) and touched.born:

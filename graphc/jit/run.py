@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core import dims
-from graphc.core.ir import toposort
+from graphc.core.ir import caller, toposort
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
@@ -21,7 +21,7 @@ from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, constants
 from graphc.jit.guarded import Guarded, Recipe, Unproven, reasons_against
 from graphc.jit.trace.naming import Names
-from graphc.jit.trace.refused import Left, Refused
+from graphc.jit.trace.refused import Left, Refused, refusal
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Root
 from graphc.jit.trace.tracing import Trace
@@ -87,6 +87,7 @@ class Run:
                 raised = error
             ending = self._ended() if not trace.left else None
             recipe = None
+            self._check_identities()
             if ending is not None and self.watch is not None and raised is None:
                 recipe = Recipe(ending, result)
         except Refused as refused:
@@ -111,10 +112,21 @@ class Run:
         """See whether later calls can do without Python."""
         assert self.watch is not None and self.variant is not None
         self.reasons = reasons_against(self.trace, self.watch, recipe)
-        tensors = self.arguments.tensors
         self.guarded = Guarded(
-            self.variant, recipe, self.trace, self.watch, tensors, self._requires
+            self.variant, recipe, self.trace, self.watch, self.arguments, self._requires
         )
+        self.variant.reads_values = bool(self.trace.read_arguments or self.trace.has_evaluated)
+
+    def _check_identities(self) -> None:
+        """Refuse code that asks for identities: a traced tensor's is another at every call."""
+        lines = [] if self.watch is None else [i for i in self.watch.impure if i[:4] == "id()"]
+        if lines:
+            raise refusal(
+                f"{self.owner._name}: the traced code asks for identities",
+                lines[:6],
+                where=caller(),
+                hint="use the tensor itself as a key, or a name of your own",
+            )
 
     def _called(self, args: Any, kwargs: Any) -> Any:
         if self.watch is None:

@@ -7,6 +7,7 @@ run the program without Python (`Guarded`).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ class Variant:
         self.last_used = 0
         self.guarded: Any = None
         self.unproven: list[Any] = []
+        self.reads_values = False
         self.outside: Outside | None = None
         self.saved: list[Node] = []
         self.alive: list[Node] = []
@@ -95,6 +97,25 @@ class Variant:
             inputs = [n for n in self.inputs if n in used]
             self._program = self._compiled(inputs, self.graph_outputs)
         return self._program
+
+    def program_of(self, nodes: Sequence[Node], arguments: Sequence[Node]) -> tuple[Any, list[int]]:
+        """A program of nodes of the path, with the updates.
+
+        Args:
+            nodes: its results.
+            arguments: placeholders that it may take.
+
+        Returns:
+            The program, and the positions of the arguments that it takes.
+        """
+        outputs = replayed(list(nodes), dict(self.constants), {})
+        used = toposort([*outputs, *self.graph_updates.values()])
+        places = [k for k, n in enumerate(arguments) if n in used]
+        if len(outputs) == len(self.graph_outputs) and all(map(operator.is_, outputs, self.graph_outputs)):
+            taken = [arguments[k] for k in places]
+            if len(taken) == len(self.inputs) and all(map(operator.is_, taken, self.inputs)):
+                return self.program, places
+        return self._compiled([arguments[k] for k in places], outputs), places
 
     def _compiled(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> Any:
         return late("program.driver").compile(

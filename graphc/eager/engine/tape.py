@@ -231,9 +231,17 @@ class CallBackward(GradFn):
         return [s for s in (*(self.inputs or ()), *self.outputs) if s is not None]
 
     def release(self) -> None:
-        if any(s is not None for s in (*(self.inputs or ()), *self.outputs)) or self.kept:
+        if self._keeps_values():
             self.freed = True
             self.inputs, self.outputs, self.kept = (), (), ()
+
+    def _keeps_values(self) -> bool:
+        """Whether the step has values that a backward pass needs."""
+        kept = self.kept_values()
+        if any(saved.node is not None for saved in kept):
+            # A trace keeps all operands, needed or not.
+            return any(self.call.reads(self.wanted, self.call.differentiable))
+        return bool(kept or self.kept)
 
     def check_alive(self) -> None:
         """Refuse a second pass through a step whose values are gone.

@@ -139,6 +139,7 @@ class Trace:
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
         self.has_ended = False
+        self.has_evaluated = False  # whether Python was given a value that was computed for it
         self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
         self.seeded: set[int] = set()  # generators whose state before the run doesn't matter
@@ -546,7 +547,9 @@ class Trace:
         if real is not None and tensor._node is self.placeholders[id(tensor)]:
             self.read_arguments.append((what, caller()))
             return real._array
-        if not any(n.op is INPUT_OP or not n.op.pure for n in toposort((tensor._node,))):
+        if not any(
+            n.op is INPUT_OP or (n.inputs and not n.op.pure) for n in toposort((tensor._node,))
+        ):
             # Of tensors that are older than the call: they have their values.
             self.read_arguments.append((what, caller()))
             return self.evaluated(tensor)
@@ -554,6 +557,7 @@ class Trace:
 
     def evaluated(self, tensor: Tensor) -> np.ndarray:
         """The value of a traced tensor, by a program of its own; kept for later runs."""
+        self.has_evaluated = True
         node = tensor._node
         program = self.at.values.get(node)
         if program is None:
