@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.eager.engine.changes import CountedDict
+
 Hooks = dict[int, Callable[..., Any]]
 
 # Hooks of every optimizer's step.
-EVERY_PRE: Hooks = {}
-EVERY_POST: Hooks = {}
+EVERY_PRE: Hooks = CountedDict()
+EVERY_POST: Hooks = CountedDict()
 
 
 class RemovableHandle:

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphc.core.ir import caller
 from graphc.eager.engine import quiet
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.signature import Call
 from graphc.errors import GradientError, InternalError
 
@@ -94,10 +95,12 @@ class Handle:
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = weakref.ref(hooks) if not isinstance(hooks, dict) else (lambda: hooks)
         self.id = next(Handle._ids)
+        changes.count += 1
         hooks[self.id] = hook
 
     def remove(self) -> None:
         """Take the hook away; once more does nothing."""
+        changes.count += 1
         hooks = self._hooks()
         if hooks is not None:
             hooks.pop(self.id, None)

@@ -15,6 +15,7 @@ from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.device import check_device, device
 from graphc.eager.engine.hot import hot, tracing
@@ -131,6 +132,7 @@ def detach(self: Tensor) -> Tensor:
 @method
 def detach_(self: Tensor) -> Tensor:
     """Drop the tensor's history, in place."""
+    changes.count += 1
     self._edge = None
     return self
 
