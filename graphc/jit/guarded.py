@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import gc
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,31 +24,17 @@ from graphc.jit.arguments import Arguments
 from graphc.jit.ending import Ending
 from graphc.jit.lost import LOST
 from graphc.jit.roots import mismatch
+from graphc.jit.trace.consulted import Unproven
+from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Given
-from graphc.jit.trace.watching import Watch, shown
+from graphc.jit.trace.watching import Watch
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 _OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
 
 Reference = tuple[str, Any]
-
-
-class Unproven:
-    """Why a run cannot be repeated without Python.
-
-    Attributes:
-        reason: in words.
-        origin: the line, or None.
-    """
-
-    def __init__(self, reason: str, origin: Any = None) -> None:
-        self.reason = reason
-        self.origin = origin
-
-    def __str__(self) -> str:
-        return self.reason if self.origin is None else f"{self.reason} at {self.origin}"
 
 
 class Recipe:
@@ -62,8 +49,9 @@ class Recipe:
         unproven: what no recipe says.
     """
 
-    def __init__(self, ending: Ending, result: Any) -> None:
+    def __init__(self, ending: Ending, result: Any, where: Any) -> None:
         trace = ending.trace
+        self._where = where
         self.unproven: list[Unproven] = []
         self._found: dict[int, Reference] = {}
         self._used: set[int] = set()
@@ -78,7 +66,7 @@ class Recipe:
         self.views = [self._view(t) for t in ending.views]
         self._view_nodes = [t._node for t in ending.views]
         self._argument_nodes = [t._node for t in trace.stand_ins.values()]
-        self.result = self._spec(result, 5)
+        self.result = self._spec(result, None)
         self.gradients = [
             (self._reference(t), how, None if value is None else self._reference(value))
             for t, how, value in ending.gradients
@@ -121,7 +109,7 @@ class Recipe:
         return parts if kind is list else tuple(parts)
 
     def _refuse(self, reason: str) -> None:
-        self.unproven.append(Unproven(reason))
+        self.unproven.append(Unproven(reason, self._where))
 
     def _reference(self, tensor: Tensor) -> Reference:
         self._used.add(id(tensor))
@@ -143,12 +131,12 @@ class Recipe:
             self._refuse("a tensor made in the function is written and kept")
         return ("array", array), node
 
-    def _spec(self, value: Any, references: int) -> Any:
+    def _spec(self, value: Any, holder: Any) -> Any:
         """A result by kind: tensors by reference, new containers of such, plain values.
 
         Args:
             value: the result or a part of it.
-            references: how many references a container has that nobody else holds.
+            holder: what it is a part of.
         """
         kind = value.__class__
         if isinstance(value, Tensor):
@@ -156,7 +144,7 @@ class Recipe:
         if kind is TracedSize:
             return "size", value.dim
         if kind is Size and any(s.__class__ is TracedSize for s in value):
-            return Size, [self._spec(v, 0) for v in value]
+            return Size, [self._spec(v, value) for v in value]
         if kind in _PLAIN or isinstance(value, np.generic):
             return "value", value
         if isinstance(value, Operators):
@@ -167,13 +155,14 @@ class Recipe:
                 "belong to graphs that gc.compile makes",
             )
         if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
-            return kind, [self._spec(v, 3) for v in value]
+            return kind, [self._spec(v, value) for v in value]
         if kind in (list, dict):
-            if sys.getrefcount(value) > references:
+            holders = [r for r in gc.get_referrers(value) if r is not holder]
+            if any(r.__class__ is not FrameType for r in holders):
                 self._refuse("the result is a container that something else holds")
             if kind is list:
-                return kind, [self._spec(v, 4) for v in value]
-            return kind, {k: self._spec(v, 4) for k, v in value.items()}
+                return kind, [self._spec(v, value) for v in value]
+            return kind, {k: self._spec(v, value) for k, v in value.items()}
         self._refuse(f"the result holds a {kind.__name__}")
         return "value", value
 
@@ -201,7 +190,8 @@ class Guarded:
         self.grad_enabled = state.enabled
         self.grad_matters = bool(trace.edges) or trace.differentiated
         self.requires = needs
-        self.readings = watch.readings
+        self.readings = list(watch.readings)
+        self.guards = Guards(self.readings)
         self.reads = trace.reads
         self.grads_before = [(t, g is None) for t, g in trace.grads_before.values()]
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
@@ -257,9 +247,9 @@ class Guarded:
         for tensor, array in self.held:
             if tensor._array is not array:
                 return f"the memory of {tensor.name or 'a tensor'} {list(array.shape)} was replaced"
-        for reading in self.readings:
-            if not reading.holds():
-                return f"{reading.what} changed from {shown(reading.seen)}"
+        broken = self.guards.broken()
+        if broken:
+            return broken
         for tensor, value, where in self.reads:
             if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
                 return f"the value of a tensor that Python read at {where} changed"
@@ -418,18 +408,20 @@ class _Made:
         return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 
-def reasons_against(trace: Any, watch: Watch, recipe: Recipe) -> list[Unproven]:
+def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> list[Unproven]:
     """Why a run cannot be repeated without Python; [] when it can."""
-    found = [*recipe.unproven, *getattr(watch, "unproven", ())]
-    found += [Unproven(line) for line in (*watch.effects, *watch.impure)]
+    found = [*recipe.unproven, *watch.unproven]
+    found += [Unproven(line, where) for line in (*watch.effects, *watch.impure)]
     if trace.left:
-        found.append(Unproven(trace.left))
+        found.append(Unproven(trace.left, where))
     if trace.has_evaluated:
-        found.append(Unproven("Python goes by the value of a traced tensor"))
+        found.append(Unproven("Python goes by the value of a traced tensor", where))
     found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
     for touched in trace.touched.values():
         if isinstance(touched.step, Given) and touched.born:
-            found.append(Unproven("a tensor made in the function has other values at every call"))
+            found.append(
+                Unproven("a tensor made in the function has other values at every call", where)
+            )
     return found
 
 

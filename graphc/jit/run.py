@@ -19,7 +19,8 @@ from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, constants
-from graphc.jit.guarded import Guarded, Recipe, Unproven, reasons_against
+from graphc.jit.guarded import Guarded, Recipe, reasons_against
+from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
 from graphc.jit.trace.refused import Left, Refused, refusal
 from graphc.jit.trace.sizes import TracedSize
@@ -65,6 +66,7 @@ class Run:
                     trace.symbols[symbol] = trace.sizes[symbol.name] = have
         self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
         self.watch = Watch(owner._function) if watched else None
+        self.where = self.watch._place() if self.watch is not None else None
         self.variant: Variant | None = None
         self.guarded: Guarded | None = None
         self.reasons: list[Any] = []
@@ -89,7 +91,7 @@ class Run:
             recipe = None
             self._check_identities()
             if ending is not None and self.watch is not None and raised is None:
-                recipe = Recipe(ending, result)
+                recipe = Recipe(ending, result, self.where)
         except Refused as refused:
             raise refused.error.with_traceback(None) from None
         finally:
@@ -103,7 +105,7 @@ class Run:
         if recipe is not None:
             self._prove(recipe)
         if self.arguments.write_back(self._real) and recipe is not None:
-            self.reasons.append(Unproven("a container of the arguments was changed"))
+            self.reasons.append(Unproven("a container of the arguments was changed", self.where))
         if raised is not None:
             raise raised
         return restored(result, self._real)
@@ -111,7 +113,7 @@ class Run:
     def _prove(self, recipe: Recipe) -> None:
         """See whether later calls can do without Python."""
         assert self.watch is not None and self.variant is not None
-        self.reasons = reasons_against(self.trace, self.watch, recipe)
+        self.reasons = reasons_against(self.trace, self.watch, recipe, self.where)
         self.guarded = Guarded(
             self.variant, recipe, self.trace, self.watch, self.arguments, self._requires
         )
