@@ -17,6 +17,7 @@ from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
+from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.eager.functions.inplace import take_history
 from graphc.errors import TraceError
@@ -29,6 +30,7 @@ from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Given
+from graphc.jit.trace.tracing import uniform_node
 from graphc.jit.trace.watching import Watch
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
@@ -55,6 +57,7 @@ class Recipe:
         self.unproven: list[Unproven] = []
         self._found: dict[int, Reference] = {}
         self._used: set[int] = set()
+        self._is_born = trace.is_born
         for k, key in enumerate(trace.stand_ins):
             self._found[key] = ("argument", k)
             self._found[id(trace.reals[key])] = ("argument", k)
@@ -100,6 +103,8 @@ class Recipe:
             return FUNCTIONS["size"](what, "int64")
         if kind == "tensor":
             return what
+        if kind == "constant":
+            return uniform_node(what, None)
         if kind.__class__ is str:
             nodes = {"alive": self.alive, "view": self._view_nodes}.get(kind, self._argument_nodes)
             return nodes[what]
@@ -116,6 +121,9 @@ class Recipe:
         found = self._found.get(id(tensor))
         if found is None and tensor._node is not None:
             self._refuse("a traced tensor of another call is a result")
+        if found is None and self._is_born(tensor):
+            # Every call makes it anew, with the values that it has in this one.
+            return "constant", tensor._array.copy()
         return ("tensor", tensor) if found is None else found
 
     def _view(self, tensor: Tensor) -> Any:
@@ -131,6 +139,12 @@ class Recipe:
             self._refuse("a tensor made in the function is written and kept")
         return ("array", array), node
 
+    def _parts(self, values: Any, holder: Any) -> list[Any]:
+        found = []
+        for value in values:
+            found.append(self._spec(value, holder))  # noqa: PERF401  # no closure holds `value`
+        return found
+
     def _spec(self, value: Any, holder: Any) -> Any:
         """A result by kind: tensors by reference, new containers of such, plain values.
 
@@ -144,7 +158,7 @@ class Recipe:
         if kind is TracedSize:
             return "size", value.dim
         if kind is Size and any(s.__class__ is TracedSize for s in value):
-            return Size, [self._spec(v, value) for v in value]
+            return Size, self._parts(value, value)
         if kind in _PLAIN or isinstance(value, np.generic):
             return "value", value
         if isinstance(value, Operators):
@@ -155,14 +169,14 @@ class Recipe:
                 "belong to graphs that gc.compile makes",
             )
         if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
-            return kind, [self._spec(v, value) for v in value]
-        if kind in (list, dict):
+            return kind, self._parts(value, value)
+        if kind is list or kind is dict:
             holders = [r for r in gc.get_referrers(value) if r is not holder]
             if any(r.__class__ is not FrameType for r in holders):
                 self._refuse("the result is a container that something else holds")
             if kind is list:
-                return kind, [self._spec(v, value) for v in value]
-            return kind, {k: self._spec(v, value) for k, v in value.items()}
+                return kind, self._parts(value, value)
+            return kind, dict(zip(value, self._parts(value.values(), value)))
         self._refuse(f"the result holds a {kind.__name__}")
         return "value", value
 
@@ -181,7 +195,7 @@ class Guarded:
 
     def __init__(
         self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, arguments: Arguments,
-        needs: tuple[bool, ...],
+        needs: tuple[int, ...],
     ) -> None:  # fmt: skip
         self.variant = variant
         self.recipe = recipe
@@ -193,7 +207,12 @@ class Guarded:
         self.readings = list(watch.readings)
         self.guards = Guards(self.readings)
         self.reads = trace.reads
-        self.grads_before = [(t, g is None) for t, g in trace.grads_before.values()]
+        self.grads_before = list(trace.grads_before.values())
+        self.layouts = (
+            [real._array.flags.c_contiguous for real in trace.reals.values()]
+            if trace.has_read_layout
+            else None
+        )
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
         self.sources = self._sources(trace)
         self.form, self.places, self.positions = arguments.as_tree()
@@ -240,8 +259,8 @@ class Guarded:
                 return reason + why
             self._known_shapes.add((shapes, dtypes))
         for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
-            if (tensor._edge is not None) is not wanted:
-                return f"input {k} {'does not require' if wanted else 'requires'} a gradient"
+            if requires(tensor._edge) is not wanted:
+                return f"input {k} is {_REQUIRES[requires(tensor._edge)]}"
             if not tensor.__dict__.keys() <= _OWN:
                 return f"input {k} has attributes of its own"
         for tensor, array in self.held:
@@ -253,9 +272,11 @@ class Guarded:
         for tensor, value, where in self.reads:
             if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
                 return f"the value of a tensor that Python read at {where} changed"
-        for tensor, was_none in self.grads_before:
-            if (tensor._grad is None) is not was_none:
-                return f".grad of a tensor is {'set' if was_none else 'None'}"
+        for tensor, before in self.grads_before:
+            if tensor._grad is not before:
+                return f".grad of a tensor is {'None' if tensor._grad is None else 'another one'}"
+        if self.layouts is not None and [a.flags.c_contiguous for a in arrays] != self.layouts:
+            return "an input has another layout in memory"
         return self._overlap(arrays) if self.is_writing or len(arrays) > 1 else ""
 
     def _overlap(self, arrays: Sequence[np.ndarray]) -> str:
@@ -362,6 +383,16 @@ class Guarded:
         return dims.evaluate(size, sizes)
 
 
+def requires(edge: Any) -> int:
+    """Whether an argument requires a gradient: 0, 1 for a leaf, 2 for a computed one."""
+    if edge is None:
+        return 0
+    return 1 if edge[0].__class__ is AccumulateGrad else 2
+
+
+_REQUIRES = ("without a gradient", "a leaf that requires a gradient", "computed from such a leaf")
+
+
 class _Made:
     """The tensors of one call."""
 
@@ -377,6 +408,8 @@ class _Made:
             return self.alive[what]
         if how == "argument":
             return self.tensors[what]
+        if how == "constant":
+            return wrap(what.copy())
         return self.views[what] if how == "view" else what
 
     def view(self, parent: Reference, function: Any, template: Any, static: Any) -> Tensor:
@@ -417,6 +450,10 @@ def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> lis
     if trace.has_evaluated:
         found.append(Unproven("Python goes by the value of a traced tensor", where))
     found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
+    if trace.has_read_layout and not all(
+        real._array.flags.c_contiguous for real in trace.reals.values()
+    ):
+        found.append(Unproven("Python asked for the layout of memory that is in no order", where))
     for touched in trace.touched.values():
         if isinstance(touched.step, Given) and touched.born:
             found.append(

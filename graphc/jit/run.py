@@ -19,7 +19,7 @@ from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, constants
-from graphc.jit.guarded import Guarded, Recipe, reasons_against
+from graphc.jit.guarded import Guarded, Recipe, reasons_against, requires
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
 from graphc.jit.trace.refused import Left, Refused, refusal
@@ -70,7 +70,7 @@ class Run:
         self.variant: Variant | None = None
         self.guarded: Guarded | None = None
         self.reasons: list[Any] = []
-        self._requires = tuple([t._edge is not None for t in arguments.tensors])
+        self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
     def __call__(self) -> Any:
         """Run the function; give what it returns."""

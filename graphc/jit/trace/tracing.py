@@ -139,6 +139,7 @@ class Trace:
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
         self.has_ended = False
+        self.has_read_layout = False
         self.has_evaluated = False  # whether Python was given a value that was computed for it
         self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
@@ -524,6 +525,7 @@ class Trace:
 
     def layout(self, tensor: Tensor) -> np.ndarray:
         """An array with the shape and strides that a tensor has eagerly; its values mean nothing."""
+        self.has_read_layout = True
         if tensor._node is None:
             return tensor._array
         real = self.reals.get(id(tensor))
