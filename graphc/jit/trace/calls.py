@@ -366,7 +366,9 @@ def _pure(this: Call, function: Any) -> Any:
                 return Unknown()
     for value in given:
         if known.kind_of(type(value)) == known.OBJECT and not isinstance(value, Unknown):
-            if not this.consulted.is_made(value) and not isinstance(value, GeneratorType | VIEWS):
+            if not this.consulted.is_made(value) and not isinstance(
+                value, (GeneratorType, *VIEWS)
+            ):
                 return this.refuse(f"{function.__name__}() of a {label(value)}")
         _iterated(this, value, function)
     if function in (sum, max, min, abs, round) and isinstance(this.result, Tensor):

@@ -49,6 +49,7 @@ class Consulted:
         self.unproven: list[Unproven] = []
         self._seen: set[Any] = set()
         self._fresh: dict[int, Any] = {}
+        self._given: dict[int, Any] = {}
         self._keep: list[Any] = []
 
     def refuse(self, reason: str, origin: Origin) -> None:
@@ -67,9 +68,18 @@ class Consulted:
         """Whether the run made an object."""
         return id(value) in self._fresh
 
+    def given(self, value: Any, depth: int = 6) -> None:
+        """A container among the arguments: what it holds is compared with the call's structure."""
+        if type(value) not in (list, dict, tuple) or not depth:
+            return
+        self._given[id(value)] = value
+        for inner in value.values() if isinstance(value, dict) else value:
+            self.given(inner, depth - 1)
+
     def forget(self) -> None:
         """Let go of all that no reading needs."""
         self._fresh.clear()
+        self._given.clear()
         self._seen.clear()
         self._keep.clear()
 
@@ -166,7 +176,7 @@ class Consulted:
         self._add(what, find, origin, None)
 
     def _is_covered(self, container: Any) -> bool:
-        return ("content", id(container)) in self._seen
+        return id(container) in self._given or ("content", id(container)) in self._seen
 
     def content(self, container: Any, what: str, origin: Origin) -> None:
         """All items of a container that the run did not make, in their order."""
@@ -322,11 +332,12 @@ def _table(table: Any) -> Any:
 
 def _settings(module: Any) -> dict[str, Any]:
     fields = vars(module)
-    if not is_layer(module):
-        return {"training": fingerprint(fields.get("training"))}
+    layer, class_ = is_layer(module), type(module)
     return {
-        name: fingerprint(value) for name, value in fields.items() if name not in _STRUCTURE
-    }
+        name: fingerprint(value) for name, value in fields.items()
+        # Of other modules what our code finds: the mode, and what hides something of the class.
+        if name not in _STRUCTURE and (layer or name == "training" or hasattr(class_, name))
+    }  # fmt: skip
 
 
 class OptimizerReading(Reading):

@@ -48,6 +48,7 @@ class Follower:
     def __init__(self, consulted: Consulted) -> None:
         self.consulted = consulted
         self.made: dict[CodeType, dict[str, Outer]] = {}
+        self.iterators: dict[CodeType, Any] = {}
 
     def advance(self, frame: Frame, offset: int) -> None:
         """The instruction at an offset is next: those before it have run."""
@@ -188,7 +189,7 @@ def _load(frame: Frame, name: str) -> None:
         return
     value = frame.local(name)
     if name == ".0" or value is NOTHING:
-        frame.stack.append(Unknown(None, name == ".0"))
+        frame.stack.append(frame.iterator or Unknown(None, name == ".0"))
         return
     frame.stack.append(value)
 
@@ -747,6 +748,8 @@ def _done(
         frame.stack.append(None)
         return
     origin = frame.origin(each)
+    if isinstance(function, NewFunction) and len(args) == 1:
+        run.iterators[function.code] = args[0]
     this = Call(run.consulted, function, args, keywords, frame.returned, origin, frame)
     frame.stack.append(call(this))
 

@@ -74,7 +74,7 @@ class Frame:
     """
 
     __slots__ = (
-        "cells", "code", "decoded", "frame", "function", "keywords", "locals_", "lost", "next",
+        "cells", "code", "decoded", "frame", "function", "iterator", "keywords", "locals_", "lost", "next",
         "returned", "stack", "stored",
     )  # fmt: skip
 
@@ -89,6 +89,7 @@ class Frame:
         self.cells: dict[str, Outer] = {}
         self.keywords: tuple[str, ...] = ()
         self.lost = False
+        self.iterator: Any = None  # what a comprehension goes through
         self.locals_: Any = None
         # Values that were stored in locals, to be compared with what is there.
         self.stored: list[tuple[str, Any]] = []

@@ -60,6 +60,8 @@ class Watch:
         self.effects: list[str] = []
         self.impure: list[str] = []
         self._consulted = Consulted()
+        self.readings: list[Reading] = self._consulted.readings
+        self.unproven: list[Unproven] = self._consulted.unproven
         self._follower = Follower(self._consulted)
         self._frames: dict[int, Frame] = {}
         self._codes: dict[CodeType, str] = {}
@@ -70,16 +72,7 @@ class Watch:
         for each in _functions_of(function):
             self._functions[each.__code__] = each
         self._function = function
-
-    @property
-    def readings(self) -> list[Reading]:
-        """What the program assumes of Python's values."""
-        return self._consulted.readings
-
-    @property
-    def unproven(self) -> list[Unproven]:
-        """Why the run may not be repeated without Python."""
-        return self._consulted.unproven
+        self._started = False
 
     def __enter__(self) -> Watch:
         self._drawn = _numpy_state()
@@ -140,9 +133,9 @@ class Watch:
                 self._consulted.refuse(f"{reading.what} was set by the run", reading.origin)
                 continue
             if not reading.holds():
-                self._effect(
-                    f"{reading.what} was changed by the traced code (it ran once, for the trace)"
-                )
+                if _is_theirs(reading.origin.file):
+                    self._effect(f"{reading.what} was changed by the traced code (it ran once, "
+                                 "for the trace)")  # fmt: skip
                 self._consulted.refuse(f"{reading.what} is changed", reading.origin)
             kept.append(reading)
         self.readings[:] = kept
@@ -165,9 +158,7 @@ class Watch:
             return
         back = frame.f_back
         caller = self._frames.get(id(back)) if back is not None else None
-        if kind == _LIBRARY and caller is None and frame.f_code is not getattr(
-            self._top, "__code__", None
-        ):
+        if caller is None and self._is_ours(frame, kind):
             return
         self._begin(frame, caller)
 
@@ -208,6 +199,16 @@ class Watch:
 
     # --- frames
 
+    def _is_ours(self, frame: FrameType, kind: str) -> bool:
+        """Whether a frame that no followed code called runs for graphc: a library that it uses."""
+        if frame.f_code is getattr(self._top, "__code__", None):
+            return False
+        if kind == _LIBRARY:
+            return True
+        back = frame.f_back
+        installed = "site-packages" in frame.f_code.co_filename
+        return installed and back is not None and self._kind(back) == _LIBRARY
+
     def _kind(self, frame: FrameType) -> str:
         """What a frame's code is."""
         code = frame.f_code
@@ -232,7 +233,32 @@ class Watch:
             owner = state.local(code.co_varnames[0])
             if type(owner) is callee and in_class(callee, "__new__") is object.__new__:
                 consulted.made(owner)
+        if code is getattr(self._top, "__code__", None) and not self._started:
+            self._started = True
+            self._arguments(state)
+        if ".0" in code.co_varnames:
+            state.iterator = self._follower.iterators.get(code)
+            if isinstance(callee, NewFunction) and callee.code is code and caller is not None:
+                state.iterator = caller.stack[-1] if caller.stack else None
+            if not isinstance(state.iterator, Unknown):
+                state.iterator = None
         state.locals_ = None
+
+    def _arguments(self, state: Frame) -> None:
+        """The containers among the call's arguments: a call's structure is compared apart."""
+        function = state.function
+        defaults = (
+            *(getattr(function, "__defaults__", None) or ()),
+            *(getattr(function, "__kwdefaults__", None) or {}).values(),
+        )
+        kept = {id(value) for value in defaults}
+        code = state.code
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x04)
+        count += bool(code.co_flags & _KEYWORDS)
+        for name in code.co_varnames[:count]:
+            value = state.local(name)
+            if id(value) not in kept:
+                self._consulted.given(value)
 
     def _find_function(self, state: Frame, callee: Any) -> None:
         code, origin = state.code, state.origin()
@@ -372,12 +398,17 @@ def _kind_of_code(code: CodeType, module: str) -> str:
     return _USER
 
 
+def _is_theirs(file: str) -> bool:
+    """Whether a file is the user's own, and of no library."""
+    return not file.startswith(_PLACES) and "site-packages" not in file
+
+
 def _is_noisy(frame: FrameType) -> bool:
     """Whether what a frame's code calls is told of as a side effect: the user's own code."""
     code = frame.f_code
     file = code.co_filename
     module = str(frame.f_globals.get("__name__", ""))
-    foreign = _is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
+    foreign = _is_internal(code) or not _is_theirs(file)
     foreign = foreign or (file == "<string>" and module != "__main__")
     ours = known.is_ours(module) or "numpy code of" in file
     return not (foreign or ours or file.startswith("<frozen"))
