@@ -224,23 +224,28 @@ def _fill_view(tensor: Tensor, trace: Trace) -> None:
     attach_view(tensor, parent, view.function, template, static)
 
 
-def constants(trace: Trace) -> dict[Node, Node]:
-    """What stands for tensors that the traced code makes at every call alike.
+def decide_constants(trace: Trace) -> None:
+    """See which tensors that the traced code made are alike at every call.
 
     Those that modules or optimizers keep are state of the program.
     """
-    found: dict[Node, Node] = {}
     for touched in trace.touched.values():
         step = touched.step
-        if isinstance(step, Given) or step.value is None:
+        if isinstance(step, Given) or step.value is None or not touched.born:
             continue
-        if touched.born and not step.is_constant and not step.is_kept:
+        if not step.is_constant and not step.is_kept:
             kept = touched.current is not touched.node and trace.known(touched.tensor)
             step.is_kept = bool(kept)
             step.is_constant = not kept
-        if step.is_constant:
-            found[step.nodes[0]] = uniform_node(step.value, step.nodes[0].origin)
-    return found
+
+
+def constants(trace: Trace) -> dict[Node, Node]:
+    """What stands for tensors that the traced code makes at every call alike."""
+    return {
+        touched.step.nodes[0]: uniform_node(touched.step.value, touched.step.nodes[0].origin)
+        for touched in trace.touched.values()
+        if touched.step_is_constant
+    }
 
 
 def constants_so_far(trace: Trace) -> dict[Node, Node]:
@@ -258,4 +263,4 @@ def types_of(tensors: Sequence[Tensor]) -> list[TensorType]:
     return [TensorType(as_dtype(t._array.dtype), t._array.shape) for t in tensors]
 
 
-__all__ = ["Ending", "constants", "constants_so_far", "types_of"]
+__all__ = ["Ending", "constants", "constants_so_far", "decide_constants", "types_of"]

@@ -18,7 +18,7 @@ from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
-from graphc.jit.ending import Ending, constants
+from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.guarded import Guarded, Recipe, reasons_against, requires
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
@@ -143,7 +143,7 @@ class Run:
         return self.trace.reals.get(id(value), value)
 
     def _ending(self) -> Ending:
-        constants(self.trace)
+        decide_constants(self.trace)
         return Ending(self.trace, self.owner._options.keep_grads)
 
     def _ended(self) -> Ending:

@@ -101,9 +101,14 @@ class Call:
         self, wrt: tuple[bool, ...], given: tuple[bool, ...]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The positions of inputs and of outputs whose values the derivative starts from."""
+        key = ("reads", wrt, given)
+        known = self._derivatives.get(key)
+        if known is not None:
+            return known
         ends = set(self.outputs)
         inside = any(n.op.kind in _KEPT and n not in ends for n in toposort(self.outputs))
         found = self.derivative(wrt, given) if inside else self.exact_derivative(wrt, given)
+        self._derivatives[key] = found.inputs, found.outputs
         return found.inputs, found.outputs
 
     def exact_derivative(self, wrt: tuple[bool, ...], given: tuple[bool, ...]) -> ExactDerivative:

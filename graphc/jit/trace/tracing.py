@@ -134,6 +134,8 @@ class Trace:
         self.differentiated = False  # whether the traced code ran a backward pass
         self.settle: Callable[[], None] | None = None  # gives all traced tensors their values
         self.written: dict[int, np.ndarray] = {}  # memory that is older and was written
+        self.written_parts: list[np.ndarray] = []  # that which is part of other memory
+        self.parts: list[np.ndarray] = []  # memory of the run that is part of other memory
         self.kept: list[Any] = []  # tensors that only the trace holds
         self.moved: dict[Node, Node] = {}  # nodes made again with numbers for sizes
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
@@ -208,6 +210,8 @@ class Trace:
         self.counts[id(tensor)] = tensor._version.count
         self.given[placeholder] = real._array
         self.by_array[id(real._array)] = tensor
+        if real._array.base is not None:
+            self.parts.append(real._array)
         return tensor
 
     def node_of(self, tensor: Tensor) -> Node:
@@ -272,9 +276,12 @@ class Trace:
 
     def _check_overlap(self, entry: Touched) -> None:
         """Leave the graph where a part of memory is used that was written as another tensor."""
-        if not self.written or entry.array.size == 0:
-            return
-        for other in self.written.values():
+        if entry.array.base is not None:
+            self.parts.append(entry.array)
+            others: Any = self.written.values()
+        else:
+            others = self.written_parts
+        for other in others:
             if other is not entry.array and np.may_share_memory(other, entry.array):
                 self.leave("two tensors share memory, and one of them is written")
                 return
@@ -470,13 +477,17 @@ class Trace:
         array = whole._array if whole._node is None else None if real is None else real._array
         if array is None or id(array) in self.written or array.size == 0:
             return
-        others = [t.array for t in self.touched.values()] + [r._array for r in self.reals.values()]
+        # Of two arrays that share memory one at least does not own it.
+        others: Any = self.parts
+        if array.base is not None:
+            others = [t.array for t in self.touched.values()]
+            others += [r._array for r in self.reals.values()]
         for other in others:
-            if other is array or (other.base is None and array.base is None):
-                continue
-            if np.may_share_memory(other, array):
+            if other is not array and np.may_share_memory(other, array):
                 self.leave("two tensors share memory, and one of them is written")
         self.written[id(array)] = array
+        if array.base is not None:
+            self.written_parts.append(array)
 
     def leave(self, reason: str) -> None:
         """Give all traced tensors their values; the rest of the call runs eagerly.
