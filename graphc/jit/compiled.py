@@ -20,7 +20,8 @@ from graphc.eager.engine.signature import late
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
 from graphc.jit.arguments import Arguments
-from graphc.jit.guarded import Guarded
+from graphc.jit.fork import Paths
+from graphc.jit.guarded import BY_VALUE, Guarded
 from graphc.jit.roots import Roots
 from graphc.jit.run import Run
 from graphc.jit.trace import branches
@@ -114,7 +115,28 @@ class Compiled:
             result = run()
             if fresh:
                 self._keep(run, root, key)
+                if self._options.on_branch == "fork" and run.trace.has_evaluated:
+                    self._fork(run, roots, root, arguments, key)
         return result
+
+    def _fork(self, run: Run, roots: Roots, root: Any, arguments: Arguments, key: Any) -> None:
+        """Let later calls choose among all arms without Python, where that was proven."""
+        if any(r.reason != BY_VALUE for r in run.reasons) or run.ending_has_history:
+            return
+
+        def explore(script: Any) -> Run:
+            return Run(
+                self, root, arguments, script, lambda: roots.fixed(arguments.tensors), True
+            ).explore()
+
+        paths = Paths(explore)
+        guarded = paths.merged(self, arguments)
+        guarded.variant.guarded = guarded
+        guarded.variant.step.leaves.append(guarded.variant)
+        if run.variant in self.variants:
+            self.variants.remove(run.variant)
+        self.variants.append(guarded.variant)
+        self._guarded.setdefault(key, []).insert(0, guarded)
 
     def _keep(self, run: Run, root: Any, key: Any) -> None:
         """Let later calls do without Python, where that was proven."""

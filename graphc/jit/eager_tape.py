@@ -14,7 +14,7 @@ import numpy as np
 from graphc.core.ir import Node
 from graphc.eager.engine.invoke import SLOT, call_of, invoke
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.tape import CallBackward, Edge, GradFn
+from graphc.eager.engine.tape import CallBackward, Edge, GradFn, spent
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.jit.pullback import steps_from
 
@@ -43,6 +43,31 @@ class ValueBackward(CallBackward):
         for place, result in zip(function.targets, results, strict=True):
             found[place] = (result._array, False)
         return found
+
+
+class SpentBackward(GradFn):
+    """The history of a result that a backward pass inside the compiled function has used up."""
+
+    results = 1
+
+    def __init__(self, name: str, freed: str) -> None:
+        super().__init__(())
+        self.name = name
+        self._freed = freed
+
+    def apply(self, cts: Sequence[Any], create_graph: bool) -> list[Any]:
+        """Say so.
+
+        Raises:
+            GradientError: always.
+        """
+        raise spent(self._freed)
+
+
+def freed_step(edge: Edge, first: int) -> str:
+    """The name of the step whose values a second backward pass misses first."""
+    freed = [fn for fn in steps_from([edge], first) if getattr(fn, "freed", False)]
+    return max(freed, key=lambda fn: fn.number).name if freed else edge[0].name
 
 
 def runs_python(edges: Sequence[Edge], first: int) -> bool:
@@ -113,4 +138,4 @@ def _tensor(array: Any) -> Tensor:
     return tensor
 
 
-__all__ = ["GradFn", "kept_nodes", "runs_python", "to_values"]
+__all__ = ["SpentBackward", "freed_step", "kept_nodes", "runs_python", "to_values"]

@@ -21,6 +21,7 @@ from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.functions.inplace import take_history
 from graphc.jit.eager_tape import kept_nodes, runs_python, to_values
 from graphc.jit.lost import LOST
+from graphc.jit.pullback import steps_from
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.tracing import Trace, uniform_node
 
@@ -106,6 +107,8 @@ class Ending:
             (t, t._edge) for t in holders
             if t._edge is not None and t._edge[0].number > trace.first
         ]  # fmt: skip
+        # What a backward pass of the run has freed stays as it is: another pass says so.
+        self.histories = [(t, e) for t, e in self.histories if not _is_freed(e, trace.first)]
         edges = [edge for _, edge in self.histories]
         self.runs_python = bool(edges) and runs_python(edges, trace.first)
         self.kept: list[Node] = kept_nodes(edges, trace.first) if self.runs_python else []
@@ -189,6 +192,10 @@ class Ending:
                 real._edge = None
             elif edge is not None and edge is not real._edge and edge[0].number <= trace.first:
                 real.requires_grad_()
+
+
+def _is_freed(edge: Any, first: int) -> bool:
+    return any(getattr(fn, "freed", False) for fn in steps_from([edge], first))
 
 
 def _become(stand_in: Tensor, real: Tensor) -> None:

@@ -22,6 +22,7 @@ from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.eager.functions.inplace import take_history
 from graphc.errors import TraceError
 from graphc.jit.arguments import Arguments
+from graphc.jit.eager_tape import SpentBackward, freed_step
 from graphc.jit.ending import Ending
 from graphc.jit.lost import LOST
 from graphc.jit.roots import mismatch
@@ -35,6 +36,9 @@ from graphc.jit.trace.watching import Watch
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 _OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+
+# Why a run that was given a computed value is repeated with Python.
+BY_VALUE = "Python goes by the value of a traced tensor"
 
 Reference = tuple[str, Any]
 
@@ -54,6 +58,7 @@ class Recipe:
     def __init__(self, ending: Ending, result: Any, where: Any) -> None:
         trace = ending.trace
         self._where = where
+        self._trace = trace
         self.unproven: list[Unproven] = []
         self._found: dict[int, Reference] = {}
         self._used: set[int] = set()
@@ -79,6 +84,13 @@ class Recipe:
         for tensor, edge in ending.histories:
             retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
             self.histories.append((self._reference(tensor), edge, retained))
+        # Those whose history a backward pass of the run has used up.
+        inside = {id(t) for t, _ in ending.histories}
+        self.spent = [
+            (self._reference(t), t._edge[0].name, freed_step(t._edge, trace.first))
+            for t in (*ending.alive, *ending.views)
+            if t._edge is not None and id(t) not in inside and t._edge[0].number > trace.first
+        ]
         if ending.runs_python:
             self._refuse("the backward pass runs a hook or a custom function")
         if any(t.is_leaf and t._edge is not None for t in (*ending.alive, *ending.views)):
@@ -94,6 +106,16 @@ class Recipe:
                 self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
                 break
 
+    def node_of(self, reference: Reference) -> Any:
+        """The node of a tensor."""
+        how, what = reference
+        if how == "constant":
+            return uniform_node(what, None)
+        if how == "tensor":
+            return self._trace.node_of(what)
+        nodes = {"alive": self.alive, "view": self._view_nodes}.get(how, self._argument_nodes)
+        return nodes[what]
+
     def plain(self, spec: Any = None) -> Any:
         """The result with nodes for tensors that are computed: nested lists, tuples and dicts."""
         kind, what = self.result if spec is None else spec
@@ -103,11 +125,8 @@ class Recipe:
             return FUNCTIONS["size"](what, "int64")
         if kind == "tensor":
             return what
-        if kind == "constant":
-            return uniform_node(what, None)
         if kind.__class__ is str:
-            nodes = {"alive": self.alive, "view": self._view_nodes}.get(kind, self._argument_nodes)
-            return nodes[what]
+            return self.node_of((kind, what))
         if kind is dict:
             return {k: self.plain(v) for k, v in what.items()}
         parts = [self.plain(v) for v in what]
@@ -347,6 +366,8 @@ class Guarded:
             made.tensor(target)._grad = (
                 LOST if how == "lost" else None if how == "none" else made.tensor(value)
             )
+        for reference, name, freed in recipe.spent:
+            made.tensor(reference)._edge = (SpentBackward(name, freed), 0)
         if outside is not None:
             real = outside.attach(tensor_of, alive, saved, copies, lambda e: self._end(e, tensors))
             for reference, edge, retained in recipe.histories:
@@ -448,7 +469,7 @@ def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> lis
     if trace.left:
         found.append(Unproven(trace.left, where))
     if trace.has_evaluated:
-        found.append(Unproven("Python goes by the value of a traced tensor", where))
+        found.append(Unproven(BY_VALUE, where))
     found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
     if trace.has_read_layout and not all(
         real._array.flags.c_contiguous for real in trace.reals.values()
@@ -462,4 +483,4 @@ def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> lis
     return found
 
 
-__all__ = ["Guarded", "Recipe", "TraceError", "Unproven", "reasons_against"]
+__all__ = ["BY_VALUE", "Guarded", "Recipe", "TraceError", "Unproven", "reasons_against"]

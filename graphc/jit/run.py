@@ -66,10 +66,13 @@ class Run:
                     trace.symbols[symbol] = trace.sizes[symbol.name] = have
         self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
         self.watch = Watch(owner._function) if watched else None
+        self.ending: Ending | None = None
+        self.recipe: Recipe | None = None
         self.where = self.watch._place() if self.watch is not None else None
         self.variant: Variant | None = None
         self.guarded: Guarded | None = None
         self.reasons: list[Any] = []
+        self.ending_has_history = False
         self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
     def __call__(self) -> Any:
@@ -101,6 +104,7 @@ class Run:
             put_back(profile)
             trace.has_ended = True
         if ending is not None:
+            self.ending_has_history = bool(ending.histories)
             self._finish(ending)
         if recipe is not None:
             self._prove(recipe)
@@ -129,6 +133,30 @@ class Run:
                 where=caller(),
                 hint="use the tensor itself as a key, or a name of your own",
             )
+
+    def explore(self) -> Run:
+        """Run the function without effect: no program runs, no tensor gets a value."""
+        trace = self.trace
+        args, kwargs = self.arguments.replaced(self.stand_ins)
+        recording, profile = state.enabled, sys.getprofile()
+        versions = [(t, t._version.count) for t in self.arguments.tensors if t._version is not None]
+        try:
+            tracing.trace = trace
+            hot.slow += 1
+            result = self._called(args, kwargs)
+            self.ending = self._ending()
+            self.recipe = Recipe(self.ending, result, self.where)
+        except Refused as refused:
+            raise refused.error.with_traceback(None) from None
+        finally:
+            tracing.trace = None
+            hot.slow -= 1
+            state.enabled = recording
+            put_back(profile)
+            trace.has_ended = True
+            for tensor, count in versions:
+                tensor._version.count = count
+        return self
 
     def _called(self, args: Any, kwargs: Any) -> Any:
         if self.watch is None:
