@@ -25,6 +25,7 @@ from graphc.jit.guarded import BY_VALUE, Guarded
 from graphc.jit.roots import Roots
 from graphc.jit.run import Run
 from graphc.jit.trace import branches
+from graphc.jit.trace.consulted import Unproven
 from graphc.jit.variant import Variant
 
 _IMPURE = ("run", "error", "bake")
@@ -116,21 +117,27 @@ class Compiled:
             if fresh:
                 self._keep(run, root, key)
                 if self._options.on_branch == "fork" and run.trace.has_evaluated:
-                    self._fork(run, roots, root, arguments, key)
+                    self._fork(run, roots, arguments, key)
         return result
 
-    def _fork(self, run: Run, roots: Roots, root: Any, arguments: Arguments, key: Any) -> None:
+    def _fork(self, run: Run, roots: Roots, arguments: Arguments, key: Any) -> None:
         """Let later calls choose among all arms without Python, where that was proven."""
         if any(r.reason != BY_VALUE for r in run.reasons) or run.ending_has_history:
             return
 
         def explore(script: Any) -> Run:
             return Run(
-                self, root, arguments, script, lambda: roots.fixed(arguments.tensors), True
+                self, run.trace.root, arguments, script, lambda: roots.fixed(arguments.tensors), True
             ).explore()
 
-        paths = Paths(explore)
-        guarded = paths.merged(self, arguments)
+        try:
+            guarded = Paths(explore).merged(self, arguments)
+        except Exception as error:
+            # An arm that this call does not take may raise: calls go on by the values.
+            assert run.variant is not None
+            reason = f"the arms cannot be merged: {str(error).splitlines()[0]}"
+            run.variant.unproven = [Unproven(reason, run.where)]
+            return
         guarded.variant.guarded = guarded
         guarded.variant.step.leaves.append(guarded.variant)
         if run.variant in self.variants:

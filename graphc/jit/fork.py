@@ -91,7 +91,8 @@ class Paths:
                 first.touched.setdefault(key, touched)
             for node, array in other.given.items():
                 first.given.setdefault(node, array)
-            first.live_values += [v for v in other.live_values if v not in first.live_values]
+            known = {id(node) for *_, node in first.live_values}
+            first.live_values += [v for v in other.live_values if id(v[-1]) not in known]
         return first
 
 
@@ -111,6 +112,7 @@ class _End:
         self._targets = [target for target, _ in recipe.writes]
         self._gradients = [(str(t), how) for t, how, _ in recipe.gradients]
         self.nodes: list[Node] = []
+        self._places: dict[Any, Any] = {}
         self.spec = self._flat(recipe.result)
         values = [v for _, how, v in recipe.gradients if how == "out"]
         self._first_gradient = len(self.nodes)
@@ -123,6 +125,8 @@ class _End:
         kind, what = spec
         if kind in ("alive", "view", "argument", "tensor", "constant"):
             self.nodes.append(self.recipe.node_of(spec))
+            if kind in ("alive", "view"):
+                self._places[spec] = ("alive", len(self.nodes) - 1)
             return "alive", len(self.nodes) - 1
         if kind in ("value", "size"):
             return spec
@@ -159,6 +163,8 @@ class _End:
         recipe.alive = self.nodes[: self.alive_count]
         recipe.views, recipe.histories = [], []
         recipe.result = self.spec
+        recipe.spent = [(self._places[r], *names) for r, *names in recipe.spent
+                        if r in self._places]  # fmt: skip
         place = self._first_gradient
         gradients = []
         for target, how, value in recipe.gradients:

@@ -144,7 +144,8 @@ class Run:
             tracing.trace = trace
             hot.slow += 1
             result = self._called(args, kwargs)
-            self.ending = self._ending()
+            decide_constants(trace)
+            self.ending = Ending(trace, keep_grads=True)
             self.recipe = Recipe(self.ending, result, self.where)
         except Refused as refused:
             raise refused.error.with_traceback(None) from None

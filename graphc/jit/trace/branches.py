@@ -133,28 +133,7 @@ class Script:
         return np.asarray(self.outcomes[place])
 
 
-class Shared:
-    """Placeholders that several runs of one function have in common, so that they can be merged."""
-
-    def __init__(self) -> None:
-        self.inputs: list[Node] | None = None
-        self.touched: dict[int, Any] = {}
-        self.live: dict[Any, Node] = {}
-        self.names: set[str] = set()
-
-    def join(self, trace: Any, inputs: list[Tensor]) -> None:
-        """Let a trace use the placeholders of the runs before it."""
-        if self.inputs is None:
-            self.inputs = [t._node for t in inputs]
-        for tensor, node in zip(inputs, self.inputs):
-            tensor._node = node
-        # One set of names: a merged program has the placeholders of all runs.
-        self.names |= trace.names
-        trace.names = self.names
-        trace.shared = self
-
-
 # What gives the value of a traced tensor, by policy; "fork" has its own.
 POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
 
-__all__ = ["POLICIES", "POLICY", "Script", "Shared", "refuse", "value_error"]
+__all__ = ["POLICIES", "POLICY", "Script", "refuse", "value_error"]

@@ -56,12 +56,13 @@ class Root(Step):
         calls: derivatives of operations, shared by those that are alike.
         is_fixed: whether no size is symbolic.
         fixed_because: why sizes are fixed, or "".
+        parameters: (array, node) of memory that is a parameter on some path, by identity.
         needs_numbers: whether a run had to have the numbers of symbolic sizes.
     """
 
     __slots__ = (
         "calls", "fixed_because", "inputs", "is_fixed", "is_unwatched", "names", "needs_numbers",
-        "types",
+        "parameters", "types",
     )  # fmt: skip
 
     def __init__(self, types: Sequence[Any], inputs: Sequence[Node], is_fixed: bool) -> None:
@@ -74,6 +75,7 @@ class Root(Step):
         self.is_unwatched = True
         self.calls: dict[Any, Call] = {}
         self.names: set[str] = set()
+        self.parameters: dict[int, Any] = {}
 
 
 class Operation(Step):

@@ -146,7 +146,6 @@ class Trace:
         self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
         self.seeded: set[int] = set()  # generators whose state before the run doesn't matter
-        self.shared: Any = None  # placeholders that other runs of the function use too
 
     # --- the tree of requests
 
@@ -267,9 +266,14 @@ class Trace:
         plain = array.flags.c_contiguous and array.flags.aligned and array.flags.writeable
         if not plain or (others and not repeats):
             return Given((INPUT_OP(name=name, type=type_),))
-        node = Parameter(PARAMETER_OP, (), attrs, type_, caller(), state_of(array))
-        if self.shared is not None and not born:
-            node = self.shared.touched.setdefault(id(array), node)
+        # One for all paths, so that a program of several has one placeholder for it.
+        known = self.root.parameters.get(id(array))
+        if known is not None and known[0] is array:
+            node = known[1]
+        else:
+            node = Parameter(PARAMETER_OP, (), attrs, type_, caller(), state_of(array))
+            if not born:
+                self.root.parameters[id(array)] = (array, node)
         step = Captured(array, node, born)
         step.is_constant = repeats  # the memory is another at every call, the values are the same
         return step
@@ -623,8 +627,6 @@ class Trace:
             attrs = (("name", name), ("type", type_))
             cell = State(np.array(value, np.float64))
             node = Parameter(PARAMETER_OP, (), attrs, type_, caller(), cell)
-            if self.shared is not None:
-                node = self.shared.live.setdefault((id(group), key, index), node)
             return (node,)
 
         (node,) = self._asked(("live", key, index), build).nodes
@@ -739,6 +741,7 @@ class Trace:
         self.root = root = self.fixed()
         root.fixed_because = because
         root.names |= before.names
+        root.parameters |= before.parameters
         self.names = root.names
         self.at, self.path = root, []
         moved = dict(zip(before.inputs, root.inputs))
