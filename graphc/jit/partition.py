@@ -68,6 +68,14 @@ def simplified(name: str, roots: Sequence[Node]) -> list[Node]:
     return list(final.outputs)
 
 
+def cut_at(roots: Sequence[Node], stand_ins: dict[Node, Node]) -> list[Node]:
+    """The graph with placeholders for the nodes that `stand_ins` has."""
+    new = dict(stand_ins)
+    for node in _new(roots, stand_ins):
+        new[node] = node.with_inputs([new[i] for i in node.inputs])
+    return [new[r] for r in roots]
+
+
 def early_of(roots: Sequence[Node], late_sources: set[Node]) -> set[Node]:
     """The nodes that depend on none of `late_sources`, which only the backward pass knows."""
     early: set[Node] = set()
@@ -147,4 +155,4 @@ def _bytes(type_: TensorType) -> int:
     return count * type_.dtype.numpy.itemsize + 1
 
 
-__all__ = ["Interned", "boundary_of", "cut", "early_of", "simplified"]
+__all__ = ["Interned", "boundary_of", "cut", "cut_at", "early_of", "simplified"]

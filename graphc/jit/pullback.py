@@ -24,6 +24,13 @@ from graphc.ops.arrays import random
 from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter
 
 
+class CotangentEnd(GradFn):
+    """The end of a recorded backward pass's tape at a cotangent that it was given."""
+
+    name = "CotangentEnd"
+    results = 1
+
+
 class BackwardTrace(Trace):
     """The trace of a backward pass from outside: it reads state as it is at that time."""
 
@@ -36,6 +43,15 @@ class BackwardTrace(Trace):
         self.names = set(forward.names)
         self.known, self.edges = forward.known, forward.edges
         self.sizes, self.symbols = forward.sizes, forward.symbols
+        self.edges_of_arguments: list[Edge | None] = []
+
+    def cotangent(self, type_: Any, has_history: bool) -> Tensor:
+        """A traced tensor for a cotangent that the pass is given."""
+        tensor = self.wrap(INPUT_OP(name=self._name("ct"), type=type_))
+        if has_history:
+            self.give_edge(tensor, (CotangentEnd(()), 0))
+        self.edges_of_arguments.append(tensor._edge)
+        return tensor
 
     def touch(self, tensor: Tensor) -> Touched:
         """The entry of a concrete tensor; what the forward code made, it made for each call."""
@@ -56,7 +72,7 @@ class BackwardTrace(Trace):
 
 def is_end(fn: GradFn, first: int) -> bool:
     """Whether a tape ends at a step: at a leaf, an argument, or what was recorded before."""
-    return fn.number <= first or isinstance(fn, AccumulateGrad)
+    return fn.number <= first or isinstance(fn, AccumulateGrad | CotangentEnd)
 
 
 def steps_from(edges: Sequence[Edge], first: int) -> dict[GradFn, None]:
@@ -81,6 +97,7 @@ class Group:
         steps: the steps.
         slots: the edges at which cotangents come in.
         ends: the edges at which they go out.
+        results: the slots that are results' own.
     """
 
     def __init__(self, depth: int) -> None:
@@ -88,10 +105,16 @@ class Group:
         self.steps: set[GradFn] = set()
         self.slots: dict[Edge, int] = {}
         self.ends: dict[Edge, int] = {}
+        self.results: set[Edge] = set()
 
     def slot(self, edge: Edge) -> int:
         """The place of an edge among the slots."""
         return self.slots.setdefault(edge, len(self.slots))
+
+
+def hooks_on(edge: Edge) -> list[Any]:
+    """The hooks on a tensor with this edge."""
+    return [hook for place, hook in (edge[0].pre_hooks or {}).values() if place == edge[1]]
 
 
 def grouped(edges: Sequence[Edge], first: int) -> tuple[list[Group], dict[GradFn, Group]]:
@@ -104,14 +127,15 @@ def grouped(edges: Sequence[Edge], first: int) -> tuple[list[Group], dict[GradFn
     steps = steps_from(edges, first)
     passed = {edge for fn in steps for edge in fn.edges if edge is not None}
     below: dict[GradFn, set[Edge]] = {fn: set() for fn in steps}
-    for edge in edges:
-        if edge in passed:
-            for fn in steps_from([edge], first):
-                below[fn].add(edge)
+    for each in edges:
+        if each in passed:
+            for fn in steps_from([each], first):
+                below[fn].add(each)
     groups: dict[frozenset[Edge], Group] = {}
     of = {fn: groups.setdefault(frozenset(b), Group(len(b))) for fn, b in below.items()}
-    for edge in edges:
-        of[edge[0]].slot(edge)
+    for each in edges:
+        of[each[0]].slot(each)
+        of[each[0]].results.add(each)
     for fn in steps:
         group = of[fn]
         group.steps.add(fn)
@@ -126,7 +150,19 @@ def grouped(edges: Sequence[Edge], first: int) -> tuple[list[Group], dict[GradFn
 class Pullback:
     """The graph of one pass through a group, for one choice of cotangents that are given.
 
+    Args:
+        trace: the forward one.
+        group: whose steps are taken.
+        given: for each slot whether it has a cotangent.
+        stale: what steps may not read any more.
+        hooks: instead of the steps, the hooks alone that the traced code put on this edge.
+        required: where the pass is recorded itself, for each slot whether its cotangent has a
+            history.
+
     Attributes:
+        trace: its own.
+        arguments: the cotangents as traced tensors.
+        ends: (end, traced tensor).
         cotangents: (slot, placeholder).
         results: (end, node).
         updates: (array, tensor, node): what the pass writes, a generator's state among it.
@@ -137,23 +173,31 @@ class Pullback:
     """
 
     def __init__(
-        self, trace: Trace, group: Group, given: Sequence[bool], stale: set[Saved]
-    ) -> None:
-        own = BackwardTrace(trace)
+        self, trace: Trace, group: Group, given: Sequence[bool], stale: set[Saved],
+        hooks: Edge | None = None, required: Sequence[bool] | None = None,
+    ) -> None:  # fmt: skip
+        own = self.trace = BackwardTrace(trace)
         self.cotangents: list[tuple[int, Node]] = []
-        walk = _Walk(group, own, stale)
+        self.arguments: list[Tensor] = []
+        walk = _Walk(group, stale, required is not None)
         entered = tracing.trace, state.enabled
         try:
             tracing.trace = own
             hot.slow += 1
-            state.enabled = False
+            state.enabled = required is not None
             for (edge, slot), is_given in zip(group.slots.items(), given):
                 if is_given:
-                    node = INPUT_OP(name=own._name("ct"), type=_type_of(edge))
-                    self.cotangents.append((slot, node))
-                    walk.send(edge, own.wrap(node), False)
-            walk.run(None)
-            found = [(group.ends[edge], own.node_of(ct)) for edge, ct in walk.found.items()]
+                    has_history = required is not None and required[slot]
+                    tensor = own.cotangent(_type_of(edge), has_history)
+                    self.cotangents.append((slot, tensor._node))
+                    self.arguments.append(tensor)
+                    walk.send(edge, tensor, False)
+            if hooks is None:
+                walk.run(None)
+                self.ends = [(group.ends[edge], ct) for edge, ct in walk.found.items()]
+            else:
+                self.ends = [(0, walk.hooked(hooks))]
+            found = [(end, own.node_of(ct)) for end, ct in self.ends]
         finally:
             tracing.trace, state.enabled = entered
             hot.slow -= 1
@@ -169,8 +213,8 @@ class Pullback:
 class _Walk(Pass):
     """A pass that stays in its group."""
 
-    def __init__(self, group: Group, trace: Trace, stale: set[Saved]) -> None:
-        super().__init__(False, True)
+    def __init__(self, group: Group, stale: set[Saved], create_graph: bool) -> None:
+        super().__init__(create_graph, True)
         self.recorded = True
         self.group = group
         self.stale = stale
@@ -185,6 +229,18 @@ class _Walk(Pass):
             return
         before = self.found.get(edge)
         self.found[edge] = ct if before is None else before + ct
+
+    def hooks_of(self, fn: GradFn) -> list[Any]:
+        """The hooks before a step, without those on results, which run where cotangents come in."""
+        hooks = super().hooks_of(fn)
+        return [(p, h) for p, h in hooks if (fn, p) not in self.group.results]
+
+    def hooked(self, edge: Edge) -> Any:
+        """The cotangent of a result after the hooks that the traced code put on it."""
+        slot = self.waiting[edge[0]][edge[1]]
+        for hook in hooks_on(edge):
+            slot = self._hooked(hook, slot)
+        return slot[0]
 
     def _step(self, fn: GradFn, slots: list[Any]) -> None:
         if isinstance(fn, CallBackward):
@@ -243,4 +299,4 @@ def _updates(trace: Trace) -> list[tuple[Any, Tensor | None, Node]]:
     return found + [(p.state.array, None, node) for p, node in trace.generators.values()]
 
 
-__all__ = ["Group", "Pullback", "grouped", "is_end", "stale_in", "steps_from"]
+__all__ = ["Group", "Pullback", "grouped", "hooks_on", "is_end", "stale_in", "steps_from"]

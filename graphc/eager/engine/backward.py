@@ -76,11 +76,16 @@ class Pass:
                 continue
             self._step(fn, slots)
 
+    def hooks_of(self, fn: GradFn) -> list[Any]:
+        """The (place, hook) pairs that run before a step."""
+        return list((fn.pre_hooks or {}).values())
+
     def _before(self, fn: GradFn, slots: list[Any]) -> None:
         """Hooks of the step's results: they may replace cotangents."""
-        while len(slots) <= max((p or 0 for p, _ in (fn.pre_hooks or {}).values()), default=0):
+        hooks = self.hooks_of(fn)
+        while len(slots) <= max((p or 0 for p, _ in hooks), default=0):
             slots.append(None)
-        for place, hook in list((fn.pre_hooks or {}).values()):
+        for place, hook in hooks:
             if place is None:
                 given = tuple(None if s is None else self._tensor(s[0]) for s in slots)
                 result = hook(given)
@@ -89,13 +94,18 @@ class Pass:
                         None if r is None else (self._raw(r), False) for r in _as_tuple(result)
                     ]
             elif slots[place] is not None:
-                result = hook(self._tensor(slots[place][0]))
-                if result is not None:
-                    slots[place] = (self._raw(_checked(result, slots[place][0])), False)
+                slots[place] = self._hooked(hook, slots[place])
         for place, ref in fn.retained or ():
             tensor = ref()
             if tensor is not None and place < len(slots) and slots[place] is not None:
                 self._store(tensor, slots[place][0], False)
+
+    def _hooked(self, hook: Any, slot: Any) -> Any:
+        ct = self._tensor(slot[0])
+        # Hooks that a compiled function left can be recorded, if they know that they are.
+        takes = getattr(hook, "takes_create_graph", False)
+        result = hook(ct, self.create_graph) if takes else hook(ct)
+        return slot if result is None else (self._raw(_checked(result, slot[0])), False)
 
     def _tensor(self, ct: Any) -> Tensor:
         return ct if isinstance(ct, Tensor) else wrap(ct)
