@@ -7,6 +7,7 @@ with the memory of the argument that they are, or as the view of another that th
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.functions.inplace import take_history
-from graphc.jit.eager_tape import kept_nodes, runs_python, to_values
+from graphc.jit.eager_tape import SpentBackward, freed_step, kept_nodes, runs_python, to_values
 from graphc.jit.lost import LOST
 from graphc.jit.pullback import steps_from
 from graphc.jit.trace.steps import Given
@@ -174,6 +175,12 @@ class Ending:
             edge_of: gives the edge that stands for one of the run.
         """
         trace = self.trace
+        known = {id(tensor) for tensor, _ in self.histories}
+        for tensor in (*self.alive, *self.views):
+            edge = tensor._edge
+            if edge is not None and id(tensor) not in known and edge[0].number > trace.first:
+                spent = SpentBackward(edge[0].name, freed_step(edge, trace.first))
+                tensor._edge = (spent, 0)
         for tensor, edge in self.histories:
             retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
             real = trace.reals.get(id(tensor))
@@ -191,7 +198,9 @@ class Ending:
             if edge is None and real._edge is not None:
                 real._edge = None
             elif edge is not None and edge is not real._edge and edge[0].number <= trace.first:
-                real.requires_grad_()
+                # A leaf from here on; what was recorded goes on to the caller's tensor.
+                edge[0].leaf = weakref.ref(real)
+                real._edge = edge
 
 
 def _is_freed(edge: Any, first: int) -> bool:

@@ -63,6 +63,8 @@ class Outside:
         copied: placeholders that are copied before the forward program runs.
     """
 
+    kept_name = "kept"
+
     def __init__(self, name: str, trace: Any, edges: Sequence[Edge]) -> None:
         self.name = name
         self.title = f"{name.title().replace('_', '')}Backward"
@@ -183,7 +185,7 @@ class Outside:
             own = self._intern(node)
             if own in self._places or (node in self._readable and node.op is PARAMETER_OP):
                 if own not in self._stand_ins:
-                    name = f"kept{len(self._stand_ins)}"
+                    name = f"{self.kept_name}{len(self._stand_ins)}"
                     self._stand_ins[own] = INPUT_OP(name=name, type=own.type)
                 found[node] = self._stand_ins[own]
         return found

@@ -29,6 +29,8 @@ class Second(Outside):
         group: see `Pullback`, as the others.
     """
 
+    kept_name = "kept_again"
+
     def __init__(
         self, first: Outside, group: Group, given: Sequence[bool], required: Sequence[bool],
         hooks: Edge | None,
