@@ -18,12 +18,13 @@ from graphc.jit.trace.consulted import Consulted
 from graphc.jit.trace.frames import NOTHING, NewFunction
 from graphc.jit.trace.lookups import Runs, Unknown, in_class, look_up
 from graphc.jit.trace.operations import (
-    VIEWS, Twin, contents_are_known, is_plain, iterate, kind, label,
+    VIEWS, Copy, Twin, contents_are_known, deep, is_plain, iterate, kind, label,
 )  # fmt: skip
 from graphc.jit.trace.readings import MISSING
 
 # Built-in functions whose result is a plain value where all they are given is plain.
 _AGAIN = known.PURE - {iter, next, sorted, format}
+_OF_ITEMS = (sum, max, min, sorted, any, all)
 _RESULTS: dict[Any, type] = {
     len: int, isinstance: bool, issubclass: bool, callable: bool, any: bool, all: bool, sorted: list,
     format: str,
@@ -243,9 +244,26 @@ def _built_in_type(this: Call, made: type) -> Any:
         return Unknown(bool)
     for value in args:
         _iterated(this, value, made)
-    if made in (tuple, frozenset):
-        return Unknown(made, True)
+    if made in (list, tuple) and len(args) == 1:
+        return _listed(args[0], made)
     return Unknown(made, True)
+
+
+def _listed(value: Any, made: Any) -> Any:
+    """`list(value)` or `tuple(value)` of something gone through."""
+    if isinstance(value, Twin):
+        items = list(value.values)
+    elif isinstance(value, Copy):
+        items = list(value.values)
+    elif not isinstance(value, Unknown) and (
+        kind(value) in (known.CONTAINER, known.FROZEN) or isinstance(value, VIEWS)
+    ):
+        items = list(value)
+    else:
+        return Unknown(made, True)
+    if made is list:
+        return Copy(items)
+    return Unknown(made, True) if any(isinstance(v, Unknown) for v in items) else tuple(items)
 
 
 def _iterated(this: Call, value: Any, made: Any) -> None:
@@ -253,6 +271,8 @@ def _iterated(this: Call, value: Any, made: Any) -> None:
     if is_plain(value) or isinstance(value, GeneratorType | Twin):
         return
     if kind(value) in (known.TENSOR, known.FUNCTION, known.METHOD, known.CLASS, known.BUILTIN):
+        return
+    if isinstance(value, Copy):
         return
     if isinstance(value, Unknown):
         if not value.made and value.type is None:
@@ -373,6 +393,14 @@ def _pure(this: Call, function: Any) -> Any:
         _iterated(this, value, function)
     if function in (sum, max, min, abs, round) and isinstance(this.result, Tensor):
         return this.result
+    if function in _OF_ITEMS and not this.keywords:
+        items = [deep(v) for v in args]
+        if not any(v is None for v in items):
+            try:
+                found = function(*items)
+            except Exception:
+                return Unknown()
+            return Copy(found) if function is sorted else found
     if function is iter:
         return Unknown(None, True)
     return Unknown(_RESULTS.get(function), function is sorted)

@@ -473,6 +473,9 @@ def _build(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None
     if each.name == "BUILD_STRING" and all(isinstance(v, str) for v in items):
         frame.stack.append("".join(items))
         return
+    if each.name == "BUILD_LIST":
+        frame.stack.append(operations.Copy(items))
+        return
     frame.stack.append(Unknown(_BUILT[each.name], True))
 
 
@@ -501,7 +504,11 @@ def _build_slice(run: Follower, frame: Frame, each: Instruction, jumped: bool) -
 
 @_on("LIST_APPEND", "SET_ADD")
 def _append(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None:
-    _put(run, frame, each, frame.stack.pop())
+    value = frame.stack.pop()
+    _put(run, frame, each, value)
+    into = frame.stack[-each.arg]
+    if isinstance(into, operations.Copy):
+        into.values.append(value)
 
 
 @_on("MAP_ADD")
@@ -514,7 +521,13 @@ def _map_add(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> No
 def _extend(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None:
     value = frame.stack.pop()
     if each.name in ("LIST_EXTEND", "SET_UPDATE"):
-        operations.iterate(run.consulted, value, NOTHING, frame.origin(each))
+        found = operations.iterate(run.consulted, value, NOTHING, frame.origin(each))
+        into = frame.stack[-each.arg]
+        if isinstance(into, operations.Copy):
+            if isinstance(found, operations.Twin):
+                into.values.extend(found.values)
+            else:  # nobody knows how many
+                frame.stack[-each.arg] = Unknown(list, True)
     elif kind(value) != known.CONTAINER:
         run.refuse(frame, each, f"** of a {label(value)}")
     elif not isinstance(value, Unknown):
@@ -523,15 +536,19 @@ def _extend(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> Non
 
 @_on("LIST_TO_TUPLE")
 def _list_to_tuple(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None:
-    frame.stack[-1] = Unknown(tuple, True)
+    value = frame.stack[-1]
+    frame.stack[-1] = _Parts(value.values) if isinstance(value, operations.Copy) else Unknown(
+        tuple, True
+    )
 
 
 @_on("CALL_INTRINSIC_1")
 def _intrinsic(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None:
+    if each.arg == 6:
+        _list_to_tuple(run, frame, each, jumped)
+        return
     value = frame.stack.pop()
-    if each.arg == 6:  # a list to a tuple
-        frame.stack.append(Unknown(tuple, True))
-    elif each.arg == 5:  # + in front of a value
+    if each.arg == 5:  # + in front of a value
         frame.stack.append(
             operations.unary(run.consulted, "+", value, frame.returned, frame.origin(each))
         )

@@ -45,6 +45,20 @@ class Twin(Unknown):
         self.values = values
 
 
+class Copy(Unknown):
+    """A container that the run made, and another one that holds the same.
+
+    Attributes:
+        values: that other one; what is not known in it is `Unknown`.
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Any) -> None:
+        super().__init__(type(values), True)
+        self.values = values
+
+
 def kind(value: Any) -> str:
     """How a value on the stack may be read."""
     if isinstance(value, Unknown):
@@ -64,6 +78,26 @@ def is_plain(value: Any, depth: int = 4) -> bool:
             is_plain(v, depth - 1) for v in value
         )  # fmt: skip
     return False
+
+
+def deep(value: Any, depth: int = 4) -> Any:
+    """A value with all in it at hand: scalars, and containers of them; else None.
+
+    What is given back may be gone through, and holds the same as the value.
+    """
+    if isinstance(value, Copy | Twin) or isinstance(value, VIEWS):
+        if isinstance(value, Twin):
+            value.values = iter(items := list(value.values))
+            return items if all(is_plain(v) and not isinstance(v, Unknown) for v in items) else None
+        return deep(value.values if isinstance(value, Copy) else list(value), depth)
+    if isinstance(value, Unknown):
+        return None
+    if is_plain(value):
+        return value
+    if kind(value) != known.CONTAINER or depth == 0 or len(value) > MOST_ITEMS:
+        return None
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    return value if all(is_plain(v) and not isinstance(v, Unknown) for v in inner) else None
 
 
 def contents_are_known(
@@ -207,6 +241,9 @@ def subscript(consulted: Consulted, owner: Any, key: Any, result: Any, origin: O
         return result
     if which in (known.FROZEN, known.SCALAR, known.VALUE) and is_plain(key):
         return _taken(owner, key)
+    if isinstance(owner, Copy) and is_plain(key):
+        found = _taken(owner.values, key) if not isinstance(key, Unknown) else Unknown()
+        return Copy(found) if isinstance(key, slice) and type(found) is list else found
     if which == known.CONTAINER and (is_plain(key) or consulted.is_made(owner)):
         return _from_container(consulted, owner, key, origin)
     found = MISSING if isinstance(owner, Unknown) else in_class(type(owner), "__getitem__")
@@ -236,7 +273,7 @@ def _from_container(consulted: Consulted, owner: Any, key: Any, origin: Origin) 
         return Unknown()
     if isinstance(key, slice):
         consulted.content(owner, f"a {label(owner)}", origin)
-        return Unknown(type(owner), True)
+        return Copy(owner[key]) if type(owner) is list else Unknown(type(owner), True)
     consulted.entry(owner, key, f"[{key!r}] of a {label(owner)}", origin)
     return _taken(owner, key)
 
@@ -246,6 +283,8 @@ def iterate(consulted: Consulted, value: Any, result: Any, origin: Origin) -> An
     which = kind(value)
     if isinstance(value, Twin):
         return value
+    if isinstance(value, Copy):
+        return Twin(object, iter(value.values))
     if isinstance(value, Unknown):
         if value.made or which in (known.SCALAR, known.FROZEN, known.VALUE, known.TENSOR):
             return Unknown(None, True)
@@ -285,6 +324,8 @@ def unpack(
     """The values of `a, b = value`, in their order; with `after`, of `a, *b, c = value`."""
     total = count if after < 0 else count + 1 + after
     which = kind(value)
+    if isinstance(value, Copy) and after < 0 and len(value.values) == count:
+        return list(value.values)
     if isinstance(value, Unknown):
         if which not in (known.FROZEN, known.SCALAR, known.TENSOR) and not value.made:
             consulted.refuse("unpacking of a value that is not known", origin)
@@ -322,6 +363,6 @@ def contains(consulted: Consulted, container: Any, item: Any, origin: Origin) ->
 
 
 __all__ = [
-    "Runs", "Twin", "VIEWS", "binary", "contains", "contents_are_known", "is_plain", "iterate",
+    "Copy", "Runs", "Twin", "deep", "VIEWS", "binary", "contains", "contents_are_known", "is_plain", "iterate",
     "kind", "label", "subscript", "truth", "unary", "unpack",
 ]  # fmt: skip
