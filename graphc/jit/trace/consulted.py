@@ -11,9 +11,8 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from graphc.core.ir import Origin
-from graphc.eager.engine.changes import CountedDict, CountedStates
 from graphc.eager.engine.tensor import Tensor
-from graphc.jit.trace import known
+from graphc.jit.trace.holdings import STRUCTURE, ModuleReading, flags_of, is_layer
 from graphc.jit.trace.readings import MISSING, Reading, fingerprint
 
 # Longer containers are not compared at every call.
@@ -203,7 +202,7 @@ class Consulted:
         if tensor._node is not None or not self._first("flags", tensor):
             return
         owned = type(tensor) is not Tensor
-        find = lambda: _flags(tensor)  # noqa: E731
+        find = lambda: flags_of(tensor)  # noqa: E731
         self.readings.append(
             Reading(f"requires_grad of {what}", find, find(), origin, None, owned)
         )
@@ -216,7 +215,7 @@ class Consulted:
             return
         self.readings.append(ModuleReading(module, origin))
         for name, value in vars(module).items():
-            if name not in _STRUCTURE and isinstance(value, list | dict | set) and is_layer(module):
+            if name not in STRUCTURE and isinstance(value, list | dict | set) and is_layer(module):
                 self.content(value, f"{type(module).__name__}.{name}", origin)
 
     def optimizer(self, optimizer: Any, origin: Origin) -> bool:
@@ -246,214 +245,4 @@ def contents(cell: CellType) -> Any:
         return MISSING
 
 
-def _flags(tensor: Tensor) -> Any:
-    edge = tensor._edge
-    if edge is None:
-        return (False, 0)
-    hooks = sum(len(getattr(edge[0], n, None) or ()) for n in ("hooks", "pre_hooks", "post_hooks"))
-    return (True, hooks)
-
-
-# What modules keep apart from their attributes.
-_TABLES = (
-    "_parameters", "_buffers", "_modules", "_forward_pre_hooks", "_forward_hooks",
-    "_backward_pre_hooks", "_backward_hooks",
-)  # fmt: skip
-_STRUCTURE = {
-    *_TABLES, "_hooked", "_non_persistent_buffers_set", "_state_dict_pre_hooks",
-    "_state_dict_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
-}  # fmt: skip
-
-
-def is_layer(module: Any) -> bool:
-    """Whether a module's class is, or derives from, one of graphc's own layers."""
-    return any(c.__module__.startswith(("graphc.nn.layers", "graphc.nn.module.containers",
-                                        "graphc.nn.module.parameter_containers"))
-               for c in type(module).__mro__)  # fmt: skip
-
-
-class ModuleReading(Reading):
-    """What a module holds: its tables, its mode, and a layer's settings.
-
-    Args:
-        module: the module.
-        origin: the line that called it.
-    """
-
-    __slots__ = ("_module", "_now", "_settings", "_tables")
-
-    def __init__(self, module: Any, origin: Origin) -> None:
-        self._module = module
-        self._tables = {n: _table(vars(module).get(n)) for n in _TABLES}
-        self._settings = _settings(module)
-        self.what = type(module).__name__
-        self.origin = origin
-        self.place = None
-        self.definition = False
-        self.fixed = False
-        self.value = self.seen = None
-        self.find = lambda: module
-        self.owned = all(type(vars(module).get(n)) is CountedDict for n in _TABLES)
-        self._now = ", ".join(
-            f"{k} {v[-1]!r}" for k, v in self._settings.items()
-            if v[0] in ("bool", "int", "float", "str") and len(v) == 2
-        )  # fmt: skip
-
-    def holds(self) -> bool:
-        fields, name = vars(self._module), type(self._module).__name__
-        for table, before in self._tables.items():
-            if _table(fields.get(table)) != before:
-                return self._changed(f"{table.strip('_')} of {name}", "what it was")
-        now = _settings(self._module)
-        if now != self._settings:
-            for key, before in self._settings.items():
-                if now.get(key) != before:
-                    return self._changed(f"{name}.{key}", repr(before[-1]))
-            return self._changed(f"the attributes of {name}", "what they were")
-        return True
-
-    def _changed(self, what: str, before: str) -> bool:
-        self.what, self._now = what, before
-        return False
-
-    def __str__(self) -> str:
-        return f"{self.what} = {self._now}"
-
-
-def _table(table: Any) -> Any:
-    """A table's names and what stands for them, by identity; the flags of tensors."""
-    if not isinstance(table, dict):
-        return None
-    return [
-        (key, fingerprint(value, 0), _flags(value) if isinstance(value, Tensor) else None)
-        for key, value in table.items()
-    ]
-
-
-def _settings(module: Any) -> dict[str, Any]:
-    fields = vars(module)
-    layer, class_ = is_layer(module), type(module)
-    return {
-        name: fingerprint(value) for name, value in fields.items()
-        # Of other modules what our code finds: the mode, and what hides something of the class.
-        if name not in _STRUCTURE and (layer or name == "training" or hasattr(class_, name))
-    }  # fmt: skip
-
-
-class OptimizerReading(Reading):
-    """What an optimizer holds: its groups with their settings, its state, its hooks.
-
-    Numbers that the program reads anew at every call may change, as long as they stay numbers,
-    and zero or not.
-
-    Args:
-        optimizer: the optimizer, after the run.
-        live: (group, key) of numbers that are read anew.
-        origin: the line that called it.
-    """
-
-    __slots__ = ("_groups", "_live", "_now", "_optimizer", "_state", "_states", "counted")
-
-    def __init__(self, optimizer: Any, live: set[tuple[int, str]], origin: Origin) -> None:
-        self._optimizer = optimizer
-        self._live = live
-        self._now = "what it was"
-        self.what = type(optimizer).__name__
-        self.origin = origin
-        self.place = None
-        self.definition = self.fixed = self.owned = False
-        self.value = self.seen = None
-        self.find = lambda: optimizer
-        self._groups = [self._group(g) for g in optimizer.param_groups]
-        self._state = optimizer.state
-        self._states = self._table()
-        self.counted = type(optimizer.state) is CountedStates
-
-    def _group(self, group: Any) -> Any:
-        """A group's parameters and settings; its live numbers by whether they are zero."""
-        settings = {
-            key: _number(value) if (id(group), key) in self._live else fingerprint(value)
-            for key, value in group.items()
-            if key != "params"
-        }
-        return group, list(group["params"]), settings, dict(group)
-
-    def _table(self) -> Any:
-        found = [
-            (key, [(name, fingerprint(v, 0)) for name, v in entries.items()])
-            for key, entries in self._optimizer.state.items()
-        ]
-        hooks = [_table(vars(self._optimizer).get(f"_step_{k}_hooks")) for k in ("pre", "post")]
-        return [(id(k), v) for k, v in found], hooks
-
-    def holds(self) -> bool:
-        optimizer = self._optimizer
-        groups = optimizer.param_groups
-        if optimizer.state is not self._state:
-            return self._changed("the state")
-        if len(groups) != len(self._groups):
-            return self._changed("the groups")
-        for group, (before, params, settings, values) in zip(groups, self._groups):
-            now = group["params"]
-            if group is not before or len(now) != len(params):
-                return self._changed("the groups")
-            for a, b in zip(now, params):
-                if a is not b:
-                    return self._changed("the parameters")
-            for key, value in values.items():
-                if group.get(key, MISSING) is value:
-                    continue
-                own = group.get(key, MISSING)
-                seen = _number(own) if (id(group), key) in self._live else fingerprint(own)
-                if key != "params" and seen != settings[key]:
-                    return self._changed(key)
-                values[key] = own
-            if len(group) != len(values):
-                return self._changed("the settings")
-        return True
-
-    def same_state(self) -> bool:
-        """Whether state and hooks are the same objects; their changes are counted."""
-        return self._table() == self._states or self._changed("the state or the hooks")
-
-    def _changed(self, what: str) -> bool:
-        self.what = f"{what} of {type(self._optimizer).__name__}"
-        return False
-
-    def __str__(self) -> str:
-        return f"{self.what} = {self._now}"
-
-
-class StateReading(Reading):
-    """The state and the hooks of an optimizer.
-
-    Args:
-        of: the reading of the optimizer itself.
-    """
-
-    __slots__ = ("_of",)
-
-    def __init__(self, of: OptimizerReading) -> None:
-        for name in Reading.__slots__:
-            setattr(self, name, getattr(of, name))
-        self._of = of
-        self.owned = of.counted
-        self.what = f"the state of {self.what}"
-
-    def holds(self) -> bool:
-        return self._of.same_state()
-
-    def __str__(self) -> str:
-        return f"{self.what} = what it was"
-
-
-def _number(value: Any) -> Any:
-    """What of a live number a program depends on."""
-    if isinstance(value, tuple | list):
-        return (type(value).__name__, *map(_number, value))
-    if type(value) in (int, float):
-        return ("number", value == 0)
-    return fingerprint(value)
-
-
-__all__ = ["Consulted", "ModuleReading", "OptimizerReading", "StateReading", "Unproven"]
+__all__ = ["Consulted", "Unproven", "contents"]

@@ -14,7 +14,15 @@ from typing import Any, Protocol
 
 
 class Listener(Protocol):
-    """What is told of a run."""
+    """What is told of a run.
+
+    Attributes:
+        kinds: what codes are, by their identities; "own" is of no interest by itself.
+        followed: the frames that are followed, by their identities.
+    """
+
+    kinds: dict[int, str]
+    followed: dict[int, Any]
 
     def is_user(self, frame: FrameType) -> bool:
         """Whether each instruction of this frame's code is to be told."""
@@ -62,6 +70,10 @@ class _Tracer:
     def _entered(self, frame: FrameType, event: str, arg: Any) -> Any:
         inner = self.before(frame, event, arg) if self.before is not None else None
         listener = self.listener
+        if listener.kinds.get(id(frame.f_code)) == "own" and id(frame.f_back) not in (
+            listener.followed
+        ):
+            return inner  # of all code the most: it returns to our own
         user = listener.is_user(frame)
         listener.entered(frame)
         frame.f_trace_opcodes = user
@@ -103,6 +115,7 @@ class _Monitor:
         self.tool = -1
         self.codes: dict[CodeType, bool] = {}
         self.thread = 0
+        self.disable: Any = None
 
     def start(self) -> bool:
         """Begin to listen; False where other tools have taken all places."""
@@ -115,6 +128,7 @@ class _Monitor:
         else:
             return False
         self.thread = threading.get_ident()
+        self.disable = monitoring.DISABLE
         events = monitoring.events
         calls = {
             events.PY_START: self._entered, events.PY_RESUME: self._entered,
@@ -142,13 +156,16 @@ class _Monitor:
         for event in range(17):
             monitoring.register_callback(self.tool, 1 << event, None)
         monitoring.free_tool_id(self.tool)
+        monitoring.restart_events()  # what was switched off here may be another tool's
         self.tool = -1
         self.codes.clear()
 
-    def _entered(self, code: CodeType, offset: int) -> None:
+    def _entered(self, code: CodeType, offset: int) -> Any:
         if threading.get_ident() != self.thread:
-            return
+            return None
         frame = sys._getframe(1)
+        if self.listener.kinds.get(id(code)) == "own":
+            return self.disable
         if code not in self.codes:
             user = self.codes[code] = self.listener.is_user(frame)
             if user:
@@ -156,14 +173,18 @@ class _Monitor:
                 instruction = monitoring.events.INSTRUCTION
                 monitoring.set_local_events(self.tool, code, instruction)
         self.listener.entered(frame)
+        return None
 
     def _at(self, code: CodeType, offset: int) -> None:
         if threading.get_ident() == self.thread:
             self.listener.at(sys._getframe(1), offset)
 
     def _returned(self, code: CodeType, offset: int, value: Any) -> None:
-        if threading.get_ident() == self.thread:
-            self.listener.returned(sys._getframe(1), value)
+        frame = sys._getframe(1)
+        followed = self.listener.followed
+        if id(frame.f_back) in followed or id(frame) in followed:
+            if threading.get_ident() == self.thread:
+                self.listener.returned(frame, value)
 
     def _raised(self, code: CodeType, offset: int, error: Any) -> None:
         if threading.get_ident() == self.thread:

@@ -23,9 +23,10 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace import known
-from graphc.jit.trace.consulted import Consulted, OptimizerReading, StateReading, Unproven, contents
+from graphc.jit.trace.consulted import Consulted, Unproven, contents
 from graphc.jit.trace.following import Follower
 from graphc.jit.trace.frames import NOTHING, Frame, NewFunction, Outer
+from graphc.jit.trace.holdings import OptimizerReading, StateReading
 from graphc.jit.trace.instructions import KNOWN_VERSION
 from graphc.jit.trace.lookups import Unknown, in_class
 from graphc.jit.trace.readings import Reading, fingerprint, shown
@@ -64,7 +65,10 @@ class Watch:
         self.unproven: list[Unproven] = self._consulted.unproven
         self._follower = Follower(self._consulted)
         self._frames: dict[int, Frame] = {}
-        self._codes: dict[CodeType, str] = {}
+        # By the identities of codes, whose hashes take their time.
+        self.kinds: dict[int, str] = {}
+        self.followed = self._frames
+        self._kept: list[CodeType] = []
         self._noisy: dict[CodeType, bool] = {}
         self._optimizers: list[tuple[Any, Origin]] = []
         self._functions: dict[CodeType, FunctionType] = {}
@@ -94,8 +98,11 @@ class Watch:
         trace = tracing.trace
         for optimizer, origin in self._optimizers:
             live = {(id(g), key) for g, key, *_ in trace.live_values} if trace else set()
-            reading = OptimizerReading(optimizer, live, origin)
-            self.readings.extend((reading, StateReading(reading)))
+            state = lambda optimizer=optimizer: optimizer.state  # noqa: E731
+            self.readings += (
+                OptimizerReading(optimizer, live, origin), StateReading(optimizer, origin),
+                _Identical(f"the state of {type(optimizer).__name__}", state, origin),
+            )  # fmt: skip
         self._settle(trace)
         self._frames.clear()
         self._functions.clear()
@@ -148,7 +155,7 @@ class Watch:
 
     def entered(self, frame: FrameType) -> None:
         """A frame begins, or a generator's goes on."""
-        kind = self._codes.get(frame.f_code) or self._kind(frame)
+        kind = self.kinds.get(id(frame.f_code)) or self._kind(frame)
         if kind == _OWN:
             return
         if kind == _LAYER:
@@ -192,6 +199,9 @@ class Watch:
         if state is None:
             return
         pending = state.pending()
+        if isinstance(error, GeneratorExit) and state.code.co_name == "<genexpr>":
+            state.lost = True  # nobody asks for the rest
+            return
         if isinstance(error, StopIteration) and pending and pending.name == "FOR_ITER":
             return
         self._consulted.refuse(f"{type(error).__name__} is caught", state.origin(pending))
@@ -212,9 +222,11 @@ class Watch:
     def _kind(self, frame: FrameType) -> str:
         """What a frame's code is."""
         code = frame.f_code
-        found = self._codes.get(code)
+        found = self.kinds.get(id(code))
         if found is None:
-            found = self._codes[code] = _kind_of_code(code, str(frame.f_globals.get("__name__", "")))
+            self._kept.append(code)
+            found = _kind_of_code(code, str(frame.f_globals.get("__name__", "")))
+            self.kinds[id(code)] = found
         return found
 
     def _begin(self, frame: FrameType, caller: Frame | None) -> None:
@@ -376,6 +388,22 @@ class Watch:
             return
         if line not in self.impure:
             self.impure.append(line)
+
+
+class _Identical(Reading):
+    """An object that must stay the same one, whatever it holds."""
+
+    __slots__ = ()
+
+    def __init__(self, what: str, find: Any, origin: Origin) -> None:
+        super().__init__(what, find, None, origin)
+        self.value, self.fixed = find(), True
+
+    def holds(self) -> bool:
+        return self.find() is self.value
+
+    def __str__(self) -> str:
+        return f"{self.what} = this {type(self.value).__name__}"
 
 
 # What `Function.apply` looks for in a class.
