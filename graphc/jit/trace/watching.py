@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
@@ -43,6 +44,12 @@ _USER, _LIBRARY, _OWN, _LAYER = "user", "library", "own", "layer"
 # Packages that graphc itself calls.
 _USED = ("numpy", "numba", "llvmlite", "scipy", "networkx", "safetensors")
 _LAYERS = ("graphc.nn.", "graphc.optim.", "graphc.autograd.")
+# What is called when weakly held objects go.
+_CALLBACKS = [
+    code for owner in (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
+    for code in owner.__init__.__code__.co_consts
+    if isinstance(code, CodeType)
+]  # fmt: skip
 _GENERATOR = 0x20
 _KEYWORDS = 0x08
 
@@ -83,6 +90,11 @@ class Watch:
         self._outside = sys._getframe(1)
         self._before = sys.getprofile()
         self._settings()
+        # What the garbage collector calls, whenever it comes, is no part of the run.
+        for callback in gc.callbacks:
+            self._ignore(getattr(callback, "__code__", None))
+        for callback in _CALLBACKS:
+            self._ignore(callback)
         self._steps = stepping(self) if KNOWN_VERSION else None
         if self._steps is None or not self._steps.start():
             self._consulted.refuse("this Python's code cannot be followed", self._place())
@@ -108,6 +120,11 @@ class Watch:
         self._functions.clear()
         self._consulted.forget()
         del self._outside
+
+    def _ignore(self, code: CodeType | None) -> None:
+        if code is not None:
+            self._kept.append(code)
+            self.kinds[id(code)] = _OWN
 
     def _place(self) -> Origin:
         code = getattr(self._top, "__code__", None)
