@@ -323,9 +323,7 @@ class Program:
         text = text.replace("{{", "{").replace("}}", "}")
         if body == 8 and '"' in read:
             text = f"return x * {read}"
-        self.source = (
-            "def helper(x, k):\n    return x * k\n" + template.replace("{body}", text)
-        )
+        self.source = "def helper(x, k):\n    return x * k\n" + template.replace("{body}", text)
         self._objects = self._built(leaf)
         self.space: dict[str, Any] = {
             "START": self._objects[0], "ROOT": self._objects[0], "gc": gc, "identity": identity,

@@ -231,7 +231,10 @@ def _built_in_type(this: Call, made: type) -> Any:
     if made in known.ITERATORS:
         return _iterator(this, made)
     if all(map(is_plain, this.given())) and not any(isinstance(v, Unknown) for v in this.given()):
-        if made not in (list, dict, set) and sum(len(v) for v in args if hasattr(v, "__len__")) < 999:
+        if (
+            made not in (list, dict, set)
+            and sum(len(v) for v in args if hasattr(v, "__len__")) < 999
+        ):
             try:
                 return made(*args, **this.keywords)
             except Exception:
@@ -386,9 +389,7 @@ def _pure(this: Call, function: Any) -> Any:
                 return Unknown()
     for value in given:
         if known.kind_of(type(value)) == known.OBJECT and not isinstance(value, Unknown):
-            if not this.consulted.is_made(value) and not isinstance(
-                value, (GeneratorType, *VIEWS)
-            ):
+            if not this.consulted.is_made(value) and not isinstance(value, (GeneratorType, *VIEWS)):
                 return this.refuse(f"{function.__name__}() of a {label(value)}")
         _iterated(this, value, function)
     if function in (sum, max, min, abs, round) and isinstance(this.result, Tensor):

@@ -107,15 +107,15 @@ class Consulted:
     def item(self, mapping: Any, key: str, what: str, origin: Origin) -> None:
         """A name in a namespace; absent names too."""
         if self._first("item", mapping, key):
-            self._add(
-                what, lambda: mapping.get(key, MISSING), origin, ("item", mapping, key)
-            )
+            self._add(what, lambda: mapping.get(key, MISSING), origin, ("item", mapping, key))
 
     def attribute(self, owner: Any, name: str, origin: Origin, owned: bool = False) -> None:
         """An object's own attribute, as it stands in its `__dict__`; absent ones too."""
         if self.is_made(owner) or not self._first("attribute", owner, name):
             return
-        label = getattr(owner, "__name__", "") if isinstance(owner, ModuleType | FunctionType) else ""
+        label = (
+            getattr(owner, "__name__", "") if isinstance(owner, ModuleType | FunctionType) else ""
+        )
         self._add(
             f"{label or type(owner).__name__}.{name}", lambda: owner.__dict__.get(name, MISSING),
             origin, ("attribute", owner, name), owned,
@@ -146,14 +146,10 @@ class Consulted:
         if self.is_made(function) or not self._first("function", function):
             return
         name = function.__name__
-        self._add(
-            f"the code of {name}", lambda: function.__code__, origin, ("code", function, "")
-        )
+        self._add(f"the code of {name}", lambda: function.__code__, origin, ("code", function, ""))
         if function.__defaults__ is not None or function.__kwdefaults__ is not None:
             what = f"the defaults of {name}"
-            self._add(
-                what, lambda: (function.__defaults__, function.__kwdefaults__), origin, None
-            )
+            self._add(what, lambda: (function.__defaults__, function.__kwdefaults__), origin, None)
             defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
             for value in defaults:
                 if isinstance(value, Tensor):
@@ -203,9 +199,7 @@ class Consulted:
             return
         owned = type(tensor) is not Tensor
         find = lambda: flags_of(tensor)  # noqa: E731
-        self.readings.append(
-            Reading(f"requires_grad of {what}", find, find(), origin, None, owned)
-        )
+        self.readings.append(Reading(f"requires_grad of {what}", find, find(), origin, None, owned))
 
     # --- modules and optimizers
 

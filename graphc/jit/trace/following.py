@@ -537,8 +537,8 @@ def _extend(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> Non
 @_on("LIST_TO_TUPLE")
 def _list_to_tuple(run: Follower, frame: Frame, each: Instruction, jumped: bool) -> None:
     value = frame.stack[-1]
-    frame.stack[-1] = _Parts(value.values) if isinstance(value, operations.Copy) else Unknown(
-        tuple, True
+    frame.stack[-1] = (
+        _Parts(value.values) if isinstance(value, operations.Copy) else Unknown(tuple, True)
     )
 
 

@@ -298,8 +298,10 @@ def iterate(consulted: Consulted, value: Any, result: Any, origin: Origin) -> An
     if which == known.MODULE:
         consulted.of_class(type(value), "__iter__", origin)
         consulted.module(value, origin)
-        return Twin(object, iter(tuple(value._modules.values()))) if _lists(value) else Unknown(
-            None, True
+        return (
+            Twin(object, iter(tuple(value._modules.values())))
+            if _lists(value)
+            else Unknown(None, True)
         )
     if which in (known.TENSOR, known.VALUE) or consulted.is_made(value):
         return value if consulted.is_made(value) else Unknown(None, True)

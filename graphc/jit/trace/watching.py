@@ -234,7 +234,7 @@ class Watch:
             return True
         back = frame.f_back
         installed = "site-packages" in frame.f_code.co_filename
-        return installed and back is not None and self._kind(back) == _LIBRARY
+        return installed and back is not None and self._kind(back) not in (_OWN, _LAYER)
 
     def _kind(self, frame: FrameType) -> str:
         """What a frame's code is."""
