@@ -18,7 +18,15 @@ from graphc.jit.trace.consulted import Consulted
 from graphc.jit.trace.frames import NOTHING, NewFunction
 from graphc.jit.trace.lookups import Runs, Unknown, in_class, look_up
 from graphc.jit.trace.operations import (
-    VIEWS, Copy, Twin, contents_are_known, deep, is_plain, iterate, kind, label,
+    VIEWS,
+    Copy,
+    Twin,
+    contents_are_known,
+    deep,
+    is_plain,
+    iterate,
+    kind,
+    label,
 )  # fmt: skip
 from graphc.jit.trace.readings import MISSING
 
@@ -26,8 +34,8 @@ from graphc.jit.trace.readings import MISSING
 _AGAIN = known.PURE - {iter, next, sorted, format}
 _OF_ITEMS = (sum, max, min, sorted, any, all)
 _RESULTS: dict[Any, type] = {
-    len: int, isinstance: bool, issubclass: bool, callable: bool, any: bool, all: bool, sorted: list,
-    format: str,
+    len: int, isinstance: bool, issubclass: bool, callable: bool, any: bool, all: bool,
+    sorted: list, format: str,
 }  # fmt: skip
 
 
@@ -113,7 +121,8 @@ def call(this: Call) -> Any:
     if isinstance(function, FunctionType):
         return _python(this, function, None)
     if isinstance(function, functools.partial):
-        if known.kind_of(type(function)) == known.OBJECT and not this.consulted.is_made(function):
+        if not this.consulted.is_made(function):
+            this.consulted.content(function.keywords, "the keywords of a partial", this.origin)
             if not contents_are_known(this.consulted, function.args, "a partial", this.origin):
                 return this.refuse("a partial of objects")
         inner = Call(
@@ -254,9 +263,7 @@ def _built_in_type(this: Call, made: type) -> Any:
 
 def _listed(value: Any, made: Any) -> Any:
     """`list(value)` or `tuple(value)` of something gone through."""
-    if isinstance(value, Twin):
-        items = list(value.values)
-    elif isinstance(value, Copy):
+    if isinstance(value, Twin) or isinstance(value, Copy):
         items = list(value.values)
     elif not isinstance(value, Unknown) and (
         kind(value) in (known.CONTAINER, known.FROZEN) or isinstance(value, VIEWS)

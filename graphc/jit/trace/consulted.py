@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from graphc.core.ir import Origin
 from graphc.eager.engine.tensor import Tensor
-from graphc.jit.trace.holdings import STRUCTURE, ModuleReading, flags_of, is_layer
+from graphc.jit.trace.holdings import STRUCTURE, ModuleReading, changeable, flags_of, is_layer
 from graphc.jit.trace.readings import MISSING, Reading, fingerprint
 
 # Longer containers are not compared at every call.
@@ -89,7 +89,7 @@ class Consulted:
     ) -> Any:
         value = find()
         definition = isinstance(value, FunctionType | type | ModuleType) or value is MISSING
-        if isinstance(value, list | dict | set):
+        if changeable(value):
             owned = False  # what is in it may change without a count
         self.readings.append(Reading(what, find, value, origin, place, owned, definition))
         if isinstance(value, Tensor):

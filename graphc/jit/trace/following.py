@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable, Sequence
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from graphc.jit.trace import imports, known, operations
 from graphc.jit.trace.calls import Call, Method, call
 from graphc.jit.trace.consulted import Consulted
 from graphc.jit.trace.frames import (
-    NOTHING, NULL, Frame, NewCell, NewFunction, Null, Outer, called,
+    NOTHING,
+    NULL,
+    Frame,
+    NewCell,
+    NewFunction,
+    Null,
+    Outer,
+    called,
 )  # fmt: skip
 from graphc.jit.trace.instructions import Instruction
 from graphc.jit.trace.lookups import Runs, Unknown, in_class, look_up
@@ -47,8 +54,8 @@ class Follower:
 
     def __init__(self, consulted: Consulted) -> None:
         self.consulted = consulted
-        self.made: dict[CodeType, dict[str, Outer]] = {}
-        self.iterators: dict[CodeType, Any] = {}
+        self.made: dict[int, dict[str, Outer]] = {}
+        self.iterators: dict[int, Any] = {}
 
     def advance(self, frame: Frame, offset: int) -> None:
         """The instruction at an offset is next: those before it have run."""
@@ -318,7 +325,7 @@ def _make_function(run: Follower, frame: Frame, each: Instruction, jumped: bool)
         for flag in (4, 2, 1):
             if each.arg & flag:
                 frame.stack.pop()
-    run.made.setdefault(code, {}).update(cells)
+    run.made.setdefault(id(code), {}).update(cells)
     frame.stack.append(NewFunction(code, cells))
 
 
@@ -327,7 +334,7 @@ def _set_function_attribute(run: Follower, frame: Frame, each: Instruction, jump
     function, value = frame.stack.pop(), frame.stack.pop()
     if each.arg == 8 and isinstance(function, NewFunction):
         function.cells.update(_cells(value))
-        run.made.setdefault(function.code, {}).update(function.cells)
+        run.made.setdefault(id(function.code), {}).update(function.cells)
     frame.stack.append(function)
 
 
@@ -766,7 +773,7 @@ def _done(
         return
     origin = frame.origin(each)
     if isinstance(function, NewFunction) and len(args) == 1:
-        run.iterators[function.code] = args[0]
+        run.iterators[id(function.code)] = args[0]
     this = Call(run.consulted, function, args, keywords, frame.returned, origin, frame)
     frame.stack.append(call(this))
 

@@ -30,6 +30,14 @@ def flags_of(tensor: Tensor) -> tuple[bool, int]:
     return (True, hooks)
 
 
+def changeable(value: Any, depth: int = 4) -> bool:
+    """Whether something in a value may change while it stays the same object: then another one
+    of the same contents is no substitute without a look at every call."""
+    if isinstance(value, tuple):
+        return depth == 0 or any(changeable(v, depth - 1) for v in value)
+    return isinstance(value, list | dict | set)
+
+
 # What modules keep apart from their attributes.
 _TABLES = (
     "_parameters", "_buffers", "_modules", "_forward_pre_hooks", "_forward_hooks",
@@ -117,7 +125,8 @@ class ModuleReading(Reading):
         for key in {**now, **self._kept}:
             if key not in now or key not in self._kept:
                 return self._changed(f"{name}.{key}", "what it was")
-            if fingerprint(now[key]) != self._settings[key]:
+            replaced = now[key] is not self._kept[key] and changeable(now[key])
+            if replaced or fingerprint(now[key]) != self._settings[key]:
                 return self._changed(f"{name}.{key}", repr(self._kept[key])[:60])
         return True
 
@@ -262,5 +271,5 @@ def _number(value: Any) -> Any:
 
 
 __all__ = [
-    "STRUCTURE", "ModuleReading", "OptimizerReading", "StateReading", "flags_of", "is_layer"
+    "STRUCTURE", "changeable", "ModuleReading", "OptimizerReading", "StateReading", "flags_of", "is_layer"
 ]  # fmt: skip

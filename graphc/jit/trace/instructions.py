@@ -52,15 +52,16 @@ class Decoded:
             )  # fmt: skip
 
 
-_DECODED: dict[CodeType, Decoded] = {}
+# By identity: equal codes hold other code objects inside them.
+_DECODED: dict[int, tuple[CodeType, Decoded]] = {}
 
 
 def decoded(code: CodeType) -> Decoded:
     """The instructions of a code object, taken apart once."""
-    found = _DECODED.get(code)
+    found = _DECODED.get(id(code))
     if found is None:
-        found = _DECODED[code] = Decoded(code)
-    return found
+        found = _DECODED[id(code)] = (code, Decoded(code))
+    return found[1]
 
 
 __all__ = ["KNOWN_VERSION", "Decoded", "Instruction", "decoded"]

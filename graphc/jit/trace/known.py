@@ -12,7 +12,11 @@ import math
 import operator
 from collections import OrderedDict
 from types import (
-    BuiltinFunctionType, FunctionType, MethodType, MethodWrapperType, ModuleType,
+    BuiltinFunctionType,
+    FunctionType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
     WrapperDescriptorType,
 )  # fmt: skip
 from typing import Any
@@ -114,9 +118,10 @@ _DENIED_NAMES = {
     "load_state_dict", "add_param_group", "register_forward_hook", "register_forward_pre_hook",
     "register_full_backward_hook", "register_full_backward_pre_hook", "register_buffer",
     "register_parameter", "add_module", "register_module", "train", "eval", "set_submodule", "apply_", "map_", "data_ptr", "untyped_storage", "storage", "share_memory_",
-    "to_", "set_", "detach_", "__array__", "__dlpack__", "__repr__", "__str__", "__format__", "__deepcopy__",
+    "to_", "set_", "detach_", "is_contiguous", "stride", "storage_offset",
+    "__array__", "__dlpack__", "__repr__", "__str__", "__format__", "__deepcopy__",
     "__setattr__", "__delattr__", "append", "extend", "insert", "pop", "clear", "update",
-    "_apply", "numpy", "share_memory",
+    "_apply", "share_memory",
 }  # fmt: skip
 # Methods of modules that change them; tensors have others of the same names.
 _OF_MODULES = {"apply", "double", "half", "float", "to", "type", "cpu", "cuda", "bfloat16"}

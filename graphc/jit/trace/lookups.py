@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import enum
 from types import (
-    FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
 )  # fmt: skip
 from typing import Any
 
@@ -16,7 +20,7 @@ from graphc.jit.trace import known
 from graphc.jit.trace.consulted import Consulted
 from graphc.jit.trace.readings import MISSING
 
-_TUPLE_FIELD = type(__import__("collections").namedtuple("_Field", "x").x)  # noqa: PYI024
+_TUPLE_FIELD = type(__import__("collections").namedtuple("_Field", "x").x)
 
 
 class Unknown:
@@ -166,7 +170,7 @@ def _of_tensor(consulted: Consulted, owner: Any, name: str, origin: Origin) -> A
         return MethodType(found, owner)
     if name in ("grad", "_grad") and owner._node is None and owner._grad is not None:
         return _refused(consulted, "a gradient from before the call", origin)
-    if isinstance(found, property) and name not in ("grad_fn",):
+    if isinstance(found, property) and name not in ("grad_fn", "is_leaf"):
         if name == "requires_grad":
             consulted.flags(owner, "a tensor", origin)
         return Runs()

@@ -78,10 +78,10 @@ class Watch:
         self._kept: list[CodeType] = []
         self._noisy: dict[CodeType, bool] = {}
         self._optimizers: list[tuple[Any, Origin]] = []
-        self._functions: dict[CodeType, FunctionType] = {}
+        self._functions: dict[int, FunctionType] = {}
         self._top = next(_functions_of(function), None)
         for each in _functions_of(function):
-            self._functions[each.__code__] = each
+            self._functions[id(each.__code__)] = each
         self._function = function
         self._started = False
 
@@ -266,7 +266,7 @@ class Watch:
             self._started = True
             self._arguments(state)
         if ".0" in code.co_varnames:
-            state.iterator = self._follower.iterators.get(code)
+            state.iterator = self._follower.iterators.get(id(code))
             if isinstance(callee, NewFunction) and callee.code is code and caller is not None:
                 state.iterator = caller.stack[-1] if caller.stack else None
             if not isinstance(state.iterator, Unknown):
@@ -291,11 +291,11 @@ class Watch:
 
     def _find_function(self, state: Frame, callee: Any) -> None:
         code, origin = state.code, state.origin()
-        function = _function_with(callee, code) or self._functions.get(code)
+        function = _function_with(callee, code) or self._functions.get(id(code))
         if function is None:
             function = self._by_owner(state) or self._by_code(state)
         if function is None or self._consulted.is_made(function):
-            made = self._follower.made.get(code)
+            made = self._follower.made.get(id(code))
             if made is None and (code.co_freevars or function is None):
                 self._consulted.refuse(f"{code.co_name} is a function that was not found", origin)
             state.cells = dict(made or {})
@@ -319,7 +319,7 @@ class Watch:
 
     def _by_code(self, state: Frame) -> FunctionType | None:
         """The one function that has this code."""
-        if state.code in self._follower.made:
+        if id(state.code) in self._follower.made:
             return None
         found = [
             f for f in gc.get_referrers(state.code)
@@ -327,7 +327,7 @@ class Watch:
         ]  # fmt: skip
         if len(found) != 1:
             return None
-        self._functions[state.code] = found[0]
+        self._functions[id(state.code)] = found[0]
         return found[0]
 
     def _is_local(self, frame: FrameType, name: str) -> bool:
@@ -494,7 +494,7 @@ def _function_with(candidate: Any, code: CodeType) -> FunctionType | None:
 def _holds(outer: CodeType, inner: CodeType) -> bool:
     """Whether a function's code is written inside another's."""
     nested = [c for c in outer.co_consts if isinstance(c, CodeType)]
-    return inner in nested or any(_holds(c, inner) for c in nested)
+    return any(c is inner for c in nested) or any(_holds(c, inner) for c in nested)
 
 
 def _numpy_state() -> Any:
