@@ -7,11 +7,9 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
@@ -79,7 +77,7 @@ class Compiled:
         if hot.slow and tracing.trace is not None:
             return self._inside(args, kwargs)
         arguments: Any = None
-        if kwargs or not all([a.__class__ is Tensor for a in args]):
+        if kwargs or not all(a.__class__ is Tensor for a in args):
             arguments = Arguments(args, kwargs)
             key, tensors = arguments.key, arguments.tensors
         else:
@@ -127,7 +125,12 @@ class Compiled:
 
         def explore(script: Any) -> Run:
             return Run(
-                self, run.trace.root, arguments, script, lambda: roots.fixed(arguments.tensors), True
+                self,
+                run.trace.root,
+                arguments,
+                script,
+                lambda: roots.fixed(arguments.tensors),
+                True,
             ).explore()
 
         try:

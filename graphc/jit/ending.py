@@ -167,7 +167,6 @@ class Ending:
         for tensor, how, value in self.gradients:
             tensor._grad = LOST if how == "lost" else None if how == "none" else value
 
-
     def give_histories(self, edge_of: Callable[[Any], Any]) -> None:
         """Let tensors have their histories.
 

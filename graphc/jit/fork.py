@@ -143,8 +143,10 @@ class _End:
         mine = [n.type for n in self.nodes]
         others = [n.type for n in other.nodes]
         same = repr(self.spec) == repr(other.spec) and mine == others
-        if same and self._gradients == other._gradients and len(self._targets) == len(
-            other._targets
+        if (
+            same
+            and self._gradients == other._gradients
+            and len(self._targets) == len(other._targets)
         ):
             return
         raise TraceError(

@@ -161,7 +161,7 @@ class Recipe:
     def _parts(self, values: Any, holder: Any) -> list[Any]:
         found = []
         for value in values:
-            found.append(self._spec(value, holder))  # noqa: PERF401  # no closure holds `value`
+            found.append(self._spec(value, holder))  # no closure holds `value`
         return found
 
     def _spec(self, value: Any, holder: Any) -> Any:

@@ -224,7 +224,10 @@ def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:
 
 
 def _checked(
-    traced: Traced, function: Callable[..., Any], arguments: Arguments, examples: Sequence[Tensor],
+    traced: Traced,
+    function: Callable[..., Any],
+    arguments: Arguments,
+    examples: Sequence[Tensor],
     k: int,
 ) -> dict[str, Any]:
     """One comparison of program and function: fresh values, other sizes of dynamic axes."""

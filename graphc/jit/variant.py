@@ -111,7 +111,9 @@ class Variant:
         outputs = replayed(list(nodes), dict(self.constants), {})
         used = toposort([*outputs, *self.graph_updates.values()])
         places = [k for k, n in enumerate(arguments) if n in used]
-        if len(outputs) == len(self.graph_outputs) and all(map(operator.is_, outputs, self.graph_outputs)):
+        if len(outputs) == len(self.graph_outputs) and all(
+            map(operator.is_, outputs, self.graph_outputs)
+        ):
             taken = [arguments[k] for k in places]
             if len(taken) == len(self.inputs) and all(map(operator.is_, taken, self.inputs)):
                 return self.program, places

@@ -263,7 +263,7 @@ def _built_in_type(this: Call, made: type) -> Any:
 
 def _listed(value: Any, made: Any) -> Any:
     """`list(value)` or `tuple(value)` of something gone through."""
-    if isinstance(value, Twin) or isinstance(value, Copy):
+    if isinstance(value, (Twin, Copy)):
         items = list(value.values)
     elif not isinstance(value, Unknown) and (
         kind(value) in (known.CONTAINER, known.FROZEN) or isinstance(value, VIEWS)

@@ -192,7 +192,7 @@ class OptimizerReading(Reading):
         if len(groups) != len(self._groups):
             return self._changed("the groups")
         for group, known in zip(groups, self._groups):
-            before, listed, params, names, values, settings = known
+            before, listed, params, _names, values, settings = known
             if group is not before or group.get("params") is not listed:
                 return self._changed("the groups")
             if len(listed) != len(params) or not all(map(is_, listed, params)):

@@ -85,7 +85,7 @@ def deep(value: Any, depth: int = 4) -> Any:
 
     What is given back may be gone through, and holds the same as the value.
     """
-    if isinstance(value, Copy | Twin) or isinstance(value, VIEWS):
+    if isinstance(value, (Copy | Twin, VIEWS)):
         if isinstance(value, Twin):
             value.values = iter(items := list(value.values))
             return items if all(is_plain(v) and not isinstance(v, Unknown) for v in items) else None

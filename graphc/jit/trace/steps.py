@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core.ir import Node
 from graphc.eager.engine.signature import Call
 
+
 class Step:
     """A request, its answer, and the requests that followed it.
 

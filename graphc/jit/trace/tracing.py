@@ -24,9 +24,9 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, backward_name, call_of, fill, invoke
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.size import Size
 from graphc.eager.engine.signature import Call, late, replayed
 from graphc.eager.engine.signature import trace as trace_call
+from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import AccumulateGrad, CallBackward, GradFn, Saved
 from graphc.eager.engine.tensor import Tensor, View, new
 from graphc.eager.functions.inplace import PutBack
@@ -234,7 +234,9 @@ class Trace:
         if found is not None:
             return found
         born = self.is_born(tensor)
-        step = self._held(tensor._array, born) or self._branch(self._holding(tensor, born), not born)
+        step = self._held(tensor._array, born) or self._branch(
+            self._holding(tensor, born), not born
+        )
         if step.__class__ is Given:
             self.given[step.nodes[0]] = tensor._array
         found = self.touched[id(tensor._array)] = Touched(tensor, step, born)
@@ -257,9 +259,7 @@ class Trace:
         """A new step for a concrete tensor: an input where a run before had another in its place."""
         array = tensor._array
         type_ = TensorType(dtypes.as_dtype(array.dtype), array.shape)
-        others = [
-            s for s in self.at.after if isinstance(s, Captured) and s.nodes[0].type == type_
-        ]
+        others = [s for s in self.at.after if isinstance(s, Captured) and s.nodes[0].type == type_]
         name = self._name(self.known(tensor) or tensor.name or "state")
         attrs = (("name", name), ("type", type_))
         repeats = born and any(s.value is not None and equal_bits(s.value, array) for s in others)
@@ -688,7 +688,9 @@ class Trace:
 
     def _full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
         sizes = tuple(self._plain(s) for s in shape)
-        return self.wrap(self._operation(FUNCTIONS["full"], (sizes, value, dtype), (), [], ()).nodes[0])
+        return self.wrap(
+            self._operation(FUNCTIONS["full"], (sizes, value, dtype), (), [], ()).nodes[0]
+        )
 
     def zeros(self, shape: tuple[Any, ...]) -> Tensor:
         """Zeros of a shape that may be symbolic, to draw numbers for."""
