@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,9 @@ class CustomBackward(GradFn):
     def results(self) -> int:
         """How many results the function had."""
         return len(self.shapes)
+
+    def kept_values(self) -> list[Saved]:
+        return [s for s in self.saved if isinstance(s, Saved)]
 
     def release(self) -> None:
         if self.saved:
@@ -231,6 +235,8 @@ class Function:
         fn.shapes = tuple(_shape_of(r) for r in listed)
         fn.saved = tuple(_saved(t, listed, fn) for t in context._to_save)
         context._fn = fn
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.steps_recorded.append((None, weakref.ref(fn)))
         context._to_save = ()
         return tuple(listed) if isinstance(results, tuple | list) else listed[0]
 
@@ -254,8 +260,8 @@ def _saved(value: Any, results: Sequence[Any], fn: CustomBackward) -> Any:
         return value
     for position, result in enumerate(results):
         if value is result:
-            return Saved(value, position)  # type: ignore[arg-type]
-    return Saved(value, value._edge)
+            return Saved(value, position, value._node)  # type: ignore[arg-type]
+    return Saved(value, value._edge, value._node)
 
 
 __all__ = ["Function"]

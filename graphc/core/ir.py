@@ -28,7 +28,7 @@ from graphc.core.facts import (
     Scalar,
 )
 from graphc.core.operators import Operators
-from graphc.core.origin import Origin, at_origin, caller, is_internal, record, recording
+from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
 from graphc.errors import InternalError, ShapeError
@@ -81,7 +81,6 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-_is_internal = is_internal  # the trace knows it by this name
 Attrs = tuple[tuple[str, Any], ...]
 
 

@@ -6,6 +6,7 @@ by name; `graphc` exports them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -244,7 +245,7 @@ def numel(value: Tensor) -> int:
         >>> gc.numel(gc.zeros(2, 3))
         6
     """
-    return value.type.size  # type: ignore[return-value]
+    return math.prod(value.shape)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

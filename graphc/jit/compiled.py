@@ -7,28 +7,28 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from graphc.core import trees
-from graphc.core.ir import Node, caller, toposort
+from graphc.core.ir import caller
+from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.signature import late
-from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.errors import ArgumentError, AttributeValueError, GraphcError, GraphcWarning, TraceError
-from graphc.jit.merge import merged
+from graphc.eager.engine.tensor import Tensor
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
+from graphc.jit.arguments import Arguments
+from graphc.jit.fork import Paths
+from graphc.jit.guarded import BY_VALUE, Guarded
+from graphc.jit.roots import Roots
+from graphc.jit.run import Run
 from graphc.jit.trace import branches
-from graphc.jit.trace.branches import Script, Shared
-from graphc.jit.trace.record import record
-from graphc.jit.trace.sizes import SizeNeeded
-from graphc.jit.trace.watching import fingerprint
-from graphc.jit.variant import Plan, Variant, fixed_types, free_types
+from graphc.jit.trace.consulted import Unproven
+from graphc.jit.variant import Variant
 
-_IMPURE = ("error", "bake")
-_AT_LIMIT = ("error", "eager")
+_IMPURE = ("run", "error", "bake")
+_AT_LIMIT = ("drop", "error", "eager")
+_TIERS = ("auto", "guarded", "checked")
 
 
 @dataclass(frozen=True)
@@ -37,46 +37,16 @@ class Options:
 
     dynamic: bool = True
     on_branch: str = "error"
-    impure: str = "error"
+    impure: str = "run"
     limit: int = 16
-    at_limit: str = "error"
+    at_limit: str = "drop"
     keep_grads: bool = False
     level: str = "O2"
-
-
-class Skeleton:
-    """The arguments of a call without their tensors: where these stand, and all other values."""
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        leaves, self.tree = trees.flatten((list(args), kwargs))
-        self.places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        self.leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-        self.key = (
-            str(self.tree),
-            tuple(self.places),
-            tuple(fingerprint(v) for v in self.leaves),
-        )
-
-    def __call__(self, tensors: Sequence[Tensor]) -> tuple[list[Any], dict[str, Any]]:
-        leaves = list(self.leaves)
-        for place, tensor in zip(self.places, tensors):
-            leaves[place] = tensor
-        args, kwargs = self.tree.restore(leaves)
-        return args, kwargs
-
-
-def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
-    """The tensors of a call, and what tells calls with other arguments apart."""
-    if not kwargs and all(a.__class__ is Tensor for a in args):
-        return list(args), len(args)
-    args = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in args)
-    kwargs = {k: wrap(v) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()}
-    leaves, _ = trees.flatten((list(args), kwargs))
-    return [v for v in leaves if isinstance(v, Tensor)], Skeleton(args, kwargs)
+    tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto")
 
 
 class Compiled:
-    """A function that runs as compiled programs, one for each set of assumptions.
+    """A function that runs as compiled programs, one for each path through its Python.
 
     Attributes:
         variants: the programs so far, the latest last.
@@ -91,11 +61,14 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        self._function = function
         self._options = options
-        self._by_key: dict[Any, list[Any]] = {}
-        self.variants: list[Any] = []
+        self._module = isinstance(function, late("nn.module.module").Module)
+        self._roots: dict[Any, Roots] = {}
+        self._guarded: dict[Any, list[Guarded]] = {}
+        self.variants: list[Variant] = []
+        self._function = function
         self._reasons: list[str] = []
+        self._has_warned = False
         # One thread traces at a time: a second would make the same program once more.
         self._lock = threading.RLock()
         _all.add(self)
@@ -107,52 +80,145 @@ class Compiled:
         return self if instance is None else functools.partial(self.__call__, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program whose assumptions hold; trace a new one where none do."""
+        """Run the program whose assumptions hold; run the function over traced tensors where none
+        does."""
         if hot.slow and tracing.trace is not None:
-            return self._function(*args, **kwargs)
-        tensors, skeleton = _split(args, kwargs)
-        key = skeleton if skeleton.__class__ is int else skeleton.key
-        variants = self._by_key.get(key)
-        if variants is not None:
-            for variant in variants:
-                if not variant.mismatch(tensors):
-                    return variant(tensors)
+            return self._inside(args, kwargs)
+        arguments: Any = None
+        if kwargs or not all(a.__class__ is Tensor for a in args):
+            arguments = Arguments(args, kwargs)
+            key, tensors = arguments.key, arguments.tensors
         else:
-            variants = self._by_key.setdefault(key, [])
-        if skeleton.__class__ is int:
-            skeleton = Skeleton(args, kwargs)
-        variant = self._built(skeleton, variants, tensors)
-        if variant is None:
-            return self._at_limit(args, kwargs, variants, tensors)
-        return variant(tensors)
+            key, tensors = len(args), args
+            if len(args) > 1 and len({id(a) for a in args}) < len(args):
+                arguments = Arguments(args, kwargs)
+                key, tensors = arguments.key, arguments.tensors
+        for guarded in self._guarded.get(key, ()):
+            if not guarded.mismatch(tensors):
+                return guarded(tensors)
+        if arguments is None:
+            arguments = Arguments(args, kwargs)
+        return self._checked(arguments, key)
 
-    def _built(self, skeleton: Any, variants: list[Any], tensors: Sequence[Tensor]) -> Any:
-        """A new program, or what another thread has made meanwhile; None at the limit."""
+    def _inside(self, args: Any, kwargs: Any) -> Any:
+        """A call from traced code: part of that trace, by this function's policy for branches."""
+        trace = tracing.trace
+        before = trace.decide
+        if self._options.on_branch != "error":
+            trace.decide = branches.POLICY[self._options.on_branch]
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            trace.decide = before
+
+    def _checked(self, arguments: Arguments, key: Any) -> Any:
+        """A call by running the function's Python over traced tensors."""
+        roots = self._roots_of(arguments)
+        root = roots.root(arguments.tensors)
+        decide = branches.POLICY[self._options.on_branch]
+        fresh = root.is_unwatched and self._options.tier != "checked"
+        with self._lock if fresh else _nothing():
+            run = Run(self, root, arguments, decide, lambda: roots.fixed(arguments.tensors), fresh)
+            result = run()
+            if fresh:
+                self._keep(run, root, key)
+                if self._options.on_branch == "fork" and run.trace.has_evaluated:
+                    self._fork(run, roots, arguments, key)
+        return result
+
+    def _fork(self, run: Run, roots: Roots, arguments: Arguments, key: Any) -> None:
+        """Let later calls choose among all arms without Python, where that was proven."""
+        if any(r.reason != BY_VALUE for r in run.reasons) or run.ending_has_history:
+            return
+
+        def explore(script: Any) -> Run:
+            return Run(
+                self,
+                run.trace.root,
+                arguments,
+                script,
+                lambda: roots.fixed(arguments.tensors),
+                True,
+            ).explore()
+
+        try:
+            guarded = Paths(explore).merged(self, arguments)
+        except Exception as error:
+            # An arm that this call does not take may raise: calls go on by the values.
+            assert run.variant is not None
+            reason = f"the arms cannot be merged: {str(error).splitlines()[0]}"
+            run.variant.unproven = [Unproven(reason, run.where)]
+            return
+        guarded.variant.guarded = guarded
+        guarded.variant.step.leaves.append(guarded.variant)
+        if run.variant in self.variants:
+            self.variants.remove(run.variant)
+        self.variants.append(guarded.variant)
+        self._guarded.setdefault(key, []).insert(0, guarded)
+
+    def _keep(self, run: Run, root: Any, key: Any) -> None:
+        """Let later calls do without Python, where that was proven."""
+        variant = run.variant
+        if run.guarded is None or variant is None:
+            return
+        root.is_unwatched = False
+        variant.unproven = run.reasons
+        variant.guarded = run.guarded
+        if not run.reasons:
+            self._guarded.setdefault(key, []).insert(0, run.guarded)
+        elif self._options.tier == "guarded":
+            raise TraceError(
+                f"{self._name}: the function cannot be left out of a call",
+                [str(reason) for reason in run.reasons[:6]],
+                where=caller(),
+                hint='change what the lines name, or compile with tier="auto"',
+            )
+
+    def _roots_of(self, arguments: Arguments) -> Roots:
+        key = (arguments.form, promotion.get_default_dtype())
+        roots = self._roots.get(key)
+        if roots is None:
+            roots = self._roots[key] = Roots(self._options.dynamic)
+        return roots
+
+    def _added(self, trace: Any, ending: Any, run: Any) -> Variant:
+        """A new variant at the end of a path, within the limit."""
         with self._lock:
-            for variant in variants:
-                if not variant.mismatch(tensors):
+            for variant in trace.at.leaves:
+                if variant.covers(ending):
                     return variant
             if len(self.variants) >= self._options.limit:
-                return None
-            if variants:
-                self._reasons.append(variants[0].mismatch(tensors))
-            variant = build(self._function, self._name, skeleton, tensors, self._options)
-            variants.insert(0, variant)
+                self._make_room(trace)
+            variant = Variant(self._name, trace, ending, self._options)
+            trace.at.leaves.append(variant)
             self.variants.append(variant)
+            self._reasons += trace.varied[:1]
             return variant
 
-    def _at_limit(
-        self, args: Any, kwargs: Any, variants: Sequence[Any], tensors: Sequence[Tensor]
-    ) -> Any:
-        if self._options.at_limit == "eager":
-            return self._function(*args, **kwargs)
-        reason = variants[0].mismatch(tensors) if variants else "other Python arguments"
-        raise TraceError(
-            f"{self._name}: {len(self.variants)} programs were compiled, and none fits this call",
-            [f"the latest does not fit: {reason}", *(f"before: {r}" for r in self._reasons[-4:])],
-            where=caller(),
-            hint='make what changes a tensor argument, or raise limit=, or at_limit="eager"',
-        )
+    def _make_room(self, trace: Any) -> None:
+        varied = [*self._reasons[-3:], *trace.varied[:1]]
+        if self._options.at_limit == "error":
+            raise TraceError(
+                f"{self._name}: {len(self.variants)} programs were compiled, and none fits this "
+                "call",
+                [f"what varies: {v}" for v in dict.fromkeys(varied)],
+                where=caller(),
+                hint='make what changes a tensor argument, or raise limit=, or at_limit="drop"',
+            )
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                GraphcWarning(
+                    f"{self._name}: {len(self.variants)} programs were compiled, the least "
+                    "recently used are dropped from here on; what varies: "
+                    + "; ".join(dict.fromkeys(varied))
+                    + " (make it a tensor argument, or raise limit=)"
+                ),
+                stacklevel=5,
+            )
+        oldest = min(self.variants, key=lambda v: v.last_used)
+        oldest.step.leaves.remove(oldest)
+        self.variants.remove(oldest)
 
     def would_recompile(self, *args: Any, **kwargs: Any) -> str:
         """Why a call with these arguments would compile a new program; "" when one fits.
@@ -166,17 +232,41 @@ class Compiled:
             >>> double.would_recompile(gc.ones(7, 5))
             'axis 1 of input 0 has size 5, not 2'
         """
-        tensors, skeleton = _split(args, kwargs)
-        key = skeleton if skeleton.__class__ is int else skeleton.key
-        variants = self._by_key.get(key)
-        if not variants:
-            return (
-                "nothing was compiled yet"
-                if not self.variants
-                else ("the arguments that are not tensors differ from every call before")
-            )
-        reasons = [v.mismatch(tensors) for v in variants]
-        return "" if "" in reasons else reasons[0]
+        arguments = Arguments(args, kwargs)
+        if not self.variants:
+            return "nothing was compiled yet"
+        key = (arguments.form, promotion.get_default_dtype())
+        if key not in self._roots:
+            return "the structure of the arguments differs from every call before"
+        reason = self._roots[key].mismatch(arguments.tensors)
+        if reason:
+            return reason
+        found = [g.mismatch(arguments.tensors) for g in self._guarded.get(arguments.key, ())]
+        if not found:
+            simple = not kwargs and all(a.__class__ is Tensor for a in args)
+            found = [
+                g.mismatch(arguments.tensors)
+                for g in self._guarded.get(len(args) if simple else None, ())
+            ]
+        return "" if not found or "" in found else found[0]
+
+    def tier(self, *args: Any, **kwargs: Any) -> str:
+        """How a call with these arguments runs: "guarded" (without Python) or "checked: why".
+
+        Example:
+            >>> import graphc as gc
+            >>> double = gc.jit.compile(lambda x: x * 2)
+            >>> y = double(gc.ones(3))
+            >>> double.tier(gc.ones(3))
+            'guarded'
+        """
+        arguments = Arguments(args, kwargs)
+        simple = not kwargs and all(a.__class__ is Tensor for a in args)
+        for guarded in self._guarded.get(len(args) if simple else arguments.key, ()):
+            if not guarded.mismatch(arguments.tensors):
+                return "guarded"
+        reasons = [str(r) for v in reversed(self.variants) for r in v.unproven]
+        return f"checked: {reasons[0]}" if reasons else "checked"
 
     def assumes(self) -> list[str]:
         """What the latest program assumes, a line each.
@@ -202,8 +292,48 @@ class Compiled:
         """
         return self.variants[-1].program if self.variants else None
 
+    # --- what it shares with what it was made of
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_function" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._function, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or name in self.__dict__ or not self.__dict__.get("_module"):
+            object.__setattr__(self, name, value)
+        elif "_function" in self.__dict__:
+            setattr(self._function, name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__dict__:
+            object.__delattr__(self, name)
+        else:
+            delattr(self._function, name)
+
+    @property
+    def __class__(self) -> Any:
+        """A compiled module is a module to `isinstance`."""
+        return type(self._function) if self.__dict__.get("_module") else Compiled
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy, or what pickle makes of it, compiles anew."""
+        return _again, (self._function, self._options)
+
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {len(self.variants)} programs>"
+
+
+def _again(function: Any, options: Options) -> Compiled:
+    return Compiled(function, options)
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
 
 
 # Compiled functions, whose locks a forked child makes anew: their threads aren't there.
@@ -219,183 +349,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 
 
-def build(
-    function: Callable[..., Any], name: str, skeleton: Any, tensors: Sequence[Tensor],
-    options: Options, types: Any = None,
-) -> Any:  # fmt: skip
-    """Trace a function and compile it.
-
-    Args:
-        function: what to trace.
-        name: of the program.
-        skeleton: puts tensors into the place of arguments.
-        tensors: the call's tensors.
-        options: see `compile`.
-        types: of the inputs, with symbolic sizes; found from the tensors unless given.
-
-    Returns:
-        A `Variant`, or what chooses among several.
-    """
-    requires = [t._edge is not None for t in tensors]
-    because = ""
-    given = types if types is not None else free_types(tensors) if options.dynamic else None
-    if given is not None:
-        try:
-            return _traced(function, name, skeleton, tensors, requires, given, options, "")
-        except SizeNeeded as needed:
-            if types is not None:
-                raise TraceError(
-                    f"the size {needed.size} is symbolic, and Python asked for its number",
-                    where=needed.origin,
-                    hint="leave this axis out of dynamic_axes, or compute with the size itself",
-                ) from None
-            because = f"Python needed the size at {needed.origin}"
-        except TraceError:
-            raise
-        except GraphcError:
-            if types is not None:
-                raise
-            because = "an operation needs the size"
-    fixed = fixed_types(tensors)
-    return _traced(function, name, skeleton, tensors, requires, fixed, options, because)
-
-
-def _traced(
-    function: Any, name: str, skeleton: Any, tensors: Any, requires: Any, types: Any,
-    options: Options, because: str,
-) -> Any:  # fmt: skip
-    if options.on_branch == "fork":
-        return _forked(function, name, skeleton, requires, types, options, because)
-    if options.on_branch == "specialise":
-        return Specialised(function, name, skeleton, tensors, requires, types, options, because)
-    run = record(function, skeleton, types, requires, branches.refuse)
-    _report(run, name, options)
-    return Variant(name, types, Plan(run, options.keep_grads), run, options, because)
-
-
-def _report(run: Any, name: str, options: Options) -> None:
-    """Side effects as a warning, values that change by themselves as an error."""
-    watch = run.watch
-    if watch.impure and options.impure == "error":
-        raise TraceError(
-            f"{name}: the traced code used a value that is another one at every call; the program "
-            "would repeat the first",
-            watch.impure[:6],
-            where=caller(),
-            hint='pass it as a tensor argument, draw with gc.rand, or impure="bake"',
-        )
-    if watch.effects:
-        warnings.warn(
-            GraphcWarning(f"{name}: side effects are not part of the program: "
-                          + "; ".join(watch.effects[:4])),
-            stacklevel=5,
-        )  # fmt: skip
-
-
-class Specialised:
-    """Variants by the outcomes of value-dependent branches, found out before each call.
-
-    The conditions up to a branch are a program of their own; its outcome leads to the next
-    condition, and in the end to the variant of that path.
-    """
-
-    def __init__(
-        self, function: Any, name: str, skeleton: Any, tensors: Any, requires: Any, types: Any,
-        options: Options, because: str,
-    ) -> None:  # fmt: skip
-        self._arguments = (function, name, skeleton, requires, types, options, because)
-        self._paths: dict[tuple[bool, ...], Variant] = {}
-        self._conditions: dict[tuple[bool, ...], Any] = {}
-        self.branches: list[str] = []
-        self._first = self._path((), tensors)
-
-    def _path(self, outcomes: tuple[bool, ...], tensors: Sequence[Tensor]) -> Variant:
-        function, name, skeleton, requires, types, options, because = self._arguments
-        shared = Shared()
-
-        def choose(node: Node) -> bool:
-            return bool(self._evaluate(node, shared.inputs or (), tensors))
-
-        script = Script(outcomes, choose)
-        run = record(function, skeleton, types, requires, script, shared)
-        _report(run, name, options)
-        for k, node in enumerate(script.predicates):
-            prefix = tuple(script.outcomes[:k])
-            self._conditions.setdefault(prefix, self._condition(node, shared.inputs or ()))
-        self.branches += [
-            f"{origin}: {outcome}" for origin, outcome in zip(script.origins, script.outcomes)
-        ]
-        variant = Variant(name, types, Plan(run, options.keep_grads), run, options, because)
-        self._paths[tuple(script.outcomes)] = variant
-        return variant
-
-    def _condition(self, node: Node, inputs: Sequence[Node]) -> Any:
-        used = toposort((node,))
-        places = [k for k, x in enumerate(inputs) if x in used]
-        driver = late("program.driver")
-        program = driver.compile([inputs[k] for k in places], node, name="condition")
-        return places, program
-
-    def _evaluate(self, node: Node, inputs: Sequence[Node], tensors: Sequence[Tensor]) -> Any:
-        places, program = self._condition(node, inputs)
-        return program(*[tensors[k]._array for k in places])
-
-    def mismatch(self, tensors: Sequence[Tensor]) -> str:
-        """Why no path fits a call, apart from its branches."""
-        return self._first.mismatch(tensors)
-
-    def __call__(self, tensors: Sequence[Tensor]) -> Any:
-        outcomes: tuple[bool, ...] = ()
-        while outcomes in self._conditions:
-            places, program = self._conditions[outcomes]
-            value = program(*[tensors[k]._array for k in places])
-            outcomes = (*outcomes, bool(np.asarray(value).reshape(())))
-        variant = self._paths.get(outcomes)
-        if variant is None:
-            variant = self._path(outcomes, tensors)
-            return self(tensors) if tuple(outcomes) not in self._paths else variant(tensors)
-        return variant(tensors)
-
-    def assumes(self) -> list[str]:
-        """What the programs assume, and the branches they took."""
-        return [*self._first.assumes(), *(f"branch at {b}" for b in self.branches)]
-
-    @property
-    def program(self) -> Any:
-        """The program of the first path."""
-        return self._first.program
-
-
-def _forked(
-    function: Any, name: str, skeleton: Any, requires: Any, types: Any, options: Options,
-    because: str,
-) -> Variant:  # fmt: skip
-    """Every path traced, then merged from the last branch to the first."""
-    shared = Shared()
-    runs: list[tuple[tuple[bool, ...], Any, Script]] = []
-    waiting: list[tuple[bool, ...]] = [()]
-    while waiting:
-        prefix = waiting.pop()
-        script = Script(prefix, lambda node: True)
-        run = record(function, skeleton, types, requires, script, shared)
-        _report(run, name, options)
-        outcomes = tuple(script.outcomes)
-        runs.append((outcomes, run, script))
-        if len(runs) > branches.MOST_DECISIONS:
-            raise TraceError(
-                f"{name}: more than {branches.MOST_DECISIONS} paths through value-dependent "
-                "branches",
-                where=caller(),
-                hint="a loop on values is gc.while_loop(cond_fn, body_fn, init)",
-            )
-        waiting += [(*outcomes[:k], False) for k in range(len(prefix), len(outcomes))]
-    return merged(name, types, runs, options, because)
-
-
 def compile(
     function: Any = None, *, dynamic: bool = True, on_branch: str = "error",
-    impure: str = "error", limit: int = 16, at_limit: str = "error", keep_grads: bool = False,
-    level: str = "O2",
+    impure: str = "run", limit: int = 16, at_limit: str = "drop", keep_grads: bool = False,
+    level: str = "O2", tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto"),
 ) -> Any:  # fmt: skip
     """Make a function of eager tensors run as compiled programs.
 
@@ -433,13 +390,13 @@ def compile(
     """
     for value, allowed, what in (
         (on_branch, branches.POLICIES, "on_branch"), (impure, _IMPURE, "impure"),
-        (at_limit, _AT_LIMIT, "at_limit"),
+        (at_limit, _AT_LIMIT, "at_limit"), (tier, _TIERS, "tier"),
     ):  # fmt: skip
         if value not in allowed:
             raise AttributeValueError(
                 f"compile: {what}={value!r}", where=caller(), hint=f"one of {', '.join(allowed)}"
             )
-    options = Options(dynamic, on_branch, impure, limit, at_limit, keep_grads, level)
+    options = Options(dynamic, on_branch, impure, limit, at_limit, keep_grads, level, tier)
     if function is None:
         return lambda f: Compiled(f, options)
     if not callable(function):
@@ -447,4 +404,4 @@ def compile(
     return Compiled(function, options)
 
 
-__all__ = ["Compiled", "Options", "build", "compile"]
+__all__ = ["Compiled", "Options", "compile"]

@@ -5,6 +5,7 @@ Unlike `compile` a trace is made once and never again: calls that do not fit it 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,9 +19,15 @@ from graphc.core.types import TensorType
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.random import default_generator
-from graphc.errors import ArgumentError, ShapeError, TraceError
-from graphc.jit.compiled import Options, Skeleton, build
-from graphc.jit.variant import fixed_types
+from graphc.errors import ArgumentError, GraphcWarning, ShapeError, TraceError
+from graphc.jit.arguments import Arguments
+from graphc.jit.compiled import Compiled, Options
+from graphc.jit.ending import types_of
+from graphc.jit.guarded import Guarded
+from graphc.jit.roots import new_root
+from graphc.jit.run import Run
+from graphc.jit.trace import branches
+from graphc.jit.trace.refused import refusal
 
 _RTOL, _ATOL = 1e-4, 1e-5
 
@@ -40,14 +47,18 @@ class Traced:
         tensor([ 2., 10.])
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], variant: Any, skeleton: Any):
+    def __init__(
+        self, name: str, function: Callable[..., Any], guarded: Guarded, arguments: Arguments,
+        effects: Sequence[str],
+    ) -> None:  # fmt: skip
         self.name = name
         self._function = function
-        self._variant = variant
-        self._skeleton = skeleton
+        self._guarded = guarded
+        self._variant = guarded.variant
+        self._arguments = arguments
         self.certificate: dict[str, Any] = {
-            "assumes": variant.assumes(), "baked": [str(r) for r in variant.readings],
-            "effects": list(variant.effects), "checks": [],
+            "assumes": guarded.assumes(), "baked": [str(r) for r in guarded.readings],
+            "effects": list(effects), "checks": [],
         }  # fmt: skip
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,18 +67,19 @@ class Traced:
         Raises:
             TraceError: the arguments, or something that the program assumes, do not fit.
         """
-        args = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in args)
-        leaves, _ = trees.flatten((list(args), kwargs))
-        tensors = [v for v in leaves if isinstance(v, Tensor)]
-        with no_grad() if not self._variant.grad_enabled else _nothing():
-            reason = self._variant.mismatch(tensors)
+        arguments = Arguments(args, kwargs)
+        tensors = arguments.tensors
+        with no_grad() if not self._guarded.grad_enabled else _nothing():
+            reason = self._guarded.mismatch(tensors)
+            if not reason and arguments.key != self._arguments.key:
+                reason = "the arguments that are no tensors, or their structure, differ"
             if reason:
                 raise TraceError(
                     f"{self.name}: the trace does not fit this call: {reason}",
                     where=caller(),
                     hint="trace it again, or use gc.jit.compile, which does so by itself",
                 )
-            return self._variant(tensors)
+            return self._guarded(tensors)
 
     def assumes(self) -> list[str]:
         """What the program assumes, a line each.
@@ -77,7 +89,7 @@ class Traced:
             >>> gc.jit.trace(lambda x: x * 2, gc.ones(2)).assumes()
             ['input 0: f32[2]']
         """
-        return self._variant.assumes()
+        return self._guarded.assumes()
 
     @property
     def program(self) -> Any:
@@ -115,7 +127,7 @@ class Traced:
         return text.show(self.graph)
 
     def __repr__(self) -> str:
-        inputs = ", ".join(str(t) for t in self._variant.types)
+        inputs = ", ".join(str(t) for t in self._guarded.types)
         return f"<traced {self.name}({inputs})>"
 
 
@@ -163,22 +175,59 @@ def trace(
         raise ArgumentError(
             "trace: it takes a function and examples of its arguments", where=caller()
         )
-    skeleton = Skeleton(tuple(examples), {})
-    tensors = [v for v in trees.flatten((list(examples), {}))[0] if isinstance(v, Tensor)]
+    arguments = Arguments(tuple(examples), {})
+    tensors = arguments.tensors
     types = _types(tensors, dynamic_axes)
-    name = getattr(function, "__name__", type(function).__name__)
-    name = name if name.isidentifier() else "traced"
     options = Options(dynamic=False, on_branch=on_branch, impure=impure, level=level)
-    variant = build(function, name, skeleton, tensors, options, types)
-    traced = Traced(name, function, variant, skeleton)
-    if not variant.updates and not variant.grads:
+    owner = Compiled(function, options)
+    run = _run(owner, arguments, types)
+    watch = run.watch
+    _report(owner._name, watch, impure)
+    traced = Traced(owner._name, function, run.guarded, arguments, watch.effects)
+    variant = run.guarded.variant
+    if not variant.updates and not run.guarded.recipe.gradients and not run.guarded.recipe.writes:
         for k in range(check):
-            traced.certificate["checks"].append(_checked(traced, function, skeleton, tensors, k))
+            traced.certificate["checks"].append(_checked(traced, function, arguments, tensors, k))
     return traced
 
 
+def _run(owner: Compiled, arguments: Arguments, types: Sequence[TensorType]) -> Any:
+    """One run of the function with inputs of the given types."""
+    is_fixed = all(isinstance(s, int) for t in types for s in t.shape)
+    root = new_root(types, is_fixed)
+
+    def fixed() -> Any:
+        raise refusal(
+            "a size is symbolic, and Python asked for its number",
+            where=caller(),
+            hint="leave this axis out of dynamic_axes, or compute with the size itself",
+        )
+
+    run = Run(owner, root, arguments, branches.POLICY[owner._options.on_branch], fixed, True)
+    run()
+    return run
+
+
+def _report(name: str, watch: Any, impure: str) -> None:
+    """Side effects as a warning, values that change by themselves as an error."""
+    if watch.impure and impure == "error":
+        raise TraceError(
+            f"{name}: the traced code used a value that is another one at every call; the program "
+            "would repeat the first",
+            watch.impure[:6],
+            where=caller(),
+            hint='pass it as a tensor argument, draw with gc.rand, or impure="bake"',
+        )
+    if watch.effects:
+        warnings.warn(
+            GraphcWarning(f"{name}: side effects are not part of the program: "
+                          + "; ".join(watch.effects[:4])),
+            stacklevel=3,
+        )  # fmt: skip
+
+
 def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:
-    types = fixed_types(tensors)
+    types = types_of(tensors)
     if dynamic_axes is None:
         return types
     if not isinstance(dynamic_axes, Mapping):
@@ -207,19 +256,23 @@ def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:
 
 
 def _checked(
-    traced: Traced, function: Callable[..., Any], skeleton: Any, examples: Sequence[Tensor], k: int
+    traced: Traced,
+    function: Callable[..., Any],
+    arguments: Arguments,
+    examples: Sequence[Tensor],
+    k: int,
 ) -> dict[str, Any]:
     """One comparison of program and function: fresh values, other sizes of dynamic axes."""
     drawn = np.random.default_rng(k)
     sizes: dict[str, int] = {}
     tensors = []
-    for example, type_ in zip(examples, traced._variant.types):
+    for example, type_ in zip(examples, traced._guarded.types):
         shape = tuple(
             d if isinstance(d, int) else sizes.setdefault(str(d), int(drawn.integers(1, 9)))
             for d in type_.shape
         )
         tensors.append(_like(example, shape, drawn))
-    args, kwargs = skeleton(tensors)
+    args, kwargs = arguments.replaced(tensors)
     seed = default_generator.get_state()
     with no_grad():
         wanted = function(*args, **kwargs)

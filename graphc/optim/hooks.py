@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import CountedDict
 from graphc.errors import ArgumentError
 
 Hooks = dict[int, Callable[..., Any]]
 
 # Hooks of every optimizer's step.
-EVERY_PRE: Hooks = {}
-EVERY_POST: Hooks = {}
+EVERY_PRE: Hooks = CountedDict()
+EVERY_POST: Hooks = CountedDict()
 
 
 class RemovableHandle:

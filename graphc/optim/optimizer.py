@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import CountedDict, CountedStates, changes
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
 from graphc.optim import saving
@@ -80,7 +81,7 @@ class Optimizer:
                 hint="write [tensor]",
             )
         self.defaults = defaults
-        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Any, dict[str, Any]] = CountedStates()
         self.param_groups: list[dict[str, Any]] = []
         self._opt_called = self._stepping = False
         self._set_hooks()
@@ -98,7 +99,7 @@ class Optimizer:
 
     def _set_hooks(self) -> None:
         for kind in HOOK_KINDS:
-            self.__dict__.setdefault(f"_{kind}_hooks", {})
+            self.__dict__.setdefault(f"_{kind}_hooks", CountedDict())
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -106,6 +107,7 @@ class Optimizer:
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        changes.count += 1
         self.__dict__.update(state)
         self.__dict__.setdefault("_opt_called", False)
         self.__dict__.setdefault("_stepping", False)
@@ -209,6 +211,7 @@ class Optimizer:
                 )
             param_group.setdefault(key, default)
         self._check_group(name, param_group)
+        changes.count += 1
         self.param_groups.append(param_group)
 
     def _check_group(self, name: str, group: dict[str, Any]) -> None:

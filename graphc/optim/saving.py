@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import CountedDict
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import AttributeValueError
 from graphc.optim.fresh import COUNTERS, scalar
@@ -64,10 +65,10 @@ def load_state_dict(name: str, state: State, groups: Groups, saved: dict[str, An
     for key, entries in saved["state"].items():
         param = params.get(key, key)
         old = state.get(param) or {}
-        loaded[param] = {
-            entry: _loaded(value, old.get(entry), _dtype(param, entry), entry)
+        loaded[param] = CountedDict(
+            (entry, _loaded(value, old.get(entry), _dtype(param, entry), entry))
             for entry, value in entries.items()
-        }
+        )
     state.clear()
     state.update(loaded)
     for group, saved_group in zip(groups, saved_groups):

@@ -54,6 +54,8 @@ def update_in_place(
         if traced or not _run(update, names, settings, param, grad, state, scalars):
             targets = [param, *(entry for entry in state if entry is not None)]
             args = (param, grad, *state, *numbers)
+            if traced:
+                tracing.trace.used.add(id(param))
             apply_in_place_many(update, [(targets, args)], **static)
 
 

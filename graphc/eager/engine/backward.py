@@ -25,7 +25,7 @@ from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError
 
 
-class _Pass:
+class Pass:
     """One backward pass: the cotangents under way and the steps that have any."""
 
     def __init__(self, create_graph: bool, retain_graph: bool) -> None:
@@ -77,11 +77,16 @@ class _Pass:
                 continue
             self._step(fn, slots)
 
+    def hooks_of(self, fn: GradFn) -> list[Any]:
+        """The (place, hook) pairs that run before a step."""
+        return list((fn.pre_hooks or {}).values())
+
     def _before(self, fn: GradFn, slots: list[Any]) -> None:
         """Hooks of the step's results: they may replace cotangents."""
-        while len(slots) <= max((p or 0 for p, _ in (fn.pre_hooks or {}).values()), default=0):
+        hooks = self.hooks_of(fn)
+        while len(slots) <= max((p or 0 for p, _ in hooks), default=0):
             slots.append(None)
-        for place, hook in list((fn.pre_hooks or {}).values()):
+        for place, hook in hooks:
             if place is None:
                 given = tuple(None if s is None else self._tensor(s[0]) for s in slots)
                 result = hook(given)
@@ -90,13 +95,18 @@ class _Pass:
                         None if r is None else (self._raw(r), False) for r in _as_tuple(result)
                     ]
             elif slots[place] is not None:
-                result = hook(self._tensor(slots[place][0]))
-                if result is not None:
-                    slots[place] = (self._raw(_checked(result, slots[place][0])), False)
+                slots[place] = self._hooked(hook, slots[place])
         for place, ref in fn.retained or ():
             tensor = ref()
             if tensor is not None and place < len(slots) and slots[place] is not None:
                 self._store(tensor, slots[place][0], False)
+
+    def _hooked(self, hook: Any, slot: Any) -> Any:
+        ct = self._tensor(slot[0])
+        # Hooks that a compiled function left can be recorded, if they know that they are.
+        takes = getattr(hook, "takes_create_graph", False)
+        result = hook(ct, self.create_graph) if takes else hook(ct)
+        return slot if result is None else (self._raw(_checked(result, slot[0])), False)
 
     def _tensor(self, ct: Any) -> Tensor:
         return ct if isinstance(ct, Tensor) else wrap(ct)
@@ -115,7 +125,8 @@ class _Pass:
         else:
             tensors = [None if ct is None else self._tensor(ct) for ct in cts]
             given = fn.apply(tensors, self.create_graph)  # type: ignore[attr-defined]
-            parts = [None if p is None else (self._raw(p), False) for p in given]
+            own = getattr(fn, "fresh", False)
+            parts = [None if p is None else (self._raw(p), own) for p in given]
         if fn.hooks:
             parts = self._after(fn, parts, cts)
         if not self.retain:
@@ -169,7 +180,7 @@ class _Pass:
             grad.version().count += 1
 
 
-def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: _Pass) -> list[Any]:
+def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
     """One step on tensors: the derivative as an operation that is recorded itself."""
     fn.check_alive()
     flags = fn.call.differentiable
@@ -316,7 +327,7 @@ def backward(
     if inputs is not None:
         leaves = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         found = grad(roots, leaves, grad_tensors, retain_graph, create_graph, allow_unused=True)
-        walk = _Pass(create_graph, True)
+        walk = Pass(create_graph, True)
         for leaf, ct in zip(leaves, found):
             if ct is not None:
                 walk._store(leaf, walk._raw(ct), False)
@@ -326,7 +337,7 @@ def backward(
         if grad_tensors is None
         else ([grad_tensors] if isinstance(grad_tensors, Tensor) else grad_tensors)
     )
-    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     for edge, ct in start(roots, cts):
         walk.send(edge, walk._raw(ct), False)
     walk.run(None)
@@ -384,7 +395,7 @@ def grad(
                 where=caller(),
                 hint="set requires_grad=True on it before computing the outputs",
             )
-    walk = _Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
     edges: list[Any] = [t._edge for t in targets]
     walk.captured = dict.fromkeys(edges)
     beginnings = start(roots, cts)
@@ -399,7 +410,7 @@ def grad(
 
 
 def _captured(
-    walk: _Pass, position: int, target: Tensor, allow_unused: bool, materialize: bool
+    walk: Pass, position: int, target: Tensor, allow_unused: bool, materialize: bool
 ) -> Any:
     found = walk.captured[target._edge]  # type: ignore[index]
     if found is not None:
@@ -428,4 +439,4 @@ def _leading_to(targets: set[GradFn], roots: Sequence[GradFn]) -> frozenset[Grad
     return frozenset(useful)
 
 
-__all__ = ["backward", "grad"]
+__all__ = ["Pass", "backward", "grad"]

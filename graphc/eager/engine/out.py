@@ -190,6 +190,8 @@ def _write(name: str, target: Tensor, value: Tensor) -> None:
     if value.dtype is not target.dtype:
         wrapping = (("dtype", target.dtype), ("overflow", "wrap"))
         value = invoke(FUNCTIONS["cast"], (SLOT,), wrapping, [value])
+    if is_traced:
+        tracing.trace.agree(value, target)
     # The types' shapes: a traced size that is asked for as a number is a number ever after.
     if value.type.shape == target.type.shape:
         store(target, value)

@@ -98,6 +98,26 @@ class Call:
             found = self._derivatives[key] = Derivative(self, wrt, given)
         return found
 
+    def reads(
+        self, wrt: tuple[bool, ...], given: tuple[bool, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The positions of inputs and of outputs whose values the derivative starts from."""
+        key = ("reads", wrt, given)
+        known = self._derivatives.get(key)
+        if known is not None:
+            return known
+        results = set(self.outputs)
+        inside = any(n.op.kind in _KEPT and n not in results for n in toposort(self.outputs))
+        found = self.derivative(wrt, given) if inside else self.exact_derivative(wrt, given)
+        # Some are there for their size alone.
+        used = toposort(found.call.outputs)
+        ends = found.call.inputs
+        count = len(found.inputs)
+        inputs = tuple([k for k, x in zip(found.inputs, ends) if x in used])
+        outputs = tuple([k for k, y in zip(found.outputs, ends[count:]) if y in used])
+        self._derivatives[key] = inputs, outputs
+        return inputs, outputs
+
     def exact_derivative(self, wrt: tuple[bool, ...], given: tuple[bool, ...]) -> ExactDerivative:
         """The derivative as a function of tensors, which can be recorded in its turn."""
         key = ("exact", wrt, given)

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphc.core.ir import caller
 from graphc.eager.engine import quiet
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.signature import Call
 from graphc.errors import GradientError, InternalError
 
@@ -72,6 +73,10 @@ class GradFn:
         """The functions that take the cotangents further, each with the place of its result."""
         return tuple((None, 0) if edge is None else edge for edge in self.edges)
 
+    def kept_values(self) -> list[Saved]:
+        """The values that were kept for the backward pass."""
+        return []
+
     def release(self) -> None:
         """Let go of the values that were kept for the backward pass."""
 
@@ -104,10 +109,12 @@ class Handle:
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = weakref.ref(hooks) if not isinstance(hooks, dict) else (lambda: hooks)
         self.id = next(Handle._ids)
+        changes.count += 1
         hooks[self.id] = hook
 
     def remove(self) -> None:
         """Take the hook away; once more does nothing."""
+        changes.count += 1
         hooks = self._hooks()
         if hooks is not None:
             hooks.pop(self.id, None)
@@ -163,16 +170,20 @@ class Saved:
             self._follow(name)
         # A node keeps its value, whatever is written to the tensor later.
         if self.node is None and self.version.count != self.count:
-            raise GradientError(
-                f"{name} needs a tensor that was changed in place after it was used",
-                [
-                    f"the tensor: {type_text(self.array, self.node)}, changed "
-                    f"{self.version.count - self.count} times since"
-                ],
-                where=caller(),
-                hint="use the operation that makes a new tensor (x = x + 1, not x += 1), "
-                "or x.clone() before the change",
-            )
+            raise self.changed(name)
+
+    def changed(self, name: str) -> GradientError:
+        """The error for a value that was changed in place since it was recorded."""
+        return GradientError(
+            f"{name} needs a tensor that was changed in place after it was used",
+            [
+                f"the tensor: {type_text(self.array, self.node)}, changed "
+                f"{self.version.count - self.count} times since"
+            ],
+            where=caller(),
+            hint="use the operation that makes a new tensor (x = x + 1, not x += 1), "
+            "or x.clone() before the change",
+        )
 
     def _follow(self, name: str) -> None:
         """Take the array that the tensor was given by `tensor.data = other`, as PyTorch does."""
@@ -203,6 +214,15 @@ def _alone(arrays: Sequence[np.ndarray]) -> list[bool]:
         return [True]
     owners = [id(a if a.base is None else a.base) for a in arrays]
     return [owners.count(owner) == 1 for owner in owners]
+
+
+def spent(name: str) -> GradientError:
+    """The error for a second pass through a step whose values are gone."""
+    return GradientError(
+        f"{name}: a backward pass has already been through here and freed the values that it needs",
+        where=caller(),
+        hint="call backward(retain_graph=True) the first time, or compute the loss again",
+    )
 
 
 class CallBackward(GradFn):
@@ -241,10 +261,21 @@ class CallBackward(GradFn):
         """Which operands get a cotangent."""
         return tuple(edge is not None for edge in self.edges)
 
+    def kept_values(self) -> list[Saved]:
+        return [s for s in (*(self.inputs or ()), *self.outputs) if s is not None]
+
     def release(self) -> None:
-        if any(s is not None for s in (*(self.inputs or ()), *self.outputs)) or self.kept:
+        if self._keeps_values():
             self.freed = True
             self.inputs, self.outputs, self.kept = (), (), ()
+
+    def _keeps_values(self) -> bool:
+        """Whether the step has values that a backward pass needs."""
+        kept = self.kept_values()
+        if any(saved.node is not None for saved in kept):
+            # A trace keeps all operands, needed or not.
+            return any(self.call.reads(self.wanted, self.call.differentiable))
+        return bool(kept or self.kept)
 
     def check_alive(self) -> None:
         """Refuse a second pass through a step whose values are gone.
@@ -253,12 +284,7 @@ class CallBackward(GradFn):
             GradientError: a backward pass has freed them.
         """
         if self.freed:
-            raise GradientError(
-                f"{self.name}: a backward pass has already been through here and freed the "
-                "values that it needs",
-                where=caller(),
-                hint="call backward(retain_graph=True) the first time, or compute the loss again",
-            )
+            raise spent(self.name)
 
     def apply(self, cts: Sequence[Any]) -> list[tuple[Any, bool] | None]:
         """The operands' cotangents as arrays, each with whether nothing else holds it."""

@@ -23,6 +23,7 @@ from graphc.core.ir import Node, Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.eager.engine.attached import Attached
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import AccumulateGrad, Edge, Version
@@ -231,6 +232,7 @@ class Tensor(Attached):
                 hint="use x.detach() for a tensor without that history",
             )
         if not requires_grad:
+            changes.count += 1
             self._edge = None
             return self
         if not self.dtype.is_float:
@@ -240,6 +242,7 @@ class Tensor(Attached):
                 hint="convert it first: x.float()",
             )
         if self._edge is None:
+            changes.count += self.__class__ is not Tensor
             self._edge = (AccumulateGrad(self), 0)
         return self
 
@@ -289,10 +292,11 @@ class Tensor(Attached):
                 hint="make one with gc.tensor(...)",
             )
         if self._node is not None or value._node is not None:
-            tracing.trace.assign(self, value)
+            tracing.trace.set_data(self, value)
         else:
             if self._version is not None:
                 self._version.move(self._array, self._edge, value._array)
+            changes.count += 1
             self._array = value._array
 
     def as_node(self) -> Any:

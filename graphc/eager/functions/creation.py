@@ -97,6 +97,8 @@ def _plain(data: Any) -> Any:
         return [_plain(v) for v in data]
     if isinstance(data, Tensor):
         return data.detach().numpy()[()]
+    if hot.slow and tracing.trace is not None and tracing.trace.is_size(data):
+        return int(data)
     # Asked without `copy`, which the __array__ of some libraries does not take.
     return as_array(data) if hasattr(data, "__array__") else data
 
@@ -266,6 +268,8 @@ def full(
     """
     shape = sizes_of((size,))
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    if hot.slow and tracing.trace is not None and tracing.trace.is_size(value):
+        value = int(value)
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)

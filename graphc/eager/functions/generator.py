@@ -53,7 +53,9 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise ArgumentError(f"manual_seed: {seed!r} is no int", where=caller())
         self._seed = int(seed)
-        if self.parameter is random.GENERATOR:
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.seed(self, random.hashed(int(seed)))
+        elif self.parameter is random.GENERATOR:
             random.manual_seed(int(seed))
         else:
             self.parameter.value = np.array(random.hashed(int(seed)))
@@ -90,6 +92,8 @@ class Generator:
             >>> gc.Generator().get_state().dtype
             graphc.uint64
         """
+        if hot.slow and tracing.trace is not None:
+            return tracing.trace.state_of_generator(self)
         return wrap(self.parameter.value.copy())
 
     def set_state(self, state: Tensor) -> Generator:
@@ -103,6 +107,9 @@ class Generator:
             >>> gc.equal(gc.rand(2, generator=generator.set_state(state)), first)
             True
         """
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.set_state_of_generator(self, state)
+            return self
         self.parameter.value = np.asarray(state._array, np.uint64).reshape(())
         return self
 

@@ -89,8 +89,9 @@ def _keep_old(target: Tensor, value: Tensor) -> None:
     if not isinstance(fn, CallBackward) or target._version is None:
         return
     for saved in fn.inputs or ():
-        if saved is not None and saved.node is None and saved.version is target._version:
-            saved.array = saved.array.copy()  # type: ignore[union-attr]
+        if saved is not None and saved.version is target._version:
+            if saved.node is None:
+                saved.array = saved.array.copy()  # type: ignore[union-attr]
             saved.version, saved.count = Version(), 0
 
 
@@ -100,6 +101,8 @@ def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:
 
 def check_fits(target: Tensor, value: Tensor, name: str) -> None:
     """Refuse a result that the memory of its target cannot hold."""
+    if hot.slow and tracing.trace is not None:
+        tracing.trace.agree(value, target)
     # The types' shapes: a traced size that is asked for as a number is a number ever after.
     if value.type.shape != target.type.shape:
         raise ShapeError(

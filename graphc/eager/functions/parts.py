@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -187,8 +188,8 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
     """
     axis = check_axis("split", as_axis(dim), input.ndim)
     size = input.shape[axis]
-    if isinstance(split_size_or_sections, int):
-        each = split_size_or_sections
+    if not isinstance(split_size_or_sections, list | tuple | Tensor):
+        each = operator.index(split_size_or_sections)
         if each < 0 or (each == 0 and size):
             raise ShapeError(f"split: parts of {each} of an axis of size {size}", where=caller())
         sizes = [min(each, size - k) for k in range(0, size, each or 1)] or [0]

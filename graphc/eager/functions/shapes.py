@@ -105,7 +105,7 @@ def view(input: Any, *shape: Any) -> Any:
     if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
         return input.view_dtype(shape[0])
     result = reshape(input, *shape)
-    if input._node is None and result._array.size and result._view is None:
+    if result._node is None and result._array.size and result._view is None:
         raise ShapeError(
             f"view: a tensor of shape {tuple(input.shape)} whose elements are not in order in "
             f"memory has no view of shape {tuple(result.shape)}",

@@ -5,12 +5,14 @@ Operations become methods in `facade`, from the table.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
@@ -41,6 +43,11 @@ def concrete(self: Tensor, what: str) -> np.ndarray:
     if hot.slow and tracing.trace is not None:
         tracing.trace.value_read(self, what)
     return self._array
+
+
+def layout(self: Tensor) -> np.ndarray:
+    """An array of the tensor's shape and strides; the values of a traced one mean nothing."""
+    return self._array if self._node is None else tracing.trace.layout(self)
 
 
 def value_of_traced(self: Tensor, what: str) -> np.ndarray:
@@ -142,6 +149,7 @@ def detach_(self: Tensor) -> Tensor:
         >>> (x * 2).detach_()
         tensor([2., 2.])
     """
+    changes.count += 1
     self._edge = None
     return self
 
@@ -174,8 +182,10 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
         >>> gc.zeros(2, 3).T.contiguous().stride()
         (2, 1)
     """
-    if self._node is not None or self._array.flags.c_contiguous:
+    if layout(self).flags.c_contiguous:
         return self
+    if self._node is not None:
+        return self.clone()
     copy = self.clone()
     copy._array = np.ascontiguousarray(copy._array)
     return copy
@@ -191,7 +201,7 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
         >>> x.is_contiguous(), x.T.is_contiguous()
         (True, False)
     """
-    return self._node is not None or bool(self._array.flags.c_contiguous)
+    return bool(layout(self).flags.c_contiguous)
 
 
 @method
@@ -203,8 +213,8 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
         >>> gc.zeros(2, 3).stride()
         (3, 1)
     """
-    size = self._array.itemsize
-    strides = tuple(s // size for s in self._array.strides)
+    array = layout(self)
+    strides = tuple(s // array.itemsize for s in array.strides)
     return strides if dim is None else strides[dim]
 
 
@@ -250,7 +260,7 @@ def numel(self: Tensor) -> Any:
         >>> gc.zeros(2, 3).numel()
         6
     """
-    return self.type.size
+    return math.prod(self.shape)
 
 
 @method
@@ -262,7 +272,7 @@ def nelement(self: Tensor) -> Any:
         >>> gc.zeros(2, 3).nelement()
         6
     """
-    return self.type.size
+    return math.prod(self.shape)
 
 
 @method

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
+from graphc.core.trees import Tree, flatten
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError
 from graphc.jit.archive.manifest import CallRecord
 from graphc.jit.compiled import Compiled
+from graphc.jit.guarded import Guarded
 from graphc.jit.traced import Traced
-from graphc.jit.variant import Variant
 from graphc.ops.source import Parameter
 from graphc.program.program import Program
 from graphc.runtime.base import kernel
@@ -64,8 +65,7 @@ def source_of(name: str, value: Any, certificate: Any) -> Source:
         return Source(name, value, certificate)
     if isinstance(value, Traced):
         certificate = as_json(value.certificate) if certificate is None else certificate
-        arguments = value._skeleton
-        return _of_variant(name, value._variant, certificate, str(arguments.tree), arguments.places)
+        return _of_guarded(name, value._guarded, certificate)
     if isinstance(value, Compiled):
         return _of_compiled(name, value, certificate)
     loaded = getattr(value, "saved_source", None)
@@ -83,49 +83,63 @@ def _of_compiled(name: str, value: Compiled, certificate: Any) -> Source:
         raise ArgumentError(
             f"save: {value!r} has no program yet", where=caller(), hint="call it once first"
         )
-    variant = value.variants[-1]
-    key = next(k for k, variants in value._by_key.items() if variant in variants)
-    if isinstance(key, int):
-        form = "([" + ", ".join("*" * key) + "], {})"
-        places = list(range(key))
-    else:
-        form, places = key[0], list(key[1])
-    if certificate is None:
-        certificate = {"assumes": value.assumes(), "effects": list(getattr(variant, "effects", ()))}
-    return _of_variant(name, variant, as_json(certificate), form, places)
-
-
-def _of_variant(name: str, variant: Any, certificate: Any, form: str, places: Any) -> Source:
-    if not isinstance(variant, Variant):
+    guarded = value.variants[-1].guarded
+    if guarded is None or guarded.recipe.unproven or value.variants[-1].reads_values:
+        reasons = [str(r) for r in value.variants[-1].unproven]
         raise ArgumentError(
-            "save: the function has a program for each outcome of its branches, and their choice "
-            "is made in Python",
+            "save: calls of the function run Python, which a file does not hold",
+            reasons[:4],
             where=caller(),
-            hint='compile it with on_branch="fork", or write the branch with gc.cond',
+            hint="trace it with gc.jit.trace, or write branches with gc.cond",
         )
-    if variant.program is None:
+    if certificate is None:
+        certificate = {"assumes": value.assumes()}
+    return _of_guarded(name, guarded, as_json(certificate))
+
+
+def _of_guarded(name: str, guarded: Guarded, certificate: Any) -> Source:
+    variant = guarded.variant
+    results, tree = _results(guarded)
+    if not variant.outputs and not variant.updates and not results:
         raise ArgumentError("save: the function computes nothing", where=caller())
     for group, key, index, node in variant.live:
         value = group[key] if index is None else group[key][index]
-        new = value._array if isinstance(value, Tensor) else value
-        node.state.array[...] = new  # type: ignore[attr-defined]
+        node.state.array[...] = value._array if isinstance(value, Tensor) else value
+    nodes = list(dict.fromkeys(what for how, what in results if how == "node"))
+    program, used = variant.program_of(nodes, guarded.fixed_arguments())
+    at = {node: k for k, node in enumerate(nodes)}
 
     def call(named: Callable[[Any], str]) -> CallRecord:
-        results = [_result(variant, how, what, named) for how, what in variant.places]
+        found = [_result(program, how, what, named, at) for how, what in results]
+        places = guarded.positions
         return CallRecord(
-            form, tuple(places), tuple(variant.positions), tuple(results), variant.tree
+            guarded.form, tuple(guarded.places), tuple(places[k] for k in used), tuple(found), tree
         )
 
-    return Source(name, variant.program, certificate, call)
+    return Source(name, program, certificate, call)
 
 
-def _result(variant: Variant, how: str, what: Any, named: Callable[[Any], str]) -> tuple[str, Any]:
-    if how == "out":
-        return "out", variant.order[what]
+def _results(guarded: Guarded) -> tuple[list[tuple[str, Any]], Tree]:
+    """The leaves of a result, ("node", it), ("tensor", it) or ("value", it), and its form."""
+    leaves, tree = flatten(guarded.recipe.plain())
+    found: list[tuple[str, Any]] = []
+    for leaf in leaves:
+        if isinstance(leaf, Node):
+            found.append(("node", leaf))
+        else:
+            found.append(("tensor" if isinstance(leaf, Tensor) else "value", leaf))
+    return found, tree
+
+
+def _result(
+    program: Program, how: str, what: Any, named: Callable[[Any], str], at: dict[Node, int]
+) -> tuple[str, Any]:
+    if how == "node":
+        return "out", at[what]
     if how == "value":
         return "value", what
     array = what._array
-    for node in variant.program.graph.inputs:
+    for node in program.graph.inputs:
         if isinstance(node, Parameter) and node.state.array is array:
             return "state", named(node)
     raise ArgumentError(

@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core.ir import Node, Origin, caller
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import TraceError
+from graphc.jit.trace.refused import Refused, refusal
 
 POLICIES = ("error", "specialise", "fork")
 MOST_DECISIONS = 64
@@ -28,7 +29,12 @@ def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
     Raises:
         TraceError: always.
     """
-    raise value_error(tensor, what)
+    raise Refused(value_error(tensor, what))
+
+
+def evaluated(trace: Any, tensor: Tensor, what: str) -> Any:
+    """The policy "specialise": compute the value now, and let Python go its way."""
+    return trace.evaluated(tensor)
 
 
 def value_error(tensor: Tensor, what: str) -> TraceError:
@@ -112,10 +118,10 @@ class Script:
     def __call__(self, trace: Any, tensor: Tensor, what: str) -> Any:
         """The truth of a traced tensor on this path."""
         if what != "bool()":
-            raise value_error(tensor, what)
+            raise Refused(value_error(tensor, what))
         place = len(self.predicates)
         if place >= MOST_DECISIONS:
-            raise TraceError(
+            raise refusal(
                 f"{MOST_DECISIONS} value-dependent branches on one path of the traced function",
                 where=caller(),
                 hint="a loop on values is gc.while_loop(cond_fn, body_fn, init)",
@@ -127,25 +133,7 @@ class Script:
         return np.asarray(self.outcomes[place])
 
 
-class Shared:
-    """Placeholders that several runs of one function have in common, so that they can be merged."""
+# What gives the value of a traced tensor, by policy; "fork" has its own.
+POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
 
-    def __init__(self) -> None:
-        self.inputs: list[Node] | None = None
-        self.touched: dict[int, Any] = {}
-        self.live: dict[Any, Node] = {}
-        self.names: set[str] = set()
-
-    def join(self, trace: Any, inputs: list[Tensor]) -> None:
-        """Let a trace use the placeholders of the runs before it."""
-        if self.inputs is None:
-            self.inputs = [t._node for t in inputs]
-        for tensor, node in zip(inputs, self.inputs):
-            tensor._node = node
-        # One set of names: a merged program has the placeholders of all runs.
-        self.names |= trace.names
-        trace.names = self.names
-        trace.shared = self
-
-
-__all__ = ["POLICIES", "Script", "Shared", "refuse", "value_error"]
+__all__ = ["POLICIES", "POLICY", "Script", "refuse", "value_error"]

@@ -6,6 +6,7 @@ op does not carry: both are errors that say so.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call
 from graphc.eager.engine.tape import CallBackward, Saved
 from graphc.eager.engine.tensor import Tensor
-from graphc.errors import TraceError
+from graphc.errors import GraphcError, TraceError
+from graphc.jit.trace.refused import refusal
+from graphc.jit.trace.sizes import SizeNeeded
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
 
@@ -34,6 +37,24 @@ def control(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
         Traced tensors in the structure that the op gives.
     """
 
+    try:
+        result = _built(trace, name, arguments)
+    except (SizeNeeded, GraphcError) as error:
+        if isinstance(error, TraceError) or not trace.to_numbers(f"{name} needs the size"):
+            raise
+        result = _built(trace, name, arguments)
+    leaves, tree = flatten(result)
+    places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Node)]
+    nodes = trace.settled(tuple(leaves[k] for k in places), name)
+    for k, node in zip(places, nodes):
+        leaves[k] = trace.wrap(node)
+    _record(trace, name, [leaves[k] for k in places])
+    return tree.restore(leaves)
+
+
+def _built(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
+    """The op's results as nodes, its bodies traced."""
+
     def body(function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*nodes: Any) -> Any:
             return _in_body(trace, name, function, nodes)
@@ -45,22 +66,17 @@ def control(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
     with promoting(promotion.promote):
         if name == "cond":
             pred, (true_fn, operands), (false_fn, _) = arguments
-            result = symbolic(
+            return symbolic(
                 _node(trace, pred), body(true_fn), body(false_fn), *_nodes(trace, operands)
             )
-        elif name == "while_loop":
+        if name == "while_loop":
             cond_fn, body_fn, init, most = arguments
-            result = symbolic(body(cond_fn), body(body_fn), _nodes(trace, init), most)
-        elif name == "scan":
+            return symbolic(body(cond_fn), body(body_fn), _nodes(trace, init), most)
+        if name == "scan":
             f, init, xs, length, reverse = arguments
-            result = symbolic(body(f), _nodes(trace, init), _nodes(trace, xs), length, reverse)
-        else:
-            f, xs = arguments
-            result = symbolic(body(f), _nodes(trace, xs))
-    leaves, tree = flatten(result)
-    tensors = [trace.wrap(leaf) if isinstance(leaf, Node) else leaf for leaf in leaves]
-    _record(trace, name, [t for t in tensors if isinstance(t, Tensor)])
-    return tree.restore(tensors)
+            return symbolic(body(f), _nodes(trace, init), _nodes(trace, xs), length, reverse)
+        f, xs = arguments
+        return symbolic(body(f), _nodes(trace, xs))
 
 
 def _node(trace: Any, value: Any) -> Any:
@@ -68,7 +84,7 @@ def _node(trace: Any, value: Any) -> Any:
         return value
     node = trace.node_of(value)
     if value._edge is not None:
-        trace.edges[node] = value._edge
+        trace.edges[node] = trace.edge_of(value)
     return node
 
 
@@ -82,15 +98,17 @@ def _in_body(trace: Any, name: str, function: Callable[..., Any], nodes: Sequenc
     before = {key: t.current for key, t in trace.touched.items()}
     generators = dict(trace.generators)
     leaves, tree = flatten(list(nodes))
-    given = tree.restore([trace.wrap(n) if isinstance(n, Node) else n for n in leaves])
     enabled, state.enabled = state.enabled, False
+    trace.bodies += 1
     try:
+        given = tree.restore([trace.wrap(n) if isinstance(n, Node) else n for n in leaves])
         result = function(*given)
     finally:
+        trace.bodies -= 1
         state.enabled = enabled
     for key, touched in trace.touched.items():
         if touched.current is not before.get(key, touched.node):
-            raise TraceError(
+            raise refusal(
                 f"{name}: the body changes a tensor from outside in place",
                 [f"the tensor: {touched.node.type}"],
                 where=caller(),
@@ -99,7 +117,7 @@ def _in_body(trace: Any, name: str, function: Callable[..., Any], nodes: Sequenc
     if len(generators) != len(trace.generators) or any(
         generators[k][1] is not v[1] for k, v in trace.generators.items()
     ):
-        raise TraceError(
+        raise refusal(
             f"{name}: the body draws random numbers from a generator, whose state a body cannot "
             "move on",
             where=caller(),
@@ -124,6 +142,8 @@ def _record(trace: Any, name: str, results: Sequence[Tensor]) -> None:
     saved = [Saved(None, edge, n) for n, edge in zip(nodes, edges)]
     fn = CallBackward(f"{name.title().replace('_', '')}Backward0", call, edges, saved)
     fn.outputs = tuple(Saved(r, None, r._node) for r in floats)
+    trace.has_control = True
+    trace.steps_recorded.append((None, weakref.ref(fn)))
     for k, result in enumerate(floats):
         trace.give_edge(result, (fn, k))
 

@@ -26,7 +26,7 @@ class Names:
     def __init__(self, function: Any) -> None:
         found = list(dict.fromkeys(_Same(v) for v in _reached(function)))
         self._modules = [s.value for s in found if _is_a(s.value, "named_parameters")]
-        self._optimizers = [s.value for s in found if hasattr(s.value, "param_groups")]
+        self._optimizers = [s.value for s in found if "param_groups" in _fields(s.value)]
         self._known: dict[int, str] = {}
 
     def of(self, tensor: Tensor) -> str:
@@ -73,7 +73,16 @@ class _Same:
 
 def _is_a(value: Any, method: str) -> bool:
     """Whether a value, and no class, has a method."""
-    return not isinstance(value, type) and callable(getattr(value, method, None))
+    return callable(getattr(type(value), method, None))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """An object's own attributes, found without its `__getattr__`."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,141 +1,57 @@
 """What traced Python read and did besides computing: values it will go on assuming, side effects.
 
-While a function is traced a profile hook sees each Python function of the user's that is entered,
-and each built-in that they call. Of the first it notes the globals, closure cells, defaults and
-attributes of `self` that the code names, with their values: the program holds only as long as
-they stay. Of the second it notes what cannot be part of a graph: clocks, foreign random numbers,
-printing.
+While a function is traced each instruction of the user's code is followed, in `following`: what it
+reads becomes a reading, and what is not understood makes the run unproven. A profile hook sees
+the built-in functions that the code calls, and notes what cannot be part of a graph: clocks,
+foreign random numbers, printing.
 """
 
 from __future__ import annotations
 
 import gc
-import operator
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from graphc.core.origin import Origin, is_internal
 from graphc.core.profilers import put_back
+from graphc.eager.engine import promotion
+from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor
+from graphc.jit.trace import known
+from graphc.jit.trace.consulted import Consulted, Unproven, contents
+from graphc.jit.trace.following import Follower
+from graphc.jit.trace.frames import NOTHING, Frame, NewFunction, Outer
+from graphc.jit.trace.holdings import OptimizerReading, StateReading
+from graphc.jit.trace.instructions import KNOWN_VERSION
+from graphc.jit.trace.lookups import Unknown, in_class
+from graphc.jit.trace.readings import Reading, fingerprint, shown
+from graphc.jit.trace.stepping import stepping
 
-_MISSING = object()
-_SCALARS = (bool, int, float, complex, str, bytes, type(None))
 _PLACES = tuple(
     path for key in ("stdlib", "platstdlib", "purelib", "platlib")
     if (path := sysconfig.get_paths().get(key))
 )  # fmt: skip
 # Modules and types whose functions give other values at every call.
 _IMPURE_MODULES = ("time", "random", "_random")
-_MOST_ITEMS = 256
-# What a frame's code may be.
-_USER, _LAYER = "user", "layer"
-
-
-class Reading:
-    """One value that traced code read: where it is found, and what it was.
-
-    Attributes:
-        what: how a person names it: "global SCALE", "closure k", "self.training of Net".
-        find: gives the value now.
-        seen: its fingerprint when it was traced.
-    """
-
-    __slots__ = ("find", "origin", "parts", "seen", "value", "what")
-
-    def __init__(self, what: str, find: Callable[[], Any], value: Any, origin: Origin) -> None:
-        self.what = what
-        self.find = find
-        self.seen = fingerprint(value)
-        # What cannot change without being another object is compared by identity, at once.
-        fixed = isinstance(value, _SCALARS) or self.seen[0] == "object"
-        self.value = value if fixed else _MISSING
-        # A dict of such objects, as a module's submodules are, by theirs.
-        self.parts: tuple[Any, ...] = ()
-        if (
-            self.seen[0] == "dict"
-            and value
-            and type(self.seen[1]) is tuple
-            and all(p[1][0] == "object" for p in self.seen[1])
-        ):
-            self.parts = tuple(value.values())
-        self.origin = origin
-
-    def holds(self) -> bool:
-        """Whether the value is still what the trace saw."""
-        value = self.find()
-        if value is self.value:
-            return True
-        if self.parts and type(value) is dict and len(value) == len(self.parts):
-            return all(map(operator.is_, value.values(), self.parts))
-        return fingerprint(value) == self.seen
-
-    def __str__(self) -> str:
-        return f"{self.what} = {shown(self.seen)}"
-
-
-class _Items:
-    """The items of a container with too many to look into, compared by identity."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, container: Any) -> None:
-        # Kept, so that nothing else gets their identities.
-        keys, values = (), container
-        if isinstance(container, dict):
-            keys, values = tuple(container), container.values()
-        self.items = (*keys, *values)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Items)
-            and len(other.items) == len(self.items)
-            and all(map(operator.is_, self.items, other.items))
-        )
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self.items)))
-
-
-def fingerprint(value: Any, depth: int = 3) -> Any:
-    """What of a value a program may depend on: scalars by value, containers by their items,
-    everything else by identity."""
-    if isinstance(value, _SCALARS):
-        return (type(value).__name__, repr(value) if value != value else value)
-    if isinstance(value, np.generic):
-        return ("numpy", value.dtype.str, value.item())
-    if depth and isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS:
-        return (type(value).__name__, tuple(fingerprint(v, depth - 1) for v in value))
-    if depth and isinstance(value, dict) and len(value) <= _MOST_ITEMS:
-        return (
-            "dict",
-            tuple((fingerprint(k, 0), fingerprint(v, depth - 1)) for k, v in value.items()),
-        )
-    if isinstance(value, list | tuple | dict) and depth:
-        return (type(value).__name__, _Items(value))
-    if isinstance(value, np.random.Generator):
-        return ("generator", str(value.bit_generator.state))
-    if isinstance(value, MethodType):
-        return ("method", id(value.__func__), id(value.__self__))
-    return ("object", id(value), type(value).__name__)
-
-
-def shown(seen: Any) -> str:
-    """A fingerprint in a message."""
-    if isinstance(seen, tuple) and seen and seen[0] in ("list", "tuple", "dict"):
-        return f"a {seen[0]} of {len(seen[1])}"
-    if isinstance(seen, tuple) and seen and seen[0] == "object":
-        return f"this {seen[2]}"
-    if isinstance(seen, tuple) and seen and seen[0] == "method":
-        return "this method"
-    return repr(seen[-1]) if isinstance(seen, tuple) else repr(seen)
+# What a frame's code may be: the user's; a library's, which counts as its caller; graphc's own.
+_USER, _LIBRARY, _OWN, _LAYER = "user", "library", "own", "layer"
+# Packages that graphc itself calls.
+_USED = ("numpy", "numba", "llvmlite", "scipy", "networkx", "safetensors")
+_LAYERS = ("graphc.nn.", "graphc.optim.", "graphc.autograd.")
+# What is called when weakly held objects go.
+_CALLBACKS = [
+    code for owner in (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
+    for code in owner.__init__.__code__.co_consts
+    if isinstance(code, CodeType)
+]  # fmt: skip
+_GENERATOR = 0x20
+_KEYWORDS = 0x08
 
 
 class Watch:
@@ -143,144 +59,276 @@ class Watch:
 
     Attributes:
         readings: what the program assumes of Python's values.
+        unproven: why the run may not be repeated without Python; empty where it may.
         effects: lines about what the function did besides returning a value.
         impure: lines about values that differ from call to call.
     """
 
     def __init__(self, function: Any) -> None:
-        self.readings: list[Reading] = []
         self.effects: list[str] = []
         self.impure: list[str] = []
-        self._seen: set[Any] = set()
-        self._codes: dict[int, str] = {}
-        self._keep: list[Any] = [function]
-        self._functions: dict[CodeType, FunctionType] = {}
+        self._consulted = Consulted()
+        self.readings: list[Reading] = self._consulted.readings
+        self.unproven: list[Unproven] = self._consulted.unproven
+        self._follower = Follower(self._consulted)
+        self._frames: dict[int, Frame] = {}
+        # By the identities of codes, whose hashes take their time.
+        self.kinds: dict[int, str] = {}
+        self.followed = self._frames
+        self._kept: list[CodeType] = []
+        self._noisy: dict[CodeType, bool] = {}
+        self._optimizers: list[tuple[Any, Origin]] = []
+        self._functions: dict[int, FunctionType] = {}
+        self._top = next(_functions_of(function), None)
         for each in _functions_of(function):
-            self._functions[each.__code__] = each
+            self._functions[id(each.__code__)] = each
+        self._function = function
+        self._started = False
 
     def __enter__(self) -> Watch:
         self._drawn = _numpy_state()
         self._outside = sys._getframe(1)
         self._before = sys.getprofile()
+        self._settings()
+        # What the garbage collector calls, whenever it comes, is no part of the run.
+        for callback in gc.callbacks:
+            self._ignore(getattr(callback, "__code__", None))
+        for callback in _CALLBACKS:
+            self._ignore(callback)
+        self._steps = stepping(self) if KNOWN_VERSION else None
+        if self._steps is None or not self._steps.start():
+            self._consulted.refuse("this Python's code cannot be followed", self._place())
         sys.setprofile(self._hook())
         return self
 
     def __exit__(self, *exception: object) -> None:
         put_back(self._before)
+        if self._steps is not None:
+            self._steps.stop()
         if _numpy_state() != self._drawn:
             self.impure.append("numpy.random: numbers were drawn from its global generator")
-        for reading in self.readings:
-            if not reading.holds():
-                self.effects.append(
-                    f"{reading.what} was changed by the traced code (it ran once, for the trace)"
-                )
-
-    def _hook(self) -> Callable[[FrameType, str, Any], None]:
-        """What Python calls at every call and return of the trace: so all it needs is at hand."""
-        known = self._codes.get
-
-        def hook(frame: FrameType, event: str, arg: Any) -> None:
-            if event != "call" and event != "c_call":
-                return
-            # By identity: the hash of a code object takes its time.
-            what = known(id(frame.f_code))
-            if what is None:
-                what = self._look(frame)
-            if not what:
-                return
-            if event == "c_call":
-                if what == _USER:
-                    self._built_in(frame, arg)
-            elif what == _USER:
-                self._entered(frame)
-            else:
-                self._layer(frame)
-
-        return hook
-
-    def _look(self, frame: FrameType) -> str:
-        """What a frame's code is: the user's, a layer's forward pass, or of no interest."""
-        code = frame.f_code
-        file = code.co_filename
-        module = str(frame.f_globals.get("__name__", ""))
-        foreign = is_internal(code) or file.startswith(_PLACES) or "site-packages" in file
-        foreign = foreign or (file == "<string>" and module != "__main__")
-        ours = module == "graphc" or module.startswith("graphc.") or "numpy code of" in file
-        if not (foreign or ours or file.startswith("<frozen")):
-            what = _USER
-        else:
-            what = _LAYER if code.co_name == "forward" and "self" in code.co_varnames else ""
-        self._keep.append(code)
-        self._codes[id(code)] = what
-        return what
-
-    def _note(self, key: Any, what: str, find: Callable[[], Any], origin: Origin) -> None:
-        if key in self._seen:
-            return
-        self._seen.add(key)
-        value = find()
-        if value is _MISSING or isinstance(value, ModuleType | type | BuiltinFunctionType):
-            return
-        self._keep.append(value)
-        self.readings.append(Reading(what, find, value, origin))
-
-    def _entered(self, frame: FrameType) -> None:
-        code = frame.f_code
-        origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
-        names, module = code.co_names, frame.f_globals
-        for name in names:
-            if name in module:
-                self._note((id(module), name), f"global {name}", _item(module, name), origin)
-                if isinstance(module[name], ModuleType):
-                    self._attributes(module[name], names, name, origin)
-        if code.co_freevars:
-            self._cells(frame, code, origin)
-        for name in code.co_varnames[: code.co_argcount]:
-            value = frame.f_locals.get(name)
-            if name == "self" or _is_settings(value):
-                self._attributes(value, names, type(value).__name__, origin)
-        function = self._functions.get(code)
-        if function is not None and function.__defaults__:
-            self._note(
-                (id(function), "defaults"), f"the defaults of {code.co_name}",
-                lambda: function.__defaults__, origin,
+        trace = tracing.trace
+        for optimizer, origin in self._optimizers:
+            live = {(id(g), key) for g, key, *_ in trace.live_values} if trace else set()
+            state = lambda optimizer=optimizer: optimizer.state  # noqa: E731
+            self.readings += (
+                OptimizerReading(optimizer, live, origin), StateReading(optimizer, origin),
+                _Identical(f"the state of {type(optimizer).__name__}", state, origin),
             )  # fmt: skip
+        self._settle(trace)
+        self._frames.clear()
+        self._functions.clear()
+        self._consulted.forget()
+        del self._outside
 
-    def _layer(self, frame: FrameType) -> None:
-        """What one of our own layers reads of its settings: its mode, its probability."""
-        owner = frame.f_locals.get("self")
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith("graphc.nn.") and owner is not None:
-            code = frame.f_code
-            origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
-            names = {*code.co_names, "training"}
-            self._attributes(owner, names, type(owner).__name__, origin)
+    def _ignore(self, code: CodeType | None) -> None:
+        if code is not None:
+            self._kept.append(code)
+            self.kinds[id(code)] = _OWN
 
-    def _attributes(self, owner: Any, names: Any, label: str, origin: Origin) -> None:
-        """Plain values among the attributes that the code names."""
-        values = getattr(owner, "__dict__", None)
-        if values is None or isinstance(owner, Tensor):
-            return
-        for name in names:
-            value = values.get(name, _MISSING)
-            if isinstance(value, (*_SCALARS, list, tuple, dict)):
-                self._note((id(values), name), f"{label}.{name}", _item(values, name), origin)
+    def _place(self) -> Origin:
+        code = getattr(self._top, "__code__", None)
+        if code is None:
+            return Origin("<unknown>", 0, "")
+        return Origin(code.co_filename, code.co_firstlineno, code.co_name)
 
-    def _cells(self, frame: FrameType, code: CodeType, origin: Origin) -> None:
-        function = self._functions.get(code)
-        if function is None:
-            for found in gc.get_referrers(code):
-                if isinstance(found, FunctionType) and found.__code__ is code:
-                    function = self._functions[code] = found
-                    break
-        if function is None or function.__closure__ is None:
-            return
-        for name, cell in zip(code.co_freevars, function.__closure__):
-            if self._is_local(frame, name):
+    def _settings(self) -> None:
+        """What graphc's own functions read beside their arguments."""
+        where = self._place()
+        for what, find in (("the default dtype", promotion.get_default_dtype),
+                           ("hooks of all modules", _hooks_of_all)):  # fmt: skip
+            self.readings.append(Reading(what, find, find(), where, None, owned=True))
+        function = self._function
+        if self._top is not None:
+            self._consulted.function(self._top, where)
+        owner = getattr(function, "__self__", function)
+        if known.kind_of(type(owner)) == known.MODULE:
+            self._consulted.module(owner, where)
+            self._consulted.of_class(type(owner), "__call__", where)
+
+    def _settle(self, trace: Any) -> None:
+        """The run is over: what it changed itself, and what it made, are no readings."""
+        kept = []
+        for reading in self.readings:
+            value = reading.value
+            if isinstance(value, Tensor) and (
+                value._node is not None or (trace is not None and trace.is_born(value))
+            ):
+                self._consulted.refuse(f"{reading.what} was set by the run", reading.origin)
                 continue
-            self._note((id(cell), name), f"closure {name}", _content(cell), origin)
-            owner = _content(cell)()
-            self._attributes(owner, code.co_names, name, origin)
+            if not reading.holds():
+                if _is_theirs(reading.origin.file):
+                    self._effect(f"{reading.what} was changed by the traced code (it ran once, "
+                                 "for the trace)")  # fmt: skip
+                self._consulted.refuse(f"{reading.what} is changed", reading.origin)
+            kept.append(reading)
+        self.readings[:] = kept
+
+    # --- what `stepping` tells
+
+    def is_user(self, frame: FrameType) -> bool:
+        """Whether the instructions of a frame's code may have to be followed."""
+        return self._kind(frame) in (_USER, _LIBRARY)
+
+    def entered(self, frame: FrameType) -> None:
+        """A frame begins, or a generator's goes on."""
+        kind = self.kinds.get(id(frame.f_code)) or self._kind(frame)
+        if kind == _OWN:
+            return
+        if kind == _LAYER:
+            self._layer(frame)
+            return
+        if id(frame) in self._frames:
+            return
+        back = frame.f_back
+        caller = self._frames.get(id(back)) if back is not None else None
+        if caller is None and self._is_ours(frame, kind):
+            return
+        self._begin(frame, caller)
+
+    def at(self, frame: FrameType, offset: int) -> None:
+        """An instruction of a user's frame is next."""
+        state = self._frames.get(id(frame))
+        if state is not None:
+            self._follower.advance(state, offset)
+
+    def returned(self, frame: FrameType, value: Any) -> None:
+        """A frame returns or yields."""
+        back = frame.f_back
+        caller = self._frames.get(id(back)) if back is not None else None
+        if caller is not None:
+            caller.returned = value
+            state = self._frames.get(id(frame))
+            if state is not None:
+                self._follower.leaves(state, value)
+        if not frame.f_code.co_flags & _GENERATOR:
+            self._frames.pop(id(frame), None)
+
+    def raised(self, frame: FrameType, error: Any) -> None:
+        """An exception leaves a frame."""
+        state = self._frames.pop(id(frame), None)
+        if state is not None and not isinstance(error, StopIteration | GeneratorExit):
+            self._consulted.refuse(f"{type(error).__name__} is raised", state.origin())
+
+    def caught(self, frame: FrameType, error: Any) -> None:
+        """A user's frame goes on after an exception."""
+        state = self._frames.get(id(frame))
+        if state is None:
+            return
+        pending = state.pending()
+        if isinstance(error, GeneratorExit) and state.code.co_name == "<genexpr>":
+            state.lost = True  # nobody asks for the rest
+            return
+        if isinstance(error, StopIteration) and pending and pending.name == "FOR_ITER":
+            return
+        self._consulted.refuse(f"{type(error).__name__} is caught", state.origin(pending))
+        state.lost = True
+
+    # --- frames
+
+    def _is_ours(self, frame: FrameType, kind: str) -> bool:
+        """Whether a frame that no followed code called runs for graphc: a library that it uses."""
+        if frame.f_code is getattr(self._top, "__code__", None):
+            return False
+        if kind == _LIBRARY:
+            return True
+        back = frame.f_back
+        installed = "site-packages" in frame.f_code.co_filename
+        return installed and back is not None and self._kind(back) not in (_OWN, _LAYER)
+
+    def _kind(self, frame: FrameType) -> str:
+        """What a frame's code is."""
+        code = frame.f_code
+        found = self.kinds.get(id(code))
+        if found is None:
+            self._kept.append(code)
+            found = _kind_of_code(code, str(frame.f_globals.get("__name__", "")))
+            self.kinds[id(code)] = found
+        return found
+
+    def _begin(self, frame: FrameType, caller: Frame | None) -> None:
+        """A user's frame begins: its function, its closure, what it was called with."""
+        state = self._frames[id(frame)] = Frame(frame)
+        code, consulted = frame.f_code, self._consulted
+        callee = caller.callee() if caller is not None else NOTHING
+        if isinstance(callee, NewFunction) and callee.code is code:
+            state.cells = callee.cells
+        else:
+            self._find_function(state, callee)
+        if code.co_flags & _KEYWORDS:
+            count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x04)
+            consulted.made(state.local(code.co_varnames[count]))
+        if isinstance(callee, type) and code.co_name == "__init__":
+            owner = state.local(code.co_varnames[0])
+            if type(owner) is callee and in_class(callee, "__new__") is object.__new__:
+                consulted.made(owner)
+        if code is getattr(self._top, "__code__", None) and not self._started:
+            self._started = True
+            self._arguments(state)
+        if ".0" in code.co_varnames:
+            state.iterator = self._follower.iterators.get(id(code))
+            if isinstance(callee, NewFunction) and callee.code is code and caller is not None:
+                state.iterator = caller.stack[-1] if caller.stack else None
+            if not isinstance(state.iterator, Unknown):
+                state.iterator = None
+        state.locals_ = None
+
+    def _arguments(self, state: Frame) -> None:
+        """The containers among the call's arguments: a call's structure is compared apart."""
+        function = state.function
+        defaults = (
+            *(getattr(function, "__defaults__", None) or ()),
+            *(getattr(function, "__kwdefaults__", None) or {}).values(),
+        )
+        kept = {id(value) for value in defaults}
+        code = state.code
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x04)
+        count += bool(code.co_flags & _KEYWORDS)
+        for name in code.co_varnames[:count]:
+            value = state.local(name)
+            if id(value) not in kept:
+                self._consulted.given(value)
+
+    def _find_function(self, state: Frame, callee: Any) -> None:
+        code, origin = state.code, state.origin()
+        function = _function_with(callee, code) or self._functions.get(id(code))
+        if function is None:
+            function = self._by_owner(state) or self._by_code(state)
+        if function is None or self._consulted.is_made(function):
+            made = self._follower.made.get(id(code))
+            if made is None and (code.co_freevars or function is None):
+                self._consulted.refuse(f"{code.co_name} is a function that was not found", origin)
+            state.cells = dict(made or {})
+            return
+        state.function = function
+        self._consulted.function(function, origin)
+        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+            state.cells[name] = Outer(None if self._is_local(state.frame, name) else cell)
+
+    def _by_owner(self, state: Frame) -> FunctionType | None:
+        """The function as the class of its first argument has it."""
+        code = state.code
+        if not code.co_argcount:
+            return None
+        owner = state.local(code.co_varnames[0])
+        class_ = owner if isinstance(owner, type) else type(owner)
+        found = _function_with(in_class(class_, code.co_name), code)
+        if found is not None:
+            self._consulted.of_class(class_, code.co_name, state.origin())
+        return found
+
+    def _by_code(self, state: Frame) -> FunctionType | None:
+        """The one function that has this code."""
+        if id(state.code) in self._follower.made:
+            return None
+        found = [
+            f for f in gc.get_referrers(state.code)
+            if isinstance(f, FunctionType) and f.__code__ is state.code
+        ]  # fmt: skip
+        if len(found) != 1:
+            return None
+        self._functions[id(state.code)] = found[0]
+        return found[0]
 
     def _is_local(self, frame: FrameType, name: str) -> bool:
         """Whether a free name is a local of traced code that is running: `[f(x) for f in fs]`."""
@@ -290,6 +338,45 @@ class Watch:
                 return True
             owner = owner.f_back
         return False
+
+    def _layer(self, frame: FrameType) -> None:
+        """What code of our modules, optimizers and `Function` finds in what it belongs to."""
+        code = frame.f_code
+        owner = frame.f_locals.get(code.co_varnames[0])
+        kind = known.kind_of(type(owner))
+        origin = Origin(code.co_filename, code.co_firstlineno, code.co_name)
+        if kind == known.MODULE:
+            self._consulted.module(owner, origin)
+        elif kind == known.OPTIMIZER:
+            if self._consulted.optimizer(owner, origin):
+                self._optimizers.append((owner, origin))
+        elif not isinstance(owner, type):
+            return
+        class_ = owner if isinstance(owner, type) else type(owner)
+        names = (*code.co_names, "forward") if not isinstance(owner, type) else _FUNCTION
+        for base in class_.__mro__:
+            if known.is_ours(base.__module__):
+                continue
+            for name in names:
+                if name in base.__dict__ and not name.startswith("__d"):
+                    self._consulted.of_class(class_, name, origin)
+
+    # --- built-in functions
+
+    def _hook(self) -> Callable[[FrameType, str, Any], None]:
+        """What Python calls at every call of a built-in function."""
+        known_ = self._noisy.get
+
+        def hook(frame: FrameType, event: str, arg: Any) -> None:
+            if event != "c_call":
+                return
+            noisy = known_(frame.f_code)
+            if noisy is None:
+                noisy = self._noisy[frame.f_code] = _is_noisy(frame)
+            if noisy:
+                self._built_in(frame, arg)
+
+        return hook
 
     def _built_in(self, frame: FrameType, function: Any) -> None:
         name = getattr(function, "__name__", "")
@@ -320,39 +407,100 @@ class Watch:
             self.impure.append(line)
 
 
+class _Identical(Reading):
+    """An object that must stay the same one, whatever it holds."""
+
+    __slots__ = ()
+
+    def __init__(self, what: str, find: Any, origin: Origin) -> None:
+        super().__init__(what, find, None, origin)
+        self.value, self.fixed = find(), True
+
+    def holds(self) -> bool:
+        return self.find() is self.value
+
+    def __str__(self) -> str:
+        return f"{self.what} = this {type(self.value).__name__}"
+
+
+# What `Function.apply` looks for in a class.
+_FUNCTION = ("forward", "backward", "setup_context")
+
+
+def _kind_of_code(code: CodeType, module: str) -> str:
+    file = code.co_filename
+    if file.startswith("<frozen"):
+        return _LIBRARY
+    if is_internal(code) or known.is_ours(module) or "numpy code of" in file:
+        named = code.co_argcount and code.co_varnames[0] in ("self", "cls")
+        return _LAYER if named and module.startswith(_LAYERS) else _OWN
+    if file == "<string>" and (code.co_name.startswith("__") or module.startswith("namedtuple_")):
+        return _LIBRARY  # what dataclasses and named tuples write
+    if module.partition(".")[0] in _USED:
+        return _LIBRARY
+    if file.startswith(_PLACES) and "site-packages" not in file:
+        return _LIBRARY
+    return _USER
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether a file is the user's own, and of no library."""
+    return not file.startswith(_PLACES) and "site-packages" not in file
+
+
+def _is_noisy(frame: FrameType) -> bool:
+    """Whether what a frame's code calls is told of as a side effect: the user's own code."""
+    code = frame.f_code
+    file = code.co_filename
+    module = str(frame.f_globals.get("__name__", ""))
+    foreign = is_internal(code) or not _is_theirs(file)
+    foreign = foreign or (file == "<string>" and module != "__main__")
+    ours = known.is_ours(module) or "numpy code of" in file
+    return not (foreign or ours or file.startswith("<frozen"))
+
+
+def _hooks_of_all() -> Any:
+    """How many hooks of every module and of every optimizer there are."""
+    calling = sys.modules.get("graphc.nn.module.calling")
+    hooks = sys.modules.get("graphc.optim.hooks")
+    names = ("EVERY_FORWARD_PRE", "EVERY_FORWARD", "EVERY_BACKWARD", "EVERY_BACKWARD_PRE")
+    found = [tuple(getattr(calling, name, ())) for name in names]
+    return (*found, *(tuple(getattr(hooks, name, ())) for name in ("EVERY_PRE", "EVERY_POST")))
+
+
+def _function_with(candidate: Any, code: CodeType) -> FunctionType | None:
+    """The Python function with this code behind a callable."""
+    if candidate is NOTHING or isinstance(candidate, Unknown):
+        return None
+    seen = 0
+    while candidate is not None and seen < 8:
+        seen += 1
+        if isinstance(candidate, FunctionType):
+            if candidate.__code__ is code:
+                return candidate
+            candidate = getattr(candidate, "__wrapped__", None)
+        elif isinstance(candidate, type):
+            candidate = in_class(candidate, code.co_name)
+        else:
+            candidate = (
+                getattr(candidate, "__func__", None)
+                or getattr(candidate, "fget", None)
+                or getattr(candidate, "func", None)
+                or in_class(type(candidate), code.co_name)
+            )
+    return None
+
+
 def _holds(outer: CodeType, inner: CodeType) -> bool:
     """Whether a function's code is written inside another's."""
     nested = [c for c in outer.co_consts if isinstance(c, CodeType)]
-    return inner in nested or any(_holds(c, inner) for c in nested)
+    return any(c is inner for c in nested) or any(_holds(c, inner) for c in nested)
 
 
 def _numpy_state() -> Any:
     """The state of NumPy's global generator, whose functions no profile hook sees."""
     _, keys, place, *_ = np.random.get_state()
     return place, np.asarray(keys).tobytes()
-
-
-def _item(values: dict[str, Any], name: str) -> Callable[[], Any]:
-    return lambda: values.get(name, _MISSING)
-
-
-def _content(cell: Any) -> Callable[[], Any]:
-    def find() -> Any:
-        try:
-            return cell.cell_contents
-        except ValueError:
-            return _MISSING
-
-    return find
-
-
-def _is_settings(value: Any) -> bool:
-    """Whether an argument is an object of the user's whose plain attributes are settings."""
-    return (
-        hasattr(value, "__dict__")
-        and not isinstance(value, Tensor | ModuleType | type | FunctionType)
-        and not callable(value)
-    )
 
 
 def _functions_of(function: Any) -> Iterator[FunctionType]:
@@ -364,6 +512,9 @@ def _functions_of(function: Any) -> Iterator[FunctionType]:
         if isinstance(each, FunctionType):
             yield each
             for cell in each.__closure__ or ():
-                inner = _content(cell)()
+                inner = contents(cell)
                 if isinstance(inner, FunctionType):
                     yield inner
+
+
+__all__ = ["Reading", "Unproven", "Watch", "fingerprint", "shown"]

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import CountedDict
 from graphc.errors import ArgumentError, AttributeValueError, IndexRangeError
 from graphc.nn.module.errors import ModuleKeyError
 from graphc.nn.module.module import Module, indented
@@ -45,7 +46,7 @@ class _Listed(Module):
         self._renumber(list(self._modules.values()))
 
     def _renumber(self, modules: Iterable[Any]) -> None:
-        self._modules = {str(place): module for place, module in enumerate(modules)}
+        self._modules = CountedDict((str(place), m) for place, m in enumerate(modules))
 
     def append(self, module: Any) -> Any:
         """Add a module at the end; returns the container.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.tape import Handle
 from graphc.nn.module import calling
 from graphc.nn.module.calling import Hook, Passage
@@ -170,6 +171,7 @@ def _added(hooks: dict[int, Any], hook: Any, prepend: bool) -> Handle:
 
 
 def _every(hooks: dict[int, Any], hook: Any) -> Handle:
+    changes.count += 1
     Hooked._hooked = True
     return _added(hooks, hook, False)
 

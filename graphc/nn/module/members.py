@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import changes
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, GradientError
 from graphc.nn.module.errors import ModuleAttributeError, ModuleKeyError
@@ -151,6 +152,7 @@ class Members(Inside):
         raise _missing(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes.count += 1
         fields = self.__dict__
         parameters = fields.get("_parameters")
         if isinstance(value, Parameter):
@@ -193,6 +195,7 @@ class Members(Inside):
         fields["_non_persistent_buffers_set"].discard(name)
 
     def __delattr__(self, name: str) -> None:
+        changes.count += 1
         for own in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(own, ()):
                 del self.__dict__[own][name]

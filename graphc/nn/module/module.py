@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.changes import CountedDict, changes, counted
 from graphc.errors import AttributeValueError
 from graphc.nn.module import hooks, state
 from graphc.nn.module.conversion import Converted
@@ -55,14 +56,14 @@ class Module(Hooked, Stateful, Converted):
     def __init__(self) -> None:
         fields = self.__dict__
         fields["training"] = True
-        fields["_parameters"] = {}
-        fields["_buffers"] = {}
+        fields["_parameters"] = CountedDict()
+        fields["_buffers"] = CountedDict()
         fields["_non_persistent_buffers_set"] = set()
         for name in hooks.FIELDS:
-            fields[name] = {}
+            fields[name] = CountedDict()
         for name in state.FIELDS:
             fields[name] = {}
-        fields["_modules"] = {}
+        fields["_modules"] = CountedDict()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines it.
@@ -229,9 +230,12 @@ class Module(Hooked, Stateful, Converted):
         return self._get_name() + "(\n  " + "\n  ".join([*lines, *children]) + "\n)"
 
     def __setstate__(self, fields: dict[str, Any]) -> None:
+        changes.count += 1
         self.__dict__.update(fields)
         for name in (*hooks.FIELDS, *state.FIELDS):
-            self.__dict__[name] = hooks.renumbered(fields.get(name, {}))
+            self.__dict__[name] = counted(hooks.renumbered(fields.get(name, {})))
+        for name in ("_parameters", "_buffers", "_modules"):
+            self.__dict__[name] = counted(self.__dict__.get(name))
 
 
 def indented(text: str) -> str:

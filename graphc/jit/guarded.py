@@ -1,0 +1,486 @@
+"""Calls that run a program without Python: what they assume, and how they hand out results."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims
+from graphc.core.dtypes import DType
+from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.eager.engine import quiet
+from graphc.eager.engine.invoke import attach_view, call_of
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.size import Size
+from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.functions.inplace import take_history
+from graphc.errors import TraceError
+from graphc.jit.arguments import Arguments
+from graphc.jit.eager_tape import SpentBackward, freed_step
+from graphc.jit.ending import Ending
+from graphc.jit.lost import LOST
+from graphc.jit.roots import mismatch
+from graphc.jit.trace.consulted import Unproven
+from graphc.jit.trace.guards import Guards
+from graphc.jit.trace.refused import refusal
+from graphc.jit.trace.sizes import TracedSize
+from graphc.jit.trace.steps import Given
+from graphc.jit.trace.tracing import uniform_node
+from graphc.jit.trace.watching import Watch
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
+_OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+
+# Why a run that was given a computed value is repeated with Python.
+BY_VALUE = "Python goes by the value of a traced tensor"
+
+Reference = tuple[str, Any]
+
+
+class Recipe:
+    """How a run's tensors and its result are put together from a program's results.
+
+    Attributes:
+        alive: nodes of the tensors that are results of the program.
+        views: (parent, function, template, static) of tensors that are parts of others.
+        writes: (target, node) of memory that takes a result.
+        gradients: (target, how, value) of `.grad`.
+        result: what the function returned.
+        unproven: what no recipe says.
+    """
+
+    def __init__(self, ending: Ending, result: Any, where: Any) -> None:
+        trace = ending.trace
+        self._where = where
+        self._trace = trace
+        self.unproven: list[Unproven] = []
+        self._found: dict[int, Reference] = {}
+        self._used: set[int] = set()
+        self._is_born = trace.is_born
+        for k, key in enumerate(trace.stand_ins):
+            self._found[key] = ("argument", k)
+            self._found[id(trace.reals[key])] = ("argument", k)
+        for k, tensor in enumerate(ending.alive):
+            self._found[id(tensor)] = ("alive", k)
+        for k, tensor in enumerate(ending.views):
+            self._found[id(tensor)] = ("view", k)
+        self.alive = [t._node for t in ending.alive]
+        self.views = [self._view(t) for t in ending.views]
+        self._view_nodes = [t._node for t in ending.views]
+        self._argument_nodes = [t._node for t in trace.stand_ins.values()]
+        self.result = self._spec(result, None)
+        self.gradients = [
+            (self._reference(t), how, None if value is None else self._reference(value))
+            for t, how, value in ending.gradients
+        ]
+        self.writes = [self._write(trace, array, node) for array, node in ending.writes]
+        self.histories = []
+        for tensor, edge in ending.histories:
+            retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
+            self.histories.append((self._reference(tensor), edge, retained))
+        # Those whose history a backward pass of the run has used up.
+        inside = {id(t) for t, _ in ending.histories}
+        self.spent = [
+            (self._reference(t), t._edge[0].name, freed_step(t._edge, trace.first))
+            for t in (*ending.alive, *ending.views)
+            if t._edge is not None and id(t) not in inside and t._edge[0].number > trace.first
+        ]
+        if ending.runs_python:
+            self._refuse("the backward pass runs a hook or a custom function")
+        if any(t.is_leaf and t._edge is not None for t in (*ending.alive, *ending.views)):
+            self._refuse("a leaf that requires a gradient is made in the function")
+        for key, stand_in in trace.stand_ins.items():
+            before = trace.reals[key]._edge
+            if stand_in._edge is not before and (
+                stand_in._edge is None or stand_in._edge[0].number <= trace.first
+            ):
+                self._refuse("requires_grad of an argument is changed")
+        for tensor in (*ending.alive, *ending.views):
+            if id(tensor) not in self._used:
+                self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
+                break
+
+    def node_of(self, reference: Reference) -> Any:
+        """The node of a tensor."""
+        how, what = reference
+        if how == "constant":
+            return uniform_node(what, None)
+        if how == "tensor":
+            return self._trace.node_of(what)
+        nodes = {"alive": self.alive, "view": self._view_nodes}.get(how, self._argument_nodes)
+        return nodes[what]
+
+    def plain(self, spec: Any = None) -> Any:
+        """The result with nodes for tensors that are computed: nested lists, tuples and dicts."""
+        kind, what = self.result if spec is None else spec
+        if kind == "value":
+            return what
+        if kind == "size":
+            return FUNCTIONS["size"](what, "int64")
+        if kind == "tensor":
+            return what
+        if kind.__class__ is str:
+            return self.node_of((kind, what))
+        if kind is dict:
+            return {k: self.plain(v) for k, v in what.items()}
+        parts = [self.plain(v) for v in what]
+        return parts if kind is list else tuple(parts)
+
+    def _refuse(self, reason: str) -> None:
+        self.unproven.append(Unproven(reason, self._where))
+
+    def _reference(self, tensor: Tensor) -> Reference:
+        self._used.add(id(tensor))
+        found = self._found.get(id(tensor))
+        if found is None and tensor._node is not None:
+            self._refuse("a traced tensor of another call is a result")
+        if found is None and self._is_born(tensor):
+            # Every call makes it anew, with the values that it has in this one.
+            return "constant", tensor._array.copy()
+        return ("tensor", tensor) if found is None else found
+
+    def _view(self, tensor: Tensor) -> Any:
+        view = tensor._view
+        assert view is not None
+        return self._reference(view.parent), view.function, view.template, view.static
+
+    def _write(self, trace: Any, array: np.ndarray, node: Any) -> Any:
+        for k, real in enumerate(trace.reals.values()):
+            if real._array is array:
+                return ("argument", k), node
+        if any(t.array is array and t.born for t in trace.touched.values()):
+            self._refuse("a tensor made in the function is written and kept")
+        return ("array", array), node
+
+    def _parts(self, values: Any, holder: Any) -> list[Any]:
+        found = []
+        for value in values:
+            found.append(self._spec(value, holder))  # no closure holds `value`
+        return found
+
+    def _spec(self, value: Any, holder: Any) -> Any:
+        """A result by kind: tensors by reference, new containers of such, plain values.
+
+        Args:
+            value: the result or a part of it.
+            holder: what it is a part of.
+        """
+        kind = value.__class__
+        if isinstance(value, Tensor):
+            return self._reference(value)
+        if kind is TracedSize:
+            return "size", value.dim
+        if kind is Size and any(s.__class__ is TracedSize for s in value):
+            return Size, self._parts(value, value)
+        if kind in _PLAIN or isinstance(value, np.generic):
+            return "value", value
+        if isinstance(value, Operators):
+            raise refusal(
+                "a traced function returns a symbolic tensor",
+                where=caller(),
+                hint="inside it compute with the tensors it is given; gc.input and gc.parameter "
+                "belong to graphs that gc.compile makes",
+            )
+        if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
+            return kind, self._parts(value, value)
+        if kind is list or kind is dict:
+            holders = [r for r in gc.get_referrers(value) if r is not holder]
+            if any(r.__class__ is not FrameType for r in holders):
+                self._refuse("the result is a container that something else holds")
+            if kind is list:
+                return kind, self._parts(value, value)
+            return kind, dict(zip(value, self._parts(value.values(), value)))
+        self._refuse(f"the result holds a {kind.__name__}")
+        return "value", value
+
+
+class Guarded:
+    """A variant whose assumptions are checked without running the function.
+
+    Args:
+        variant: what runs.
+        recipe: how results are put together.
+        trace: the run.
+        watch: what Python consulted in it.
+        arguments: of the call.
+        needs: which of its tensors require gradients.
+    """
+
+    def __init__(
+        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, arguments: Arguments,
+        needs: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        self.variant = variant
+        self.recipe = recipe
+        self.types = variant.root.types
+        self.fixed_because = variant.root.fixed_because
+        self.grad_enabled = state.enabled
+        self.grad_matters = bool(trace.edges) or trace.differentiated
+        self.requires = needs
+        self.readings = list(watch.readings)
+        self.guards = Guards(self.readings)
+        self.reads = trace.reads
+        self.grads_before = list(trace.grads_before.values())
+        self.layouts = (
+            [real._array.flags.c_contiguous for real in trace.reals.values()]
+            if trace.has_read_layout
+            else None
+        )
+        self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
+        self.sources = self._sources(trace)
+        self.form, self.places, self.positions = arguments.as_tree()
+        self.written = [
+            t.tensor for t in trace.touched.values() if t.current is not t.node and not t.born
+        ]
+        self.written_arguments = [
+            k for k, key in enumerate(trace.stand_ins)
+            if trace.stand_ins[key]._version.count != trace.counts[key]
+        ]  # fmt: skip
+        self.is_writing = bool(variant.updates or recipe.writes)
+        self._held_ids = {id(array) for _, array in self.held}
+        self._known_shapes: set[Any] = set()
+        self._owners: dict[Any, Any] = {t.node: t.tensor for t in trace.touched.values()}
+        self._edge_owners: dict[Any, Any] = dict(trace.owners)
+        for k, key in enumerate(trace.stand_ins):
+            self._owners[trace.placeholders[key]] = k
+            edge = trace.reals[key]._edge
+            if edge is not None:
+                self._edge_owners[edge] = k
+
+    def _sources(self, trace: Any) -> list[Any]:
+        """For each input of the program the position of an argument, or an array."""
+        places = {trace.placeholders[key]: k for k, key in enumerate(trace.stand_ins)}
+        return [places[n] if n in places else trace.given[n] for n in self.variant.inputs]
+
+    def fixed_arguments(self) -> list[Any]:
+        """The placeholders of the arguments, in their order."""
+        return list(self.variant.root.inputs)
+
+    # --- what is assumed
+
+    def mismatch(self, tensors: Sequence[Tensor]) -> str:
+        """Why this does not fit a call of these tensors; "" when it does."""
+        if self.grad_matters and state.enabled is not self.grad_enabled:
+            return f"gradient recording is {'on' if state.enabled else 'off'}"
+        arrays = [t._array for t in tensors]
+        shapes = tuple([a.shape for a in arrays])
+        dtypes = tuple([a.dtype.char for a in arrays])
+        if (shapes, dtypes) not in self._known_shapes:
+            reason = mismatch(self.types, tensors)
+            if reason:
+                why = f" ({self.fixed_because})" if self.fixed_because else ""
+                return reason + why
+            self._known_shapes.add((shapes, dtypes))
+        for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
+            if requires(tensor._edge) is not wanted:
+                return f"input {k} is {_REQUIRES[requires(tensor._edge)]}"
+            if not tensor.__dict__.keys() <= _OWN:
+                return f"input {k} has attributes of its own"
+        for tensor, array in self.held:
+            if tensor._array is not array:
+                return f"the memory of {tensor.name or 'a tensor'} {list(array.shape)} was replaced"
+        broken = self.guards.broken()
+        if broken:
+            return broken
+        for tensor, value, where in self.reads:
+            if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
+                return f"the value of a tensor that Python read at {where} changed"
+        for tensor, before in self.grads_before:
+            if tensor._grad is not before:
+                return f".grad of a tensor is {'None' if tensor._grad is None else 'another one'}"
+        if self.layouts is not None and [a.flags.c_contiguous for a in arrays] != self.layouts:
+            return "an input has another layout in memory"
+        return self._overlap(arrays) if self.is_writing or len(arrays) > 1 else ""
+
+    def _overlap(self, arrays: Sequence[np.ndarray]) -> str:
+        """Whether memory is written of which the call has another part too."""
+        for k, array in enumerate(arrays):
+            if array.base is None and id(array) not in self._held_ids:
+                continue
+            others = [*arrays[:k], *arrays[k + 1 :], *(a for _, a in self.held)]
+            if any(np.may_share_memory(array, other) for other in others):
+                return f"input {k} shares memory with another tensor"
+        if len(arrays) > 1 and len({id(a) for a in arrays}) < len(arrays):
+            return "two inputs share memory"
+        return ""
+
+    def assumes(self) -> list[str]:
+        """What the program assumes, a line each."""
+        lines = [
+            f"input {k}: {type_}{', which requires a gradient' if needs else ''}"
+            for k, (type_, needs) in enumerate(zip(self.types, self.requires))
+        ]
+        if self.fixed_because:
+            lines.append(f"shapes are fixed: {self.fixed_because}")
+        if self.grad_matters:
+            lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
+        lines += [f"{reading} (read at {reading.origin})" for reading in self.readings]
+        lines += [f"a tensor's value, read by Python at {where}" for _, _, where in self.reads]
+        return lines
+
+    # --- a call
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        """Run the program; give what the function would return."""
+        arrays = [
+            tensors[s]._array if s.__class__ is int else s for s in self.sources
+        ]  # fmt: skip
+        variant, recipe = self.variant, self.recipe
+        outside = variant.outside
+
+        def tensor_of(node: Any) -> Tensor:
+            place = self._owners.get(node)
+            if place is None:
+                return wrap(node.state.array)
+            return tensors[place] if place.__class__ is int else place
+
+        copies = () if outside is None else outside.before(tensor_of)
+        values, saved = variant.run(arrays, variant.live)
+        used = {id(a) for a in arrays}
+        alive = []
+        for node in recipe.alive:
+            array = values[node]
+            if array.base is not None or id(array) in used:
+                array = array.copy()
+            used.add(id(array))
+            tensor = new(Tensor)
+            tensor._array = array
+            alive.append(tensor)
+        for (how, what), node in recipe.writes:
+            np.copyto(tensors[what]._array if how == "argument" else what, values[node])
+        for tensor in self.written:
+            tensor.version().count += 1
+        for k in self.written_arguments:
+            tensors[k].version().count += 1
+        made = _Made(tensors, alive)
+        for parent, function, template, static in recipe.views:
+            template, static = self._numbers(template, tensors), self._numbers(static, tensors)
+            made.views.append(made.view(parent, function, template, static))
+        for target, how, value in recipe.gradients:
+            made.tensor(target)._grad = (
+                LOST if how == "lost" else None if how == "none" else made.tensor(value)
+            )
+        for reference, name, freed in recipe.spent:
+            made.tensor(reference)._edge = (SpentBackward(name, freed), 0)
+        if outside is not None:
+            real = outside.attach(tensor_of, alive, saved, copies, lambda e: self._end(e, tensors))
+            for reference, edge, retained in recipe.histories:
+                tensor = made.tensor(reference)
+                if reference[0] == "argument":
+                    carrier = new(Tensor)
+                    carrier._edge = real(edge)
+                    take_history(tensor, carrier)
+                else:
+                    tensor._edge = real(edge)
+                if retained:
+                    tensor.retain_grad()
+        return made.built(recipe.result, self)
+
+    def _end(self, edge: Any, tensors: Sequence[Tensor]) -> Any:
+        """The call's edge where the tape of the traced run ends."""
+        owner = self._edge_owners.get(edge)
+        if owner is None:
+            return edge
+        return tensors[owner]._edge if owner.__class__ is int else owner._edge
+
+    def _numbers(self, value: Any, tensors: Sequence[Tensor]) -> Any:
+        """A setting with the call's own sizes."""
+        if isinstance(value, tuple):
+            return tuple([self._numbers(v, tensors) for v in value])
+        return self.number(value, tensors) if isinstance(value, dims.Dim) else value
+
+    def number(self, size: Any, tensors: Sequence[Tensor]) -> int:
+        """A symbolic size in this call."""
+        sizes: dict[str, int] = {}
+        for type_, tensor in zip(self.types, tensors):
+            for want, have in zip(type_.shape, tensor._array.shape):
+                sizes.setdefault(str(want), have)
+        return dims.evaluate(size, sizes)
+
+
+def requires(edge: Any) -> int:
+    """Whether an argument requires a gradient: 0, 1 for a leaf, 2 for a computed one."""
+    if edge is None:
+        return 0
+    return 1 if edge[0].__class__ is AccumulateGrad else 2
+
+
+_REQUIRES = ("without a gradient", "a leaf that requires a gradient", "computed from such a leaf")
+
+
+class _Made:
+    """The tensors of one call."""
+
+    def __init__(self, tensors: Sequence[Tensor], alive: Sequence[Tensor]) -> None:
+        self.tensors = tensors
+        self.alive = alive
+        self.views: list[Tensor] = []
+
+    def tensor(self, reference: Reference) -> Tensor:
+        """The tensor that is meant."""
+        how, what = reference
+        if how == "alive":
+            return self.alive[what]
+        if how == "argument":
+            return self.tensors[what]
+        if how == "constant":
+            return wrap(what.copy())
+        return self.views[what] if how == "view" else what
+
+    def view(self, parent: Reference, function: Any, template: Any, static: Any) -> Tensor:
+        """A part of a tensor's memory."""
+        whole = self.tensor(parent)
+        tensor = new(Tensor)
+        if getattr(function, "__name__", "") == "_same":
+            tensor._array = whole._array
+            tensor._version = whole.version()
+            return tensor
+        array = whole._array
+        call = call_of(function, template, static, (array.dtype.char, array.shape))
+        (tensor._array,) = quiet.run(call.run, array)
+        attach_view(tensor, whole, function, template, static)
+        return tensor
+
+    def built(self, spec: Any, guarded: Guarded) -> Any:
+        """A result from its recipe."""
+        kind, what = spec
+        if kind == "value":
+            return what
+        if kind == "size":
+            return guarded.number(what, self.tensors)
+        if kind.__class__ is str:
+            return self.tensor(spec)
+        if kind is dict:
+            return {k: self.built(v, guarded) for k, v in what.items()}
+        parts = [self.built(v, guarded) for v in what]
+        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+
+
+def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> list[Unproven]:
+    """Why a run cannot be repeated without Python; [] when it can."""
+    found = [*recipe.unproven, *watch.unproven]
+    found += [Unproven(line, where) for line in (*watch.effects, *watch.impure)]
+    if trace.left:
+        found.append(Unproven(trace.left, where))
+    if trace.has_evaluated:
+        found.append(Unproven(BY_VALUE, where))
+    found += [Unproven(f"{what} of an argument", where) for what, where in trace.read_arguments]
+    if trace.has_read_layout and not all(
+        real._array.flags.c_contiguous for real in trace.reals.values()
+    ):
+        found.append(Unproven("Python asked for the layout of memory that is in no order", where))
+    for touched in trace.touched.values():
+        if isinstance(touched.step, Given) and touched.born:
+            found.append(
+                Unproven("a tensor made in the function has other values at every call", where)
+            )
+    return found
+
+
+__all__ = ["BY_VALUE", "Guarded", "Recipe", "TraceError", "Unproven", "reasons_against"]

@@ -1,0 +1,248 @@
+"""One call of a compiled function by running its Python over traced tensors.
+
+The Python runs, and so do its side effects. What it computes is asked of the tree of requests
+(`trace.steps`); the program found at the end computes all of it at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from graphc.core import dims
+from graphc.core.ir import caller, toposort
+from graphc.core.profilers import put_back
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.signature import _sized_by
+from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.jit.arguments import Arguments, restored
+from graphc.jit.ending import Ending, decide_constants
+from graphc.jit.guarded import Guarded, Recipe, reasons_against, requires
+from graphc.jit.trace.consulted import Unproven
+from graphc.jit.trace.naming import Names
+from graphc.jit.trace.refused import Left, Refused, refusal
+from graphc.jit.trace.sizes import TracedSize
+from graphc.jit.trace.steps import Root
+from graphc.jit.trace.tracing import Trace
+from graphc.jit.trace.watching import Watch
+from graphc.jit.variant import Variant
+
+
+class Run:
+    """A call under way.
+
+    Args:
+        owner: the compiled function: its Python, its options, its variants.
+        root: where the requests begin.
+        arguments: of the call.
+        decide: gives the value of a traced tensor that Python asks for, or raises.
+        fixed: gives the root of the call's own sizes.
+        watched: whether to note what Python consults.
+    """
+
+    def __init__(
+        self, owner: Any, root: Root, arguments: Arguments, decide: Callable[..., Any],
+        fixed: Callable[[], Root], watched: bool,
+    ) -> None:  # fmt: skip
+        self.owner = owner
+        self.arguments = arguments
+        self.trace = trace = Trace(decide, root)
+        trace.fixed = fixed
+        trace.settle = self._settle
+        names: list[Names] = []
+
+        def known(tensor: Tensor) -> str:
+            if not names:
+                names.append(Names(owner._function))
+            return names[0].of(tensor)
+
+        trace.known = known
+        for type_, tensor in zip(root.types, arguments.tensors):
+            for size, have in zip(type_.shape, tensor._array.shape):
+                if isinstance(size, dims.Dim):
+                    (symbol,) = dims.symbols(size)
+                    trace.symbols[symbol] = trace.sizes[symbol.name] = have
+        self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
+        self.watch = Watch(owner._function) if watched else None
+        self.ending: Ending | None = None
+        self.recipe: Recipe | None = None
+        self.where = self.watch._place() if self.watch is not None else None
+        self.variant: Variant | None = None
+        self.guarded: Guarded | None = None
+        self.reasons: list[Any] = []
+        self.ending_has_history = False
+        self._requires = tuple([requires(t._edge) for t in arguments.tensors])
+
+    def __call__(self) -> Any:
+        """Run the function; give what it returns."""
+        trace = self.trace
+        args, kwargs = self.arguments.replaced(self.stand_ins)
+        trace.check_alone()
+        recording, profile = state.enabled, sys.getprofile()
+        result: Any = None
+        raised: BaseException | None = None
+        try:
+            tracing.trace = trace
+            hot.slow += 1
+            try:
+                result = self._called(args, kwargs)
+            except Exception as error:
+                raised = error
+            ending = self._ended() if not trace.left else None
+            recipe = None
+            self._check_identities()
+            if ending is not None and self.watch is not None and raised is None:
+                recipe = Recipe(ending, result, self.where)
+        except Refused as refused:
+            raise refused.error.with_traceback(None) from None
+        finally:
+            tracing.trace = None
+            hot.slow -= 1
+            state.enabled = recording
+            put_back(profile)
+            trace.has_ended = True
+        if ending is not None:
+            self.ending_has_history = bool(ending.histories)
+            self._finish(ending)
+        if recipe is not None:
+            self._prove(recipe)
+        if self.arguments.write_back(self._real) and recipe is not None:
+            self.reasons.append(Unproven("a container of the arguments was changed", self.where))
+        if raised is not None:
+            raise raised
+        return restored(result, self._real)
+
+    def _prove(self, recipe: Recipe) -> None:
+        """See whether later calls can do without Python."""
+        assert self.watch is not None and self.variant is not None
+        self.reasons = reasons_against(self.trace, self.watch, recipe, self.where)
+        self.guarded = Guarded(
+            self.variant, recipe, self.trace, self.watch, self.arguments, self._requires
+        )
+        self.variant.reads_values = bool(self.trace.read_arguments or self.trace.has_evaluated)
+
+    def _check_identities(self) -> None:
+        """Refuse code that asks for identities: a traced tensor's is another at every call."""
+        lines = [] if self.watch is None else [i for i in self.watch.impure if i[:4] == "id()"]
+        if lines:
+            raise refusal(
+                f"{self.owner._name}: the traced code asks for identities",
+                lines[:6],
+                where=caller(),
+                hint="use the tensor itself as a key, or a name of your own",
+            )
+
+    def explore(self) -> Run:
+        """Run the function without effect: no program runs, no tensor gets a value."""
+        trace = self.trace
+        args, kwargs = self.arguments.replaced(self.stand_ins)
+        recording, profile = state.enabled, sys.getprofile()
+        versions = [(t, t._version.count) for t in self.arguments.tensors if t._version is not None]
+        try:
+            tracing.trace = trace
+            hot.slow += 1
+            result = self._called(args, kwargs)
+            decide_constants(trace)
+            self.ending = Ending(trace, keep_grads=True)
+            self.recipe = Recipe(self.ending, result, self.where)
+        except Refused as refused:
+            raise refused.error.with_traceback(None) from None
+        finally:
+            tracing.trace = None
+            hot.slow -= 1
+            state.enabled = recording
+            put_back(profile)
+            trace.has_ended = True
+            for tensor, count in versions:
+                tensor._version.count = count
+        return self
+
+    def _called(self, args: Any, kwargs: Any) -> Any:
+        if self.watch is None:
+            return self.owner._function(*args, **kwargs)
+        with self.watch:
+            return self.owner._function(*args, **kwargs)
+
+    def _real(self, value: Any) -> Any:
+        """The caller's tensor for a traced argument; the number of a size; else the value."""
+        if isinstance(value, TracedSize):
+            return value.number
+        return self.trace.reals.get(id(value), value)
+
+    def _ending(self) -> Ending:
+        decide_constants(self.trace)
+        return Ending(self.trace, self.owner._options.keep_grads)
+
+    def _ended(self) -> Ending:
+        """What the run leaves, once it is known which program gives it."""
+        trace = self.trace
+        ending = self._ending()
+        variant = self._covering(ending)
+        if variant is None and not trace.root.is_fixed and _is_untold(ending, trace):
+            trace.to_numbers("a size is that of no input of the program")
+            ending = self._ending()
+        self.variant = variant or self._found(ending)
+        return ending
+
+    def _settle(self) -> None:
+        """End the trace in the middle of the run: all traced tensors get their values."""
+        ending = self._ended()
+        tracing.trace = None
+        self.trace.has_ended = True
+        self._finish(ending)
+
+    def _finish(self, ending: Ending) -> None:
+        """Run the program; give tensors their values and histories."""
+        variant, trace = self.variant, self.trace
+        assert variant is not None
+        arrays = [trace.given[n] for n in variant.inputs]
+        outside = variant.outside if ending.histories else None
+        if outside is None:
+            values, _ = variant.run(arrays, trace.live_values)
+            ending.fill(values, arrays)
+            ending.give_histories(lambda edge: edge)
+            return
+        tensors: dict[Any, Tensor] = {t.node: t.tensor for t in trace.touched.values()}
+        tensors |= {trace.placeholders[key]: real for key, real in trace.reals.items()}
+        tape = [ref for _, ref in trace.steps_recorded]
+
+        def tensor_of(node: Any) -> Tensor:
+            return tensors[node] if node in tensors else wrap(node.state.array)
+
+        def end_of(edge: Any) -> Any:
+            place, slot = variant.ends[edge]
+            return tape[place]().edges[slot]
+
+        copies = outside.before(tensor_of)
+        values, saved = variant.run(arrays, trace.live_values)
+        ending.fill(values, arrays)
+        real = outside.attach(tensor_of, ending.alive, saved, copies, end_of)
+        ending.give_histories(lambda edge: real((variant.tape[ending.places[edge[0]]], edge[1])))
+
+    def _covering(self, ending: Ending) -> Variant | None:
+        """The variant of the path's end that gives what the run leaves."""
+        return next((v for v in self.trace.at.leaves if v.covers(ending)), None)
+
+    def _found(self, ending: Ending) -> Variant:
+        """The variant of the path's end; a new one where none gives what the run leaves."""
+        found = self._covering(ending)
+        if found is None and self.trace.at.leaves:
+            # What only garbage holds is no result.
+            ending.forget()
+            found = self._covering(ending)
+        return found or self.owner._added(self.trace, ending, self)
+
+
+def _is_untold(ending: Ending, trace: Trace) -> bool:
+    """Whether what a run leaves has a symbolic size that is no axis of an input it uses."""
+    roots = [*ending.nodes, *ending.updates.values()]
+    if not roots:
+        return False
+    used = toposort(roots)
+    taken = [n for n in (*trace.root.inputs, *trace.given) if n in used]
+    return bool(_sized_by(trace.root.inputs, roots, taken))
+
+
+__all__ = ["Left", "Run"]
