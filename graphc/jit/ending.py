@@ -227,7 +227,7 @@ def _fill_view(tensor: Tensor, trace: Trace) -> None:
     parent = trace.reals.get(id(parent), parent)
     array = parent._array
     tensor._node = None
-    if getattr(view.function, "__name__", "") == "_same":
+    if getattr(view.function, "__name__", "") == "same_memory":
         tensor._array = array
         tensor._version = parent.version()
         tensor._view = None

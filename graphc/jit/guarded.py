@@ -437,7 +437,7 @@ class _Made:
         """A part of a tensor's memory."""
         whole = self.tensor(parent)
         tensor = new(Tensor)
-        if getattr(function, "__name__", "") == "_same":
+        if getattr(function, "__name__", "") == "same_memory":
             tensor._array = whole._array
             tensor._version = whole.version()
             return tensor

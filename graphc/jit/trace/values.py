@@ -1,0 +1,227 @@
+"""What Python asks of traced tensors besides operations: values, layouts, draws, live numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.core import dims, dtypes
+from graphc.core.ir import Node, caller, toposort
+from graphc.core.operators import FUNCTIONS
+from graphc.core.types import TensorType
+from graphc.eager.engine import promotion
+from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.invoke import SLOT, call_of
+from graphc.eager.engine.signature import late, replayed
+from graphc.eager.engine.tensor import Tensor, new
+from graphc.jit.trace.refused import refusal
+from graphc.jit.trace.sized import Sized
+from graphc.jit.trace.sizes import TracedSize
+from graphc.jit.trace.steps import Captured, Given
+from graphc.jit.trace.writes import same_memory
+from graphc.ops.arrays import random
+from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
+
+
+class Values(Sized):
+    """A trace's part that answers Python."""
+
+    def layout(self, tensor: Tensor) -> np.ndarray:
+        """An array of the shape and strides that a tensor has eagerly; its values mean nothing."""
+        self.has_read_layout = True
+        if tensor._node is None:
+            return tensor._array
+        real = self.reals.get(id(tensor))
+        if real is not None:
+            return real._array
+        view = tensor._view
+        if view is None:
+            type_ = tensor._node.type
+            sizes = [dims.evaluate(s, self.sizes) for s in type_.shape]
+            return np.empty(sizes, type_.dtype.numpy)
+        parent = self.layout(view.parent)
+        if view.function is same_memory:
+            return parent
+        template, static = self.numbers(view.template), self.numbers(view.static)
+        call = call_of(view.function, template, static, (parent.dtype.char, parent.shape))
+        return call.run(parent)[0]
+
+    def value_of(self, tensor: Tensor, what: str) -> np.ndarray:
+        """The value of a traced tensor, as far as the trace's policy gives one."""
+        real = self.reals.get(id(tensor))
+        if real is not None and tensor._node is self.placeholders[id(tensor)]:
+            self.read_arguments.append((what, caller()))
+            return real._array
+        if not any(
+            n.op is INPUT_OP or (n.inputs and not n.op.pure) for n in toposort((tensor._node,))
+        ):
+            # Of tensors that are older than the call: they have their values.
+            self.read_arguments.append((what, caller()))
+            return self.evaluated(tensor)
+        return np.asarray(self.decide(self, tensor, what))
+
+    def evaluated(self, tensor: Tensor) -> np.ndarray:
+        """The value of a traced tensor, by a program of its own; kept for later runs."""
+        self.has_evaluated = True
+        node = tensor._node
+        program = self.at.values.get(node)
+        if program is None:
+            program = self.at.values[node] = _evaluation(node, self)
+        places, run = program
+        for place in places:
+            if place not in self.given:  # the key of a generator, in an earlier run
+                source = next(p for p, _ in self.generators.values())
+                self.given[place] = source.state.array
+        tracing.trace, hot.slow = None, hot.slow - 1
+        try:
+            return run(*[self.given[n] for n in places])
+        finally:
+            tracing.trace, hot.slow = self, hot.slow + 1
+
+    def value_read(self, tensor: Tensor, what: str) -> None:
+        """Python saw the value of a concrete tensor: the program assumes that it stays."""
+        found = self.touched.get(id(tensor._array))
+        if (found is not None and found.current is not found.node) or self._is_part_of_written(
+            tensor
+        ):
+            raise refusal(
+                f"{what} of a tensor that the traced code has changed: the value is not known "
+                "while the graph is made",
+                [f"the tensor: {tensor.type}"],
+                where=caller(),
+                hint="keep it a tensor, or read it outside of the traced function",
+            )
+        if self.is_born(tensor):
+            return
+        self.reads.append((tensor, tensor._array.copy(), caller()))
+
+    def _is_part_of_written(self, tensor: Tensor) -> bool:
+        array = tensor._array
+        return any(
+            other is not array and np.may_share_memory(other, array)
+            for other in self.written.values()
+        )
+
+    def live(self, group: Any, key: Any, index: Any) -> Tensor:
+        """A number that each call reads again."""
+        for mapping, name, place, node in self.live_values:
+            if mapping is group and name == key and place == index:
+                return self.wrap(node)
+        value = group[key] if index is None else group[key][index]
+
+        def build() -> tuple[Node, ...]:
+            name = self._name(str(key) if index is None else f"{key}{index}")
+            type_ = TensorType(dtypes.float64, ())
+            attrs = (("name", name), ("type", type_))
+            cell = State(np.array(value, np.float64))
+            node = Parameter(PARAMETER_OP, (), attrs, type_, caller(), cell)
+            return (node,)
+
+        (node,) = self._asked(("live", key, index), build).nodes
+        self.live_values.append((group, key, index, node))
+        return self.wrap(node)
+
+    def draw_key(self, generator: Any) -> Tensor:
+        """The key of a draw; the generator's state moves on in the graph."""
+        parameter = generator.parameter
+        known = self.generators.get(id(parameter))
+        key = self._generator(parameter) if known is None else known[1]
+        (after,) = self._operation(random.advance, (SLOT,), (), [key], ()).nodes
+        self.generators[id(parameter)] = (parameter, after)
+        return self.wrap(key)
+
+    def _generator(self, parameter: Any) -> Node:
+        """The state of a generator: an input where a run before had another in its place."""
+        array = parameter.state.array
+        given = None
+        for step in self.at.after:
+            if step.__class__ is Captured and step.array is array:
+                return self._take(step).nodes[0]
+            if step.__class__ is Given and step.fits(array):
+                given = step
+        if given is not None:
+            self._take(given)
+        elif any(isinstance(s, Captured) and s.array.dtype == np.uint64 for s in self.at.after):
+            self._branch(Given((INPUT_OP(name=self._name("key"), type=parameter.type),)))
+        else:
+            return self._branch(Captured(array, parameter)).nodes[0]
+        self.given[self.at.nodes[0]] = array
+        return self.at.nodes[0]
+
+    def seed(self, generator: Any, state: int) -> None:
+        """`manual_seed` in traced code: draws from here on start at another state."""
+        tensor = new(Tensor)
+        tensor._array = np.array(state, np.uint64)
+        self.bear(tensor)
+        self.kept.append(tensor)
+        parameter = generator.parameter
+        if id(parameter) not in self.generators:
+            self.seeded.add(id(parameter))
+        self.generators[id(parameter)] = (parameter, self.node_of(tensor))
+
+    def state_of_generator(self, generator: Any) -> Tensor:
+        """A generator's state at this point of the traced code."""
+        parameter = generator.parameter
+        known = self.generators.get(id(parameter))
+        key = self._generator(parameter) if known is None else known[1]
+        self.generators[id(parameter)] = (parameter, key)
+        return self.wrap(key)
+
+    def set_state_of_generator(self, generator: Any, value: Tensor) -> None:
+        """Let a generator go on from a state."""
+        parameter = generator.parameter
+        if id(parameter) not in self.generators:
+            self.seeded.add(id(parameter))
+        self.generators[id(parameter)] = (parameter, self.node_of(value))
+
+    def _full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+        sizes = tuple(self._plain(s) for s in shape)
+        return self.wrap(
+            self._operation(FUNCTIONS["full"], (sizes, value, dtype), (), [], ()).nodes[0]
+        )
+
+    def zeros(self, shape: tuple[Any, ...]) -> Tensor:
+        """Zeros of a shape that may be symbolic, to draw numbers for."""
+        return self._full(shape, 0, dtypes.uint8)
+
+    def filled(self, like: Tensor, value: Any, dtype: Any) -> Tensor:
+        """A tensor of a traced one's shape, filled with a number."""
+        return self.full(like.type.shape, value, like.dtype if dtype is None else dtype)
+
+    def full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+        """A tensor of a shape that may be symbolic, filled with a number."""
+        kind = promotion.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        return self._full(shape, value, kind)
+
+    def is_symbolic(self, shape: tuple[Any, ...]) -> bool:
+        """Whether a size among these is symbolic."""
+        return any(isinstance(s, TracedSize) for s in shape)
+
+    def is_size(self, value: Any) -> bool:
+        """Whether a value is a symbolic size."""
+        return isinstance(value, TracedSize)
+
+    def size_tensor(self, size: TracedSize, dtype: Any) -> Tensor:
+        """A symbolic size as a 0-d tensor beside tensors of a dtype."""
+        kind = dtype if dtype.is_float else dtypes.int64
+        if self.root.is_fixed:
+            return self._full((), size.number, kind)
+        return self.wrap(self._operation(FUNCTIONS["size"], (size.dim, kind), (), [], ()).nodes[0])
+
+
+def _evaluation(node: Node, trace: Any) -> Any:
+    """A program of one value of a run: the placeholders it takes, and itself."""
+    memo = late("jit.ending").constants_so_far(trace)
+    # Generators stay where they are: the run's own program moves them on.
+    for parameter, _ in trace.generators.values():
+        key = INPUT_OP(name=trace._name("key"), type=parameter.type)
+        memo[parameter] = key
+        trace.given[key] = parameter.state.array
+    (root,) = replayed([node], memo, {})
+    used = toposort((root,))
+    places = [n for n in trace.given if n in used and n.op is INPUT_OP]
+    return places, late("program.driver").compile(places, root, name="condition")
+
+
+__all__ = ["Values"]

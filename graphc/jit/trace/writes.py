@@ -1,0 +1,133 @@
+"""Writes in place in traced code."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from graphc.core.ir import Node, caller
+from graphc.eager.engine.invoke import SLOT
+from graphc.eager.engine.mode import state
+from graphc.eager.engine.signature import late
+from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.tensor import Tensor, View
+from graphc.eager.functions.inplace import PutBack
+from graphc.jit.trace.recording import recording
+from graphc.jit.trace.refused import Left, refusal
+from graphc.jit.trace.requests import Requests
+
+
+class Writes(Requests):
+    """A trace's part that is about memory: what is written, and what of it is seen elsewhere."""
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        """A write in place: the target, what it is a part of, and its parts hold new nodes."""
+        try:
+            self._check_write(target)
+            node = self.node_of(value)
+        except Left:
+            late("eager.engine.composite").store(target, value)
+            return
+        recorded = state.enabled
+        target.version().count += 1
+        self._hold(target, node)
+        if recorded:
+            target._edge = value._edge
+        part, piece = target, self.wrap(node)
+        piece._edge = value._edge
+        while part._view is not None:
+            view, parent = part._view, part._view.parent
+            if parent._edge is not None and isinstance(parent._edge[0], AccumulateGrad):
+                recorded = False
+            whole = piece
+            if view.function is not same_memory:
+                with recording(recorded):
+                    whole = self.invoke(PutBack(view), (SLOT, SLOT), (), [parent, piece], False)
+            self._hold(parent, whole._node)
+            if recorded and whole._edge is not None:
+                parent._edge = whole._edge
+            part, piece = parent, whole
+        self._refresh(part, recorded)
+
+    def set_data(self, target: Tensor, value: Tensor) -> None:
+        """`target.data = value`: other values, the same history."""
+        with recording(False):
+            self.assign(target, value)
+
+    def _check_write(self, target: Tensor) -> None:
+        """Leave the graph before a write to memory of which the run has another part too.
+
+        Raises:
+            Left: the rest of the call runs eagerly.
+        """
+        whole = target
+        while whole._view is not None:
+            whole = whole._view.parent
+        real = self.reals.get(id(whole))
+        array = whole._array if whole._node is None else None if real is None else real._array
+        if array is None or id(array) in self.written or array.size == 0:
+            return
+        # Of two arrays that share memory one at least does not own it.
+        others: Any = self.parts
+        if array.base is not None:
+            others = [t.array for t in self.touched.values()]
+            others += [r._array for r in self.reals.values()]
+        for other in others:
+            if other is not array and np.may_share_memory(other, array):
+                self.leave("two tensors share memory, and one of them is written")
+        self.written[id(array)] = array
+        if array.base is not None:
+            self.written_parts.append(array)
+
+    def leave(self, reason: str) -> None:
+        """Give all traced tensors their values; the rest of the call runs eagerly.
+
+        Raises:
+            Left: always; the operation under way runs eagerly too.
+        """
+        if self.settle is None or self.bodies:
+            raise refusal(reason, where=caller(), hint="work on x.clone()")
+        self.left = f"{reason} ({caller()})"
+        self.settle()
+        raise Left
+
+    def _hold(self, tensor: Tensor, node: Node) -> None:
+        argument = None if tensor._node is not None else self.by_array.get(id(tensor._array))
+        if tensor._node is not None:
+            tensor._node = node
+        elif argument is not None:
+            argument._node = node
+        elif tensor._view is None or self._is_touched(tensor):
+            self.touch(tensor).current = node
+
+    def _refresh(self, whole: Tensor, recorded: bool) -> None:
+        for ref in list(whole._views or ()):
+            part = ref()
+            view = part._view if part is not None else None
+            if part is None or view is None or view.parent is not whole or part._node is None:
+                continue
+            with recording(recorded):
+                again = self.invoke(view.function, view.template, view.static, [whole], False)
+            part._node = again._node
+            if recorded and again._edge is not None:
+                part._edge = again._edge
+            self._refresh(part, recorded)
+
+    def detach(self, tensor: Tensor) -> Tensor:
+        """The same memory without history: an alias of a traced tensor."""
+        alias = self.wrap(self.node_of(tensor))
+        alias._view = View(tensor, same_memory, (SLOT,), ())
+        alias._version = tensor.version()
+        tensor._views = tensor._views if tensor._views is not None else []
+        tensor._views.append(weakref.ref(alias))
+        return alias
+
+
+def same_memory(x: Any) -> Any:
+    """The view that is all of its whole, as `detach` gives it."""
+    return x
+
+
+__all__ = ["Writes", "same_memory"]
