@@ -21,7 +21,7 @@ def _bits(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(np.uint16)
 
 
-def _traced() -> gc.jit.Traced:  # type: ignore[name-defined]
+def _traced() -> gc.jit.Traced:
     gc.manual_seed(0)
     net = gc.nn.Sequential(gc.nn.Linear(3, 5), gc.nn.Tanh(), gc.nn.Linear(5, 2)).bfloat16()
     return gc.jit.trace(net, gc.tensor(VALUES), dynamic_axes={0: {0: "n"}})

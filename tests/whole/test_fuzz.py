@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphc as gc
+from graphc.core.dtypes import as_dtype, widened
 from graphc.core.ir import Graph, Node, toposort
 from graphc.text import parse, show
 from graphc.verify import verify
@@ -33,7 +34,7 @@ def _pick(draw: st.DrawFn, values: list) -> object:
 @st.composite
 def graphs(draw: st.DrawFn, dtype: str = "float32", symbolic: bool = False) -> Graph:
     """A random graph of 1 to 14 operations on two inputs of shape (rows, 4)."""
-    integer = not dtype.startswith("float")
+    integer = not as_dtype(dtype).is_float
     rows = gc.dim("n", min=1) if symbolic else ROWS
     inputs = [gc.input(name, (rows, COLUMNS), getattr(gc, dtype)) for name in "xy"]
     values = list(inputs)
@@ -76,7 +77,7 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
 
 def _arrays(dtype: str, seed: int, rows: int = ROWS) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    if dtype.startswith("float"):
+    if as_dtype(dtype).is_float:
         return [rng.standard_normal((rows, COLUMNS)).astype(dtype) for _ in range(2)]
     if dtype == "bool":
         return [rng.integers(0, 2, (rows, COLUMNS)).astype(bool) for _ in range(2)]
@@ -124,13 +125,24 @@ def test_compiled_equals_interpreted_for_floats(level: str, graph: Graph, seed: 
 @FUZZ
 @given(graph=graphs("float16"), seed=st.integers(0, 99))
 def test_compiled_equals_interpreted_for_float16(graph: Graph, seed: int) -> None:
-    arrays = _arrays("float16", seed)
+    _agrees("float16", graph, seed)
+
+
+@FUZZ
+@given(graph=graphs("bfloat16"), seed=st.integers(0, 99))
+def test_compiled_equals_interpreted_for_bfloat16(graph: Graph, seed: int) -> None:
+    _agrees("bfloat16", graph, seed)
+
+
+def _agrees(dtype: str, graph: Graph, seed: int) -> None:
+    """Of a narrow float: each op rounds once on both sides; only the order of sums differs."""
+    arrays = _arrays(dtype, seed)
     wanted = gc.interpret(graph, *arrays)
     for ours, reference in zip(_compiled(graph, arrays, level="O2"), wanted, strict=True):
         assert ours.dtype == reference.dtype
+        tolerance = 16 * float(as_dtype(reference.dtype).finfo.eps)
+        ours, reference = map(widened, (ours, reference))
         scale = float(np.abs(reference[np.isfinite(reference)]).max(initial=1.0))
-        # Each op rounds once on both sides; only the order of sums differs.
-        tolerance = 16 * float(np.finfo(np.float16).eps)
         np.testing.assert_allclose(ours, reference, rtol=tolerance, atol=tolerance * scale)
 
 
