@@ -42,7 +42,7 @@ class Options:
     at_limit: str = "drop"
     keep_grads: bool = False
     level: str = "O2"
-    tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto")
+    tier: str = "auto"
 
 
 class Compiled:
@@ -113,6 +113,8 @@ class Compiled:
 
     def _checked(self, arguments: Arguments, key: Any) -> Any:
         """A call by running the function's Python over traced tensors."""
+        if self._options.at_limit == "eager" and len(self.variants) >= self._options.limit:
+            return self._function(*arguments.args, **arguments.kwargs)
         roots = self._roots_of(arguments)
         root = roots.root(arguments.tensors)
         decide = branches.POLICY[self._options.on_branch]
@@ -164,7 +166,7 @@ class Compiled:
         root.is_unwatched = False
         variant.unproven = run.reasons
         variant.guarded = run.guarded
-        if not run.reasons:
+        if not run.reasons or self._options.impure == "bake":
             self._guarded.setdefault(key, []).insert(0, run.guarded)
         elif self._options.tier == "guarded":
             raise TraceError(
@@ -196,6 +198,7 @@ class Compiled:
             return variant
 
     def _make_room(self, trace: Any) -> None:
+        """Drop the program that was used longest ago, or say that there are too many."""
         varied = [*self._reasons[-3:], *trace.varied[:1]]
         if self._options.at_limit == "error":
             raise TraceError(
@@ -217,8 +220,11 @@ class Compiled:
                 stacklevel=5,
             )
         oldest = min(self.variants, key=lambda v: v.last_used)
-        oldest.step.leaves.remove(oldest)
+        if oldest in oldest.step.leaves:
+            oldest.step.leaves.remove(oldest)
         self.variants.remove(oldest)
+        for known in self._guarded.values():
+            known[:] = [g for g in known if g.variant is not oldest]
 
     def would_recompile(self, *args: Any, **kwargs: Any) -> str:
         """Why a call with these arguments would compile a new program; "" when one fits.
@@ -352,13 +358,15 @@ if hasattr(os, "register_at_fork"):
 def compile(
     function: Any = None, *, dynamic: bool = True, on_branch: str = "error",
     impure: str = "run", limit: int = 16, at_limit: str = "drop", keep_grads: bool = False,
-    level: str = "O2", tier: str = os.environ.get("GRAPHC_JIT_TIER", "auto"),
+    level: str = "O2", tier: str = "auto",
 ) -> Any:  # fmt: skip
     """Make a function of eager tensors run as compiled programs.
 
     The function is traced at its first call: forward passes, `loss.backward()`, optimizer steps,
     running statistics and random draws become one program, whose changes of parameters, buffers
-    and generators are its updates. One program is kept for each set of assumptions.
+    and generators are its updates. Where all that its Python consulted is guarded by cheap checks,
+    later calls run the program without Python; elsewhere the Python runs at every call over
+    stand-ins, with its side effects, and the program computes.
 
     Args:
         function: what to compile: a function or a module. Without it, a decorator.
@@ -366,16 +374,19 @@ def compile(
         on_branch: what to do where Python branches on a tensor's value: "error", "specialise"
             (the branch taken is part of the program, calls evaluate the condition first), or
             "fork" (both arms are traced and merged).
-        impure: what to do where the code reads a clock or foreign random numbers: "error", or
-            "bake" the value of the trace.
-        limit: how many programs at most.
-        at_limit: "error", or "eager" to run the function itself.
+        impure: what to do where the code reads a clock or foreign random numbers: "run" its
+            Python at every call, "error", or "bake": repeat what the first call found.
+        limit: how many programs to keep.
+        at_limit: "drop" the program that was used longest ago, with one warning; "error"; or
+            "eager" to run the function itself.
         keep_grads: leave gradients in `.grad` after a step that computed them.
         level: how much to optimize, see `gc.compile`.
+        tier: "auto"; "guarded": a `TraceError` where calls cannot do without the function's
+            Python; "checked": run it at every call.
 
     Returns:
-        A function like the one given. `variants`, `assumes()` and `would_recompile(*args)` say
-        what it holds.
+        A function like the one given; of a module, a module. `variants`, `assumes()`,
+        `tier(*args)` and `would_recompile(*args)` say what it holds.
 
     Raises:
         TraceError: at a call, where the code does what a static graph cannot hold.

@@ -92,7 +92,7 @@ class Run:
                 raised = error
             ending = self._ended() if not trace.left else None
             recipe = None
-            self._check_identities()
+            self._check_impure()
             if ending is not None and self.watch is not None and raised is None:
                 recipe = Recipe(ending, result, self.where)
         except Refused as refused:
@@ -123,8 +123,17 @@ class Run:
         )
         self.variant.reads_values = bool(self.trace.read_arguments or self.trace.has_evaluated)
 
-    def _check_identities(self) -> None:
-        """Refuse code that asks for identities: a traced tensor's is another at every call."""
+    def _check_impure(self) -> None:
+        """Refuse code that asks for identities, and clocks where that is wanted."""
+        if self.watch is not None and self.watch.impure and self.owner._options.impure == "error":
+            raise refusal(
+                f"{self.owner._name}: the traced code used a value that is another one at every "
+                "call",
+                self.watch.impure[:6],
+                where=caller(),
+                hint='pass it as a tensor argument, draw with gc.rand, or impure="run"',
+            )
+        # A traced tensor's identity is another at every call.
         lines = [] if self.watch is None else [i for i in self.watch.impure if i[:4] == "id()"]
         if lines:
             raise refusal(

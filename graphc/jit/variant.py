@@ -7,6 +7,7 @@ run the program without Python (`Guarded`).
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,9 @@ from graphc.jit.ending import Ending, constants
 from graphc.jit.outside import Outside
 from graphc.jit.trace.tracing import Trace
 from graphc.ops.source import INPUT_OP
+
+
+_uses = itertools.count(1)
 
 
 class Variant:
@@ -151,6 +155,7 @@ class Variant:
         Returns:
             The results, by the path's nodes, and what a backward pass needs besides.
         """
+        self.last_used = next(_uses)
         if self.is_empty:
             return {}, ()
         for group, key, index, node in live:

@@ -12,7 +12,7 @@ import pytest
 import graphc as gc
 import graphc.nn as nn
 import graphc.optim as optim
-from graphc.errors import TraceError
+from graphc.errors import GraphcWarning, TraceError
 from graphc.nn import functional as F
 
 
@@ -219,15 +219,27 @@ def test_clipping_of_gradients_is_part_of_the_step() -> None:
     np.testing.assert_allclose(losses(True), losses(False), rtol=1e-5)
 
 
-def test_too_many_programs_are_an_error_or_eager() -> None:
-    run = gc.jit.compile(lambda x, k: x * k, limit=3)
-    for k in range(3):
-        run(gc.ones(2), k)
+def test_a_number_that_varies_is_an_input_of_the_program() -> None:
+    run = gc.jit.compile(lambda x, k: x * k)
+    for k in range(20):
+        assert run(gc.ones(2), float(k)).tolist() == [k, k]
+    assert len(run.variants) == 2  # of the first number, and of any
+
+
+def test_programs_beyond_the_limit_replace_the_oldest_with_one_warning_or_are_an_error() -> None:
+    run = gc.jit.compile(lambda x, k: x.reshape(1, -1).sum(0)[:k], limit=3)
+    with pytest.warns(GraphcWarning, match="3 programs were compiled, the least recently used"):
+        for k in range(1, 9):
+            assert run(gc.ones(9), k).tolist() == [1.0] * k
+    assert len(run.variants) == 3
+    strict = gc.jit.compile(lambda x, k: x[:k] * 1, limit=3, at_limit="error")
+    for k in range(1, 4):
+        strict(gc.ones(9), k)
     with pytest.raises(TraceError, match="3 programs were compiled, and none fits this call"):
-        run(gc.ones(2), 9)
-    eager = gc.jit.compile(lambda x, k: x * k, limit=3, at_limit="eager")
-    for k in range(9):
-        assert eager(gc.ones(2), k).tolist() == [k, k]
+        strict(gc.ones(9), 8)
+    eager = gc.jit.compile(lambda x, k: x[:k] * 1, limit=3, at_limit="eager")
+    for k in range(1, 9):
+        assert eager(gc.ones(9), k).tolist() == [1.0] * k
 
 
 def test_a_trace_has_a_certificate_and_refuses_what_does_not_fit() -> None:
