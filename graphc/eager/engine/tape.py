@@ -178,7 +178,7 @@ class Saved:
         """Take the array that the tensor was given by `tensor.data = other`, as PyTorch does."""
         array: Any = self.array
         for old, edge, new in self.version.moves:
-            if array is None or old() is not array or edge is not self.edge:
+            if array is None or id(old()) != id(array) or edge is not self.edge:
                 continue
             if new.shape != array.shape or new.dtype != array.dtype:
                 raise GradientError(
