@@ -27,9 +27,7 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
     "data, a view": lambda lib, y: y.data[:1].mul_(3),
     "data, a copy of other values": lambda lib, y: y.data.copy_(lib.tensor([7.0, 8.0])),
     "data replaced": lambda lib, y: setattr(y, "data", lib.tensor([7.0, 8.0])),
-    "data replaced twice": lambda lib, y: [
-        setattr(y, "data", lib.tensor([k, k + 1.0])) for k in (3.0, 4.0)
-    ],
+    "data replaced twice": lambda lib, y: _replaced(lib, y, y),
     "data of detached replaced": lambda lib, y: setattr(y.detach(), "data", lib.tensor([7.0, 8.0])),
     "NumPy": lambda lib, y: y.detach().numpy().__setitem__(0, 5.0),
     "detached, an element": lambda lib, y: y.detach().__setitem__(0, 5.0),
@@ -38,6 +36,11 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
     "without gradients": lambda lib, y: _quietly(lib, y),
     "without gradients, a view": lambda lib, y: _quietly(lib, y[:1]),
 }
+
+
+def _replaced(lib: Any, *tensors: Any) -> None:
+    for k, y in enumerate(tensors, 3):
+        y.data = lib.tensor([float(k), k + 1.0])
 
 
 def _quietly(lib: Any, y: Any) -> None:

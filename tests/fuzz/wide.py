@@ -60,7 +60,8 @@ class Wide:
         self, sizes: Mapping[str, int], way: tuple[int, int, bool] | None = None, fine: bool = False
     ) -> None:
         self.sizes, self.fine = sizes, fine
-        self.seed, self.direction, self.alike = way or (None, 0, False)
+        _, self.direction, self.alike = way or (0, 0, False)
+        self.seed = None if way is None else way[0]
         self.rng = np.random.default_rng(self.seed)
 
     def run(self, graph: Graph, arrays: Sequence[Any]) -> list[Any]:

@@ -120,7 +120,9 @@ def _greatest_in_a_loop(x: Any, y: Any) -> Recipe:
         ("v0, v1", "gc.scan(lambda c, s: (c + gc.max(s * x1) * c, s), x0[0, 1], x0)"),
         ("g0", "gc.grad(v0, [x0])[0]"),
     )
-    inputs = {f"x{k}": Input("float16", (1, 3), np.float16([a])) for k, a in enumerate((x, y))}
+    inputs = {
+        f"x{k}": Input("float16", (1, 3), np.array([a], np.float16)) for k, a in enumerate((x, y))
+    }
     return Recipe(inputs, lines, ("g0",))
 
 

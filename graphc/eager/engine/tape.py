@@ -187,13 +187,14 @@ class Saved:
 
     def _follow(self, name: str) -> None:
         """Take the array that the tensor was given by `tensor.data = other`, as PyTorch does."""
+        array: Any = self.array
         for old, edge, new in self.version.moves:
-            if self.array is None or old() is not self.array or edge is not self.edge:
+            if array is None or id(old()) != id(array) or edge is not self.edge:
                 continue
-            if new.shape != self.array.shape or new.dtype != self.array.dtype:
+            if new.shape != array.shape or new.dtype != array.dtype:
                 raise GradientError(
                     f"{name} needs a tensor whose data was replaced by other data of another type",
-                    [f"{type_text(self.array)} when it was used, {type_text(new)} now"],
+                    [f"{type_text(array)} when it was used, {type_text(new)} now"],
                     where=caller(),
                     hint="compute the loss again after `tensor.data = ...`",
                 )
