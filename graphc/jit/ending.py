@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import Node
+from graphc.core.trees import flatten
 from graphc.core.types import TensorType
 from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
@@ -39,8 +40,10 @@ class Ending:
         replaced: constants for parameters that hold what every run makes alike.
     """
 
-    def __init__(self, trace: Trace, keep_grads: bool) -> None:
+    def __init__(self, trace: Trace, keep_grads: bool, result: Any = None) -> None:
         self.trace = trace
+        leaves, _ = flatten(result)
+        self._order = {id(leaf): k for k, leaf in enumerate(leaves)}
         self.gradients: list[tuple[Tensor, str, Any]] = []
         self.updates: dict[Node, Node] = {}
         self.writes: list[tuple[np.ndarray, Node]] = []
@@ -97,6 +100,8 @@ class Ending:
                 continue
             view = tensor._view
             (self.alive if view is None else self.views).append(tensor)
+        # The function's results first, in their order.
+        self.alive.sort(key=lambda t: self._order.get(id(t), len(self._order)))
 
     def _histories(self) -> None:
         """Tensors that have a history of this run, with their edges."""

@@ -72,6 +72,7 @@ class Run:
         self.variant: Variant | None = None
         self.guarded: Guarded | None = None
         self.reasons: list[Any] = []
+        self._result: Any = None
         self.ending_has_history = False
         self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
@@ -87,7 +88,7 @@ class Run:
             tracing.trace = trace
             hot.slow += 1
             try:
-                result = self._called(args, kwargs)
+                result = self._result = self._called(args, kwargs)
             except Exception as error:
                 raised = error
             ending = self._ended() if not trace.left else None
@@ -154,7 +155,7 @@ class Run:
             hot.slow += 1
             result = self._called(args, kwargs)
             decide_constants(trace)
-            self.ending = Ending(trace, keep_grads=True)
+            self.ending = Ending(trace, True, result)
             self.recipe = Recipe(self.ending, result, self.where)
         except Refused as refused:
             raise refused.error.with_traceback(None) from None
@@ -182,7 +183,7 @@ class Run:
 
     def _ending(self) -> Ending:
         decide_constants(self.trace)
-        return Ending(self.trace, self.owner._options.keep_grads)
+        return Ending(self.trace, self.owner._options.keep_grads, self._result)
 
     def _ended(self) -> Ending:
         """What the run leaves, once it is known which program gives it."""

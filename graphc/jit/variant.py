@@ -23,7 +23,6 @@ from graphc.jit.outside import Outside
 from graphc.jit.trace.tracing import Trace
 from graphc.ops.source import INPUT_OP
 
-
 _uses = itertools.count(1)
 
 

@@ -159,7 +159,10 @@ def test_9_dropout_is_not_left_on() -> None:
 
 def test_10_numpy_does_not_leak() -> None:
     with pytest.raises(TraceError, match="of a traced tensor"):
-        _compiled(lambda x: x * gc.tensor(np.sum(x.numpy())))(gc.ones(2))
+        _compiled(lambda x: x * gc.tensor(np.sum((x + 1).numpy())))(gc.ones(2))
+    run = _compiled(lambda x: x * gc.tensor(np.sum(x.numpy())))
+    for k in (1.0, 2.0):  # an argument has its value
+        _equal(run(gc.full((2,), k)), gc.full((2,), 2 * k * k))
     run = _compiled(lambda x: x * np.random.rand())
     np.random.seed(3)
     own = [run(gc.ones(2)) for _ in range(3)]

@@ -74,8 +74,8 @@ class Frame:
     """
 
     __slots__ = (
-        "cells", "code", "decoded", "frame", "function", "iterator", "keywords", "locals_", "lost", "next",
-        "returned", "stack", "stored",
+        "cells", "code", "decoded", "frame", "function", "iterator", "keywords", "locals_", "lost",
+        "next", "returned", "stack", "stored",
     )  # fmt: skip
 
     def __init__(self, frame: FrameType) -> None:

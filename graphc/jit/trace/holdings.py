@@ -119,9 +119,12 @@ class ModuleReading(Reading):
             if not before.holds(fields.get(table)):
                 return self._changed(f"{table.strip('_')} of {name}", "what it was")
         now = _settings(self._module)
-        if len(now) == len(self._kept) and all(map(is_, now.values(), self._kept.values())):
-            if all(type(v) is not list and type(v) is not dict for v in now.values()):
-                return list(now) == list(self._kept) or self._changed(name, "what it was")
+        if (
+            len(now) == len(self._kept)
+            and all(map(is_, now.values(), self._kept.values()))
+            and all(type(v) is not list and type(v) is not dict for v in now.values())
+        ):
+            return list(now) == list(self._kept) or self._changed(name, "what it was")
         for key in {**now, **self._kept}:
             if key not in now or key not in self._kept:
                 return self._changed(f"{name}.{key}", "what it was")
@@ -192,7 +195,7 @@ class OptimizerReading(Reading):
         if len(groups) != len(self._groups):
             return self._changed("the groups")
         for group, known in zip(groups, self._groups):
-            before, listed, params, _names, values, settings = known
+            before, listed, params, _, values, settings = known
             if group is not before or group.get("params") is not listed:
                 return self._changed("the groups")
             if len(listed) != len(params) or not all(map(is_, listed, params)):
@@ -271,5 +274,6 @@ def _number(value: Any) -> Any:
 
 
 __all__ = [
-    "STRUCTURE", "changeable", "ModuleReading", "OptimizerReading", "StateReading", "flags_of", "is_layer"
+    "STRUCTURE", "ModuleReading", "OptimizerReading", "StateReading", "changeable", "flags_of",
+    "is_layer",
 ]  # fmt: skip

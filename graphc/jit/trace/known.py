@@ -81,10 +81,10 @@ def _kind(type_: type) -> str:
         return BUILTIN
     if issubclass(type_, _VALUES):
         return VALUE
-    for base in type_.__mro__:
-        kind = _BASES.get((base.__module__, base.__name__))
-        if kind is not None:
-            return kind
+    for each in type_.__mro__:
+        found = _BASES.get((each.__module__, each.__name__))
+        if found is not None:
+            return found
     return OBJECT
 
 
@@ -117,7 +117,8 @@ _DENIED_NAMES = {
     "numpy", "register_hook", "register_post_accumulate_grad_hook", "retain_grad", "state_dict",
     "load_state_dict", "add_param_group", "register_forward_hook", "register_forward_pre_hook",
     "register_full_backward_hook", "register_full_backward_pre_hook", "register_buffer",
-    "register_parameter", "add_module", "register_module", "train", "eval", "set_submodule", "apply_", "map_", "data_ptr", "untyped_storage", "storage", "share_memory_",
+    "register_parameter", "add_module", "register_module", "train", "eval", "set_submodule",
+    "apply_", "map_", "data_ptr", "untyped_storage", "storage", "share_memory_",
     "to_", "set_", "detach_", "is_contiguous", "stride", "storage_offset",
     "__array__", "__dlpack__", "__repr__", "__str__", "__format__", "__deepcopy__",
     "__setattr__", "__delattr__", "append", "extend", "insert", "pop", "clear", "update",

@@ -19,8 +19,10 @@ from graphc.jit.trace.consulted import MOST_ITEMS, Consulted
 from graphc.jit.trace.lookups import Runs, Unknown, in_class
 from graphc.jit.trace.readings import MISSING
 
-VIEWS = (type({}.keys()), type({}.values()), type({}.items()), type(OrderedDict().items()),
-         type(OrderedDict().keys()), type(OrderedDict().values()))  # fmt: skip
+VIEWS: tuple[Any, ...] = (
+    type({}.keys()), type({}.values()), type({}.items()),
+    type(OrderedDict().items()), type(OrderedDict().keys()), type(OrderedDict().values()),
+)  # fmt: skip
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
     "//": operator.floordiv, "%": operator.mod, "&": operator.and_, "|": operator.or_,
@@ -85,11 +87,13 @@ def deep(value: Any, depth: int = 4) -> Any:
 
     What is given back may be gone through, and holds the same as the value.
     """
-    if isinstance(value, (Copy | Twin, VIEWS)):
-        if isinstance(value, Twin):
-            value.values = iter(items := list(value.values))
-            return items if all(is_plain(v) and not isinstance(v, Unknown) for v in items) else None
-        return deep(value.values if isinstance(value, Copy) else list(value), depth)
+    if isinstance(value, Twin):
+        value.values = iter(items := list(value.values))
+        return items if all(is_plain(v) and not isinstance(v, Unknown) for v in items) else None
+    if isinstance(value, Copy):
+        return deep(value.values, depth)
+    if isinstance(value, VIEWS):
+        return deep(list(value), depth)
     if isinstance(value, Unknown):
         return None
     if is_plain(value):
@@ -199,7 +203,9 @@ def unary(consulted: Consulted, sign: str, a: Any, result: Any, origin: Origin) 
     if kind(a) == known.TENSOR:
         return result
     if is_plain(a):
-        functions = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
+        functions: dict[str, Callable[[Any], Any]] = {
+            "-": operator.neg, "+": operator.pos, "~": operator.invert,
+        }  # fmt: skip
         try:
             return Unknown(a.type) if isinstance(a, Unknown) else functions[sign](a)
         except Exception:
@@ -349,12 +355,10 @@ def unpack(
 def contains(consulted: Consulted, container: Any, item: Any, origin: Origin) -> None:
     """`item in container`."""
     which = kind(container)
-    if which in (known.SCALAR, known.VALUE) or _is_made(consulted, container):
-        if is_plain(item) or kind(item) in (known.CLASS, known.FUNCTION):
-            return
-    if which in (known.CONTAINER, known.FROZEN) and (
-        is_plain(item) or kind(item) in (known.CLASS, known.FUNCTION)
-    ):
+    compares = is_plain(item) or kind(item) in (known.CLASS, known.FUNCTION)
+    if compares and (which in (known.SCALAR, known.VALUE) or _is_made(consulted, container)):
+        return
+    if compares and which in (known.CONTAINER, known.FROZEN):
         what = f"a {label(container)}"
         if contents_are_known(consulted, container, what, origin):
             return
@@ -365,6 +369,6 @@ def contains(consulted: Consulted, container: Any, item: Any, origin: Origin) ->
 
 
 __all__ = [
-    "Copy", "Runs", "Twin", "deep", "VIEWS", "binary", "contains", "contents_are_known", "is_plain", "iterate",
-    "kind", "label", "subscript", "truth", "unary", "unpack",
+    "VIEWS", "Copy", "Runs", "Twin", "binary", "contains", "contents_are_known", "deep",
+    "is_plain", "iterate", "kind", "label", "subscript", "truth", "unary", "unpack",
 ]  # fmt: skip

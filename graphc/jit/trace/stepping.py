@@ -182,9 +182,10 @@ class _Monitor:
     def _returned(self, code: CodeType, offset: int, value: Any) -> None:
         frame = sys._getframe(1)
         followed = self.listener.followed
-        if id(frame.f_back) in followed or id(frame) in followed:
-            if threading.get_ident() == self.thread:
-                self.listener.returned(frame, value)
+        if (
+            id(frame.f_back) in followed or id(frame) in followed
+        ) and threading.get_ident() == self.thread:
+            self.listener.returned(frame, value)
 
     def _raised(self, code: CodeType, offset: int, error: Any) -> None:
         if threading.get_ident() == self.thread:

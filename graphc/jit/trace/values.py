@@ -59,7 +59,11 @@ class Values(Sized):
             # Of tensors that are older than the call: they have their values.
             self.read_arguments.append((what, caller()))
             return self.evaluated(tensor)
-        return np.asarray(self.decide(self, tensor, what))
+        found = np.asarray(self.decide(self, tensor, what))
+        if what == "bool()":
+            # The arms of a branch are paths of their own.
+            self._asked(("outcome", bool(found)), tuple)
+        return found
 
     def evaluated(self, tensor: Tensor) -> np.ndarray:
         """The value of a traced tensor, by a program of its own; kept for later runs."""

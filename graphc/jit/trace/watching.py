@@ -1,49 +1,36 @@
 """What traced Python read and did besides computing: values it will go on assuming, side effects.
 
 While a function is traced each instruction of the user's code is followed, in `following`: what it
-reads becomes a reading, and what is not understood makes the run unproven. A profile hook sees
-the built-in functions that the code calls, and notes what cannot be part of a graph: clocks,
-foreign random numbers, printing.
+reads becomes a reading, and what is not understood makes the run unproven. The built-in functions
+that the code calls are seen by `effects`, which notes what cannot be part of a graph.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-import sysconfig
 import weakref
-from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-import numpy as np
-
-from graphc.core.origin import Origin, is_internal
+from graphc.core.ir import Origin
 from graphc.core.profilers import put_back
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace import known
-from graphc.jit.trace.consulted import Consulted, Unproven, contents
+from graphc.jit.trace.codes import LAYER, LIBRARY, OWN, USER, is_theirs, kind_of_code
+from graphc.jit.trace.consulted import Consulted, Unproven
+from graphc.jit.trace.effects import Effects, numpy_state
 from graphc.jit.trace.following import Follower
 from graphc.jit.trace.frames import NOTHING, Frame, NewFunction, Outer
+from graphc.jit.trace.functions import function_with, functions_of, holds
 from graphc.jit.trace.holdings import OptimizerReading, StateReading
 from graphc.jit.trace.instructions import KNOWN_VERSION
 from graphc.jit.trace.lookups import Unknown, in_class
 from graphc.jit.trace.readings import Reading, fingerprint, shown
 from graphc.jit.trace.stepping import stepping
 
-_PLACES = tuple(
-    path for key in ("stdlib", "platstdlib", "purelib", "platlib")
-    if (path := sysconfig.get_paths().get(key))
-)  # fmt: skip
-# Modules and types whose functions give other values at every call.
-_IMPURE_MODULES = ("time", "random", "_random")
-# What a frame's code may be: the user's; a library's, which counts as its caller; graphc's own.
-_USER, _LIBRARY, _OWN, _LAYER = "user", "library", "own", "layer"
-# Packages that graphc itself calls.
-_USED = ("numpy", "numba", "llvmlite", "scipy", "networkx", "safetensors")
-_LAYERS = ("graphc.nn.", "graphc.optim.", "graphc.autograd.")
 # What is called when weakly held objects go.
 _CALLBACKS = [
     code for owner in (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
@@ -65,8 +52,9 @@ class Watch:
     """
 
     def __init__(self, function: Any) -> None:
-        self.effects: list[str] = []
-        self.impure: list[str] = []
+        self._effects = Effects()
+        self.effects = self._effects.lines
+        self.impure = self._effects.impure
         self._consulted = Consulted()
         self.readings: list[Reading] = self._consulted.readings
         self.unproven: list[Unproven] = self._consulted.unproven
@@ -76,36 +64,35 @@ class Watch:
         self.kinds: dict[int, str] = {}
         self.followed = self._frames
         self._kept: list[CodeType] = []
-        self._noisy: dict[CodeType, bool] = {}
         self._optimizers: list[tuple[Any, Origin]] = []
         self._functions: dict[int, FunctionType] = {}
-        self._top = next(_functions_of(function), None)
-        for each in _functions_of(function):
+        self._top = next(functions_of(function), None)
+        for each in functions_of(function):
             self._functions[id(each.__code__)] = each
         self._function = function
         self._started = False
 
     def __enter__(self) -> Watch:
-        self._drawn = _numpy_state()
+        self._drawn = numpy_state()
         self._outside = sys._getframe(1)
         self._before = sys.getprofile()
         self._settings()
         # What the garbage collector calls, whenever it comes, is no part of the run.
         for callback in gc.callbacks:
             self._ignore(getattr(callback, "__code__", None))
-        for callback in _CALLBACKS:
-            self._ignore(callback)
+        for code in _CALLBACKS:
+            self._ignore(code)
         self._steps = stepping(self) if KNOWN_VERSION else None
         if self._steps is None or not self._steps.start():
             self._consulted.refuse("this Python's code cannot be followed", self._place())
-        sys.setprofile(self._hook())
+        sys.setprofile(self._effects.hook())
         return self
 
     def __exit__(self, *exception: object) -> None:
         put_back(self._before)
         if self._steps is not None:
             self._steps.stop()
-        if _numpy_state() != self._drawn:
+        if numpy_state() != self._drawn:
             self.impure.append("numpy.random: numbers were drawn from its global generator")
         trace = tracing.trace
         for optimizer, origin in self._optimizers:
@@ -124,7 +111,7 @@ class Watch:
     def _ignore(self, code: CodeType | None) -> None:
         if code is not None:
             self._kept.append(code)
-            self.kinds[id(code)] = _OWN
+            self.kinds[id(code)] = OWN
 
     def _place(self) -> Origin:
         code = getattr(self._top, "__code__", None)
@@ -157,9 +144,11 @@ class Watch:
                 self._consulted.refuse(f"{reading.what} was set by the run", reading.origin)
                 continue
             if not reading.holds():
-                if _is_theirs(reading.origin.file):
-                    self._effect(f"{reading.what} was changed by the traced code (it ran once, "
-                                 "for the trace)")  # fmt: skip
+                if is_theirs(reading.origin.file):
+                    self._effects.add(
+                        f"{reading.what} was changed by the traced code (it ran once, "
+                        "for the trace)"
+                    )
                 self._consulted.refuse(f"{reading.what} is changed", reading.origin)
             kept.append(reading)
         self.readings[:] = kept
@@ -168,14 +157,14 @@ class Watch:
 
     def is_user(self, frame: FrameType) -> bool:
         """Whether the instructions of a frame's code may have to be followed."""
-        return self._kind(frame) in (_USER, _LIBRARY)
+        return self._kind(frame) in (USER, LIBRARY)
 
     def entered(self, frame: FrameType) -> None:
         """A frame begins, or a generator's goes on."""
         kind = self.kinds.get(id(frame.f_code)) or self._kind(frame)
-        if kind == _OWN:
+        if kind == OWN:
             return
-        if kind == _LAYER:
+        if kind == LAYER:
             self._layer(frame)
             return
         if id(frame) in self._frames:
@@ -230,11 +219,11 @@ class Watch:
         """Whether a frame that no followed code called runs for graphc: a library that it uses."""
         if frame.f_code is getattr(self._top, "__code__", None):
             return False
-        if kind == _LIBRARY:
+        if kind == LIBRARY:
             return True
         back = frame.f_back
         installed = "site-packages" in frame.f_code.co_filename
-        return installed and back is not None and self._kind(back) not in (_OWN, _LAYER)
+        return installed and back is not None and self._kind(back) not in (OWN, LAYER)
 
     def _kind(self, frame: FrameType) -> str:
         """What a frame's code is."""
@@ -242,7 +231,7 @@ class Watch:
         found = self.kinds.get(id(code))
         if found is None:
             self._kept.append(code)
-            found = _kind_of_code(code, str(frame.f_globals.get("__name__", "")))
+            found = kind_of_code(code, str(frame.f_globals.get("__name__", "")))
             self.kinds[id(code)] = found
         return found
 
@@ -291,7 +280,7 @@ class Watch:
 
     def _find_function(self, state: Frame, callee: Any) -> None:
         code, origin = state.code, state.origin()
-        function = _function_with(callee, code) or self._functions.get(id(code))
+        function = function_with(callee, code) or self._functions.get(id(code))
         if function is None:
             function = self._by_owner(state) or self._by_code(state)
         if function is None or self._consulted.is_made(function):
@@ -312,7 +301,7 @@ class Watch:
             return None
         owner = state.local(code.co_varnames[0])
         class_ = owner if isinstance(owner, type) else type(owner)
-        found = _function_with(in_class(class_, code.co_name), code)
+        found = function_with(in_class(class_, code.co_name), code)
         if found is not None:
             self._consulted.of_class(class_, code.co_name, state.origin())
         return found
@@ -334,7 +323,7 @@ class Watch:
         """Whether a free name is a local of traced code that is running: `[f(x) for f in fs]`."""
         owner = frame.f_back
         while owner is not None and owner is not self._outside:
-            if name in owner.f_code.co_cellvars and _holds(owner.f_code, frame.f_code):
+            if name in owner.f_code.co_cellvars and holds(owner.f_code, frame.f_code):
                 return True
             owner = owner.f_back
         return False
@@ -361,51 +350,6 @@ class Watch:
                 if name in base.__dict__ and not name.startswith("__d"):
                     self._consulted.of_class(class_, name, origin)
 
-    # --- built-in functions
-
-    def _hook(self) -> Callable[[FrameType, str, Any], None]:
-        """What Python calls at every call of a built-in function."""
-        known_ = self._noisy.get
-
-        def hook(frame: FrameType, event: str, arg: Any) -> None:
-            if event != "c_call":
-                return
-            noisy = known_(frame.f_code)
-            if noisy is None:
-                noisy = self._noisy[frame.f_code] = _is_noisy(frame)
-            if noisy:
-                self._built_in(frame, arg)
-
-        return hook
-
-    def _built_in(self, frame: FrameType, function: Any) -> None:
-        name = getattr(function, "__name__", "")
-        owner = getattr(function, "__self__", None)
-        module = getattr(function, "__module__", None) or type(owner).__module__
-        where = Origin(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        if function is print:
-            self._effect(f"print at {where} ran once, for the trace, and is not in the program")
-        elif function is input or name == "open":
-            self._effect(f"{name}() at {where} ran once, for the trace")
-        elif isinstance(owner, ModuleType) and owner.__name__ in _IMPURE_MODULES:
-            self._changing(f"{owner.__name__}.{name}() at {where}", name)
-        elif module in ("numpy.random.mtrand", "numpy.random._generator", "random", "_random"):
-            self._changing(f"{module}: {name}() at {where}", name)
-        elif name in ("now", "utcnow", "today", "urandom", "uuid4"):
-            self._changing(f"{name}() at {where}", name)
-        elif function is id:
-            self._changing(f"id() at {where}: identities differ from run to run", name)
-
-    def _effect(self, line: str) -> None:
-        if line not in self.effects:
-            self.effects.append(line)
-
-    def _changing(self, line: str, name: str) -> None:
-        if name in ("sleep", "seed", "set_state", "get_state"):
-            return
-        if line not in self.impure:
-            self.impure.append(line)
-
 
 class _Identical(Reading):
     """An object that must stay the same one, whatever it holds."""
@@ -427,38 +371,6 @@ class _Identical(Reading):
 _FUNCTION = ("forward", "backward", "setup_context")
 
 
-def _kind_of_code(code: CodeType, module: str) -> str:
-    file = code.co_filename
-    if file.startswith("<frozen"):
-        return _LIBRARY
-    if is_internal(code) or known.is_ours(module) or "numpy code of" in file:
-        named = code.co_argcount and code.co_varnames[0] in ("self", "cls")
-        return _LAYER if named and module.startswith(_LAYERS) else _OWN
-    if file == "<string>" and (code.co_name.startswith("__") or module.startswith("namedtuple_")):
-        return _LIBRARY  # what dataclasses and named tuples write
-    if module.partition(".")[0] in _USED:
-        return _LIBRARY
-    if file.startswith(_PLACES) and "site-packages" not in file:
-        return _LIBRARY
-    return _USER
-
-
-def _is_theirs(file: str) -> bool:
-    """Whether a file is the user's own, and of no library."""
-    return not file.startswith(_PLACES) and "site-packages" not in file
-
-
-def _is_noisy(frame: FrameType) -> bool:
-    """Whether what a frame's code calls is told of as a side effect: the user's own code."""
-    code = frame.f_code
-    file = code.co_filename
-    module = str(frame.f_globals.get("__name__", ""))
-    foreign = is_internal(code) or not _is_theirs(file)
-    foreign = foreign or (file == "<string>" and module != "__main__")
-    ours = known.is_ours(module) or "numpy code of" in file
-    return not (foreign or ours or file.startswith("<frozen"))
-
-
 def _hooks_of_all() -> Any:
     """How many hooks of every module and of every optimizer there are."""
     calling = sys.modules.get("graphc.nn.module.calling")
@@ -466,55 +378,6 @@ def _hooks_of_all() -> Any:
     names = ("EVERY_FORWARD_PRE", "EVERY_FORWARD", "EVERY_BACKWARD", "EVERY_BACKWARD_PRE")
     found = [tuple(getattr(calling, name, ())) for name in names]
     return (*found, *(tuple(getattr(hooks, name, ())) for name in ("EVERY_PRE", "EVERY_POST")))
-
-
-def _function_with(candidate: Any, code: CodeType) -> FunctionType | None:
-    """The Python function with this code behind a callable."""
-    if candidate is NOTHING or isinstance(candidate, Unknown):
-        return None
-    seen = 0
-    while candidate is not None and seen < 8:
-        seen += 1
-        if isinstance(candidate, FunctionType):
-            if candidate.__code__ is code:
-                return candidate
-            candidate = getattr(candidate, "__wrapped__", None)
-        elif isinstance(candidate, type):
-            candidate = in_class(candidate, code.co_name)
-        else:
-            candidate = (
-                getattr(candidate, "__func__", None)
-                or getattr(candidate, "fget", None)
-                or getattr(candidate, "func", None)
-                or in_class(type(candidate), code.co_name)
-            )
-    return None
-
-
-def _holds(outer: CodeType, inner: CodeType) -> bool:
-    """Whether a function's code is written inside another's."""
-    nested = [c for c in outer.co_consts if isinstance(c, CodeType)]
-    return any(c is inner for c in nested) or any(_holds(c, inner) for c in nested)
-
-
-def _numpy_state() -> Any:
-    """The state of NumPy's global generator, whose functions no profile hook sees."""
-    _, keys, place, *_ = np.random.get_state()
-    return place, np.asarray(keys).tobytes()
-
-
-def _functions_of(function: Any) -> Iterator[FunctionType]:
-    """The Python functions behind a callable: itself, its forward, what it closes over."""
-    candidates = [function, getattr(function, "__func__", None), getattr(function, "forward", None)]
-    candidates.append(vars(type(function)).get("__call__"))
-    for each in candidates:
-        each = getattr(each, "__func__", each)
-        if isinstance(each, FunctionType):
-            yield each
-            for cell in each.__closure__ or ():
-                inner = contents(cell)
-                if isinstance(inner, FunctionType):
-                    yield inner
 
 
 __all__ = ["Reading", "Unproven", "Watch", "fingerprint", "shown"]
