@@ -88,7 +88,7 @@ class Arguments:
         if kind is tuple:
             return tuple([self._replaced(v, stand_ins) for v in value])
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return kind(*[self._replaced(v, stand_ins) for v in value])  # type: ignore[call-arg]
+            return kind(*[self._replaced(v, stand_ins) for v in value])
         if kind not in _LISTS and kind not in _MAPPINGS:
             return value
         if not self._holds_tensors(value):

@@ -319,7 +319,7 @@ class Compiled:
         else:
             delattr(self._function, name)
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         """A compiled module is a module to `isinstance`."""
         return type(self._function) if self.__dict__.get("_module") else Compiled

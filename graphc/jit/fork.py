@@ -75,7 +75,8 @@ class Paths:
         first.updates = dict(zip(updated, together[count:]))
         first.nodes = together[:count]
         first.take_over(trace)
-        variant = Variant(owner._name, trace, first, owner._options)
+        whole: Any = first
+        variant = Variant(owner._name, trace, whole, owner._options)
         run = first.run
         for other in self.runs.values():
             known = {r.what for r in run.watch.readings}

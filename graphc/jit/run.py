@@ -19,7 +19,8 @@ from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, decide_constants
-from graphc.jit.guarded import Guarded, Recipe, reasons_against, requires
+from graphc.jit.guarded import Guarded, reasons_against, requires
+from graphc.jit.recipe import Recipe
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
 from graphc.jit.trace.refused import Left, Refused, refusal
@@ -68,7 +69,7 @@ class Run:
         self.watch = Watch(owner._function) if watched else None
         self.ending: Ending | None = None
         self.recipe: Recipe | None = None
-        self.where = self.watch._place() if self.watch is not None else None
+        self.where: Any = self.watch._place() if self.watch is not None else None
         self.variant: Variant | None = None
         self.guarded: Guarded | None = None
         self.reasons: list[Any] = []
@@ -149,7 +150,7 @@ class Run:
         trace = self.trace
         args, kwargs = self.arguments.replaced(self.stand_ins)
         recording, profile = state.enabled, sys.getprofile()
-        versions = [(t, t._version.count) for t in self.arguments.tensors if t._version is not None]
+        versions = [(t.version(), t.version().count) for t in self.arguments.tensors]
         try:
             tracing.trace = trace
             hot.slow += 1
@@ -165,8 +166,8 @@ class Run:
             state.enabled = recording
             put_back(profile)
             trace.has_ended = True
-            for tensor, count in versions:
-                tensor._version.count = count
+            for version, count in versions:
+                version.count = count
         return self
 
     def _called(self, args: Any, kwargs: Any) -> Any:

@@ -240,7 +240,7 @@ def _replace_traced(name: str, target: Tensor, value: Tensor) -> None:
     """A tensor that the traced code made, and nobody else sees, becomes its new value."""
     trace = tracing.trace
     if trace.is_born(target) and not is_held(target):
-        target._node = trace.node_of(value)
+        trace.adopt(target, trace.node_of(value))
         target.version().count += 1
         return
     raise ShapeError(

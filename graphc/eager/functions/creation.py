@@ -232,6 +232,9 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
 
 
 def _checked_sizes(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    if hot.slow and tracing.trace is not None:
+        is_size = tracing.trace.is_size
+        sizes = tuple([int(s) if is_size(s) else s for s in sizes])
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or size < 0:
             raise ArgumentError(

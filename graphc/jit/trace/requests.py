@@ -95,6 +95,7 @@ class Requests:
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
         self.has_ended = False
         self.has_read_layout = False
+        self.has_captured_argument = False  # whether code reached one by another way
         self.has_evaluated = False  # whether Python was given a value that was computed for it
         self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
@@ -146,6 +147,11 @@ class Requests:
             self.made.append(weakref.ref(tensor))
         return tensor
 
+    def adopt(self, tensor: Tensor, node: Node) -> None:
+        """Let a concrete tensor that the traced code made be a traced one."""
+        tensor._node = node
+        self.made.append(weakref.ref(tensor))
+
     def argument(self, real: Tensor, placeholder: Node) -> Tensor:
         """A traced tensor for one of the call's arguments."""
         tensor = self.wrap(placeholder)
@@ -172,6 +178,7 @@ class Requests:
             return tensor._node
         argument = self.by_array.get(id(tensor._array))
         if argument is not None:
+            self.has_captured_argument = True
             return argument._node
         view = tensor._view
         if view is not None and not self._is_touched(tensor):

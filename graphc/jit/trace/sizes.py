@@ -63,7 +63,7 @@ class TracedSize:
         return self
 
     def __abs__(self) -> Any:
-        return self if self >= 0 else -self
+        return abs(self.number)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -139,15 +139,15 @@ def _compared(name: str, decide: Callable[[Any, Any], bool]) -> Any:
 
 def _known(name: str, difference: Any) -> bool | None:
     """What a comparison with 0 gives for every value of the symbols; None where it depends."""
-    low, high = (difference, difference) if isinstance(difference, int) else dims.bounds(difference)
-    low = -math.inf if low is None else low
-    high = math.inf if high is None else high
+    ends = (difference, difference) if isinstance(difference, int) else dims.bounds(difference)
+    low = -math.inf if ends[0] is None else ends[0]
+    high = math.inf if ends[1] is None else ends[1]
     if low == high:
         return bool(getattr(operator, name)(low, 0))
     if name in ("eq", "ne"):
         return (name == "ne") if low > 0 or high < 0 else None
-    ends = {bool(getattr(operator, name)(low, 0)), bool(getattr(operator, name)(high, 0))}
-    return ends.pop() if len(ends) == 1 else None
+    found = {bool(getattr(operator, name)(low, 0)), bool(getattr(operator, name)(high, 0))}
+    return found.pop() if len(found) == 1 else None
 
 
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordiv", "mod", "rmod"):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import Node
+from graphc.core.ir import Node, tensor_type
 from graphc.eager.engine.signature import Call
 
 
@@ -174,7 +174,7 @@ class Given(Step):
 
     def fits(self, array: np.ndarray) -> bool:
         """Whether an array has the dtype and shape."""
-        type_ = self.nodes[0].type
+        type_ = tensor_type(self.nodes[0])
         return type_.dtype.numpy == array.dtype and type_.shape == array.shape
 
 

@@ -98,6 +98,7 @@ class Writes(Requests):
         if tensor._node is not None:
             tensor._node = node
         elif argument is not None:
+            self.has_captured_argument = True
             argument._node = node
         elif tensor._view is None or self._is_touched(tensor):
             self.touch(tensor).current = node
