@@ -251,7 +251,7 @@ def _static_record(runner: _Runner, found: Contrast) -> None:
     found.assumes = compiled.assumes()
     found.baked = [
         f"{r} (read at {r.origin})" for r in getattr(variant, "readings", ())
-        if r.seen[0] not in ("object", "method")
+        if not r.definition and r.seen is not None and r.seen[0] not in ("object", "method")
     ]  # fmt: skip
     found.effects = list(getattr(variant, "effects", ()))
     conditions = sum(n.op.name == "cond" for n in program.graph.nodes)

@@ -53,6 +53,7 @@ class Guarded:
         self.fixed_because = variant.root.fixed_because
         self.grad_enabled = state.enabled
         self.grad_matters = bool(trace.edges) or trace.differentiated
+        self.is_differentiated = trace.differentiated
         self.requires = needs
         self.readings = list(watch.readings)
         self.guards = Guards(self.readings)
@@ -96,9 +97,16 @@ class Guarded:
 
     # --- what is assumed
 
-    def mismatch(self, tensors: Sequence[Tensor]) -> str:
-        """Why this does not fit a call of these tensors; "" when it does."""
-        if self.grad_matters and state.enabled is not self.grad_enabled:
+    def mismatch(self, tensors: Sequence[Tensor], is_traced: bool = False) -> str:
+        """Why this does not fit a call of these tensors; "" when it does.
+
+        Args:
+            tensors: the call's arguments.
+            is_traced: whether a forward pass that was recorded may run where nothing is: a trace
+                goes by no flags of what it computes.
+        """
+        unrecorded = is_traced and not state.enabled and not self.is_differentiated
+        if self.grad_matters and state.enabled is not self.grad_enabled and not unrecorded:
             return f"gradient recording is {'on' if state.enabled else 'off'}"
         arrays = [t._array for t in tensors]
         shapes = tuple([a.shape for a in arrays])
@@ -110,7 +118,7 @@ class Guarded:
                 return reason + why
             self._known_shapes.add((shapes, dtypes))
         for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
-            if requires(tensor._edge) is not wanted:
+            if not unrecorded and requires(tensor._edge) is not wanted:
                 return f"input {k} is {_REQUIRES[requires(tensor._edge)]}"
             if not tensor.__dict__.keys() <= _OWN:
                 return f"input {k} has attributes of its own"
@@ -157,7 +165,7 @@ class Guarded:
             lines.append(f"shapes are fixed: {self.fixed_because}")
         if self.grad_matters:
             lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
-        lines += [f"{reading} (read at {reading.origin})" for reading in self.readings]
+        lines += [f"{r} (read at {r.origin})" for r in self.readings if not r.definition]
         lines += [f"a tensor's value, read by Python at {where}" for _, _, where in self.reads]
         return lines
 
@@ -169,7 +177,7 @@ class Guarded:
             tensors[s]._array if s.__class__ is int else s for s in self.sources
         ]  # fmt: skip
         variant, recipe = self.variant, self.recipe
-        outside = variant.outside
+        outside = variant.outside if state.enabled else None
 
         def tensor_of(node: Any) -> Tensor:
             place = self._owners.get(node)

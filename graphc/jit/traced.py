@@ -70,7 +70,7 @@ class Traced:
         arguments = Arguments(args, kwargs)
         tensors = arguments.tensors
         with no_grad() if not self._guarded.grad_enabled else _nothing():
-            reason = self._guarded.mismatch(tensors)
+            reason = self._guarded.mismatch(tensors, is_traced=True)
             if not reason and arguments.key != self._arguments.key:
                 reason = "the arguments that are no tensors, or their structure, differ"
             if reason:

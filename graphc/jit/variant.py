@@ -35,7 +35,7 @@ class Variant:
         inputs: the placeholders that the program takes: of arguments, and of other memory.
         outputs: the nodes of its results, each once, as the path has them.
         updates: new values of parameters.
-        readings: Python values that were read on the way.
+        branches: the outcomes of branches on values on the way.
         unproven: why calls run Python, [] where they need not.
     """
 
@@ -52,6 +52,7 @@ class Variant:
         self.last_used = 0
         self.guarded: Any = None
         self.unproven: list[Any] = []
+        self.branches = list(trace.outcomes)
         self.reads_values = False
         self.outside: Outside | None = None
         self.saved: list[Node] = []
@@ -77,7 +78,9 @@ class Variant:
     def _differentiate(self, trace: Trace, ending: Ending, memo: dict[Node, Node]) -> None:
         """Plan the backward passes from outside."""
         edges = [edge for _, edge in ending.histories]
+        differentiated = trace.differentiated
         self.outside = outside = Outside(self.name, trace, edges)
+        trace.differentiated = differentiated  # by the traced code itself
         results = [t._node for t in ending.alive]
         self.alive = results
         others = [t.node for t in trace.touched.values() if not t.step_is_constant]
@@ -167,6 +170,11 @@ class Variant:
         found = self._full(*arrays)
         count = len(self.outputs)
         return dict(zip(self.outputs, found)), found[count:]
+
+    @property
+    def readings(self) -> list[Any]:
+        """Python values that the program assumes; [] where Python runs at every call."""
+        return [] if self.guarded is None else self.guarded.readings
 
     def assumes(self) -> list[str]:
         """What the program assumes, a line each."""

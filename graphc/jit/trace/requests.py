@@ -94,6 +94,7 @@ class Requests:
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
         self.has_ended = False
+        self.outcomes: list[str] = []  # of branches on values
         self.has_read_layout = False
         self.has_captured_argument = False  # whether code reached one by another way
         self.has_evaluated = False  # whether Python was given a value that was computed for it

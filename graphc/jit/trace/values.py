@@ -63,6 +63,7 @@ class Values(Sized):
         if what == "bool()":
             # The arms of a branch are paths of their own.
             self._asked(("outcome", bool(found)), tuple)
+            self.outcomes.append(f"{caller()}: {bool(found)}")
         return found
 
     def evaluated(self, tensor: Tensor) -> np.ndarray:

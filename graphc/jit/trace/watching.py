@@ -124,7 +124,9 @@ class Watch:
         where = self._place()
         for what, find in (("the default dtype", promotion.get_default_dtype),
                            ("hooks of all modules", _hooks_of_all)):  # fmt: skip
-            self.readings.append(Reading(what, find, find(), where, None, owned=True))
+            self.readings.append(
+                Reading(what, find, find(), where, None, owned=True, definition=True)
+            )
         function = self._function
         if self._top is not None:
             self._consulted.function(self._top, where)
