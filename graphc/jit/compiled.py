@@ -9,12 +9,12 @@ import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.signature import late
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
 from graphc.jit.arguments import Arguments
@@ -62,7 +62,7 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         self._options = options
-        self._module = isinstance(function, late("nn.module.module").Module)
+        self._module = all(map(partial(hasattr, function), ("named_parameters", "state_dict")))
         self._roots: dict[Any, Roots] = {}
         self._guarded: dict[Any, list[Guarded]] = {}
         self.variants: list[Variant] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dims
 from graphc.core.ir import Node
 from graphc.eager.engine.invoke import SLOT, call_of, invoke
 from graphc.eager.engine.mode import state
@@ -116,8 +117,6 @@ def to_values(edges: Sequence[Edge], first: int, values: Mapping[Node, np.ndarra
 
 def _numbers(value: Any, step: Any, fn: Any) -> Any:
     """Settings with the sizes of the values in place of symbols."""
-    from graphc.core import dims
-
     if isinstance(value, tuple):
         return tuple([_numbers(v, step, fn) for v in value])
     if not isinstance(value, dims.Dim):

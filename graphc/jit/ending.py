@@ -268,19 +268,9 @@ def constants(trace: Trace) -> dict[Node, Node]:
     }
 
 
-def constants_so_far(trace: Trace) -> dict[Node, Node]:
-    """What stands for tensors made by the traced code, before it is known which of them stay."""
-    found: dict[Node, Node] = {}
-    for touched in trace.touched.values():
-        step = touched.step
-        if not isinstance(step, Given) and step.value is not None:
-            found[step.nodes[0]] = uniform_node(step.value, step.nodes[0].origin)
-    return found
-
-
 def types_of(tensors: Sequence[Tensor]) -> list[TensorType]:
     """The types of tensors, with their shapes as they are."""
     return [TensorType(as_dtype(t._array.dtype), t._array.shape) for t in tensors]
 
 
-__all__ = ["Ending", "constants", "constants_so_far", "decide_constants", "types_of"]
+__all__ = ["Ending", "constants", "decide_constants", "types_of"]

@@ -16,6 +16,7 @@ from typing import Any
 from graphc.core import dims
 from graphc.core.ir import Graph, Kind, Node, is_item, toposort
 from graphc.core.types import TensorType
+from graphc.core.walk import substitute
 from graphc.eager.engine.signature import late
 from graphc.ops.source import CONSTANT_OP, INPUT_OP, PARAMETER_OP
 
@@ -46,18 +47,7 @@ class Interned:
 
 def _new(roots: Iterable[Node], known: dict[Node, Node]) -> list[Node]:
     """What the roots need that is not known, operands first."""
-    order: dict[Node, None] = {}
-    stack = [(root, False) for root in roots]
-    while stack:
-        node, ready = stack.pop()
-        if node in order or node in known:
-            continue
-        if ready:
-            order[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((i, False) for i in node.inputs)
-    return list(order)
+    return [n for n in toposort(roots, stop=known.__contains__) if n not in known]
 
 
 def simplified(name: str, roots: Sequence[Node]) -> list[Node]:
@@ -70,10 +60,7 @@ def simplified(name: str, roots: Sequence[Node]) -> list[Node]:
 
 def cut_at(roots: Sequence[Node], stand_ins: dict[Node, Node]) -> list[Node]:
     """The graph with placeholders for the nodes that `stand_ins` has."""
-    new = dict(stand_ins)
-    for node in _new(roots, stand_ins):
-        new[node] = node.with_inputs([new[i] for i in node.inputs])
-    return [new[r] for r in roots]
+    return substitute(roots, dict(stand_ins))
 
 
 def early_of(roots: Sequence[Node], late_sources: set[Node]) -> set[Node]:
@@ -140,9 +127,7 @@ def _is_again(node: Node) -> bool:
 
 def _is_free(node: Node) -> bool:
     """Whether a node is there at any time: literals, sizes, constants."""
-    return node.op is CONSTANT_OP or (
-        node.op not in _PLACEHOLDERS and all(_is_free(i) for i in node.inputs) and not node.inputs
-    )
+    return node.op is CONSTANT_OP or (node.op not in _PLACEHOLDERS and not node.inputs)
 
 
 def _bytes(type_: TensorType) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import Node, caller, tensor_type
+from graphc.core.walk import reach
 from graphc.eager.engine.backward import Pass
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
@@ -77,14 +78,11 @@ def is_end(fn: GradFn, first: int) -> bool:
 
 def steps_from(edges: Sequence[Edge], first: int) -> dict[GradFn, None]:
     """The steps that a pass from the edges may take."""
-    found: dict[GradFn, None] = {}
-    stack = [fn for fn, _ in edges]
-    while stack:
-        fn = stack.pop()
-        if fn not in found and not is_end(fn, first):
-            found[fn] = None
-            stack.extend(edge[0] for edge in fn.edges if edge is not None)
-    return found
+
+    def below(edges: Sequence[Edge | None]) -> list[GradFn]:
+        return [e[0] for e in edges if e is not None and not is_end(e[0], first)]
+
+    return dict.fromkeys(reach(below(edges), lambda fn: below(fn.edges)))
 
 
 class Group:

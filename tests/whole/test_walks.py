@@ -16,7 +16,8 @@ NEIGHBOURS = {"inputs", "users", "edges"}
 BUILDERS = {WALKER, "graphc/core/ir.py"}
 ELSEWHERE = {
     "graphc/ops/flow/loop_sums.py": "the terms of a sum, each as often as it occurs in it",
-    "graphc/jit/trace/control.py": "to be rewritten with the trace",
+    "graphc/jit/trace/alike.py": "two graphs side by side",
+    "graphc/jit/trace/control.py": "the boundary of what is recorded",
 }
 
 

@@ -15,6 +15,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, call_of
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor, new
+from graphc.jit.trace.captured import uniform_node
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sized import Sized
 from graphc.jit.trace.sizes import TracedSize
@@ -217,7 +218,12 @@ class Values(Sized):
 
 def _evaluation(node: Node, trace: Any) -> Any:
     """A program of one value of a run: the placeholders it takes, and itself."""
-    memo = late("jit.ending").constants_so_far(trace)
+    # Before it is known which of the tensors stay that the traced code made.
+    memo: dict[Node, Node] = {
+        t.step.nodes[0]: uniform_node(t.step.value, t.step.nodes[0].origin)
+        for t in trace.touched.values()
+        if isinstance(t.step, Captured) and t.step.value is not None
+    }
     # Generators stay where they are: the run's own program moves them on.
     for parameter, _ in trace.generators.values():
         key = INPUT_OP(name=trace._name("key"), type=parameter.type)
