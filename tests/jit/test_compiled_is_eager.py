@@ -36,6 +36,11 @@ class Settings:
     """An object of the user's."""
 
     factor: Any = 2.0
+    inner: Any
+    table: Any
+    which: Any
+    count: Any
+    last: Any
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -107,6 +112,7 @@ def getattr_by_a_computed_name(wrap: Wrap, note: Note) -> None:
 def slots_and_properties(wrap: Wrap, note: Note) -> None:
     class Slotted:
         __slots__ = ("k",)
+        k: Any
 
         @property
         def twice(self) -> Any:
@@ -163,7 +169,7 @@ def defaults_of_keyword_arguments(wrap: Wrap, note: Note) -> None:
 
     f = wrap(scaled)
     note(f(gc.ones(2)))
-    scaled.__kwdefaults__["k"] = 3.0
+    scaled.__kwdefaults__["k"] = 3.0  # type: ignore[index]
     note(f(gc.ones(2)))
 
 

@@ -8,22 +8,27 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paths import STEPS, Program
 
 import graphc as gc
-from graphc.jit.compiled import Skeleton
+from graphc.jit.arguments import Arguments
+from graphc.jit.compiled import Compiled, Options
+from graphc.jit.ending import types_of
+from graphc.jit.roots import new_root
+from graphc.jit.run import Run
 from graphc.jit.trace import branches
 from graphc.jit.trace.guards import Guards
-from graphc.jit.trace.record import record
 from graphc.jit.trace.watching import Watch
-from graphc.jit.variant import fixed_types
-from tests.jit.paths import STEPS, Program
 
 
 def watched(function: Any, *args: Any) -> Watch:
     """What a traced run of a function consulted."""
-    tensors = [a for a in args if isinstance(a, gc.Tensor)]
-    requires = [t.requires_grad for t in tensors]
-    run = record(function, Skeleton(args, {}), fixed_types(tensors), requires, branches.refuse)
+    owner = Compiled(function, Options(dynamic=False))
+    arguments = Arguments(args, {})
+    root = new_root(types_of(arguments.tensors), True)
+    run = Run(owner, root, arguments, branches.refuse, lambda: root, True)
+    run()
+    assert run.watch is not None
     return run.watch
 
 

@@ -166,7 +166,7 @@ def _set_class(owner: Any, value: Any) -> None:
 
 
 def _set_base(owner: Any, value: Any) -> None:
-    type(owner).__mro__[1].a = value
+    type(owner).__mro__[1].a = value  # type: ignore[attr-defined]
 
 
 def _hide_class(owner: Any, value: Any) -> None:
@@ -244,8 +244,8 @@ STEPS = {
         (lambda o, v: o.__kwdefaults__.update(value=v),
          lambda o, v: setattr(o, "__kwdefaults__", {"value": v})),
     ),
-    "code": Step(_closed, "{}()", (lambda o, v: setattr(o, "__code__", _closed(v).__code__)
-                                   or _set_cell(o, v),)),
+    "code": Step(_closed, "{}()", (lambda o, v: setattr(o, "__code__", _closed(v).__code__)  # type: ignore[func-returns-value]
+                                   or _set_cell(o, v),)),  # type: ignore[func-returns-value]
     "partial": Step(lambda a: functools.partial(identity, a), "{}()"),
     "namespace": Step(_space, "{}.a", (_set("a"),)),
     "module": Step(Mod, "{}.a", (_set("a"),)),
