@@ -38,7 +38,7 @@ _MOVED = {
         "manifest_reader"
     ),
     ("graphc.jit", "graphc.jit.export"): "numpy_export numpy_helpers numpy_ops numpy_scope",
-    ("graphc.jit", "graphc.jit.trace"): "branches control naming record sizes tracing watching",
+    ("graphc.jit", "graphc.jit.trace"): "branches control naming sizes tracing watching",
     ("graphc.nn", "graphc.nn.layers"): (
         "activation activation_axis activation_hard attention conv distance dropout flatten "
         "linear loss loss_classes norm norm_batch padding pooling pooling_adaptive rnn rnn_base "

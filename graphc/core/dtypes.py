@@ -71,30 +71,55 @@ class DType:
         """The dtype in which its elements are computed, each result rounded once to be stored.
 
         Example:
-            >>> float16.compute, float64.compute
+            >>> import graphc as gc
+            >>> gc.float16.compute, gc.float64.compute
             (graphc.float32, graphc.float64)
         """
         return self.wide or self
 
     @property
     def digits(self) -> int:
-        """How many binary digits a float has, the first one included."""
+        """How many binary digits a float has, the first one included.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.float32.digits
+            24
+        """
         return int(self.finfo.nmant) + 1
 
     @property
     def finfo(self) -> Any:
-        """The limits of a float dtype: `eps`, `max`, `tiny`, `smallest_subnormal`, `nmant` ..."""
+        """The limits of a float dtype: `eps`, `max`, `tiny`, `smallest_subnormal`, `nmant` ...
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.float16.finfo.nmant
+            10
+        """
         return ml_dtypes.finfo(self.numpy)
 
     @property
     def spelling(self) -> str:
-        """How code names it for NumPy: `np.float32`, `ml_dtypes.bfloat16`."""
+        """How code names it for NumPy: `np.float32`, `ml_dtypes.bfloat16`.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.float32.spelling
+            'np.float32'
+        """
         place = self.numpy.type.__module__
         return f"{'np' if place == 'numpy' else place}.{self.name}"
 
     @property
     def code(self) -> str:
-        """Its name in files of tensors, the safetensors format's."""
+        """Its name in files of tensors, the safetensors format's.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.int64.code
+            'I64'
+        """
         return "BOOL" if self.kind == "bool" else self.short.upper()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims
+from graphc.core.dtypes import is_float
 from graphc.eager.engine import quiet
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.invoke import attach_view, call_of
@@ -134,7 +135,7 @@ class Guarded:
         if broken:
             return broken
         for tensor, value, where in self.reads:
-            if not np.array_equal(tensor._array, value, equal_nan=value.dtype.kind == "f"):
+            if not np.array_equal(tensor._array, value, equal_nan=is_float(value.dtype)):
                 return f"the value of a tensor that Python read at {where} changed"
         for tensor, before in self.grads_before:
             if tensor._grad is not before:
@@ -165,7 +166,10 @@ class Guarded:
             lines.append(f"shapes are fixed: {self.fixed_because}")
         if self.grad_matters:
             lines.append(f"gradient recording is {'on' if self.grad_enabled else 'off'}")
-        lines += [f"{r} (read at {r.origin})" for r in self.readings if not r.definition]
+        lines += [
+            f"{r} (read at {r.origin})" for r in self.readings
+            if not r.definition and not (r.place and r.place[0] == "code")
+        ]  # fmt: skip
         lines += [f"a tensor's value, read by Python at {where}" for _, _, where in self.reads]
         return lines
 

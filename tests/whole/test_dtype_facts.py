@@ -26,7 +26,7 @@ SOURCES = {path: ast.parse(path.read_text()) for path in FILES if path != RECORD
 KINDS = frozenset("biufcmMOSUV")
 # Where a dtype's name is its meaning: methods and names of PyTorch's, promotion, conversions.
 NAMING = {
-    "graphc/__init__.py", "graphc/core/dlpack.py", "graphc/eager/methods/methods.py",
+    "graphc/__init__.py", "graphc/core/dlpack.py", "graphc/eager/methods/conversions.py",
     "graphc/jit/export/numpy_export.py", "graphc/jit/export/numpy_ops.py",
     "graphc/nn/module/conversion.py", "graphc/nn/utils/rnn.py", "graphc/ops/declare.py",
     "graphc/ops/flow/loops.py",

@@ -49,7 +49,8 @@ def square(input: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.square(gc.tensor([3.0]))
+        >>> x = gc.tensor([3.0])
+        >>> gc.square(x)
         tensor([9.])
     """
     return _SQUARE(input if input.dtype is not bool_ else input.long())
@@ -67,7 +68,8 @@ def sign(input: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.sign(gc.tensor([-2.0, 0.0, float("nan")]))
+        >>> x = gc.tensor([-2.0, 0.0, float("nan")])
+        >>> gc.sign(x)
         tensor([-1.,  0.,  0.])
     """
     return call(_sign, input) if input.dtype is not bool_ else input.clone()

@@ -116,7 +116,13 @@ class Converted(Members):
         return self._floats(dtypes.float16)
 
     def bfloat16(self) -> Any:
-        """Convert all float parameters and buffers to bfloat16, in place."""
+        """Convert all float parameters and buffers to bfloat16, in place.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.nn.Linear(2, 1).bfloat16().weight.dtype
+            graphc.bfloat16
+        """
         return self._floats(dtypes.bfloat16)
 
     def type(self, dst_type: Any) -> Any:

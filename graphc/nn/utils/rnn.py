@@ -123,7 +123,13 @@ class PackedSequence(_Packed):
         return self._replace(data=self.data.half())
 
     def bfloat16(self) -> PackedSequence:
-        """The same with bfloat16 data."""
+        """The same with bfloat16 data.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.nn.utils.rnn.pack_sequence([gc.ones(2, 1)]).bfloat16().data.dtype
+            graphc.bfloat16
+        """
         return self._replace(data=self.data.bfloat16())
 
     def pin_memory(self) -> PackedSequence:
