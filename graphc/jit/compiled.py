@@ -115,8 +115,9 @@ class Compiled:
         """A call by running the function's Python over traced tensors."""
         if self._options.at_limit == "eager" and len(self.variants) >= self._options.limit:
             return self._function(*arguments.args, **arguments.kwargs)
-        roots = self._roots_of(arguments)
-        root = roots.root(arguments.tensors)
+        with self._lock:
+            roots = self._roots_of(arguments)
+            root = roots.root(arguments.tensors)
         decide = branches.POLICY[self._options.on_branch]
         fresh = root.is_unwatched and self._options.tier != "checked"
         with self._lock if fresh else _nothing():

@@ -229,7 +229,8 @@ def test_compiled_functions_are_traced_once_however_many_threads_call_them_first
         return calls
 
     run_all(*map(work, range(8)))
-    assert len(loss.variants) == 6  # three widths, with and without gradients
+    # The first width and any other, with and without gradients.
+    assert len(loss.variants) == 4
 
 
 def test_of_errors_at_one_moment_site_and_value_are_of_one() -> None:
