@@ -7,7 +7,8 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -62,7 +63,6 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         self._options = options
-        self._module = all(map(partial(hasattr, function), ("named_parameters", "state_dict")))
         self._roots: dict[Any, Roots] = {}
         self._guarded: dict[Any, list[Guarded]] = {}
         self.variants: list[Variant] = []
@@ -75,6 +75,8 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         name = getattr(function, "__name__", type(function).__name__)
         self._name = name if name.isidentifier() else "traced"
+        # Last: from here on attributes of a module are the module's.
+        self._module = all(map(partial(hasattr, function), ("named_parameters", "state_dict")))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self.__call__, instance)
@@ -84,21 +86,11 @@ class Compiled:
         does."""
         if hot.slow and tracing.trace is not None:
             return self._inside(args, kwargs)
-        arguments: Any = None
-        if kwargs or not all(a.__class__ is Tensor for a in args):
-            arguments = Arguments(args, kwargs)
-            key, tensors = arguments.key, arguments.tensors
-        else:
-            key, tensors = len(args), args
-            if len(args) > 1 and len({id(a) for a in args}) < len(args):
-                arguments = Arguments(args, kwargs)
-                key, tensors = arguments.key, arguments.tensors
+        key, tensors, arguments = _told_apart(args, kwargs)
         for guarded in self._guarded.get(key, ()):
             if not guarded.mismatch(tensors):
                 return guarded(tensors)
-        if arguments is None:
-            arguments = Arguments(args, kwargs)
-        return self._checked(arguments, key)
+        return self._checked(arguments or Arguments(args, kwargs), key)
 
     def _inside(self, args: Any, kwargs: Any) -> Any:
         """A call from traced code: part of that trace, by this function's policy for branches."""
@@ -120,29 +112,22 @@ class Compiled:
             root = roots.root(arguments.tensors)
         decide = branches.POLICY[self._options.on_branch]
         fresh = root.is_unwatched and self._options.tier != "checked"
-        with self._lock if fresh else _nothing():
+        with self._lock if fresh else nullcontext():
             run = Run(self, root, arguments, decide, lambda: roots.fixed(arguments.tensors), fresh)
             result = run()
             if fresh:
                 self._keep(run, root, key)
                 if self._options.on_branch == "fork" and run.trace.has_evaluated:
-                    self._fork(run, roots, arguments, key)
+                    self._fork(run, arguments, key)
         return result
 
-    def _fork(self, run: Run, roots: Roots, arguments: Arguments, key: Any) -> None:
+    def _fork(self, run: Run, arguments: Arguments, key: Any) -> None:
         """Let later calls choose among all arms without Python, where that was proven."""
         if any(r.reason != BY_VALUE for r in run.reasons) or run.ending_has_history:
             return
 
         def explore(script: Any) -> Run:
-            return Run(
-                self,
-                run.trace.root,
-                arguments,
-                script,
-                lambda: roots.fixed(arguments.tensors),
-                True,
-            ).explore()
+            return Run(self, run.trace.root, arguments, script, run.fixed, True).explore()
 
         try:
             guarded = Paths(explore).merged(self, arguments)
@@ -184,7 +169,7 @@ class Compiled:
             roots = self._roots[key] = Roots(self._options.dynamic)
         return roots
 
-    def _added(self, trace: Any, ending: Any, run: Any) -> Variant:
+    def _added(self, trace: Any, ending: Any) -> Variant:
         """A new variant at the end of a path, within the limit."""
         with self._lock:
             for variant in trace.at.leaves:
@@ -248,13 +233,8 @@ class Compiled:
         reason = self._roots[key].mismatch(arguments.tensors)
         if reason:
             return reason
-        found = [g.mismatch(arguments.tensors) for g in self._guarded.get(arguments.key, ())]
-        if not found:
-            simple = not kwargs and all(a.__class__ is Tensor for a in args)
-            found = [
-                g.mismatch(arguments.tensors)
-                for g in self._guarded.get(len(args) if simple else None, ())
-            ]
+        told_apart, tensors, _ = _told_apart(args, kwargs)
+        found = [g.mismatch(tensors) for g in self._guarded.get(told_apart, ())]
         return "" if not found or "" in found else found[0]
 
     def tier(self, *args: Any, **kwargs: Any) -> str:
@@ -267,11 +247,9 @@ class Compiled:
             >>> double.tier(gc.ones(3))
             'guarded'
         """
-        arguments = Arguments(args, kwargs)
-        simple = not kwargs and all(a.__class__ is Tensor for a in args)
-        for guarded in self._guarded.get(len(args) if simple else arguments.key, ()):
-            if not guarded.mismatch(arguments.tensors):
-                return "guarded"
+        key, tensors, _ = _told_apart(args, kwargs)
+        if any(not guarded.mismatch(tensors) for guarded in self._guarded.get(key, ())):
+            return "guarded"
         reasons = [str(r) for v in reversed(self.variants) for r in v.unproven]
         return f"checked: {reasons[0]}" if reasons else "checked"
 
@@ -309,10 +287,8 @@ class Compiled:
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_") or name in self.__dict__ or not self.__dict__.get("_module"):
             object.__setattr__(self, name, value)
-        elif "_function" in self.__dict__:
-            setattr(self._function, name, value)
         else:
-            object.__setattr__(self, name, value)
+            setattr(self._function, name, value)
 
     def __delattr__(self, name: str) -> None:
         if name in self.__dict__:
@@ -337,10 +313,15 @@ def _again(function: Any, options: Options) -> Compiled:
     return Compiled(function, options)
 
 
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exception: object) -> None: ...
+def _told_apart(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, Sequence[Tensor], Arguments | None]:
+    """What tells guarded calls apart, the call's tensors, and what was made to find these."""
+    plain = not kwargs and all(a.__class__ is Tensor for a in args)
+    if plain and (len(args) < 2 or len({id(a) for a in args}) == len(args)):
+        return len(args), args, None
+    arguments = Arguments(args, kwargs)
+    return arguments.key, arguments.tensors, arguments
 
 
 # Compiled functions, whose locks a forked child makes anew: their threads aren't there.

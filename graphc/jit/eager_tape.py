@@ -6,12 +6,11 @@ eagerly: the program gives all that the recorded steps keep, and the steps stay 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.core import dims
 from graphc.core.ir import Node
 from graphc.eager.engine.invoke import SLOT, call_of, invoke
 from graphc.eager.engine.mode import state
@@ -65,70 +64,61 @@ class SpentBackward(GradFn):
         raise spent(self._freed)
 
 
+def is_freed(fn: GradFn) -> bool:
+    """Whether a backward pass has freed a step's values."""
+    return bool(getattr(fn, "freed", False))
+
+
 def freed_step(edge: Edge, first: int) -> str:
     """The name of the step whose values a second backward pass misses first."""
-    freed = [fn for fn in steps_from([edge], first) if getattr(fn, "freed", False)]
+    freed = list(filter(is_freed, steps_from([edge], first)))
     return max(freed, key=lambda fn: fn.number).name if freed else edge[0].name
 
 
-def runs_python(edges: Sequence[Edge], first: int) -> bool:
-    """Whether a backward pass from these edges runs hooks or custom functions."""
-    return any(
-        not isinstance(fn, CallBackward) or fn.hooks or fn.pre_hooks
-        for fn in steps_from(edges, first)
-    )
+def runs_python(steps: Iterable[GradFn]) -> bool:
+    """Whether steps of a backward pass run hooks or custom functions."""
+    return any(not isinstance(fn, CallBackward) or fn.hooks or fn.pre_hooks for fn in steps)
 
 
-def kept_nodes(edges: Sequence[Edge], first: int) -> list[Node]:
-    """The nodes that the steps below the edges keep."""
-    found = {
-        saved.node: None
-        for fn in steps_from(edges, first)
-        for saved in fn.kept_values()
-        if saved.node is not None
-    }
-    for fn in steps_from(edges, first):
-        for tensor in getattr(fn, "shapes", ()) or ():
-            if isinstance(tensor, Tensor) and tensor._node is not None:
-                found[tensor._node] = None
+def _shapes(fn: GradFn) -> list[Tensor]:
+    """The traced tensors that a custom function keeps for their shapes."""
+    shapes = getattr(fn, "shapes", ()) or ()
+    return [t for t in shapes if isinstance(t, Tensor) and t._node is not None]
+
+
+def kept_nodes(steps: Iterable[GradFn]) -> list[Node]:
+    """The nodes that steps keep."""
+    found: dict[Node, None] = {}
+    for fn in steps:
+        found |= {s.node: None for s in fn.kept_values() if s.node is not None}
+        found |= {t._node: None for t in _shapes(fn)}
     return list(found)
 
 
-def to_values(edges: Sequence[Edge], first: int, values: Mapping[Node, np.ndarray]) -> None:
-    """Give the steps below the edges the values of their nodes."""
-    for fn in steps_from(edges, first):
-        steps: Any = fn
+def to_values(
+    steps: Iterable[GradFn], values: Mapping[Node, np.ndarray], numbers: Callable[[Any], Any]
+) -> None:
+    """Give steps the values of their nodes.
+
+    Args:
+        steps: of a traced run.
+        values: by node.
+        numbers: gives a setting with the call's sizes.
+    """
+    for fn in steps:
         for saved in fn.kept_values():
             if saved.node is not None:
                 saved.array, saved.node = values[saved.node], None
-        for tensor in getattr(fn, "shapes", ()) or ():
-            if isinstance(tensor, Tensor) and tensor._node is not None:
-                tensor._array, tensor._node, tensor._view = values[tensor._node], None, None
+        for tensor in _shapes(fn):
+            tensor._array, tensor._node, tensor._view = values[tensor._node], None, None
         if isinstance(fn, CallBackward) and fn.inputs is not None and fn._call.__class__ is tuple:
             step = fn._call[0].__self__
             types: list[Any] = []
-            for saved in steps.inputs:
-                types += [saved.array.dtype.char, saved.array.shape]
-            static = _numbers(step.static, step, steps)
-            template = _numbers(step.template, step, steps)
+            for kept in fn.inputs:
+                types += [kept.array.dtype.char, kept.array.shape]  # type: ignore[union-attr]
+            template, static = numbers(step.template), numbers(step.static)
             fn._call = (call_of, step.function, template, static, tuple(types))
             fn.__class__ = ValueBackward
-
-
-def _numbers(value: Any, step: Any, fn: Any) -> Any:
-    """Settings with the sizes of the values in place of symbols."""
-    if isinstance(value, tuple):
-        return tuple([_numbers(v, step, fn) for v in value])
-    if not isinstance(value, dims.Dim):
-        return value
-    sizes: dict[str, int] = {}
-    for node, saved in zip(step.operands, fn.inputs):
-        for want, have in zip(node.type.shape, saved.array.shape):
-            if isinstance(want, dims.Dim) and len(dims.symbols(want)) == 1:
-                (symbol,) = dims.symbols(want)
-                if want == dims.symbol(symbol):
-                    sizes[symbol.name] = have
-    return dims.evaluate(value, sizes)
 
 
 def _tensor(array: Any) -> Tensor:
@@ -137,4 +127,4 @@ def _tensor(array: Any) -> Tensor:
     return tensor
 
 
-__all__ = ["SpentBackward", "freed_step", "kept_nodes", "runs_python", "to_values"]
+__all__ = ["SpentBackward", "freed_step", "is_freed", "kept_nodes", "runs_python", "to_values"]

@@ -17,13 +17,18 @@ from graphc.core.dtypes import as_dtype
 from graphc.core.ir import Node
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType
-from graphc.eager.engine import quiet
-from graphc.eager.engine.invoke import attach_view, call_of
-from graphc.eager.engine.tensor import Tensor, new
-from graphc.eager.functions.inplace import take_history
-from graphc.jit.eager_tape import SpentBackward, freed_step, kept_nodes, runs_python, to_values
+from graphc.eager.engine.tensor import Tensor
+from graphc.jit.eager_tape import (
+    SpentBackward,
+    freed_step,
+    is_freed,
+    kept_nodes,
+    runs_python,
+    to_values,
+)
 from graphc.jit.lost import LOST
 from graphc.jit.pullback import steps_from
+from graphc.jit.results import give_history, keeps_gradient, take_view, unshared
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.tracing import Trace, uniform_node
 
@@ -37,7 +42,10 @@ class Ending:
         writes: (array, node): memory that takes a result.
         updates: new values of the program's own parameters.
         gradients: (tensor, how, value) of `.grad`: how is "none", "lost", "out" or "same".
-        replaced: constants for parameters that hold what every run makes alike.
+        histories: (tensor, edge) of those with a history of this run.
+        runs_python: whether a backward pass through these runs hooks or custom functions.
+        kept: the nodes that their steps keep, where it does.
+        places: the steps' positions in the run, where it does not.
     """
 
     def __init__(self, trace: Trace, keep_grads: bool, result: Any = None) -> None:
@@ -47,7 +55,6 @@ class Ending:
         self.gradients: list[tuple[Tensor, str, Any]] = []
         self.updates: dict[Node, Node] = {}
         self.writes: list[tuple[np.ndarray, Node]] = []
-        self.written: list[Tensor] = []
         self._gradients(keep_grads)
         self._memory()
         self._tensors()
@@ -71,7 +78,6 @@ class Ending:
         for touched in trace.touched.values():
             if touched.current is touched.node:
                 continue
-            self.written.append(touched.tensor)
             if touched.is_bound:
                 self.updates[touched.node] = touched.current
             else:
@@ -85,10 +91,8 @@ class Ending:
                 self.writes.append((parameter.state.array, node))
         for key, real in trace.reals.items():
             stand_in = trace.stand_ins[key]
-            placeholder = trace.placeholders[key]
-            if stand_in._node is not placeholder:
+            if stand_in._node is not trace.placeholders[key]:
                 self.writes.append((real._array, stand_in._node))
-                self.written.append(real)
 
     def _tensors(self) -> None:
         trace = self.trace
@@ -106,20 +110,25 @@ class Ending:
     def _histories(self) -> None:
         """Tensors that have a history of this run, with their edges."""
         trace = self.trace
-        holders = [*self.alive, *self.views]
-        holders += [t for key, t in trace.stand_ins.items()]
+        holders = [*self.alive, *self.views, *trace.stand_ins.values()]
         holders += [t.tensor for t in trace.touched.values()]
-        self.histories: list[tuple[Tensor, Any]] = [
+        found = [
             (t, t._edge) for t in holders
             if t._edge is not None and t._edge[0].number > trace.first
         ]  # fmt: skip
-        # What a backward pass of the run has freed stays as it is: another pass says so.
-        self.histories = [(t, e) for t, e in self.histories if not _is_freed(e, trace.first)]
-        edges = [edge for _, edge in self.histories]
-        self.runs_python = bool(edges) and runs_python(edges, trace.first)
-        self.kept: list[Node] = kept_nodes(edges, trace.first) if self.runs_python else []
+        steps = steps_from([edge for _, edge in found], trace.first)
+        if any(map(is_freed, steps)):
+            # What a backward pass of the run has freed stays as it is: another pass says so.
+            found = [
+                (t, edge) for t, edge in found
+                if not any(map(is_freed, steps_from([edge], trace.first)))
+            ]  # fmt: skip
+            steps = steps_from([edge for _, edge in found], trace.first)
+        self.histories: list[tuple[Tensor, Any]] = found
+        self.runs_python = runs_python(steps)
+        self.kept: list[Node] = kept_nodes(steps) if self.runs_python else []
         self.places: dict[Any, int] = {}
-        if edges and not self.runs_python:
+        if found and not self.runs_python:
             for k, (_, ref) in enumerate(trace.steps_recorded):
                 self.places[ref()] = k
 
@@ -136,11 +145,6 @@ class Ending:
         """The results that the program has to give."""
         return [*(t._node for t in self.alive), *(node for _, node in self.writes), *self.kept]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to compute."""
-        return not (self.nodes or self.updates)
-
     def fill(self, values: Mapping[Node, np.ndarray], operands: Sequence[np.ndarray]) -> None:
         """Give tensors and memory their values.
 
@@ -149,14 +153,7 @@ class Ending:
             operands: the program's arguments, whose memory no result may share.
         """
         trace = self.trace
-        used = {id(a) for a in operands}
-        found = []
-        for tensor in self.alive:
-            array = values[tensor._node]
-            if id(array) in used or array.base is not None:
-                array = array.copy()
-            used.add(id(array))
-            found.append(array)
+        found = unshared([values[t._node] for t in self.alive], operands)
         writes = [(array, values[node]) for array, node in self.writes]
         for tensor, array in zip(self.alive, found):
             tensor._array = array
@@ -168,7 +165,8 @@ class Ending:
         for tensor in self.views:
             _fill_view(tensor, trace)
         if self.runs_python:
-            to_values([edge for _, edge in self.histories], trace.first, values)
+            edges = [edge for _, edge in self.histories]
+            to_values(steps_from(edges, trace.first), values, trace.numbers)
         for tensor, how, value in self.gradients:
             tensor._grad = LOST if how == "lost" else None if how == "none" else value
 
@@ -186,17 +184,10 @@ class Ending:
                 spent = SpentBackward(edge[0].name, freed_step(edge, trace.first))
                 tensor._edge = (spent, 0)
         for tensor, edge in self.histories:
-            retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
             real = trace.reals.get(id(tensor))
-            found = edge_of(edge)
-            if real is None:
-                tensor._edge = found
-            else:
-                carrier = new(Tensor)
-                carrier._edge = found
-                take_history(real, carrier)
-            if retained:
-                tensor.retain_grad()
+            retains = keeps_gradient(tensor, edge)
+            target = tensor if real is None else real
+            give_history(target, edge_of(edge), real is not None, retains)
         for key, real in trace.reals.items():
             edge = trace.stand_ins[key]._edge
             if edge is None and real._edge is not None:
@@ -205,10 +196,6 @@ class Ending:
                 # A leaf from here on; what was recorded goes on to the caller's tensor.
                 edge[0].leaf = weakref.ref(real)
                 real._edge = edge
-
-
-def _is_freed(edge: Any, first: int) -> bool:
-    return any(getattr(fn, "freed", False) for fn in steps_from([edge], first))
 
 
 def _become(stand_in: Tensor, real: Tensor) -> None:
@@ -230,18 +217,9 @@ def _fill_view(tensor: Tensor, trace: Trace) -> None:
     if parent._node is not None:
         _fill_view(parent, trace)
     parent = trace.reals.get(id(parent), parent)
-    array = parent._array
     tensor._node = None
-    if getattr(view.function, "__name__", "") == "same_memory":
-        tensor._array = array
-        tensor._version = parent.version()
-        tensor._view = None
-        return
     template, static = trace.numbers(view.template), trace.numbers(view.static)
-    call = call_of(view.function, template, static, (array.dtype.char, array.shape))
-    tensor._view = None
-    (tensor._array,) = quiet.run(call.run, array)
-    attach_view(tensor, parent, view.function, template, static)
+    take_view(tensor, parent, view.function, template, static)
 
 
 def decide_constants(trace: Trace) -> None:

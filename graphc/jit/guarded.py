@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from graphc.core import dims
 from graphc.core.dtypes import is_float
-from graphc.eager.engine import quiet
+from graphc.core.ir import map_sizes
+from graphc.core.types import TensorType
 from graphc.eager.engine.changes import changes
-from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor, new, wrap
-from graphc.eager.functions.inplace import take_history
 from graphc.jit.arguments import Arguments
 from graphc.jit.eager_tape import SpentBackward
 from graphc.jit.lost import LOST
 from graphc.jit.recipe import Recipe, Reference
-from graphc.jit.roots import mismatch
+from graphc.jit.results import give_history, take_view, unshared
+from graphc.jit.roots import mismatch, sizes_of
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.steps import Given
@@ -91,10 +92,6 @@ class Guarded:
         """For each input of the program the position of an argument, or an array."""
         places = {trace.placeholders[key]: k for k, key in enumerate(trace.stand_ins)}
         return [places[n] if n in places else trace.given[n] for n in self.variant.inputs]
-
-    def fixed_arguments(self) -> list[Any]:
-        """The placeholders of the arguments, in their order."""
-        return list(self.variant.root.inputs)
 
     # --- what is assumed
 
@@ -191,26 +188,16 @@ class Guarded:
 
         copies = () if outside is None else outside.before(tensor_of)
         values, saved = variant.run(arrays, variant.live)
-        used = {id(a) for a in arrays}
-        alive = []
-        for node in recipe.alive:
-            array = values[node]
-            if array.base is not None or id(array) in used:
-                array = array.copy()
-            used.add(id(array))
-            tensor = new(Tensor)
-            tensor._array = array
-            alive.append(tensor)
+        alive = [wrap(array) for array in unshared([values[n] for n in recipe.alive], arrays)]
         for (how, what), node in recipe.writes:
             np.copyto(tensors[what]._array if how == "argument" else what, values[node])
         for tensor in self.written:
             tensor.version().count += 1
         for k in self.written_arguments:
             tensors[k].version().count += 1
-        made = _Made(tensors, alive)
-        for parent, function, template, static in recipe.views:
-            template, static = self._numbers(template, tensors), self._numbers(static, tensors)
-            made.views.append(made.view(parent, function, template, static))
+        made = _Made(self.types, tensors, alive)
+        for view in recipe.views:
+            made.add_view(*view)
         for target, how, value in recipe.gradients:
             made.tensor(target)._grad = (
                 LOST if how == "lost" else None if value is None else made.tensor(value)
@@ -221,15 +208,8 @@ class Guarded:
             real = outside.attach(tensor_of, alive, saved, copies, lambda e: self._end(e, tensors))
             for reference, edge, retained in recipe.histories:
                 tensor = made.tensor(reference)
-                if reference[0] == "argument":
-                    carrier = new(Tensor)
-                    carrier._edge = real(edge)
-                    take_history(tensor, carrier)
-                else:
-                    tensor._edge = real(edge)
-                if retained:
-                    tensor.retain_grad()
-        return made.built(recipe.result, self)
+                give_history(tensor, real(edge), reference[0] == "argument", retained)
+        return made.built(recipe.result)
 
     def _end(self, edge: Any, tensors: Sequence[Tensor]) -> Any:
         """The call's edge where the tape of the traced run ends."""
@@ -237,20 +217,6 @@ class Guarded:
         if owner is None:
             return edge
         return tensors[owner]._edge if owner.__class__ is int else owner._edge
-
-    def _numbers(self, value: Any, tensors: Sequence[Tensor]) -> Any:
-        """A setting with the call's own sizes."""
-        if isinstance(value, tuple):
-            return tuple([self._numbers(v, tensors) for v in value])
-        return self.number(value, tensors) if isinstance(value, dims.Dim) else value
-
-    def number(self, size: Any, tensors: Sequence[Tensor]) -> int:
-        """A symbolic size in this call."""
-        sizes: dict[str, int] = {}
-        for type_, tensor in zip(self.types, tensors):
-            for want, have in zip(type_.shape, tensor._array.shape):
-                sizes.setdefault(str(want), have)
-        return dims.evaluate(size, sizes)
 
 
 def requires(edge: Any) -> int:
@@ -264,9 +230,18 @@ _REQUIRES = ("without a gradient", "a leaf that requires a gradient", "computed 
 
 
 class _Made:
-    """The tensors of one call."""
+    """The tensors of one call.
 
-    def __init__(self, tensors: Sequence[Tensor], alive: Sequence[Tensor]) -> None:
+    Args:
+        types: of the arguments, with symbolic sizes.
+        tensors: the arguments.
+        alive: results of the program.
+    """
+
+    def __init__(
+        self, types: Sequence[TensorType], tensors: Sequence[Tensor], alive: Sequence[Tensor]
+    ) -> None:
+        self._types = types
         self.tensors = tensors
         self.alive = alive
         self.views: list[Tensor] = []
@@ -282,32 +257,33 @@ class _Made:
             return wrap(what.copy())
         return self.views[what] if how == "view" else what
 
-    def view(self, parent: Reference, function: Any, template: Any, static: Any) -> Tensor:
-        """A part of a tensor's memory."""
-        whole = self.tensor(parent)
+    def add_view(self, parent: Reference, function: Any, template: Any, static: Any) -> None:
+        """Make a tensor that is a part of another's memory."""
         tensor = new(Tensor)
-        if getattr(function, "__name__", "") == "same_memory":
-            tensor._array = whole._array
-            tensor._version = whole.version()
-            return tensor
-        array = whole._array
-        call = call_of(function, template, static, (array.dtype.char, array.shape))
-        (tensor._array,) = quiet.run(call.run, array)
-        attach_view(tensor, whole, function, template, static)
-        return tensor
+        template, static = self.numbers(template), self.numbers(static)
+        take_view(tensor, self.tensor(parent), function, template, static)
+        self.views.append(tensor)
 
-    def built(self, spec: Any, guarded: Guarded) -> Any:
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return {s.name: size for s, size in sizes_of(self._types, self.tensors).items()}
+
+    def numbers(self, value: Any) -> Any:
+        """A setting or a size with the call's own sizes."""
+        return map_sizes(value, lambda size: dims.evaluate(size, self._sizes))
+
+    def built(self, spec: Any) -> Any:
         """A result from its recipe."""
         kind, what = spec
         if kind == "value":
             return what
         if kind == "size":
-            return guarded.number(what, self.tensors)
+            return self.numbers(what)
         if kind.__class__ is str:
             return self.tensor(spec)
         if kind is dict:
-            return {k: self.built(v, guarded) for k, v in what.items()}
-        parts = [self.built(v, guarded) for v in what]
+            return {k: self.built(v) for k, v in what.items()}
+        parts = [self.built(v) for v in what]
         return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 

@@ -15,6 +15,7 @@ from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.eager_tape import freed_step
 from graphc.jit.ending import Ending
+from graphc.jit.results import keeps_gradient
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sizes import TracedSize
@@ -44,7 +45,6 @@ class Recipe:
         self.unproven: list[Unproven] = []
         self._found: dict[int, Reference] = {}
         self._used: set[int] = set()
-        self._is_born = trace.is_born
         for k, key in enumerate(trace.stand_ins):
             self._found[key] = ("argument", k)
             self._found[id(trace.reals[key])] = ("argument", k)
@@ -64,8 +64,7 @@ class Recipe:
         self.writes = [self._write(trace, array, node) for array, node in ending.writes]
         self.histories = []
         for tensor, edge in ending.histories:
-            retained = any(r() is tensor for _, r in getattr(edge[0], "retained", None) or ())
-            self.histories.append((self._reference(tensor), edge, retained))
+            self.histories.append((self._reference(tensor), edge, keeps_gradient(tensor, edge)))
         # Those whose history a backward pass of the run has used up.
         inside = {id(t) for t, _ in ending.histories}
         self.spent = [
@@ -122,7 +121,7 @@ class Recipe:
         found = self._found.get(id(tensor))
         if found is None and tensor._node is not None:
             self._refuse("a traced tensor of another call is a result")
-        if found is None and self._is_born(tensor):
+        if found is None and self._trace.is_born(tensor):
             # Every call makes it anew, with the values that it has in this one.
             return "constant", tensor._array.copy()
         return ("tensor", tensor) if found is None else found

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.dtypes import as_dtype
-from graphc.core.types import TensorType
+from graphc.core.types import TensorType, match
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.ending import types_of
 from graphc.jit.trace.steps import Root
@@ -137,6 +137,17 @@ def _joined(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> list[Tens
     return found if is_changed else None
 
 
+def sizes_of(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> dict[Any, int]:
+    """What the symbols in the arguments' types are in a call."""
+    pairs = [
+        pair
+        for type_, tensor in zip(types, tensors)
+        if not type_.is_static
+        for pair in zip(type_.shape, tensor._array.shape)
+    ]
+    return match(pairs)  # type: ignore[return-value]  # numbers for symbols
+
+
 def mismatch(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> str:
     """Why tensors do not have these types; "" when they do."""
     if len(tensors) != len(types):
@@ -156,4 +167,4 @@ def mismatch(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> str:
     return ""
 
 
-__all__ = ["Roots", "mismatch", "new_root"]
+__all__ = ["Roots", "mismatch", "new_root", "sizes_of"]

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from graphc.core import dims
 from graphc.core.ir import caller, toposort
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
@@ -21,9 +20,10 @@ from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.guarded import Guarded, reasons_against, requires
 from graphc.jit.recipe import Recipe
+from graphc.jit.roots import sizes_of
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
-from graphc.jit.trace.refused import Left, Refused, refusal
+from graphc.jit.trace.refused import Refused, refusal
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Root
 from graphc.jit.trace.tracing import Trace
@@ -50,7 +50,7 @@ class Run:
         self.owner = owner
         self.arguments = arguments
         self.trace = trace = Trace(decide, root)
-        trace.fixed = fixed
+        self.fixed = trace.fixed = fixed
         trace.settle = self._settle
         names: list[Names] = []
 
@@ -60,11 +60,8 @@ class Run:
             return names[0].of(tensor)
 
         trace.known = known
-        for type_, tensor in zip(root.types, arguments.tensors):
-            for size, have in zip(type_.shape, tensor._array.shape):
-                if isinstance(size, dims.Dim):
-                    (symbol,) = dims.symbols(size)
-                    trace.symbols[symbol] = trace.sizes[symbol.name] = have
+        trace.symbols = sizes_of(root.types, arguments.tensors)
+        trace.sizes = {symbol.name: size for symbol, size in trace.symbols.items()}
         self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
         self.watch = Watch(owner._function) if watched else None
         self.ending: Ending | None = None
@@ -79,24 +76,42 @@ class Run:
 
     def __call__(self) -> Any:
         """Run the function; give what it returns."""
+        raised: list[Exception] = []
+
+        def traced() -> tuple[Any, Ending | None, Recipe | None]:
+            args, kwargs = self.arguments.replaced(self.stand_ins)
+            try:
+                self._result = self._called(args, kwargs)
+            except Exception as error:
+                raised.append(error)
+            ending = self._ended() if not self.trace.left else None
+            self._check_impure()
+            if ending is None or self.watch is None or raised:
+                return self._result, ending, None
+            return self._result, ending, Recipe(ending, self._result, self.where)
+
+        result, ending, recipe = self._traced(traced)
+        if ending is not None:
+            self.ending_has_history = bool(ending.histories)
+            self._finish(ending)
+        if recipe is not None:
+            self._prove(recipe)
+        if self.arguments.write_back(self._real) and recipe is not None:
+            self.reasons.append(Unproven("a container of the arguments was changed", self.where))
+        if raised:
+            raise raised[0]
+        return restored(result, self._real)
+
+    def _traced(self, body: Callable[[], Any]) -> Any:
+        """What a function gives that runs while the trace is under way."""
         trace = self.trace
-        args, kwargs = self.arguments.replaced(self.stand_ins)
         trace.check_alone()
         recording, profile = state.enabled, sys.getprofile()
-        result: Any = None
-        raised: BaseException | None = None
+        # No `with`: an interrupt may come where Python enters `__exit__`.
         try:
             tracing.trace = trace
             hot.slow += 1
-            try:
-                result = self._result = self._called(args, kwargs)
-            except Exception as error:
-                raised = error
-            ending = self._ended() if not trace.left else None
-            recipe = None
-            self._check_impure()
-            if ending is not None and self.watch is not None and raised is None:
-                recipe = Recipe(ending, result, self.where)
+            return body()
         except Refused as refused:
             raise refused.error.with_traceback(None) from None
         finally:
@@ -105,16 +120,6 @@ class Run:
             state.enabled = recording
             put_back(profile)
             trace.has_ended = True
-        if ending is not None:
-            self.ending_has_history = bool(ending.histories)
-            self._finish(ending)
-        if recipe is not None:
-            self._prove(recipe)
-        if self.arguments.write_back(self._real) and recipe is not None:
-            self.reasons.append(Unproven("a container of the arguments was changed", self.where))
-        if raised is not None:
-            raise raised
-        return restored(result, self._real)
 
     def _prove(self, recipe: Recipe) -> None:
         """See whether later calls can do without Python."""
@@ -147,25 +152,18 @@ class Run:
 
     def explore(self) -> Run:
         """Run the function without effect: no program runs, no tensor gets a value."""
-        trace = self.trace
-        args, kwargs = self.arguments.replaced(self.stand_ins)
-        recording, profile = state.enabled, sys.getprofile()
         versions = [(t.version(), t.version().count) for t in self.arguments.tensors]
-        try:
-            tracing.trace = trace
-            hot.slow += 1
+
+        def traced() -> None:
+            args, kwargs = self.arguments.replaced(self.stand_ins)
             result = self._called(args, kwargs)
-            decide_constants(trace)
-            self.ending = Ending(trace, True, result)
+            decide_constants(self.trace)
+            self.ending = Ending(self.trace, True, result)
             self.recipe = Recipe(self.ending, result, self.where)
-        except Refused as refused:
-            raise refused.error.with_traceback(None) from None
+
+        try:
+            self._traced(traced)
         finally:
-            tracing.trace = None
-            hot.slow -= 1
-            state.enabled = recording
-            put_back(profile)
-            trace.has_ended = True
             for version, count in versions:
                 version.count = count
         return self
@@ -194,7 +192,12 @@ class Run:
         if variant is None and not trace.root.is_fixed and _is_untold(ending, trace):
             trace.to_numbers("a size is that of no input of the program")
             ending = self._ending()
-        self.variant = variant or self._found(ending)
+            variant = self._covering(ending)
+        if variant is None and trace.at.leaves:
+            # What only garbage holds is no result.
+            ending.forget()
+            variant = self._covering(ending)
+        self.variant = variant or self.owner._added(trace, ending)
         return ending
 
     def _settle(self) -> None:
@@ -236,15 +239,6 @@ class Run:
         """The variant of the path's end that gives what the run leaves."""
         return next((v for v in self.trace.at.leaves if v.covers(ending)), None)
 
-    def _found(self, ending: Ending) -> Variant:
-        """The variant of the path's end; a new one where none gives what the run leaves."""
-        found = self._covering(ending)
-        if found is None and self.trace.at.leaves:
-            # What only garbage holds is no result.
-            ending.forget()
-            found = self._covering(ending)
-        return found or self.owner._added(self.trace, ending, self)
-
 
 def _is_untold(ending: Ending, trace: Trace) -> bool:
     """Whether what a run leaves has a symbolic size that is no axis of an input it uses."""
@@ -256,4 +250,4 @@ def _is_untold(ending: Ending, trace: Trace) -> bool:
     return bool(_sized_by(trace.root.inputs, roots, taken))
 
 
-__all__ = ["Left", "Run"]
+__all__ = ["Run"]

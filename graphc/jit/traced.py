@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Traced:
         """
         arguments = Arguments(args, kwargs)
         tensors = arguments.tensors
-        with no_grad() if not self._guarded.grad_enabled else _nothing():
+        with no_grad() if not self._guarded.grad_enabled else nullcontext():
             reason = self._guarded.mismatch(tensors, is_traced=True)
             if not reason and arguments.key != self._arguments.key:
                 reason = "the arguments that are no tensors, or their structure, differ"
@@ -129,12 +130,6 @@ class Traced:
     def __repr__(self) -> str:
         inputs = ", ".join(str(t) for t in self._guarded.types)
         return f"<traced {self.name}({inputs})>"
-
-
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exception: object) -> None: ...
 
 
 def trace(

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Node, toposort
-from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.ending import Ending, constants
@@ -48,7 +47,6 @@ class Variant:
         self.outputs: list[Node] = list(dict.fromkeys(ending.nodes))
         self.updates = dict(ending.updates)
         self.live = list(trace.live_values)
-        self.grad_enabled = state.enabled
         self.last_used = 0
         self.guarded: Any = None
         self.unproven: list[Any] = []
@@ -104,16 +102,16 @@ class Variant:
             self._program = self._compiled(inputs, self.graph_outputs)
         return self._program
 
-    def program_of(self, nodes: Sequence[Node], arguments: Sequence[Node]) -> tuple[Any, list[int]]:
+    def program_of(self, nodes: Sequence[Node]) -> tuple[Any, list[int]]:
         """A program of nodes of the path, with the updates.
 
         Args:
             nodes: its results.
-            arguments: placeholders that it may take.
 
         Returns:
             The program, and the positions of the arguments that it takes.
         """
+        arguments = self.root.inputs
         outputs = replayed(list(nodes), dict(self.constants), {})
         used = toposort([*outputs, *self.graph_updates.values()])
         places = [k for k, n in enumerate(arguments) if n in used]

@@ -106,7 +106,7 @@ def _of_guarded(name: str, guarded: Guarded, certificate: Any) -> Source:
         value = group[key] if index is None else group[key][index]
         node.state.array[...] = value._array if isinstance(value, Tensor) else value
     nodes = list(dict.fromkeys(what for how, what in results if how == "node"))
-    program, used = variant.program_of(nodes, guarded.fixed_arguments())
+    program, used = variant.program_of(nodes)
     at = {node: k for k, node in enumerate(nodes)}
 
     def call(named: Callable[[Any], str]) -> CallRecord:

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any
 
 from graphc.eager.engine.tensor import Tensor
+from graphc.jit.trace.readings import Same
 
 
 class Names:
@@ -24,7 +25,7 @@ class Names:
     """
 
     def __init__(self, function: Any) -> None:
-        found = list(dict.fromkeys(_Same(v) for v in _reached(function)))
+        found = list(dict.fromkeys(Same(v) for v in _reached(function)))
         self._modules = [s.value for s in found if _is_a(s.value, "named_parameters")]
         self._optimizers = [s.value for s in found if "param_groups" in _fields(s.value)]
         self._known: dict[int, str] = {}
@@ -54,21 +55,6 @@ class Names:
             prefix = f"m{position + 1}_" if len(self._modules) > 1 else ""
             for name, tensor in getattr(module, listing)():
                 yield prefix + name, tensor
-
-
-class _Same:
-    """An object, equal only to itself."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
 
 
 def _is_a(value: Any, method: str) -> bool:

@@ -69,7 +69,7 @@ class Reading:
         return f"{self.what} = {shown(self.seen)}"
 
 
-class _Same:
+class Same:
     """An object, equal only to itself; kept, so that no other gets its identity."""
 
     __slots__ = ("value",)
@@ -81,7 +81,7 @@ class _Same:
         return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
+        return isinstance(other, Same) and other.value is self.value
 
 
 class _Items:
@@ -130,8 +130,8 @@ def fingerprint(value: Any, depth: int = 3) -> Any:
     if isinstance(value, np.random.Generator):
         return ("generator", str(value.bit_generator.state))
     if isinstance(value, MethodType):
-        return ("method", _Same(value.__func__), _Same(value.__self__))
-    return ("object", _Same(value), type(value).__name__)
+        return ("method", Same(value.__func__), Same(value.__self__))
+    return ("object", Same(value), type(value).__name__)
 
 
 def _scalar(value: Any) -> Any:
@@ -155,4 +155,4 @@ def shown(seen: Any) -> str:
     return repr(seen[-1]) if isinstance(seen, tuple) else repr(seen)
 
 
-__all__ = ["MISSING", "SCALARS", "Reading", "fingerprint", "shown"]
+__all__ = ["Same", "MISSING", "SCALARS", "Reading", "fingerprint", "shown"]

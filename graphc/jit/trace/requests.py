@@ -63,7 +63,6 @@ class Requests:
         self.given: dict[Node, np.ndarray] = {}
         self.sizes: dict[str, int] = {}
         self.fixed: Callable[[], Root] | None = None
-        self.is_new = False  # whether a step was added to the tree
         self.varied: list[str] = []  # what differed from the runs before
         self.bodies = 0  # bodies of control flow under way
         # Of traced arguments, by identity: themselves, the caller's tensors, their placeholders.
@@ -100,7 +99,6 @@ class Requests:
         self.has_evaluated = False  # whether Python was given a value that was computed for it
         self.read_arguments: list[Any] = []  # (what, where) of arguments whose values Python saw
         self.has_control = False  # whether a branch or loop was recorded
-        self.seeded: set[int] = set()  # generators whose state before the run doesn't matter
 
     # --- the tree of requests
 
@@ -115,7 +113,6 @@ class Requests:
         if varies and self.at.after:
             self.varied.append(f"{step.describe()} at {caller()}")
         self.at.after.append(step)
-        self.is_new = True
         return self._take(step)
 
     def _asked(self, key: tuple[Any, ...], build: Callable[[], tuple[Node, ...]]) -> Any:

@@ -6,7 +6,7 @@ import operator
 from typing import Any
 
 from graphc.core import dims
-from graphc.core.ir import caller
+from graphc.core.ir import caller, map_sizes
 from graphc.eager.engine.signature import replayed
 from graphc.eager.engine.tensor import Tensor, View
 from graphc.jit.trace.recording import symbolic_call
@@ -71,9 +71,7 @@ class Sized(Writes):
 
     def numbers(self, value: Any) -> Any:
         """A setting with the call's own sizes."""
-        if isinstance(value, tuple):
-            return tuple([self.numbers(v) for v in value])
-        return dims.evaluate(value, self.sizes) if isinstance(value, dims.Dim) else value
+        return map_sizes(value, lambda size: dims.evaluate(size, self.sizes))
 
     def _move_all(self) -> None:
         """Whatever holds a node of the graph before holds that of the new one."""

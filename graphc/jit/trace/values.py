@@ -74,14 +74,11 @@ class Values(Sized):
         program = self.at.values.get(node)
         if program is None:
             program = self.at.values[node] = _evaluation(node, self)
-        places, run = program
-        for place in places:
-            if place not in self.given:  # the key of a generator, in an earlier run
-                source = next(p for p, _ in self.generators.values())
-                self.given[place] = source.state.array
+        places, keys, run = program
+        arrays = [keys[n].state.array if n in keys else self.given[n] for n in places]
         tracing.trace, hot.slow = None, hot.slow - 1
         try:
-            return run(*[self.given[n] for n in places])
+            return run(*arrays)
         finally:
             tracing.trace, hot.slow = self, hot.slow + 1
 
@@ -140,20 +137,19 @@ class Values(Sized):
     def _generator(self, parameter: Any) -> Node:
         """The state of a generator: an input where a run before had another in its place."""
         array = parameter.state.array
-        given = None
-        for step in self.at.after:
-            if step.__class__ is Captured and step.array is array:
-                return self._take(step).nodes[0]
-            if step.__class__ is Given and step.fits(array):
-                given = step
-        if given is not None:
-            self._take(given)
-        elif any(isinstance(s, Captured) and s.array.dtype == np.uint64 for s in self.at.after):
-            self._branch(Given((INPUT_OP(name=self._name("key"), type=parameter.type),)))
-        else:
-            return self._branch(Captured(array, parameter)).nodes[0]
-        self.given[self.at.nodes[0]] = array
-        return self.at.nodes[0]
+        step = self._held(array, False)
+        if step is None:
+            is_other = any(
+                isinstance(s, Captured) and s.array.dtype == array.dtype for s in self.at.after
+            )
+            step = self._branch(
+                Given((INPUT_OP(name=self._name("key"), type=parameter.type),))
+                if is_other
+                else Captured(array, parameter)
+            )
+        if step.__class__ is Given:
+            self.given[step.nodes[0]] = array
+        return step.nodes[0]
 
     def seed(self, generator: Any, state: int) -> None:
         """`manual_seed` in traced code: draws from here on start at another state."""
@@ -161,10 +157,7 @@ class Values(Sized):
         tensor._array = np.array(state, np.uint64)
         self.bear(tensor)
         self.kept.append(tensor)
-        parameter = generator.parameter
-        if id(parameter) not in self.generators:
-            self.seeded.add(id(parameter))
-        self.generators[id(parameter)] = (parameter, self.node_of(tensor))
+        self.set_state_of_generator(generator, tensor)
 
     def state_of_generator(self, generator: Any) -> Tensor:
         """A generator's state at this point of the traced code."""
@@ -177,8 +170,6 @@ class Values(Sized):
     def set_state_of_generator(self, generator: Any, value: Tensor) -> None:
         """Let a generator go on from a state."""
         parameter = generator.parameter
-        if id(parameter) not in self.generators:
-            self.seeded.add(id(parameter))
         self.generators[id(parameter)] = (parameter, self.node_of(value))
 
     def _full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
@@ -217,7 +208,8 @@ class Values(Sized):
 
 
 def _evaluation(node: Node, trace: Any) -> Any:
-    """A program of one value of a run: the placeholders it takes, and itself."""
+    """A program of one value of a run: the placeholders it takes, the generators whose states some
+    of these are, and itself."""
     # Before it is known which of the tensors stay that the traced code made.
     memo: dict[Node, Node] = {
         t.step.nodes[0]: uniform_node(t.step.value, t.step.nodes[0].origin)
@@ -225,14 +217,14 @@ def _evaluation(node: Node, trace: Any) -> Any:
         if isinstance(t.step, Captured) and t.step.value is not None
     }
     # Generators stay where they are: the run's own program moves them on.
+    keys: dict[Node, Any] = {}
     for parameter, _ in trace.generators.values():
-        key = INPUT_OP(name=trace._name("key"), type=parameter.type)
-        memo[parameter] = key
-        trace.given[key] = parameter.state.array
+        memo[parameter] = INPUT_OP(name=trace._name("key"), type=parameter.type)
+        keys[memo[parameter]] = parameter
     (root,) = replayed([node], memo, {})
     used = toposort((root,))
-    places = [n for n in trace.given if n in used and n.op is INPUT_OP]
-    return places, late("program.driver").compile(places, root, name="condition")
+    places = [n for n in (*trace.given, *keys) if n in used and n.op is INPUT_OP]
+    return places, keys, late("program.driver").compile(places, root, name="condition")
 
 
 __all__ = ["Values"]
