@@ -19,6 +19,7 @@ from lowering import run_lowered
 
 import graphc as gc
 from graphc.core import dims
+from graphc.core.dtypes import is_float
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, all_nodes
 from graphc.core.types import TensorType
@@ -109,7 +110,7 @@ def _bounded(value: Any, exact: Any, moved: Sequence[Any], dtype: Any) -> Expect
         spread = np.max([np.abs(m - exact) for m in moved], axis=0)
         same = np.all([np.isnan(m) == np.isnan(exact) for m in moved], axis=0)
         spread = np.where(same & ~np.isfinite(exact), 0.0, spread)
-        info = np.finfo(dtype.numpy)
+        info = dtype.finfo
         slack = SAFETY * spread + 4 * float(info.eps) * np.abs(exact) + float(info.tiny)
         # Beyond the dtype's range, what is finite here may be infinite there.
         slack = np.where(np.abs(exact) + slack > 0.9 * float(info.max), np.nan, slack)
@@ -255,7 +256,7 @@ def _called(
     if recipe.into:
         out = [_garbage(e.value, o.type.dtype) for e, o in zip(wanted, built.outputs)]  # type: ignore[union-attr]
     found = list(program(*given, out=out))
-    if any(not np.array_equal(a, arrays[n.name], equal_nan=a.dtype.kind == "f")
+    if any(not np.array_equal(a, arrays[n.name], equal_nan=is_float(a.dtype))
            for a, n in zip(given, inputs)):  # fmt: skip
         return Finding("compiled wrote an input", f"at {recipe.level}")
     found += [p.value for p in built.updates]
@@ -302,7 +303,7 @@ def _along(recipe: Recipe, built: Built, loss: str, slopes: dict[str, str]) -> F
     exact = sum(float(np.sum(values[slopes[k]] * way)) for k, way in ways.items())
     # Constants of gradient rules are rounded to their dtype in the graph.
     floats = [n.type.dtype for n in all_nodes(built.graph) if hasattr(n.type, "dtype")]
-    eps = max(float(np.finfo(d.numpy).eps) for d in floats if d.is_float)
+    eps = max(float(d.finfo.eps) for d in floats if d.is_float)
     rounding = (
         8 * eps * sum(float(np.sum(np.abs(values[slopes[k]] * way))) for k, way in ways.items())
     )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from samples import PLAIN, accepted, arity, array, domains, seed_of
 
+from graphc.core.dtypes import as_dtype
+
 from .recipe import Input, Recipe, build
 
 SIZES = ({"n": 4}, {"n": 7})
@@ -45,7 +47,7 @@ def element(case: Case, level: str = "O2") -> Recipe:
     operands = [WAYS[way].format("x0"), *(f"x{k}{beside}" for k in range(1, len(inputs)))]
     lines = [("v0", f"gc.{name}({', '.join(operands)})"), ("v1", "gc.sum(v0, axis=0)")]
     found = Recipe(inputs, tuple(lines), ("v0", "v1"), sizes=sizes, level=level, threads=2)
-    if not build(found).values["v0"].dtype.is_float or not dtype.startswith("float"):
+    if not build(found).values["v0"].dtype.is_float or not as_dtype(dtype).is_float:
         return found
     names = ", ".join(f"g{k}" for k in range(len(inputs)))
     text = f"gc.grad(v2, [{', '.join(inputs)}])" + "[0]" * (len(inputs) == 1)

@@ -16,6 +16,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.core import dims
+from graphc.core.dtypes import as_dtype, is_float
 from graphc.core.ir import toposort
 from graphc.core.types import TensorType
 from graphc.errors import GraphcError, InternalError
@@ -24,8 +25,9 @@ from . import recipe as recipes
 from .meaning import FLOATS, INTEGERS, Meaning
 from .recipe import Input, Recipe
 
-LARGEST = {"float16": 60.0, "float32": 3e3, "float64": 3e3}
-LARGE_LARGEST = {"float16": 60.0, "float32": 1e6, "float64": 1e6}
+NARROW = {"bfloat16": 60.0, "float16": 60.0}
+LARGEST = {**NARROW, "float32": 3e3, "float64": 3e3}
+LARGE_LARGEST = {**NARROW, "float32": 1e6, "float64": 1e6}
 ELEMENTS = 600
 # Sizes about which kernels change: blocks of sums, lanes, tiles, slices of threads.
 EDGES = (63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 1000, 1023, 1024, 1025, 2049, 4097)
@@ -126,25 +128,26 @@ class Growing:
         self.inputs[name] = given
         self.nodes[name] = recipes.placeholder(name, given)
         for arrays, value in zip(self.arrays, values):
-            arrays[name] = value.astype(np.float64) if value.dtype.kind == "f" else value
+            arrays[name] = value.astype(np.float64) if is_float(value.dtype) else value
         return name
 
     def _values(self, shape: tuple[int, ...], dtype: str, low: int, high: int) -> np.ndarray:
-        kind = np.dtype(dtype).kind
-        if kind == "b":
+        own = as_dtype(dtype)
+        if own.kind == "bool":
             return self.draw.integers(0, 2, shape).astype(bool)
-        if kind == "f":
+        if own.is_float:
             values = np.asarray(self.draw.standard_normal(shape))
             if self.wild:
                 odd = self.draw.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], values.shape)
                 values = np.where(self.draw.random(values.shape) < 0.25, odd, values)
-            return values.astype(dtype)
-        low = max(low, 0) if kind == "u" else low
+            return values.astype(own.numpy)
+        low = max(low, 0) if own.kind == "uint" else low
         return np.asarray(self.draw.integers(low, high, shape)).astype(dtype)
 
     def kind(self, name: str) -> str:
         """Of a value's dtype: b, i, u or f."""
-        return np.dtype(self.nodes[name].dtype.numpy).kind
+        dtype = self.nodes[name].dtype
+        return "f" if dtype.is_float else np.dtype(dtype.numpy).kind
 
     def names(self, test: Callable[[str], bool] = lambda name: True) -> list[str]:
         """The values that pass a test."""

@@ -327,7 +327,7 @@ def _dropped(x: Any, p: float, *, key: tuple[int, ...]) -> Any:
 
 
 Meaning.dropout = staticmethod(_dropped)  # type: ignore[attr-defined]
-for _name in FLOATS:
+for _name in ("bfloat16", *FLOATS):
     setattr(Meaning, _name, np.dtype(np.float64))
 for _name in INTEGERS:
     setattr(Meaning, _name, np.dtype(_name))

@@ -35,7 +35,7 @@ EXACT = frozenset(
 )
 CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
 GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
-ULPS = {"float16": 2.0, "float32": 4.0, "float64": 4.0}
+ULPS = {"bfloat16": 2.0, "float16": 2.0, "float32": 4.0, "float64": 4.0}
 # The seed of the roundings, their direction, whether all elements of a result are moved alike.
 # Direction 0: results are rounded to their dtype instead.
 WAYS = ((0, 1, False), (0, -1, False), (1, 1, False), (1, -1, False), (2, 1, True))
@@ -107,13 +107,13 @@ class Wide:
     def _moved(self, x: Any, dtype: dtypes.DType, times: float = 1.0) -> Any:
         if x.dtype.kind != "f":
             return x
-        name = "float64" if self.fine else dtype.name
+        kept = dtypes.float64 if self.fine else dtype
         if self.direction == 0:
             with np.errstate(all="ignore"):
-                return widened(x.astype(name))
-        info = np.finfo(name)
+                return widened(x.astype(kept.numpy))
+        info = kept.finfo
         drawn = self.direction * self.rng.uniform(-1, 1, () if self.alike else x.shape)
-        moved = x * (1 + times * ULPS[name] * float(info.eps) * drawn)
+        moved = x * (1 + times * ULPS[kept.name] * float(info.eps) * drawn)
         small = (np.abs(x) < info.tiny) & (x != 0)
         return np.where(small, x + float(info.tiny) * drawn, moved)
 
@@ -169,7 +169,7 @@ def _hashed(node: Node, operands: Sequence[Any]) -> int:
 def widened(value: Any) -> Any:
     """An array, floats as float64."""
     array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+    return array.astype(np.float64) if dtypes.is_float(array.dtype) else array
 
 
 def widest(dtype: dtypes.DType) -> Any:
