@@ -11,8 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLANTED = "\n\ndef planted() -> int:\n    return 'no number'\n"
-PLACES = {"graphc": "core/trees.py", "passes": "cse.py", "runtime": "base/arena.py"}
-PLACES["tests"] = "helpers/counting.py"
+PLACES = {
+    "graphc": "core/trees.py",
+    "passes": "cse.py",
+    "runtime": "base/arena.py",
+    "tests": "helpers/counting.py",
+    "docs": "public.py",
+}
 
 
 @pytest.mark.slow
