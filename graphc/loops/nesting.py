@@ -67,11 +67,16 @@ def plan(body: Graph) -> tuple[Spaces, list[Nesting]]:
     Raises:
         Unfit: its results do not share loops, with the reason.
     """
-    found = _spaces(body)
+    found = spaces_of(body)
     return found, [_nest(found, body, group) for group in _components(found, body)]
 
 
-def _spaces(body: Graph) -> Spaces:
+def spaces_of(body: Graph) -> Spaces:
+    """The atoms of a body's axes; those of what it reads run with its results where they can.
+
+    Raises:
+        Unfit: one axis would run along two.
+    """
     for loads in (True, False):
         try:
             return spaces(body, loads)

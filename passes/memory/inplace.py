@@ -10,8 +10,8 @@ A pair (output, operand) of a fused node means that both are one buffer. It is c
 - both have one type, and the operand occurs once among the operands;
 - inside the body every path from the operand is elementwise at the same index, so that element i
   is read only for elements i of the outputs it reaches, and the paired output is one of them;
-- all outputs that it reaches wait for the same reductions, so they are written in one loop, whose
-  step i loads before it stores. The lowering keeps to that.
+- all outputs that it reaches wait for the same reductions and run along the same axes, so they are
+  written in one loop, whose step i loads before it stores. The lowering keeps to that.
 
 Nodes that write parameters are moved to the end, after every other reader of those parameters;
 they may not be checked, and nothing may use their results. So a program that fails part-way has
@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
 from graphc.core.walk import dependents, reach, remade, remake, toposort
+from graphc.loops.nesting import spaces_of
+from graphc.loops.spaces import Axes, Spaces
 from graphc.ops.control import FUSED, alone
 from graphc.ops.source import PARAMETER_OP
 from graphc.passes.memory.lifetime import Value, readers, seen_through, value_of
@@ -54,7 +56,7 @@ def inplace(graph: Graph) -> Graph:
 class Body:
     """The nested graph of a fused node, who uses what in it, and which outputs a node is."""
 
-    __slots__ = ("graph", "outputs", "users")
+    __slots__ = ("_spaces", "graph", "outputs", "users")
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -62,6 +64,16 @@ class Body:
         self.outputs: dict[Node, list[int]] = {}
         for position, output in enumerate(graph.outputs):
             self.outputs.setdefault(output, []).append(position)
+        self._spaces: Spaces | None = None
+
+    def loops(self, position: int) -> tuple[Axes | None, frozenset[int]]:
+        """What two outputs have in common that are written in one loop: their axes, as atoms, and
+        what must be complete before."""
+        if self._spaces is None:
+            self._spaces = spaces_of(self.graph)
+        output = self.graph.outputs[position]
+        runs = self._spaces.of(output) if output in self._spaces.axes else None
+        return runs, _awaited(output)
 
 
 def _body(node: Node) -> Graph | None:
@@ -108,7 +120,7 @@ def reached(body: Body, operand: int) -> list[int] | None:
             return None
         outputs += body.outputs.get(node, ())
     outputs.sort()
-    if len(outputs) > 1 and len({_awaited(body.graph.outputs[k]) for k in outputs}) > 1:
+    if len(outputs) > 1 and len({body.loops(k) for k in outputs}) > 1:
         return None
     return outputs
 

@@ -8,7 +8,7 @@ Evaluations come in pairs that move everything by the same amounts, forth and ba
 that is 0 but for roundings has both signs; and once all elements of a result are moved alike.
 Such a pair also gives nan, and a sum that is 0, either sign: neither is determined. The same op
 of the same operands is moved alike every time: a gradient finds the least element of what it
-computes again.
+computes again. What the declared dtype cannot hold is infinite in one evaluation of a pair.
 
 Values that are drawn are never equal. Where those of a program are, by rounding, it may choose as
 no drawn evaluation does (a gradient shared by three equal least elements): so that a difference is
@@ -115,7 +115,10 @@ class Wide:
         drawn = self.direction * self.rng.uniform(-1, 1, () if self.alike else x.shape)
         moved = x * (1 + times * ULPS[kept.name] * float(info.eps) * drawn)
         small = (np.abs(x) < info.tiny) & (x != 0)
-        return np.where(small, x + float(info.tiny) * drawn, moved)
+        moved = np.where(small, x + float(info.tiny) * drawn, moved)
+        # A kernel may keep more than the dtype holds, or store an infinity.
+        is_lost = (np.abs(x) > 0.9 * float(info.max)) & (self.direction > 0)
+        return np.where(is_lost, np.copysign(np.inf, x), moved)
 
     def _signed(self, x: Any, which: Callable[[Any], Any]) -> Any:
         """x, its elements that `which` names with the sign of this evaluation's direction."""

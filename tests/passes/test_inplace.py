@@ -76,6 +76,19 @@ def test_an_operand_read_at_other_places_is_kept() -> None:
     assert _pairs(Graph.of("g", [x], [second])) == [(), ()]
 
 
+def test_an_operand_that_results_read_along_different_axes_is_kept() -> None:
+    x, c = input("x", (4, 4), "float64"), input("c", (4,), "float64")
+    first = _fused([x], lambda p: OPS["exp"](p))
+
+    def scaled(p: Node, q: Node) -> tuple[Node, ...]:
+        each = (OPS["broadcast"](q, shape=(4, 4), axes=(axis,)) for axis in (1, 0))
+        return tuple(OPS["multiply"](p, factors) for factors in each)
+
+    second = _fused([first, c], scaled)
+    rows, columns = (ITEM(second, index=k) for k in range(2))
+    assert _pairs(Graph.of("g", [x, c], [rows, columns])) == [(), ()]
+
+
 def test_memory_that_a_later_kernel_reads_through_movement_is_kept() -> None:
     x = input("x", (3, 3), "float64")
     first = _fused([x], lambda p: OPS["exp"](p))
