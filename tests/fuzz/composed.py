@@ -23,7 +23,7 @@ OF_AXES = (
     "gc.flatten({0})", "gc.gather({0}, {a}, gc.argsort({0}, axis={a}))",
     "gc.array_split({0}, 3, {a})[1]", "gc.sort({0}, axis={a}) - {0}",
     "gc.sort(gc.sort({0}, axis={a}, descending=True)[::-1], axis=-1)",
-    "gc.searchsorted(gc.constant(np.array([-0.5, 0.0, 1.0], np.{dtype})), {0})",
+    "gc.searchsorted(gc.cast(gc.constant(np.array([-0.5, 0.0, 1.0])), gc.{dtype}), {0})",
     "gc.one_hot(gc.argmax({0}, axis={a}), {span}, gc.float32)",
     "gc.sum({0}, axis={a}) / gc.sum(1.0 + {0} * {0}, axis={a})",
     "({0} - gc.mean({0}, axis={a}, keepdims=True))"

@@ -48,9 +48,11 @@ class Growing:
         self.nodes: dict[str, Any] = {}
         self.arrays: list[dict[str, Any]] = []
         self.broken = False
-        self.dtype = rng.choices([*FLOATS, "int"], [10, 60, 15, 15])[0]
+        self.dtype = rng.choices(["float16", "float32", "float64", "int"], [10, 60, 15, 15])[0]
         if self.dtype == "int":
             self.dtype = rng.choice([*INTEGERS, "bool"])
+        if self.dtype == "float16":
+            self.dtype = rng.choice(("bfloat16", "float16"))
         self.wild = (
             self.dtype in FLOATS and rng.random() < 0.06
         )  # nan, infinities, zeros of both signs

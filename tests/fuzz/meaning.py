@@ -6,6 +6,7 @@ lines are read once with `gc` and once with `Meaning` under that name.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from graphc.core.dtypes import is_float
+
 from .meaning_torch import Composed
 
-FLOATS = ("float16", "float32", "float64")
+FLOATS = ("bfloat16", "float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
@@ -142,7 +145,7 @@ class Meaning(Composed):
     @staticmethod
     def constant(value: Any) -> Any:
         array = np.asarray(value)
-        return array.astype(np.float64) if array.dtype.kind == "f" else array
+        return array.astype(np.float64) if is_float(array.dtype) else array
 
     @staticmethod
     def one_hot(index: Any, count: int, dtype: Any = np.float64) -> Any:
@@ -313,7 +316,7 @@ def _drawn(name: str) -> Callable[..., Any]:
             made = gc.fold_in(made, data)
         node = FUNCTIONS[name](*args, key=made, **more)
         (value,) = gc.interpret(Graph.of("draw", [], [node]))
-        return value.astype(np.float64) if value.dtype.kind == "f" else value
+        return value.astype(np.float64) if is_float(value.dtype) else value
 
     return draw
 
@@ -327,11 +330,13 @@ def _dropped(x: Any, p: float, *, key: tuple[int, ...]) -> Any:
 
 
 Meaning.dropout = staticmethod(_dropped)  # type: ignore[attr-defined]
-for _name in ("bfloat16", *FLOATS):
+for _name in FLOATS:
     setattr(Meaning, _name, np.dtype(np.float64))
 for _name in INTEGERS:
     setattr(Meaning, _name, np.dtype(_name))
 for _name in dir(np):
     if callable(getattr(np, _name)) and not _name.startswith("_") and not hasattr(Meaning, _name):
         setattr(Meaning, _name, staticmethod(getattr(np, _name)))
+# Not each index of the whole rule inside the others, as `np.einsum` runs three operands.
+Meaning.einsum = staticmethod(functools.partial(np.einsum, optimize=True))  # type: ignore[attr-defined]
 Meaning.full_like = staticmethod(lambda x, value: np.full(np.shape(x), value, x.dtype))  # type: ignore[attr-defined]

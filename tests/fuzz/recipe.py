@@ -219,8 +219,10 @@ def source(recipe: Recipe, title: str = "", name: str = "found") -> str:
 
 
 def _literal(array: np.ndarray) -> str:
+    name = array.dtype.name
+    dtype = f"np.{name}" if hasattr(np, name) else f"gc.{name}.numpy"
     if array.size > 64:
         first = array.ravel()[:16].tolist()
-        return f"np.resize(np.array({first}), {array.shape}).astype(np.{array.dtype})"
-    return f"np.array({array.tolist()}, np.{array.dtype})" if array.size else (
-        f"np.zeros({array.shape}, np.{array.dtype})")  # fmt: skip
+        return f"np.resize(np.array({first}), {array.shape}).astype({dtype})"
+    return f"np.array({array.tolist()}, {dtype})" if array.size else (
+        f"np.zeros({array.shape}, {dtype})")  # fmt: skip
