@@ -115,8 +115,8 @@ def _count(number: int, noun: str) -> str:
 def as_array(node: Node, value: Any) -> np.ndarray:
     """An argument as a C-contiguous, aligned array of native byte order and the input's dtype.
 
-    Arrays (and whatever has `__array__` or `__dlpack__`) must have the dtype; Python numbers and
-    lists are converted where the dtype holds them. The shape is not looked at.
+    Arrays and tensors (and whatever has `__array__` or `__dlpack__`) must have the dtype; numbers,
+    NumPy's too, and lists are converted where the dtype holds them. The shape is not looked at.
 
     Raises:
         DTypeError: another dtype.
@@ -124,11 +124,14 @@ def as_array(node: Node, value: Any) -> np.ndarray:
     """
     type_ = tensor_type(node)
     if isinstance(value, Operators):
+        if value.is_eager:
+            return as_array(node, value.detach().numpy())  # type: ignore[attr-defined]
         raise ArgumentError(
             f"input {node.name!r} is given the symbolic tensor {value!r}; it takes an array",
             where=caller(),
             hint="programs are called with values; use the tensor itself to build a graph",
         )
+    value = value.item() if isinstance(value, np.generic) else value
     array = _literal(node, type_, value) if _is_literal(value) else _foreign(node, value)
     if array.dtype != type_.dtype.numpy and array.dtype.newbyteorder("=") != type_.dtype.numpy:
         raise DTypeError(
@@ -150,9 +153,7 @@ def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _is_literal(value: Any) -> bool:
-    return isinstance(value, bool | int | float | list | tuple) and not isinstance(
-        value, np.generic
-    )
+    return isinstance(value, bool | int | float | list | tuple)
 
 
 def _literal(node: Node, type_: TensorType, value: Any) -> np.ndarray:
@@ -185,7 +186,7 @@ def _literal(node: Node, type_: TensorType, value: Any) -> np.ndarray:
 
 def _foreign(node: Node, value: Any) -> np.ndarray:
     """Whatever offers an array's protocol, as an array without a copy where that is possible."""
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, np.ndarray):
         return np.asarray(value)
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):

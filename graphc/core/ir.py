@@ -27,7 +27,7 @@ from graphc.core.facts import (
     Sample,
     Scalar,
 )
-from graphc.core.operators import Operators
+from graphc.core.methods import Methods
 from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
@@ -85,7 +85,7 @@ Attrs = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
-class Node(Operators):
+class Node(Methods):
     """One operation in a graph: immutable, equal only to itself.
 
     Users hold nodes as symbolic tensors: operators and methods build further nodes.

@@ -373,6 +373,8 @@ def _missing(self: Any, name: str) -> Any:
         "use functions of gc that take symbolic tensors (gc.ops lists them), or write the code on "
         "eager tensors and compile it with gc.jit.compile"
     )  # fmt: skip
+    if name.endswith("_") and not name.startswith("_"):
+        hint = f"symbolic tensors do not change: use x.{name[:-1]}(...), which makes a new one"
     what = "no value" if name.startswith("_") or name in ("numpy", "item") else f"no {name!r}"
     raise SymbolicTensorError(f"{self!r:.80} is a symbolic tensor and has {what}", hint=hint)
 

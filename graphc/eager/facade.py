@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.dtypes import DType
+from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
@@ -40,7 +40,7 @@ from graphc.eager.functions import (
     special,
 )
 from graphc.eager.functions.inplace import in_place
-from graphc.eager.methods import conversions, dunders, hooks, interchange, methods
+from graphc.eager.methods import conversions, dunders, hooks, interchange, methods, symbolic
 from graphc.errors import ShapeError
 from graphc.ops import declare
 
@@ -234,7 +234,7 @@ def is_floating_point(value: Tensor) -> bool:
         >>> gc.is_floating_point(gc.ones(2)), gc.is_floating_point(gc.tensor([1, 2]))
         (True, False)
     """
-    return value.dtype.is_float
+    return as_dtype(value.dtype).is_float
 
 
 def numel(value: Tensor) -> int:
@@ -292,15 +292,16 @@ def broadcast_shapes(*shapes_: Any) -> Any:
         ) from None
 
 
-EAGER["equal"] = equal
 for _own_method in (equal, allclose):
+    EAGER[_own_method.__name__] = _own_method
+    FACE[_own_method.__name__] = face(_own_method.__name__)
     _method(_own_method.__name__, _own_method)
-FACE["equal"] = face("equal")
 FACE |= {
     "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,
     "is_floating_point": is_floating_point,
-    "numel": numel, "allclose": allclose, "broadcast_shapes": broadcast_shapes,
-    "unique": ordering.unique,
+    "numel": numel, "broadcast_shapes": broadcast_shapes,
 }  # fmt: skip
+
+symbolic.attach(FACE)
 
 __all__ = ["FACE", "DType", "Tensor"]

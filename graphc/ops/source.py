@@ -16,7 +16,9 @@ from graphc.core import dims, dtypes
 from graphc.core.access import access
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
-from graphc.core.ir import Kind, Node, NoGradient, Op, Sample, caller
+from graphc.core.interpret import run
+from graphc.core.ir import Graph, Kind, Node, NoGradient, Op, Sample, caller, toposort
+from graphc.core.operators import Operators
 from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.declare import check_axis, declare, public
@@ -104,7 +106,7 @@ class Parameter(Bound):
 
     @value.setter
     def value(self, new: Any) -> None:
-        array = as_array(new)
+        array = _array(new, None)
         if array.shape != self.type.shape:  # type: ignore[union-attr]
             raise ShapeError(
                 f"parameter {self.name!r} is {self.type}; the new value has shape {array.shape}",
@@ -197,7 +199,7 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
 
     Args:
         name: an identifier.
-        value: the first value; copied. Its shape is fixed.
+        value: the first value, an array or a tensor; copied. Its shape is fixed.
         dtype: the value's own unless given.
 
     Returns:
@@ -210,8 +212,31 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
         >>> w.value.shape
         (64, 10)
     """
-    array = as_array(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    array = _array(value, dtype)
     return _bound(Parameter, PARAMETER_OP, _check_name("parameter", name), array)
+
+
+def _array(value: Any, dtype: Any) -> np.ndarray:
+    """What a parameter or a constant is to hold, as an array."""
+    if isinstance(value, Operators):
+        value = value.detach().numpy() if value.is_eager else _known(value)  # type: ignore[attr-defined]
+    return as_array(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+
+
+def _known(node: Any) -> np.ndarray:
+    """The value of a symbolic tensor that depends on no input and no parameter."""
+    order = toposort([node])
+    bound = [n for n in order if isinstance(n, Bound)]
+    loose = [n for n in order if n.op is INPUT_OP or isinstance(n, Parameter)]
+    if loose:
+        raise ArgumentError(
+            f"{node!r:.80} is symbolic and has no value",
+            [f"it depends on {loose[0].describe()}"],
+            where=caller(),
+            hint="compile the graph and use what a call returns",
+        )
+    (value,) = run(Graph.of("value", bound, [node]), [n.value for n in bound])
+    return value
 
 
 @public
@@ -219,7 +244,7 @@ def constant(value: Any, dtype: Any = None) -> Node:
     """A fixed value: an array becomes a bound input, a scalar is written into the graph.
 
     Args:
-        value: a number, a list or an array; copied.
+        value: a number, a list, an array or a tensor; copied.
         dtype: NumPy's choice for the value unless given.
 
     Example:
@@ -228,7 +253,7 @@ def constant(value: Any, dtype: Any = None) -> Node:
         >>> gc.constant(np.arange(3)), gc.constant(2.5)
         (<constant: i64[3]>, <full: f64[()]>)
     """
-    array = as_array(value, None if dtype is None else dtypes.as_dtype(dtype).numpy)
+    array = _array(value, dtype)
     if array.ndim == 0:
         return full((), array.item(), array.dtype)
     return _bound(Bound, CONSTANT_OP, "constant", array)

@@ -1,7 +1,8 @@
 """What is written down of what is put together at import: made from the live objects.
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
-ones; `graphc/eager/engine/attached.pyi` the methods of `Tensor`; `graphc/functions.py` and
+ones; `graphc/eager/engine/attached.pyi` and `graphc/core/methods.pyi` the methods of `Tensor`
+and of `Node`; `graphc/functions.py` and
 `graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` and
 `graphc/nn/functional/__init__.py` those of layers and their functions. `test_stubs.py` compares,
 and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or layer need
@@ -20,7 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphc.core.operators import FUNCTIONS
+from graphc.core.methods import Methods
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import tensor as tensors
 from graphc.eager.engine.out import TAKES_OUT, signature_with_out
 from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
@@ -126,6 +128,12 @@ def forms(name: str) -> list[str]:
         for each in variants:
             head = f"({_parameters(each, 'TensorLike')}) -> {_result(name, each, 'Tensor')}"
             found += [] if head in found else [head]
+        if name not in MAKERS:  # of symbolic tensors too, in PyTorch's words
+            own = inspect.signature(eager)
+            own = own if inspect.unwrap(eager) is eager else _pytorchs(own)
+            takes = _parameters(own, "Any")
+            if takes != _parameters(own, "TensorLike"):
+                found.append(f"({takes}) -> {_result(name, own, 'Node')}")
     if eager is not None and name in MAKERS:
         return [*_sized(found[0], SIZES[name]), *found[1:]] if name in SIZES else found
     symbolic = FUNCTIONS.get(name)
@@ -236,20 +244,21 @@ def attached() -> list[str]:
     return sorted(set(vars(Tensor)) - written - own)
 
 
-def _method(name: str, thing: Any) -> Iterator[str]:
+def _method(name: str, thing: Any, of: str) -> Iterator[str]:
     if isinstance(thing, property):
         said = _annotation(inspect.signature(thing.fget).return_annotation)  # type: ignore[arg-type]
         yield "@property"
-        yield f"def {name}(self) -> {said}: ..."
+        yield f"def {name}(self) -> {said.replace('Tensor', of)}: ..."
         return
     if not isinstance(thing, Callable):  # type: ignore[arg-type]
         yield f"{name}: Any"
         return
     signature = inspect.signature(thing)
-    one = _result(name, signature, "Tensor")
+    one = _result(name, signature, of)
     if name.endswith("_") and not name.startswith("__"):
         one = "Tensor"
-    operand = "Any" if name in ("__getitem__", "__setitem__") else "TensorLike"
+    of_any = of == "Node" or name in ("__getitem__", "__setitem__")
+    operand = "Any" if of_any else "TensorLike"
     yield f"def {name}({_parameters(signature, operand, 'self')}) -> {one}: ..."
 
 
@@ -262,11 +271,50 @@ def _of_builtins(line: str, names: set[str]) -> str:
     return f"{head}({arguments}) -> {result}"
 
 
+def _node_method(name: str) -> Iterator[str]:
+    """The declarations of a symbolic tensor's method: in NumPy's words too where it has them."""
+    own = vars(Methods)[name]
+    symbolic = FUNCTIONS.get(name)
+    variants = [own]
+    if hasattr(Operators, name) and name in EAGER:
+        heads = [_parameters(inspect.signature(f), "Any", "self") for f in (own, EAGER[name])]
+        variants += [EAGER[name]] if heads[0].split(", ")[1:2] != heads[1].split(", ")[1:2] else []
+    for thing in variants:
+        for line in _method(name, thing, "Node"):
+            line = line.replace("Self", "Node").replace("Tensor", "Any")
+            if symbolic is not None and line.endswith("-> bool: ..."):
+                line = line.replace("-> bool: ...", "-> Node: ...")
+            yield from (["@overload", line] if len(variants) > 1 else [line])
+
+
+def node_methods() -> str:
+    """The text of `graphc/core/methods.pyi`."""
+    names = {name for name in vars(Methods) if not name.startswith("_")}
+    lines = [f"    {line}" for name in sorted(names) for line in _node_method(name)]
+    lines = [_of_builtins(line, names) if "(" in line else line for line in lines]
+    imports = "\n".join(
+        [
+            '# mypy: disable-error-code="override"',
+            "import builtins",
+            "from collections.abc import Callable, Sequence",
+            "from typing import Any, overload",
+            "",
+            "from graphc.core.dtypes import DType",
+            "from graphc.core.ir import Node",
+            "from graphc.core.operators import Operators",
+            "from graphc.eager.engine.device import device as Device",
+            "from graphc.eager.functions.random import Generator",
+        ]
+    )
+    head = HEADER.format(doc="The methods of symbolic tensors.", imports=imports)
+    return head + "class Methods(Operators):\n" + "\n".join(lines) + "\n"
+
+
 def methods() -> str:
     """The text of `graphc/eager/engine/attached.pyi`."""
     lines: list[str] = []
     for name in attached():
-        lines += [f"    {line}" for line in _method(name, vars(Tensor)[name])]
+        lines += [f"    {line}" for line in _method(name, vars(Tensor)[name], "Tensor")]
     names = {name for name in dir(Tensor) if not name.startswith("_")}
     lines = [_of_builtins(line, names) if "(" in line else line for line in lines]
     imports = "\n".join(

@@ -22,6 +22,7 @@ from graphc.core.ir import Kind, Node
 from graphc.errors import ArgumentError
 from graphc.jit.archive.archive_source import source_of
 from graphc.jit.export import numpy_helpers
+from graphc.jit.export.numpy_definitions import Definitions, definition_of
 from graphc.jit.export.numpy_export import _Module
 
 # Ops that only stand inside graphs, or have no samples of their own.
@@ -295,7 +296,7 @@ def test_names_that_mean_something_else_are_changed(tmp_path: Path) -> None:
 def test_helpers_need_numpy_alone() -> None:
     tree = ast.parse(Path(numpy_helpers.__file__).read_text())
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert imported == {"itertools", "math", "numpy"}
+    assert imported == {"math", "numpy"}
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
 
 
@@ -363,6 +364,42 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
         gc.jit.export(lambda x: x, tmp_path)
     with pytest.raises(ArgumentError, match="is not a path"):
         gc.jit.export(program, 3)
+
+
+def test_what_an_op_refuses_its_export_refuses(tmp_path: Path) -> None:
+    i, x = gc.input("i", (1,), gc.int64), gc.input("x", (3,))
+    checked: dict[str, tuple[Any, Any, list[Any], str]] = {
+        "cast": ([x], gc.cast(x, gc.int8), [np.array([1, 2, 300], "f")], "300.0 is not a value"),
+        "take": ([x, i], gc.take(x, i), [np.ones(3, "f"), np.array([3])], "index 3 is out of"),
+        "floor_divide": ([i], 1 // i, [np.array([0])], "an integer divided by 0"),
+        "power": ([i], 2**i, [np.array([-1])], "the exponent -1"),
+    }  # fmt: skip
+    for name, (inputs, output, arrays, _) in checked.items():
+        exported(tmp_path / name, output, inputs)
+        np.savez(tmp_path / name / "inputs.npz", *arrays)
+    out = run_alone(
+        """
+        for name in sys.argv[2:]:
+            folder = pathlib.Path(sys.argv[1]) / name
+            try:
+                run(folder).model(*arrays(folder / "inputs.npz"))
+            except (OverflowError, IndexError, ZeroDivisionError, ValueError) as error:
+                print(f"{type(error).__name__}: {error}")
+        """,
+        str(tmp_path),
+        *checked,
+    )
+    said = out.splitlines()
+    kinds = ("OverflowError", "IndexError", "ZeroDivisionError", "ValueError")
+    assert [line.split(":")[0] for line in said] == list(kinds)
+    assert all(text in line for line, (*_, text) in zip(said, checked.values()))
+
+
+def test_ops_are_written_by_their_definitions() -> None:
+    definitions = Definitions()
+    for op in TABLE:
+        if op.name not in ELSEWHERE | {"erf", "erfc", "stop_gradient", "where"}:
+            assert isinstance(definition_of(op), np.ufunc) or definitions.add(op), op.name
 
 
 def test_kinds_of_ops_are_all_covered() -> None:

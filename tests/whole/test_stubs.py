@@ -44,6 +44,7 @@ def _written_first(request: pytest.FixtureRequest) -> None:
         ("graphc/nn/functional/__init__.py", stubs.layer_functions),
         ("graphc/functions.pyi", stubs.functions),
         ("graphc/eager/engine/attached.pyi", stubs.methods),
+        ("graphc/core/methods.pyi", stubs.node_methods),
     ],
 )
 def test_what_is_written_down_is_what_is_there(path: str, text: Any) -> None:

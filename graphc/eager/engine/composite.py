@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import Operators
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.hot import hot, tracing
@@ -67,10 +67,10 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
                 template.append(SLOT)
                 tensors.append(value)
             elif isinstance(value, Operators):
-                return function(*args, **static)
+                return _of_symbolic(function, args, static)
             elif isinstance(value, list | tuple) and value and isinstance(value[0], Operators):
                 if not isinstance(value[0], Tensor):
-                    return function(*args, **static)
+                    return _of_symbolic(function, args, static)
                 template.append(_Listed.of(len(value)))
                 tensors.extend(value)
             else:
@@ -86,6 +86,12 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
 
     apply.body = function  # type: ignore[attr-defined]
     return apply
+
+
+def _of_symbolic(function: Callable[..., Any], args: Sequence[Any], static: Any) -> Any:
+    """The graph of a call with symbolic tensors; arrays among the arguments are constants."""
+    constant = FUNCTIONS["constant"]
+    return function(*[constant(v) if isinstance(v, np.ndarray) else v for v in args], **static)
 
 
 def _with_numbers(values: Sequence[Any]) -> list[Tensor]:

@@ -10,6 +10,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from graphc.core.dtypes import by_char, is_float
 from graphc.core.ir import Kind, caller, toposort
 from graphc.core.operators import Operators, SymbolicTensorError
@@ -19,7 +21,8 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, make_call
 from graphc.eager.engine.tape import CallBackward, Saved
-from graphc.eager.engine.tensor import Tensor, View, new
+from graphc.eager.engine.tensor import Tensor, View, new, wrap
+from graphc.errors import ArgumentError
 
 
 class _Slot:
@@ -160,10 +163,10 @@ def invoke(
             key.append(array.shape)
             if tensor._edge is not None:
                 recorded = True
-    except SymbolicTensorError:
-        if all(t.is_eager for t in tensors):
+    except AttributeError:
+        if all(isinstance(t, Tensor) for t in tensors):
             raise
-        return function(*fill(template, [t.as_node() for t in tensors]), **dict(static))
+        return _mixed(function, template, static, tensors, view)
     call = _CALLS.get(tuple(key))
     if call is None:
         call = call_of(function, template, static, key[3:])
@@ -185,6 +188,25 @@ def invoke(
         for tensor in found:
             attach_view(tensor, tensors[0], function, template, static)
     return found[0] if call.single else tuple(found)
+
+
+def _mixed(
+    function: Callable[..., Any], template: Template, static: Static, values: Sequence[Any],
+    view: bool,
+) -> Any:  # fmt: skip
+    """`invoke` with arrays or symbolic tensors among the tensors; the latter make a graph of it."""
+    for value in values:
+        if not isinstance(value, Operators | np.ndarray | np.generic | bool | int | float):
+            name = getattr(function, "__name__", "a function").strip("_")
+            raise ArgumentError(
+                f"{name}: {type(value).__name__} {value!r:.40} is not a tensor, an array or a "
+                "number",
+                where=caller(),
+            )
+    tensors: list[Any] = [v if isinstance(v, Operators) else wrap(np.asarray(v)) for v in values]
+    if all(t.is_eager for t in tensors):
+        return invoke(function, template, static, tensors, view)
+    return function(*fill(template, [t.as_node() for t in tensors]), **dict(static))
 
 
 def run_call(call: Call, tensors: Sequence[Tensor], name: str) -> list[Tensor]:

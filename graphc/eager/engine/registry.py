@@ -20,7 +20,16 @@ from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.elementwise import OF_NUMBERS, are_numbers, binary, number, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
-from graphc.eager.engine.mixed import ALIASES, any_eager, any_symbolic, call_symbolic
+from graphc.eager.engine.mixed import (
+    ALIASES,
+    ARRAYS,
+    NODES,
+    SIMPLE,
+    TENSORS,
+    call_eager,
+    call_symbolic,
+    kinds_of,
+)
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
@@ -29,7 +38,14 @@ from graphc.ops.declare import check_axis
 EAGER: dict[str, Callable[..., Any]] = {}
 SLOTS = [(SLOT,) * count for count in range(64)]
 # Functions that make tensors choose by their own arguments what to make.
-MAKERS = {"zeros", "ones", "full", "arange", "eye", "manual_seed", "randint", "normal"}
+MAKERS = {
+    "zeros", "ones", "full", "arange", "eye", "manual_seed", "randint", "normal", "tensor",
+    "as_tensor", "asarray", "from_numpy", "empty", "linspace", "logspace", "rand", "randn",
+    "randperm", "seed", "initial_seed", "get_rng_state", "set_rng_state", "result_type",
+    "get_default_dtype", "set_default_dtype",
+}  # fmt: skip
+# Functions that make symbolic tensors, or work on graphs, whatever they are given.
+OF_GRAPHS = {"constant", "input", "interpret", "iota", "parameter", "random_key"}
 
 
 def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -205,24 +221,35 @@ def face(name: str) -> Callable[..., Any]:
     """
     symbolic = FUNCTIONS.get(name)
     own = EAGER.get(name)
-    if symbolic is None or name in MAKERS:
+    if name in MAKERS:
         return with_out(name, own)  # type: ignore[arg-type]
-    form = own if own is not None else eager_form(name, symbolic)
-    takes_out, of_numbers = name in TAKES_OUT, symbolic.__name__ in OF_NUMBERS
+    if name in OF_GRAPHS:
+        return symbolic  # type: ignore[return-value]
+    form = own if own is not None else eager_form(name, symbolic)  # type: ignore[arg-type]
+    takes_out = name in TAKES_OUT
+    of_numbers = symbolic is not None and symbolic.__name__ in OF_NUMBERS
 
-    @functools.wraps(own if own is not None and own.__doc__ else symbolic)
+    @functools.wraps(own if own is not None and own.__doc__ else symbolic)  # type: ignore[arg-type]
     def apply(*args: Any, **kwargs: Any) -> Any:
         if kwargs and takes_out and "out" in kwargs:
             return call_into(name, form, args, kwargs)
-        if kwargs and any_symbolic(tuple(kwargs.values())):
-            return call_symbolic(symbolic, form, args, kwargs)
         if args and isinstance(args[0], Tensor):
-            if len(args) == 1 or not any_symbolic(args):
-                return form(*args, **kwargs)
-        elif not any_symbolic(args):
-            at_once = any_eager(args, kwargs) or (of_numbers and are_numbers(args[:2]))
-            return (form if at_once else symbolic)(*args, **kwargs)
-        return call_symbolic(symbolic, form, args, kwargs)
+            for value in args:
+                if value.__class__ not in SIMPLE:
+                    break
+            else:
+                if not kwargs or SIMPLE.issuperset(map(type, kwargs.values())):
+                    return form(*args, **kwargs)
+        kinds = kinds_of((*args, *kwargs.values()) if kwargs else args)
+        if kinds == TENSORS:
+            return form(*args, **kwargs)
+        if kinds & TENSORS or symbolic is None:
+            at_once = not kinds & NODES
+        else:  # arrays, lists and numbers alone are constants of a graph
+            at_once = not kinds and of_numbers and are_numbers(args[:2])
+        if not at_once:
+            return call_symbolic(name, symbolic, form, args, kwargs)
+        return call_eager(form, args, kwargs) if kinds & ARRAYS else form(*args, **kwargs)
 
     apply.form = form  # type: ignore[attr-defined]
     apply.__name__ = apply.__qualname__ = name  # as `help` shows it

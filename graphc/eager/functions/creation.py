@@ -15,7 +15,7 @@ from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import check_device
 from graphc.eager.engine.hot import hot, made, tracing
@@ -137,8 +137,10 @@ def tensor(
     return finish(data_array(data, dtype), device, requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
     """A tensor of data, sharing memory with arrays and tensors of the dtype wanted.
+
+    A symbolic tensor is one already.
 
     Example:
         >>> import graphc as gc
@@ -146,8 +148,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         tensor([1., 2.])
     """
     check_device(device)
-    if isinstance(data, Tensor):
-        return data if dtype is None else data.to(as_dtype(dtype))
+    if isinstance(data, Operators):  # a symbolic one too
+        return data if dtype is None else data.astype(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == _numpy(dtype)):
         return from_numpy(data)
     return tensor(data, dtype=dtype)

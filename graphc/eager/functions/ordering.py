@@ -10,6 +10,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.building import is_building
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, eager
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
@@ -201,12 +202,17 @@ def _bincount(x: Any, *weights: Any, size: int) -> Any:
     dtype = weights[0].type.dtype if weights else dtypes.int64
     zeros = FUNCTIONS["full"]((size,), 0, dtype)
     ones = FUNCTIONS["full"](x.type.shape, 1, dtype)
+    if x.type.dtype.kind == "int":
+        x = FUNCTIONS["cast"](x, dtypes.int64)
+        x = FUNCTIONS["where"](x < 0, size, x)  # out of bounds, where -1 were the last
     return FUNCTIONS["index_add"](zeros, x, weights[0] if weights else ones)
 
 
 @eager()
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, ... occurs (its size depends on the greatest value).
+
+    Of a symbolic tensor `minlength` is the size: a value beyond it is an error when a program runs.
 
     Example:
         >>> import graphc as gc
@@ -219,11 +225,13 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
             where=caller(),
             hint="pass a vector of integers, and a minlength of 0 or more",
         )
-    array = input.numpy()
-    if array.size and array.min() < 0:
-        raise ArgumentError(f"bincount: {array.min()} is below 0", where=caller())
-    most = int(array.max()) + 1 if array.size else 0
-    size = most if most > minlength else minlength
+    size = minlength
+    if not (minlength and is_building(input)):
+        array = input.numpy()
+        if array.size and array.min() < 0:
+            raise ArgumentError(f"bincount: {array.min()} is below 0", where=caller())
+        most = int(array.max()) + 1 if array.size else 0
+        size = most if most > minlength else minlength
     given: tuple[Any, ...] = ()
     if weights is not None:
         if tuple(weights.shape) != tuple(input.shape):

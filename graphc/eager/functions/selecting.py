@@ -163,6 +163,7 @@ def _along(x: Any, index: Any, *, axis: int) -> Any:
 
 
 def _mask(name: str, mask: Any) -> Any:
+    mask = as_eager(mask)
     if mask.dtype is not dtypes.bool_:
         raise DTypeError(
             f"{name}: the mask must be of bools, not {mask.dtype.name}",

@@ -1,74 +1,176 @@
-"""The NumPy definition of an op as text that stands alone, for ops that `numpy_helpers` lacks.
+"""The NumPy definitions of ops as text that stands alone: what they call and read goes with them.
 
-An op declared in a file of a user's is exported as it is defined, if its definition is a function
-or a lambda that needs `np`, plain numbers and other such functions alone:
+    def softsign(x):                    # op.numpy of an op of the table, or of a user's
+        return x / (1 + np.abs(x))
 
-    def softsign(*operands):
-        definition = lambda x: x / (1 + np.abs(x))
-        return definition(*operands)
+A definition is a function or lambda that needs NumPy, `math`, `itertools`, plain values and other
+such functions. What it reads of graphc's dtypes is in `numpy_helpers`; errors are Python's own.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
+import copy
 import dis
 import functools
 import inspect
+import itertools
 import math
-import textwrap
 from collections.abc import Callable
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from graphc.core import dims, dtypes
 from graphc.core.ir import Op
-from graphc.core.origin import is_internal
+from graphc.errors import GraphcError
+from graphc.jit.export import numpy_helpers
+
+# What reads graphc's own tables, by what stands for it in an exported module.
+_STANDS_FOR: dict[Any, str] = {
+    dims.maximum: "max",
+    **{getattr(dtypes, n): n for n in ("as_dtype", "is_float", "is_narrow", "widened")},
+}
+_MODULES = (np, math, itertools)
 
 
-def is_own(op: Op) -> bool:
-    """Whether an op is declared outside this package."""
-    code = getattr(getattr(op.numpy, "__wrapped__", op.numpy), "__code__", None)
-    return code is not None and not is_internal(code)
+class _Unwritable(Exception):
+    """A definition that needs more than NumPy."""
 
 
-@functools.cache
-def definition_of(op: Op) -> str:
-    """The text of a function of the op's name; "" where its definition needs more than NumPy."""
-    lines: list[str] = []
-    function = getattr(op.numpy, "__wrapped__", op.numpy)
-    if not _collect("definition", function, lines, set()):
-        return ""
-    body = textwrap.indent("\n".join([*lines, "return definition(*operands)"]), "    ")
-    return f"def {op.name}(*operands):\n{body}"
+def definition_of(op: Op) -> Any:
+    """An op's definition without its care for narrow floats."""
+    return getattr(op.numpy, "__wrapped__", op.numpy)
 
 
-def _collect(name: str, function: Callable[..., Any], lines: list[str], seen: set[str]) -> bool:
-    """Add the text of a function, after those that it calls; False where that cannot be."""
-    tree = _tree_of(function)
-    if tree is None:
-        return False
-    if any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)):
-        return False
-    seen.add(name)
-    values = function.__globals__
-    for key in sorted(_globals(function.__code__)):
-        if key in seen or key not in values:  # what is not there is of Python itself
-            continue
-        value = values[key]
-        if isinstance(value, bool | int | float) and math.isfinite(value):
-            lines.append(f"{key} = {value!r}")
-        elif isinstance(value, FunctionType):
-            if not _collect(key, value, lines, seen):
-                return False
-        elif value is not np or key != "np":
-            return False
-        seen.add(key)
-    if isinstance(tree, ast.FunctionDef):
-        tree.name = name
-    text = ast.unparse(tree)
-    lines.append(f"{name} = {text}" if isinstance(tree, ast.Lambda) else text)
-    return True
+class Definitions:
+    """The functions that exported definitions need, each once.
+
+    Attributes:
+        texts: by the name of a function, its text and the names that it uses.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, tuple[str, set[str]]] = {}
+        self._names: dict[Any, str] = {}
+
+    def add(self, op: Op) -> str:
+        """The name of the function that is an op's definition; "" where it needs more."""
+        definition = definition_of(op)
+        known = dict(self.texts), dict(self._names)
+        try:
+            return self._name(definition, op.name)
+        except _Unwritable:
+            self.texts, self._names = known
+            return ""
+
+    def _name(self, function: Callable[..., Any], wanted: str) -> str:
+        found = self._names.get(function)
+        if found is not None:
+            return found
+        name = wanted
+        taken = {*self._names.values(), *numpy_helpers.__dict__}
+        while name in taken or hasattr(builtins, name):
+            name += "_"
+        self._names[function] = name
+        tree = _tree_of(function)
+        resolver = _Resolver(self, function)
+        tree = ast.fix_missing_locations(resolver.visit(tree))
+        if resolver.used & _locals(function.__code__):
+            raise _Unwritable(name)  # a name of its own hides a function that it calls
+        if isinstance(tree, ast.FunctionDef):
+            tree.name = name
+        text = ast.unparse(tree)
+        text = f"{name} = {text}" if isinstance(tree, ast.Lambda) else text
+        self.texts[name] = text, resolver.used
+        return name
+
+    def expression(self, value: Any, used: set[str]) -> ast.expr:
+        """A value that a definition reads, as an expression of the exported module."""
+        if isinstance(value, FunctionType):
+            name = _STANDS_FOR.get(value) or self._name(value, value.__name__)
+            used.add(name)
+            return ast.Name(name, ast.Load())
+        return _parsed(_text(value))
+
+
+def _text(value: Any) -> str:
+    if any(value is module for module in _MODULES):
+        return "np" if value is np else value.__name__
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_text(v)}, ' for v in value)})"
+    if isinstance(value, bool | int | float | str | None) and not isinstance(value, np.generic):
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float({str(value)!r})"
+        return repr(value)
+    if isinstance(value, np.generic):
+        return f"np.{value.dtype.name}({value.item()!r})"
+    if isinstance(value, type) and issubclass(value, GraphcError):
+        return next(c.__name__ for c in value.__mro__ if c.__module__ == "builtins")
+    name = getattr(value, "__name__", "-")
+    if getattr(np, name, None) is value:
+        return f"np.{name}"
+    raise _Unwritable(name)
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+class _Resolver(ast.NodeTransformer):
+    """A definition's text with what it reads from outside in the exported module's names."""
+
+    def __init__(self, definitions: Definitions, function: Any) -> None:
+        self.definitions, self.used = definitions, set[str]()
+        names = _globals(function.__code__)
+        self.values = {k: v for k, v in function.__globals__.items() if k in names}
+        cells = zip(function.__code__.co_freevars, function.__closure__ or ())
+        self.values |= {name: cell.cell_contents for name, cell in cells}
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id not in self.values or not isinstance(node.ctx, ast.Load):
+            return node
+        return self.definitions.expression(self.values[node.id], self.used)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        base = self.values.get(node.value.id) if isinstance(node.value, ast.Name) else None
+        if isinstance(base, ModuleType) and base not in _MODULES:
+            return self.definitions.expression(getattr(base, node.attr), self.used)
+        self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        value = self.values.get(node.func.id) if isinstance(node.func, ast.Name) else None
+        if isinstance(value, type) and issubclass(value, GraphcError):
+            node.args, node.keywords = node.args[:1], []  # Python's own take no hint
+        self.generic_visit(node)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if node.decorator_list:
+            raise _Unwritable(node.name)
+        node.returns = None
+        doc = ast.get_docstring(node)
+        if doc is not None:
+            node.body[0] = ast.Expr(ast.Constant(doc.splitlines()[0]))
+        self.generic_visit(node)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if node.value is None:
+            return None
+        return self.visit(ast.Assign([node.target], node.value))
+
+    def visit_Import(self, node: Any) -> Any:
+        raise _Unwritable("import")
+
+    visit_ImportFrom = visit_Import
 
 
 def _globals(code: CodeType) -> set[str]:
@@ -78,26 +180,31 @@ def _globals(code: CodeType) -> set[str]:
     return found.union(*inner)
 
 
-def _tree_of(function: Any) -> ast.FunctionDef | ast.Lambda | None:
-    """A function's own text, without annotations."""
-    if not isinstance(function, FunctionType) or function.__closure__:
-        return None
+def _locals(code: CodeType) -> set[str]:
+    """The names that are code's own, that of functions inside it too."""
+    inner = [_locals(value) for value in code.co_consts if isinstance(value, CodeType)]
+    return {*code.co_varnames, *code.co_cellvars}.union(*inner)
+
+
+def _tree_of(function: Any) -> ast.FunctionDef | ast.Lambda:
+    """A function's own text."""
+    if not isinstance(function, FunctionType):
+        raise _Unwritable(repr(function))
     try:
-        lines, _ = inspect.findsource(function)
-        tree = ast.parse("".join(lines))
+        tree = _file("".join(inspect.findsource(function)[0]))
     except (OSError, SyntaxError):
-        return None
+        raise _Unwritable(function.__name__) from None
     line = function.__code__.co_firstlineno
     kinds = ast.FunctionDef if function.__name__ != "<lambda>" else ast.Lambda
     found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.lineno == line]
-    if len(found) != 1 or getattr(found[0], "decorator_list", []):
-        return None
-    (made,) = found
-    for argument in (*made.args.posonlyargs, *made.args.args, *made.args.kwonlyargs):
-        argument.annotation = None
-    if isinstance(made, ast.FunctionDef):
-        made.returns = None
-    return made
+    if len(found) != 1:
+        raise _Unwritable(function.__name__)
+    return copy.deepcopy(found[0])
 
 
-__all__ = ["definition_of", "is_own"]
+@functools.cache
+def _file(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+__all__ = ["Definitions", "definition_of"]

@@ -9,7 +9,8 @@ Where there is bfloat16 in it, it also needs ml_dtypes.
 `model.py` gives what `gc.interpret` gives, bit for bit with one version of NumPy; `erf` and `erfc`,
 which NumPy lacks, within 4 ulp. Compiled programs differ from both by what their kernels' other
 order of sums and their own exp, tanh ... make: these are within 2 ulp of the true value.
-How each op is written: `numpy_ops`; the functions that are copied: `numpy_helpers`.
+How each op is written: `numpy_ops`; the functions that are copied are the ops' own definitions
+(`numpy_definitions`) and those of `numpy_helpers`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.jit.archive.archive_source import Source, source_of
 from graphc.jit.archive.archive_zip import pieces
 from graphc.jit.archive.manifest import written_by
-from graphc.jit.export.numpy_definitions import is_own
+from graphc.jit.export.numpy_definitions import Definitions
 from graphc.jit.export.numpy_ops import name_of
 from graphc.jit.export.numpy_scope import TAB, Scope, helpers, sources
 from graphc.ops.source import Bound
@@ -112,11 +113,13 @@ class _Module:
         self.states: dict[str, Any] = {}
         self.call = source.call(self._state_name) if source.call else None
         self.helpers: set[str] = {"argument", "expect", "result"}
-        # An op that nobody here knows is a function of its name.
-        taken = {*MODULE, *sources(), *(n.op.name for n in all_nodes(self.graph) if is_own(n.op))}
+        self.definitions = Definitions()
+        for op in dict.fromkeys(node.op for node in all_nodes(self.graph)):
+            self.definitions.add(op)
+        taken = {*MODULE, *sources(), *self.definitions.texts}
         taken |= {s.name for node in self.graph.nodes for s in symbols_of(node)}
         self.name = self.graph.name if self.graph.name not in taken else f"{self.graph.name}_"
-        self.scope = Scope({*taken, self.name}, self.helpers, 1)
+        self.scope = Scope({*taken, self.name}, self.helpers, 1, self.definitions)
 
     def _state_name(self, node: Any) -> str:
         """The name of a state in `weights.npz`."""
@@ -162,7 +165,7 @@ class _Module:
         return "\n".join([*self._preamble(arguments), *head, *scope.lines, ""])
 
     def _preamble(self, arguments: str) -> list[str]:
-        functions = helpers(self.helpers)
+        functions = helpers(self.helpers, self.definitions)
         imports = [m for m in ("itertools", "math") if any(f"{m}." in f for f in functions)]
         narrow = any(_has_bfloat16(node) for node in self.graph.nodes)
         needs = "NumPy and ml_dtypes" if narrow else "NumPy alone"

@@ -1,8 +1,8 @@
-"""How each op reads in NumPy: one expression, of NumPy's own functions or of `numpy_helpers`.
+"""How each op reads in NumPy: one expression, of NumPy's own functions or of its definition.
 
 add(v0, v1)                     v0 + v1
-sum(x, axes=(1,))               total(np.add, x, (1,))
-conv(x, w, stride=(1, 1), ...)  conv(x, w, (1, 1), ...)
+sum(x, axes=(1,))               sum_(x, axes=(1,))
+conv(x, w, stride=(1, 1), ...)  conv(x, w, stride=(1, 1), ...)
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
-from graphc.core.ir import Node, tensor_type
+from graphc.core.ir import Node, Op, tensor_type
 from graphc.errors import ArgumentError
 from graphc.jit.export.numpy_definitions import definition_of
-from graphc.ops.arrays.reduce import greatest, least
 from graphc.ops.source import FULL
 
-Use = Callable[[str], str]
+Use = Callable[[str | Op], str]
 
 INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=",
@@ -29,29 +28,6 @@ INFIX = {
     "bitwise_or": "|", "bitwise_xor": "^",
 }  # fmt: skip
 PREFIX = {"negative": "-", "invert": "~"}
-# Ops whose helper takes the operands and nothing else, with narrow floats as float32.
-PLAIN = (
-    "sigmoid", "softplus", "erf", "erfc", "reciprocal", "rsqrt", "power", "clip", "floor_divide",
-    "remainder", "fmod",
-)  # fmt: skip
-# Ops whose helper takes the operands, then these attributes in order.
-CALLS = {
-    "argsort": ("axis", "descending"),
-    "conv": ("stride", "padding", "dilation", "groups"),
-    "conv_input": ("shape", "stride", "padding", "dilation", "groups"),
-    "conv_weight": ("kernel", "stride", "padding", "dilation", "groups"),
-    "index_add": ("axis",),
-    "index_update": ("axis",),
-    "nonempty": ("function", "reduced"),
-    "pad": ("low", "high", "interior", "value"),
-    "philox": ("lane",),
-    "recurrence": ("axis", "reverse"),
-    "scatter_add": ("axis",),
-    "take": ("axis",),
-    "take_along_axis": ("axis",),
-    "windows": ("kernel", "stride", "padding", "dilation", "value"),
-    "windows_transpose": ("shape", "stride", "padding", "dilation"),
-}
 
 
 def text_of(value: Any) -> str:
@@ -80,7 +56,8 @@ def expression(node: Node, operands: Sequence[str], functions: Mapping[str, str]
         node: any node but an input.
         operands: the names of its operands.
         functions: the names of its nested graphs as functions, by attribute.
-        use: notes that a helper is called, and gives its name.
+        use: notes that a helper or an op's definition is called, and gives its name; "" for a
+            definition that needs more than NumPy.
 
     Raises:
         ArgumentError: the op has no form in NumPy.
@@ -90,33 +67,37 @@ def expression(node: Node, operands: Sequence[str], functions: Mapping[str, str]
         return SPECIAL[name](node, operands, use)
     if name in CONTROL:
         return CONTROL[name](node, operands, functions, use)
-    if name in CALLS:
-        values = [text_of(node.attr(key)) for key in CALLS[name]]
-        return f"{use(name)}({', '.join([*operands, *values])})"
-    return _elementwise(node, operands, use)
+    return _defined(node, operands, use)
 
 
-def _elementwise(node: Node, operands: Sequence[str], use: Use) -> str:
+def _defined(node: Node, operands: Sequence[str], use: Use) -> str:
+    """NumPy's own function, or the op's definition, called with its attributes."""
     name = node.op.name
-    definition = getattr(node.op.numpy, "__wrapped__", node.op.numpy)
+    definition = definition_of(node.op)
     ufunc = definition.__name__ if isinstance(definition, np.ufunc) else ""
     is_numpys = name == "where" or hasattr(np, ufunc or "-")
-    if name not in PLAIN and not is_numpys and (node.attrs or not definition_of(node.op)):
+    function = f"np.{ufunc or name}" if is_numpys else use(node.op)
+    if not function:
         raise ArgumentError(
             f"the op {name} has no form in NumPy",
             [node.describe()],
             hint="give `numpy=` one of NumPy's ufuncs, or a function or lambda that needs `np` "
             "alone; or save the program with gc.jit.save",
         )
-    function = use(name) if name in PLAIN or not is_numpys else f"np.{ufunc or name}"
+    settings = [f"{key}={_setting(value, use)}" for key, value in node.attrs]
     is_narrow = any(tensor_type(i).dtype.wide is not None for i in node.inputs[:1])
-    if is_narrow and not _exact(name):
-        return f"{use('in_float32')}({', '.join([function, *operands])})"
+    if is_narrow and definition is not node.op.numpy and not _exact(name):
+        return f"{use('in_float32')}({', '.join([function, *operands, *settings])})"
     if name in INFIX:
         return f"{operands[0]} {INFIX[name]} {operands[1]}"
     if name in PREFIX:
         return f"{PREFIX[name]}{operands[0]}"
-    return f"{function}({', '.join(operands)})"
+    return f"{function}({', '.join([*operands, *settings])})"
+
+
+def _setting(value: Any, use: Use) -> str:
+    """An attribute as a definition takes it."""
+    return f"{use('as_dtype')}({text_of(value)})" if isinstance(value, DType) else text_of(value)
 
 
 def read(node: Node) -> tuple[Node, ...]:
@@ -161,7 +142,7 @@ def _slice(node: Node, operands: Sequence[str], use: Use) -> str:
         if start == 0 and step == 1 and size == limit:
             parts.append(":")
         elif step < 0 or not isinstance(start, int):
-            parts.append(f"{use('cut')}({start}, {size}, {step})")
+            return _defined(node, operands, use)
         elif step == 1:
             parts.append(f"{start}:{start + size}")
         else:
@@ -180,10 +161,10 @@ def _size(node: Node, operands: Sequence[str], use: Use) -> str:
 
 
 def _iota(node: Node, operands: Sequence[str], use: Use) -> str:
-    shape, axis, dtype = (node.attr(key) for key in ("shape", "axis", "dtype"))
+    shape, dtype = node.attr("shape"), node.attr("dtype")
     if len(shape) == 1 and dtype is dtypes.int64:
         return f"np.arange({shape[0]})"
-    return f"{use('iota')}({text_of(shape)}, {axis}, {text_of(dtype)})"
+    return _defined(node, operands, use)
 
 
 def _cast(node: Node, operands: Sequence[str], use: Use) -> str:
@@ -193,28 +174,7 @@ def _cast(node: Node, operands: Sequence[str], use: Use) -> str:
     checked = node.attr("overflow") == "error"
     if checked and np.can_cast(source.numpy, dtype.numpy, "safe"):
         return f"{operands[0]}.astype({text_of(dtype)})"
-    return f"{use('cast')}({operands[0]}, {text_of(dtype)}, {checked})"
-
-
-def _total(ufunc: str) -> Callable[..., str]:
-    return lambda node, operands, use: (
-        f"{use('total')}(np.{ufunc}, {operands[0]}, {text_of(node.attr('axes'))})"
-    )
-
-
-def _extreme(ufunc: str, identity: Callable[[DType], Any]) -> Callable[..., str]:
-    def write(node: Node, operands: Sequence[str], use: Use) -> str:
-        initial = text_of(identity(tensor_type(node).dtype))
-        axes = text_of(node.attr("axes"))
-        return f"{use('extreme')}(np.{ufunc}, {operands[0]}, {axes}, {initial})"
-
-    return write
-
-
-def _position(function: str) -> Callable[..., str]:
-    return lambda node, operands, use: (
-        f"{use('position')}(np.{function}, {operands[0]}, {node.attr('axes')[0]})"
-    )
+    return _defined(node, operands, use)
 
 
 def _truth(function: str) -> Callable[..., str]:
@@ -223,16 +183,9 @@ def _truth(function: str) -> Callable[..., str]:
     )
 
 
-def _accumulate(ufunc: str) -> Callable[..., str]:
-    return lambda node, operands, use: (
-        f"{use('accumulate')}(np.{ufunc}, {operands[0]}, {node.attr('axis')}, "
-        f"{node.attr('reverse')})"
-    )
-
-
 def _matmul(node: Node, operands: Sequence[str], use: Use) -> str:
     if tensor_type(node).dtype.wide is not None:
-        return f"{use('matmul')}({', '.join(operands)})"
+        return _defined(node, operands, use)
     return f"{operands[0]} @ {operands[1]}"
 
 
@@ -243,30 +196,22 @@ def _first(node: Node, operands: Sequence[str], use: Use) -> str:
 SPECIAL: Mapping[str, Callable[[Node, Sequence[str], Use], str]] = {
     "all": _truth("all"),
     "any": _truth("any"),
-    "argmax": _position("argmax"),
-    "argmin": _position("argmin"),
     "broadcast": _broadcast,
     "cast": _cast,
     "concat": lambda node, operands, use: (
         f"np.concatenate(({', '.join(operands)},), {node.attr('axis')})"
     ),
-    "cumprod": _accumulate("multiply"),
-    "cumsum": _accumulate("add"),
     "full": _full,
     "gradient_as": _first,
     "iota": _iota,
     "item": lambda node, operands, use: f"{operands[0]}[{node.attr('index')}]",
     "matmul": _matmul,
-    "max": _extreme("maximum", least),
-    "min": _extreme("minimum", greatest),
-    "prod": _total("multiply"),
     "reshape": lambda node, operands, use: (
         f"np.reshape({operands[0]}, {text_of(node.attr('shape'))})"
     ),
     "size": _size,
     "slice": _slice,
     "stop_gradient": _first,
-    "sum": _total("add"),
     "transpose": lambda node, operands, use: (
         f"np.transpose({operands[0]}, {text_of(node.attr('axes'))})"
     ),

@@ -14,11 +14,11 @@ import keyword
 from pathlib import Path
 from typing import Any
 
-from graphc.core.ir import OPS, Graph, Node, bodies
+from graphc.core.ir import Graph, Node, Op, bodies
 from graphc.core.walk import reach
 from graphc.jit.archive.archive_reader import SavedOrigin, quoted
 from graphc.jit.export import numpy_helpers
-from graphc.jit.export.numpy_definitions import definition_of
+from graphc.jit.export.numpy_definitions import Definitions
 from graphc.jit.export.numpy_ops import expression, number, read, takes_number
 from graphc.ops.source import FULL
 
@@ -31,11 +31,14 @@ class Scope:
 
     Attributes:
         lines: its statements.
-        helpers: functions of `numpy_helpers` that they call.
+        helpers: functions of `numpy_helpers`, and definitions, that they call.
     """
 
-    def __init__(self, taken: set[str], helpers: set[str], depth: int) -> None:
+    def __init__(
+        self, taken: set[str], helpers: set[str], depth: int, definitions: Definitions
+    ) -> None:
         self.taken, self.helpers, self.depth = taken, helpers, depth
+        self.definitions = definitions
         self.names: dict[Node, str] = {}
         self.lines: list[str] = []
         self._said: Any = None
@@ -54,15 +57,18 @@ class Scope:
         self.taken.add(name)
         return name
 
-    def use(self, helper: str) -> str:
-        """The name of a helper, which is copied into the module."""
-        self.helpers.add(helper)
-        return helper
+    def use(self, what: str | Op) -> str:
+        """The name of a helper, or of an op's definition, which is copied into the module."""
+        name = what if isinstance(what, str) else self.definitions.add(what)
+        if not name and isinstance(what, Op) and what.name in sources():
+            name = what.name  # NumPy lacks it
+        self.helpers.add(name)
+        return name
 
     def body(self, graph: Graph, name: str) -> str:
         """A nested graph as a function inside this one; its name."""
         name = self.unique(name)
-        inner = Scope(self.taken, self.helpers, self.depth + 1)
+        inner = Scope(self.taken, self.helpers, self.depth + 1, self.definitions)
         arguments = []
         for node in graph.inputs:
             inner.names[node] = inner.unique(node.name)
@@ -116,27 +122,20 @@ class Scope:
 
 
 @functools.cache
-def sources() -> dict[str, tuple[str, frozenset[str]]]:
+def sources() -> dict[str, tuple[str, set[str]]]:
     """Each function of `numpy_helpers`: its text, and the names that it uses."""
     content = Path(numpy_helpers.__file__).read_text()
     lines = content.splitlines()
     found = {}
     for node in ast.parse(content).body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-            used = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-            found[node.name] = text, used
+            found[node.name] = text, {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     return found
 
 
-def helpers(wanted: set[str]) -> list[str]:
-    """The text of functions and of those that they call, in the order of the file.
-
-    What the file lacks is an op's own definition.
-    """
-    known = sources()
-    own = sorted(wanted - set(known))
-    waiting = wanted - set(own)
-    needed = set(reach(waiting, lambda name: [n for n in known[name][1] if n in known]))
-    found = [text for name, (text, _) in known.items() if name in needed]
-    return [*found, *(definition_of(OPS[name]) for name in own)]
+def helpers(wanted: set[str], definitions: Definitions) -> list[str]:
+    """The text of functions and of those that they call."""
+    known = sources() | definitions.texts
+    needed = set(reach(wanted - {""}, lambda name: [n for n in known[name][1] if n in known]))
+    return [text for name, (text, _) in known.items() if name in needed]

@@ -87,7 +87,7 @@ def hashed(seed: int) -> np.uint64:
 
 _STATE = State(np.array(hashed(0)))
 _TYPE = TensorType(dtypes.uint64, ())
-GENERATOR = Parameter(
+GENERATOR: Parameter = Parameter(
     PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE
 )
 _DRAWS = _Draws()

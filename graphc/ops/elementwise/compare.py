@@ -1,6 +1,7 @@
 """Comparisons and tests of elements, whose results are bools.
 
-equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit isclose.
+equal not_equal less less_equal greater greater_equal isnan isinf isfinite signbit isclose
+allclose.
 """
 
 from __future__ import annotations
@@ -191,3 +192,19 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
     near = FUNCTIONS["absolute"](x - y) <= atol + rtol * FUNCTIONS["absolute"](y)
     close = (near & isfinite(y)) | (x == y)
     return close | (isnan(x) & isnan(y)) if equal_nan else close
+
+
+@public
+def allclose(
+    x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Whether all elements are close, see `isclose`: a bool scalar.
+
+    Args:
+        x: a tensor.
+        y: a tensor.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        equal_nan: whether nan is close to nan.
+    """
+    return FUNCTIONS["all"](isclose(x, y, rtol, atol, equal_nan))

@@ -1,0 +1,15 @@
+"""`Methods`: what `eager.facade` gives to symbolic tensors, as a class of its own.
+
+They compute by the functions of eager tensors, which import `Node`, so they become its methods
+afterwards. What these are and take is written in `methods.pyi`, which a test compares.
+"""
+
+from __future__ import annotations
+
+from graphc.core.operators import Operators
+
+
+class Methods(Operators):
+    """The base of `Node` in which type checkers find the attached methods."""
+
+    __slots__ = ()
