@@ -193,7 +193,7 @@ def test_what_cannot_be_a_setting_is_refused_where_the_class_stands() -> None:
         @nn.layer
         class Late(nn.Module):
             start: float = 1.0
-            size: int
+            size: int  # type: ignore[misc]
 
     with pytest.raises(ArgumentError, match="Shared: the default of sizes is a list"):
 
