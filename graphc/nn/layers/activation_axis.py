@@ -8,6 +8,7 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import ShapeError
 from graphc.nn import functional as F
@@ -90,7 +91,7 @@ class Softmax2d(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.softmax`."""
         if input.ndim not in (3, 4):
             raise ShapeError(

@@ -9,6 +9,7 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError
 from graphc.nn import functional as F
@@ -30,7 +31,7 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """The input."""
         return input
 

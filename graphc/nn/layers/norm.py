@@ -8,6 +8,7 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.core.typing import DTypeLike, Ints
 from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError
 from graphc.nn import functional as F
@@ -85,7 +86,7 @@ class LayerNorm(Affine):
         scaled = self.elementwise_affine
         self._register(self.normalized_shape, device, dtype, weight=scaled, bias=scaled and bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.layer_norm`."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -117,7 +118,7 @@ class RMSNorm(Affine):
         self.normalized_shape = _as_shape(self.normalized_shape)
         self._register(self.normalized_shape, device, dtype, weight=self.elementwise_affine)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.rms_norm`."""
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
@@ -159,7 +160,7 @@ class GroupNorm(Affine):
         scaled = self.affine
         self._register(self.num_channels, device, dtype, weight=scaled, bias=scaled and bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.group_norm`."""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
