@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from dataclasses import InitVar
 from pathlib import Path
 
 import graphc as gc
@@ -9,20 +10,24 @@ import graphc.nn as nn
 import graphc.nn.functional as F
 
 
+@nn.layer  # the annotated fields are settings: __init__ and the text follow from them
 class Fourier(nn.Module):
     """Sines and cosines of each feature at learnt frequencies, weighted: (N, features) -> (N, out).
 
     A Linear layer draws straight lines; this one draws waves.
     """
 
-    def __init__(self, features, out, waves=8, bias=True):
-        super().__init__()
-        self.features, self.out, self.waves = features, out, waves
+    features: int
+    out: int
+    waves: int = 8
+    bias: InitVar[bool] = True  # not kept, but handed to __post_init__
+
+    def __post_init__(self, bias):
         # What is assigned as a Parameter is trained, saved, and moved with the layer.
-        self.frequency = nn.Parameter(gc.arange(1, waves + 1).float().repeat(features, 1))
-        self.weight = nn.Parameter(gc.empty(out, 2 * features * waves))
+        self.frequency = nn.Parameter(gc.arange(1, self.waves + 1).float().repeat(self.features, 1))
+        self.weight = nn.Parameter(gc.empty(self.out, 2 * self.features * self.waves))
         if bias:
-            self.bias = nn.Parameter(gc.zeros(out))
+            self.bias = nn.Parameter(gc.zeros(self.out))
         else:
             self.register_parameter("bias", None)  # known to be absent: state dicts agree
         self.reset_parameters()
@@ -34,9 +39,15 @@ class Fourier(nn.Module):
         angles = (x.unsqueeze(-1) * self.frequency).flatten(1)
         return F.linear(gc.cat([angles.sin(), angles.cos()], dim=1), self.weight, self.bias)
 
-    def extra_repr(self):
-        return f"features={self.features}, out={self.out}, waves={self.waves}"
 
+# A layer that is one function's call needs no more than its settings.
+@nn.layer(F.leaky_relu)
+class Leaky(nn.Module):
+    negative_slope: float = 0.2
+    inplace: bool = False
+
+
+print(Leaky(), Leaky(0.5)(gc.tensor([-2.0, 2.0])))
 
 gc.manual_seed(0)
 layer = Fourier(1, 1)

@@ -185,6 +185,7 @@ from graphc.nn.layers.vision import (
     UpsamplingNearest2d,
 )
 from graphc.nn.module.containers import ModuleDict, ModuleList, Sequential
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.module.parameter_containers import ParameterDict, ParameterList
 from graphc.nn.parameter import Buffer, Parameter
@@ -214,5 +215,5 @@ __all__ = [
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten",
     "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
-    "ZeroPad3d", "functional", "init", "utils",
+    "ZeroPad3d", "functional", "init", "layer", "utils",
 ]  # fmt: skip

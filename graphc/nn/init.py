@@ -17,6 +17,7 @@ from graphc.core.ir import caller
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions import random
+from graphc.eager.functions.random import Generator
 from graphc.eager.methods import methods
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, GraphcWarning, ShapeError
 from graphc.nn.fans import (
@@ -26,7 +27,7 @@ from graphc.nn.fans import (
 )
 
 
-def _check(name: str, tensor: Any, ndims: Sequence[int] = (), draws: bool = True) -> None:
+def _check(name: str, tensor: Tensor, ndims: Sequence[int] = (), draws: bool = True) -> None:
     """Refuse what the function cannot fill; `ndims` are the numbers of axes that it can."""
     if not isinstance(tensor, Tensor):
         raise ArgumentError(
@@ -45,18 +46,20 @@ def _check(name: str, tensor: Any, ndims: Sequence[int] = (), draws: bool = True
         )
 
 
-def _fill(tensor: Any, array: np.ndarray) -> Any:
+def _fill(tensor: Tensor, array: np.ndarray) -> Any:
     with no_grad():
         return tensor.copy_(wrap(array))
 
 
-def _constant(name: str, tensor: Any, value: float) -> Any:
+def _constant(name: str, tensor: Tensor, value: float) -> Any:
     _check(name, tensor, draws=False)
     with no_grad():
         return tensor.fill_(value)
 
 
-def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Any:
     """Fill with draws of the uniform distribution on [a, b).
 
     Args:
@@ -76,7 +79,9 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
         return tensor.uniform_(a, b, generator=generator)
 
 
-def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Any:
     """Fill with draws of the normal distribution.
 
     Args:
@@ -98,8 +103,8 @@ def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = N
 
 
 def trunc_normal_(
-    tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-    generator: Any = None,
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+    generator: Generator | None = None,
 ) -> Any:  # fmt: skip
     """Fill with draws of the normal distribution, limited to [a, b].
 
@@ -145,7 +150,7 @@ def trunc_normal_(
     return _fill(tensor, np.clip(values.astype(kind), kind.type(a), kind.type(b)))
 
 
-def constant_(tensor: Any, val: float) -> Any:
+def constant_(tensor: Tensor, val: float) -> Any:
     """Fill with one number.
 
     Example:
@@ -156,7 +161,7 @@ def constant_(tensor: Any, val: float) -> Any:
     return _constant("constant_", tensor, val)
 
 
-def ones_(tensor: Any) -> Any:
+def ones_(tensor: Tensor) -> Any:
     """Fill with 1.
 
     Example:
@@ -178,7 +183,7 @@ def zeros_(tensor: Any) -> Any:
     return _constant("zeros_", tensor, 0.0)
 
 
-def eye_(tensor: Any) -> Any:
+def eye_(tensor: Tensor) -> Any:
     """Fill a matrix with 1 on its diagonal and 0 elsewhere.
 
     Raises:
@@ -194,7 +199,7 @@ def eye_(tensor: Any) -> Any:
     return _fill(tensor, np.eye(*tensor.shape, dtype=tensor.dtype.numpy))
 
 
-def dirac_(tensor: Any, groups: int = 1) -> Any:
+def dirac_(tensor: Tensor, groups: int = 1) -> Any:
     """Fill the weights of a convolution so that it returns its input, as far as channels go.
 
     Args:
@@ -226,7 +231,7 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     return _fill(tensor, array)
 
 
-def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Fill with uniform draws of standard deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -252,7 +257,7 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> An
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Fill with normal draws of standard deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     Arguments as for `xavier_uniform_`.
@@ -265,7 +270,7 @@ def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / (fan_in + fan_out)), generator)
 
 
-def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float | None:
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float | None:
     """The standard deviation; None when the tensor has no elements."""
     if 0 in tensor.shape:
         warnings.warn(
@@ -279,8 +284,8 @@ def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float |
 
 
 def kaiming_uniform_(
-    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Any = None,
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Any:  # fmt: skip
     """Fill with uniform draws of standard deviation gain / sqrt(fan).
 
@@ -312,8 +317,8 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Any = None,
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Any:  # fmt: skip
     """Fill with normal draws of standard deviation gain / sqrt(fan).
 
@@ -327,7 +332,7 @@ def kaiming_normal_(
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
 
 
-def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Any:
     """Fill with a random (semi-)orthogonal matrix, the axes after the first taken as one.
 
     Source: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear
@@ -368,7 +373,9 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     return _fill(tensor, gain * q.reshape(tuple(tensor.shape)))
 
 
-def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Any:
     """Fill a matrix with normal draws, and set a fraction of each column to 0.
 
     Source: Martens, "Deep learning via Hessian-free optimization", 2010.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def adadelta_update(
-    param: Any, grad: Any, step: Any, square_avg: Any, acc_delta: Any,
-    lr: Any, rho: Any, eps: Any, weight_decay: Any,
+    param: Node, grad: Node, step: Node, square_avg: Node, acc_delta: Node,
+    lr: Node, rho: Node, eps: Node, weight_decay: Node,
     *, decays: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of Adadelta on one parameter."""
@@ -54,23 +56,12 @@ class Adadelta(RuleOptimizer):
         [0.9968, -1.9968]
     """
 
+    _composite = staticmethod(adadelta_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6,
+        self, params: Params, lr: Rate = 1.0, rho: float = 0.9, eps: float = 1e-6,
         weight_decay: float = 0, foreach: bool | None = None, *, capturable: bool = False,
         maximize: bool = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
         order = "lr rho eps weight_decay maximize capturable foreach differentiable"
-        super().__init__(params, settings(name, locals(), order))
-
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            adadelta_update,
-            ("step", "square_avg", "acc_delta"),
-            (
-                number(group, "lr"), number(group, "rho"), number(group, "eps"),
-                number(group, "weight_decay"),
-            ),
-            {"decays": decays(group), "maximize": group["maximize"]},
-        )  # fmt: skip
+        super().__init__(params, settings(self, locals(), order))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def adagrad_update(
-    param: Any, grad: Any, step: Any, total: Any,
-    lr: Any, lr_decay: Any, eps: Any, weight_decay: Any,
+    param: Node, grad: Node, step: Node, sum: Node,
+    lr: Node, lr_decay: Node, eps: Node, weight_decay: Node,
     *, decays: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of Adagrad on one parameter."""
@@ -21,9 +23,9 @@ def adagrad_update(
     if decays:
         grad = decayed(grad, param, weight_decay)
     size = precise(lr) / (1 + precise(step) * precise(lr_decay))
-    total = total + grad * grad
-    root = sqrt(total) + rounded(precise(eps), grad)
-    return param - rounded(size, grad) * grad / root, step + 1, total
+    sum = sum + grad * grad
+    root = sqrt(sum) + rounded(precise(eps), grad)
+    return param - rounded(size, grad) * grad / root, step + 1, sum
 
 
 class Adagrad(RuleOptimizer):
@@ -53,32 +55,21 @@ class Adagrad(RuleOptimizer):
         [0.9, -1.9]
     """
 
+    _composite = staticmethod(adagrad_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
+        self, params: Params, lr: Rate = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
         initial_accumulator_value: float = 0, eps: float = 1e-10, foreach: bool | None = None, *,
         maximize: bool = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
         order = (
             "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize "
             "differentiable fused"
         )
-        super().__init__(params, settings(name, locals(), order))
+        super().__init__(params, settings(self, locals(), order))
         for group in self.param_groups:
             for param in group["params"]:
                 self.fill_state(("step", "sum"), param, group)
-
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            adagrad_update,
-            ("step", "sum"),
-            (
-                number(group, "lr"), number(group, "lr_decay"), number(group, "eps"),
-                number(group, "weight_decay"),
-            ),
-            {"decays": decays(group), "maximize": group["maximize"]},
-        )  # fmt: skip
 
     def initial(self, name: str, group: dict[str, Any]) -> float:
         """See `RuleOptimizer.initial`."""

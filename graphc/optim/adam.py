@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.power import power, sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import (
     ascending,
     averaged,
@@ -16,13 +16,16 @@ from graphc.optim.arithmetic import (
     shrunk,
     update,
 )
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def adam_update(
-    param: Any, grad: Any, step: Any, exp_avg: Any, exp_avg_sq: Any, max_exp_avg_sq: Any,
-    lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any,
+    param: Node, grad: Node, step: Node, exp_avg: Node, exp_avg_sq: Node,
+    max_exp_avg_sq: Node | None,
+    lr: Node, beta1: Node, beta2: Node, eps: Node, weight_decay: Node,
     *, decays: bool, decoupled: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of Adam on one parameter; AMSGrad where `max_exp_avg_sq` is given."""
@@ -74,34 +77,19 @@ class Adam(RuleOptimizer):
         [0.9, -1.9]
     """
 
+    _composite = staticmethod(adam_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999),
+        self, params: Params, lr: Rate = 1e-3, betas: tuple[Rate, Rate] = (0.9, 0.999),
         eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *,
-        foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
+        maximize: bool = False, foreach: bool | None = None, capturable: bool = False,
         differentiable: bool = False, fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
-        order = (
-            "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable "
-            "fused decoupled_weight_decay"
-        )
-        given = settings(name, locals(), order)
+        given = settings(self, locals())
         given["betas"] = tuple(betas)
         super().__init__(params, given)
 
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        largest = "max_exp_avg_sq" if group["amsgrad"] else None
-        return Rule(
-            adam_update,
-            ("step", "exp_avg", "exp_avg_sq", largest),
-            (
-                number(group, "lr"), number(group, "betas", 0), number(group, "betas", 1),
-                number(group, "eps"), number(group, "weight_decay"),
-            ),
-            {
-                "decays": decays(group), "decoupled": group["decoupled_weight_decay"],
-                "maximize": group["maximize"],
-            },
-        )  # fmt: skip
+    def is_used(self, name: str, group: dict[str, Any]) -> bool:
+        """See `RuleOptimizer.is_used`."""
+        return name != "max_exp_avg_sq" or group["amsgrad"]

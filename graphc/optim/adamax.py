@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.arithmetic import absolute
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.power import power
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def adamax_update(
-    param: Any, grad: Any, step: Any, exp_avg: Any, exp_inf: Any,
-    lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any,
+    param: Node, grad: Node, step: Node, exp_avg: Node, exp_inf: Node,
+    lr: Node, beta1: Node, beta2: Node, eps: Node, weight_decay: Node,
     *, decays: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of Adamax on one parameter."""
@@ -57,23 +59,11 @@ class Adamax(RuleOptimizer):
         [0.9, -1.9]
     """
 
+    _composite = staticmethod(adamax_update)
+
     def __init__(
-        self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        self, params: Params, lr: Rate = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *,
         maximize: bool = False, differentiable: bool = False, capturable: bool = False,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
-        order = "lr betas eps weight_decay foreach maximize differentiable capturable"
-        super().__init__(params, settings(name, locals(), order))
-
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            adamax_update,
-            ("step", "exp_avg", "exp_inf"),
-            (
-                number(group, "lr"), number(group, "betas", 0), number(group, "betas", 1),
-                number(group, "eps"), number(group, "weight_decay"),
-            ),
-            {"decays": decays(group), "maximize": group["maximize"]},
-        )  # fmt: skip
+        super().__init__(params, settings(self, locals()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.optim.adam import Adam
+from graphc.optim.optimizer import Params
+from graphc.optim.settings import Rate
 
 
 class AdamW(Adam):
@@ -23,7 +25,7 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999),
+        self, params: Params, lr: Rate = 1e-3, betas: tuple[Rate, Rate] = (0.9, 0.999),
         eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *,
         maximize: bool = False, foreach: bool | None = None, capturable: bool = False,
         differentiable: bool = False, fused: bool | None = None,

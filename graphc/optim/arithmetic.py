@@ -12,6 +12,8 @@ from functools import wraps
 from typing import Any
 
 from graphc.core import dtypes
+from graphc.core.dtypes import DType
+from graphc.core.ir import Node
 from graphc.eager.engine.composite import composite
 from graphc.ops.declare import is_tensor
 from graphc.ops.elementwise.cast import cast
@@ -38,35 +40,37 @@ def _widened(value: Any) -> Any:
     return _as(value, value.dtype.compute) if is_tensor(value) else value
 
 
-def _as(value: Any, dtype: Any) -> Any:
+def _as(value: Node, dtype: DType) -> Node:
     return value if value.dtype is dtype else cast(value, dtype)
 
 
-def precise(value: Any) -> Any:
+def precise(value: Node | float) -> Node:
     """A hyperparameter or a step count as a 0-d float64."""
-    return _as(value, dtypes.float64) if is_tensor(value) else full((), value, dtypes.float64)
+    if isinstance(value, Node):
+        return _as(value, dtypes.float64)
+    return full((), value, dtypes.float64)
 
 
-def rounded(value: Any, like: Any) -> Any:
+def rounded(value: Node, like: Node) -> Node:
     """A float64 factor in the dtype of the tensor that it is for."""
     return _as(value, like.dtype)
 
 
-def ascending(grad: Any, *, maximize: bool) -> Any:
+def ascending(grad: Node, *, maximize: bool) -> Node:
     """The gradient of what is to be minimized."""
     return -grad if maximize else grad
 
 
-def decayed(grad: Any, param: Any, weight_decay: Any) -> Any:
+def decayed(grad: Node, param: Node, weight_decay: Node) -> Node:
     """The gradient with the L2 penalty's own added."""
     return grad + rounded(precise(weight_decay), grad) * param
 
 
-def shrunk(param: Any, lr: Any, weight_decay: Any) -> Any:
+def shrunk(param: Node, lr: Node, weight_decay: Node) -> Node:
     """The parameter after decoupled weight decay."""
     return param * rounded(1 - lr * precise(weight_decay), param)
 
 
-def averaged(average: Any, new: Any, kept: Any) -> Any:
+def averaged(average: Node, new: Node, kept: Node) -> Node:
     """A running average of which `kept` is kept. Exact where that is 0 or 1."""
     return average * rounded(kept, average) + rounded(1 - kept, average) * new

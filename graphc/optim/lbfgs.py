@@ -11,10 +11,10 @@ from graphc.core.ir import caller
 from graphc.eager.engine.mode import enable_grad, no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import AttributeValueError
-from graphc.optim.arguments import settings
 from graphc.optim.fresh import beside
 from graphc.optim.line_search import Point, Search
-from graphc.optim.optimizer import Optimizer
+from graphc.optim.optimizer import Optimizer, Params
+from graphc.optim.settings import Rate, settings
 
 # Below this curvature a pair of step and gradient change is left out of the history.
 LEAST_CURVATURE = 1e-10
@@ -56,23 +56,22 @@ class LBFGS(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None,
+        self, params: Params, lr: Rate = 1, max_iter: int = 20, max_eval: int | None = None,
         tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
         if line_search_fn not in (None, "strong_wolfe"):
             raise AttributeValueError(
-                f"{name}: line_search_fn is {line_search_fn!r}; it must be 'strong_wolfe' or None",
+                f"{type(self).__name__}: line_search_fn is {line_search_fn!r}; it must be "
+                "'strong_wolfe' or None",
                 where=caller(),
             )
         max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
-        order = "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn"
-        super().__init__(params, settings(name, locals(), order))
+        super().__init__(params, settings(self, locals()))
         if len(self.param_groups) != 1:
             raise AttributeValueError(
-                f"{name}: {len(self.param_groups)} parameter groups; it takes one, because all "
-                "parameters share one direction",
+                f"{type(self).__name__}: {len(self.param_groups)} parameter groups; it takes one, "
+                "because all parameters share one direction",
                 where=caller(),
             )
 

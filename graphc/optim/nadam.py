@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.power import power, sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import (
     ascending,
     averaged,
@@ -15,18 +15,20 @@ from graphc.optim.arithmetic import (
     shrunk,
     update,
 )
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
-def _scheduled(beta1: Any, count: Any, momentum_decay: Any) -> Any:
+def _scheduled(beta1: Node, count: Node, momentum_decay: Node) -> Node:
     """The momentum of a step: from half of beta1 up to beta1."""
     return beta1 * (1 - 0.5 * power(0.96, count * momentum_decay))
 
 
 @update
 def nadam_update(
-    param: Any, grad: Any, step: Any, mu_product: Any, exp_avg: Any, exp_avg_sq: Any,
-    lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, momentum_decay: Any,
+    param: Node, grad: Node, step: Node, mu_product: Node, exp_avg: Node, exp_avg_sq: Node,
+    lr: Node, beta1: Node, beta2: Node, eps: Node, weight_decay: Node, momentum_decay: Node,
     *, decays: bool, decoupled: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of NAdam on one parameter."""
@@ -81,34 +83,15 @@ class NAdam(RuleOptimizer):
         [0.8944, -1.8944]
     """
 
-    def __init__(
-        self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        name = type(self).__name__
-        order = (
-            "lr betas eps weight_decay momentum_decay decoupled_weight_decay maximize "
-            "foreach capturable differentiable"
-        )
-        super().__init__(params, settings(name, locals(), order))
+    _composite = staticmethod(nadam_update)
 
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            nadam_update,
-            ("step", "mu_product", "exp_avg", "exp_avg_sq"),
-            (
-                number(group, "lr"), number(group, "betas", 0), number(group, "betas", 1),
-                number(group, "eps"), number(group, "weight_decay"),
-                number(group, "momentum_decay"),
-            ),
-            {
-                "decays": decays(group), "decoupled": group["decoupled_weight_decay"],
-                "maximize": group["maximize"],
-            },
-        )  # fmt: skip
+    def __init__(
+        self, params: Params, lr: Rate = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False, *, maximize: bool = False,
+        foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, settings(self, locals()))
 
     def initial(self, name: str, group: dict[str, Any]) -> float:
         """See `RuleOptimizer.initial`."""

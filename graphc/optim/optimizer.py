@@ -9,7 +9,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphc.core.ir import caller
 from graphc.eager.engine.changes import CountedDict, CountedStates, changes
@@ -26,6 +26,9 @@ from graphc.optim.hooks import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+
+# What is optimized: tensors, pairs of a name and a tensor, or groups of either with settings.
+Params: TypeAlias = Iterable[Tensor | tuple[str, Tensor] | dict[str, Any]]
 
 
 class _Required:
@@ -72,7 +75,7 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         name = type(self).__name__
         if isinstance(params, Tensor):
             raise ArgumentError(
@@ -85,7 +88,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._opt_called = self._stepping = False
         self._set_hooks()
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise AttributeValueError(
                 f"{name}: params is empty",

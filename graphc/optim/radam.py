@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.extremes import maximum
 from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import power, sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import (
     ascending,
     averaged,
@@ -17,7 +17,9 @@ from graphc.optim.arithmetic import (
     shrunk,
     update,
 )
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 # Below this length of the simple moving average the variance of the step has no bound.
 SHORTEST = 5.0
@@ -25,8 +27,8 @@ SHORTEST = 5.0
 
 @update
 def radam_update(
-    param: Any, grad: Any, step: Any, exp_avg: Any, exp_avg_sq: Any,
-    lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any,
+    param: Node, grad: Node, step: Node, exp_avg: Node, exp_avg_sq: Node,
+    lr: Node, beta1: Node, beta2: Node, eps: Node, weight_decay: Node,
     *, decays: bool, decoupled: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of RAdam on one parameter."""
@@ -81,30 +83,16 @@ class RAdam(RuleOptimizer):
         [0.8, -1.6]
     """
 
+    _composite = staticmethod(radam_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+        self, params: Params, lr: Rate = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8, weight_decay: float = 0, decoupled_weight_decay: bool = False, *,
         foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
         differentiable: bool = False,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
         order = (
-            "lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay "
-            "differentiable"
+            "lr betas eps weight_decay maximize foreach capturable "
+            "decoupled_weight_decay differentiable"
         )
-        super().__init__(params, settings(name, locals(), order))
-
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            radam_update,
-            ("step", "exp_avg", "exp_avg_sq"),
-            (
-                number(group, "lr"), number(group, "betas", 0), number(group, "betas", 1),
-                number(group, "eps"), number(group, "weight_decay"),
-            ),
-            {
-                "decays": decays(group), "decoupled": group["decoupled_weight_decay"],
-                "maximize": group["maximize"],
-            },
-        )  # fmt: skip
+        super().__init__(params, settings(self, locals(), order))

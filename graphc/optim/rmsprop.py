@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.ops.elementwise.power import sqrt
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, averaged, decayed, precise, rounded, update
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def rmsprop_update(
-    param: Any, grad: Any, step: Any, square_avg: Any, momentum_buffer: Any, grad_avg: Any,
-    lr: Any, alpha: Any, eps: Any, weight_decay: Any, momentum: Any,
+    param: Node, grad: Node, step: Node, square_avg: Node,
+    momentum_buffer: Node | None, grad_avg: Node | None,
+    lr: Node, alpha: Node, eps: Node, weight_decay: Node, momentum: Node,
     *, decays: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of RMSprop on one parameter.
@@ -66,27 +69,21 @@ class RMSprop(RuleOptimizer):
         [0.9, -1.9]
     """
 
+    _composite = staticmethod(rmsprop_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        self, params: Params, lr: Rate = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
         weight_decay: float = 0, momentum: float = 0, centered: bool = False,
         capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
         differentiable: bool = False,
     ) -> None:  # fmt: skip
-        name = type(self).__name__
         order = (
             "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable"
         )
-        super().__init__(params, settings(name, locals(), order))
+        super().__init__(params, settings(self, locals(), order))
 
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        buffer = "momentum_buffer" if group["momentum"] > 0 else None
-        return Rule(
-            rmsprop_update,
-            ("step", "square_avg", buffer, "grad_avg" if group["centered"] else None),
-            (
-                number(group, "lr"), number(group, "alpha"), number(group, "eps"),
-                number(group, "weight_decay"), number(group, "momentum"),
-            ),
-            {"decays": decays(group), "maximize": group["maximize"]},
-        )  # fmt: skip
+    def is_used(self, name: str, group: dict[str, Any]) -> bool:
+        """See `RuleOptimizer.is_used`."""
+        if name == "momentum_buffer":
+            return group["momentum"] > 0
+        return name != "grad_avg" or group["centered"]

@@ -1,13 +1,19 @@
 """`RuleOptimizer`: optimizers whose step is one composite for each parameter.
 
-A subclass says which composite, which state it reads and writes and which numbers it takes; all
-parameters of a group are then updated by one call.
+The composite's signature says what there is: after `param` and `grad` come the state entries, from
+`lr` on the numbers, and by keyword what it is specialised on; each is a setting of its name unless
+said here. All parameters of a group are then updated by one call.
+
+    class SGD(RuleOptimizer):
+        _composite = staticmethod(sgd_update)
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, ClassVar, NamedTuple
 
 from graphc.eager.engine.live import live_scalar
 from graphc.eager.engine.mode import enable_grad
@@ -35,7 +41,24 @@ class Rule(NamedTuple):
 
 
 class RuleOptimizer(Optimizer):
-    """An optimizer that has a `rule`; see `Optimizer` for the rest."""
+    """An optimizer that has a `_composite`; see `Optimizer` for the rest."""
+
+    _composite: ClassVar[Callable[..., Any]]
+    _state: ClassVar[tuple[str, ...]]
+    _numbers: ClassVar[tuple[tuple[str, int | None], ...]]
+    _static: ClassVar[dict[str, Callable[[dict[str, Any]], Any]]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_composite" not in cls.__dict__:
+            return
+        given = list(inspect.signature(cls._composite).parameters.values())[2:]
+        names = [p.name for p in given if p.kind is not p.KEYWORD_ONLY]
+        static = [p.name for p in given if p.kind is p.KEYWORD_ONLY]
+        cls._static = {name: _FACTS.get(name, itemgetter(name)) for name in static}
+        first = names.index("lr")
+        cls._state = tuple(names[:first])
+        cls._numbers = tuple(_PLACES.get(name, (name, None)) for name in names[first:])
 
     def rule(self, group: dict[str, Any]) -> Rule:
         """How this group's parameters are updated now.
@@ -46,7 +69,23 @@ class RuleOptimizer(Optimizer):
             >>> optimizer.rule(optimizer.param_groups[0]).state
             ('momentum_buffer',)
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no rule()")
+        return Rule(
+            self._composite,
+            tuple([name if self.is_used(name, group) else None for name in self._state]),
+            tuple([number(group, key, position) for key, position in self._numbers]),
+            {name: find(group) for name, find in self._static.items()},
+        )
+
+    def is_used(self, name: str, group: dict[str, Any]) -> bool:
+        """Whether a group's parameters have a state entry of this name.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> optimizer.is_used("momentum_buffer", optimizer.param_groups[0])
+            False
+        """
+        return True
 
     def initial(self, name: str, group: dict[str, Any]) -> float:
         """What a state entry is filled with when it is made.
@@ -127,3 +166,12 @@ def decays(group: dict[str, Any]) -> bool:
     """Whether a group has weight decay."""
     decay = group["weight_decay"]
     return isinstance(decay, Tensor) or decay != 0
+
+
+# Numbers that are in a setting of another name, and what updates are specialised on.
+_PLACES = {"beta1": ("betas", 0), "beta2": ("betas", 1)}
+_FACTS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "decays": decays,
+    "decoupled": lambda group: group["decoupled_weight_decay"],
+    "dampened": lambda group: group["dampening"] != 0,
+}

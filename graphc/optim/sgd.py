@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.errors import AttributeValueError
 from graphc.ops.elementwise.compare import isnan
 from graphc.ops.elementwise.logic import where
-from graphc.optim.arguments import settings
 from graphc.optim.arithmetic import ascending, decayed, precise, rounded, update
-from graphc.optim.rule import Rule, RuleOptimizer, decays, number
+from graphc.optim.optimizer import Params
+from graphc.optim.rule import RuleOptimizer
+from graphc.optim.settings import Rate, settings
 
 
 @update
 def sgd_update(
-    param: Any, grad: Any, momentum_buffer: Any,
-    lr: Any, momentum: Any, dampening: Any, weight_decay: Any,
+    param: Node, grad: Node, momentum_buffer: Node | None,
+    lr: Node, momentum: Node, dampening: Node, weight_decay: Node,
     *, decays: bool, dampened: bool, nesterov: bool, maximize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One step of SGD on one parameter; with momentum where the buffer is given.
@@ -69,14 +70,15 @@ class SGD(RuleOptimizer):
         [0.5, -1.0]
     """
 
+    _composite = staticmethod(sgd_update)
+
     def __init__(
-        self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0,
+        self, params: Params, lr: Rate = 1e-3, momentum: float = 0, dampening: float = 0,
         weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
         foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
+        given = settings(self, locals())
         name = type(self).__name__
-        order = "lr momentum dampening weight_decay nesterov maximize foreach differentiable fused"
-        given = settings(name, locals(), order)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise AttributeValueError(
                 f"{name}: nesterov needs a momentum above 0 and no dampening, got "
@@ -85,20 +87,9 @@ class SGD(RuleOptimizer):
             )
         super().__init__(params, given)
 
-    def rule(self, group: dict[str, Any]) -> Rule:
-        """See `RuleOptimizer.rule`."""
-        return Rule(
-            sgd_update,
-            ("momentum_buffer" if group["momentum"] != 0 else None,),
-            (
-                number(group, "lr"), number(group, "momentum"), number(group, "dampening"),
-                number(group, "weight_decay"),
-            ),
-            {
-                "decays": decays(group), "dampened": group["dampening"] != 0,
-                "nesterov": group["nesterov"], "maximize": group["maximize"],
-            },
-        )  # fmt: skip
+    def is_used(self, name: str, group: dict[str, Any]) -> bool:
+        """See `RuleOptimizer.is_used`."""
+        return group["momentum"] != 0
 
     def initial(self, name: str, group: dict[str, Any]) -> float:
         """See `RuleOptimizer.initial`."""

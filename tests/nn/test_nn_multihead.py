@@ -267,7 +267,7 @@ def test_initial_parameters() -> None:
     bound = np.sqrt(6 / (4 * 32))
     weight = module.in_proj_weight.detach().numpy()
     assert np.abs(weight).max() <= bound and np.abs(weight).max() > 0.95 * bound
-    assert (module.in_proj_bias == 0).all() and (module.out_proj.bias == 0).all()  # type: ignore[union-attr]
+    assert (module.in_proj_bias == 0).all() and (module.out_proj.bias == 0).all()
     assert float(module.out_proj.weight.abs().max()) <= 1 / np.sqrt(32)
     assert 0 < float(module.bias_k.std()) < 1
     assert [k for k, _ in module.named_parameters()] == [

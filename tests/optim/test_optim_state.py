@@ -291,7 +291,8 @@ def test_refused_settings(make: Callable[[Any], Any], text: str) -> None:
 ARGUMENTS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: gc.optim.SGD(w),
      "SGD: params is one tensor; it must be a list of tensors or of groups"),
-    (lambda w: gc.optim.SGD([3]), "SGD: parameter 0 is a int, not a tensor"),
+    (lambda w: gc.optim.SGD([3]),  # type: ignore[list-item]
+     "SGD: parameter 0 is a int, not a tensor"),
     (lambda w: gc.optim.SGD([{"params": {w}}]),
      "SGD: params is a set, whose order changes between runs"),
     (lambda w: gc.optim.SGD([w]).add_param_group([w]),  # type: ignore[arg-type]

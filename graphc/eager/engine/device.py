@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphc.core.ir import caller
 from graphc.errors import ArgumentError, AttributeValueError
@@ -61,6 +61,10 @@ class device:
 
 
 CPU = device("cpu")
+
+
+# A device, or its name.
+DeviceLike: TypeAlias = device | str
 
 
 def check_device(wanted: Any) -> None:

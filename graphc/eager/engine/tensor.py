@@ -356,5 +356,7 @@ def wrap(array: Any) -> Tensor:
     return tensor
 
 
+# What functions take that compute at once with eager tensors and build the graph of symbolic ones.
+AnyTensor: TypeAlias = Tensor | Node
 # What eager functions take where they take a tensor.
 TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | bool | int | float | Sequence[Any]

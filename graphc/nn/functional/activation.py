@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.facade import FACE
 from graphc.errors import AttributeValueError, DTypeError
 from graphc.nn.functional.common import applied
@@ -22,11 +23,11 @@ tanh = FACE["tanh"]
 
 @composite
 @named("ReluBackward0")
-def _relu(x: Any) -> Any:
+def _relu(x: Node) -> Any:
     return activations.relu(x)
 
 
-def relu(input: Any, inplace: bool = False) -> Any:
+def relu(input: AnyTensor, inplace: bool = False) -> Any:
     """input where it is positive, else 0; the gradient at 0 is 0.
 
     Args:
@@ -53,7 +54,9 @@ def _hardtanh(x: Any, *, low: float, high: float) -> Any:
     return where(x <= low, low, where(x >= high, high, x))
 
 
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+def hardtanh(
+    input: AnyTensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Any:
     """input cut to lie between two numbers, beyond which there is no gradient.
 
     Args:
@@ -74,7 +77,7 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     return applied(_hardtanh, input, inplace, low=min_val, high=max_val)
 
 
-def relu6(input: Any, inplace: bool = False) -> Any:
+def relu6(input: AnyTensor, inplace: bool = False) -> Any:
     """input cut to lie between 0 and 6.
 
     Example:
@@ -87,11 +90,11 @@ def relu6(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("LeakyReluBackward0")
-def _leaky_relu(x: Any, *, slope: float) -> Any:
+def _leaky_relu(x: Node, *, slope: float) -> Any:
     return activations.leaky_relu(x, slope)
 
 
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+def leaky_relu(input: AnyTensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """input where it is positive, else input times a slope.
 
     Args:
@@ -109,11 +112,11 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
 
 @composite
 @named("EluBackward0")
-def _elu(x: Any, *, alpha: float) -> Any:
+def _elu(x: Node, *, alpha: float) -> Any:
     return activations.elu(x, alpha)
 
 
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+def elu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """input where it is positive, else alpha * (exp(input) - 1).
 
     Example:
@@ -126,11 +129,11 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 @composite
 @named("SeluBackward0")
-def _selu(x: Any) -> Any:
+def _selu(x: Node) -> Any:
     return activations.selu(x)
 
 
-def selu(input: Any, inplace: bool = False) -> Any:
+def selu(input: AnyTensor, inplace: bool = False) -> Any:
     """The scaled elu of Klambauer et al., "Self-normalizing neural networks", 2017.
 
     Example:
@@ -143,12 +146,12 @@ def selu(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("CeluBackward0")
-def _celu(x: Any, *, alpha: float) -> Any:
+def _celu(x: Node, *, alpha: float) -> Any:
     below = expm1(where(x > 0, 0, x) / alpha)
     return where(x > 0, x, below * alpha)
 
 
-def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+def celu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """input where it is positive, else alpha * (exp(input / alpha) - 1).
 
     Example:
@@ -163,11 +166,11 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 @composite
 @named("SiluBackward0")
-def _silu(x: Any) -> Any:
+def _silu(x: Node) -> Any:
     return activations.silu(x)
 
 
-def silu(input: Any, inplace: bool = False) -> Any:
+def silu(input: AnyTensor, inplace: bool = False) -> Any:
     """input * sigmoid(input), also known as swish.
 
     Example:
@@ -180,11 +183,11 @@ def silu(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("MishBackward0")
-def _mish(x: Any) -> Any:
+def _mish(x: Node) -> Any:
     return activations.mish(x)
 
 
-def mish(input: Any, inplace: bool = False) -> Any:
+def mish(input: AnyTensor, inplace: bool = False) -> Any:
     """input * tanh(softplus(input)).
 
     Example:
@@ -197,11 +200,11 @@ def mish(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("GeluBackward0")
-def _gelu(x: Any, *, approximate: str) -> Any:
+def _gelu(x: Node, *, approximate: str) -> Any:
     return activations.gelu(x, approximate)
 
 
-def gelu(input: Any, approximate: str = "none") -> Any:
+def gelu(input: AnyTensor, approximate: str = "none") -> Any:
     """input times the normal distribution's probability of a lesser value.
 
     Args:
@@ -218,11 +221,11 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
 @composite
 @named("HardsigmoidBackward0")
-def _hardsigmoid(x: Any) -> Any:
+def _hardsigmoid(x: Node) -> Any:
     return activations.relu6(x + 3) / 6
 
 
-def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+def hardsigmoid(input: AnyTensor, inplace: bool = False) -> Any:
     """input / 6 + 1 / 2, cut to lie between 0 and 1.
 
     Example:
@@ -235,11 +238,11 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("HardswishBackward0")
-def _hardswish(x: Any) -> Any:
+def _hardswish(x: Node) -> Any:
     return x * activations.relu6(x + 3) / 6
 
 
-def hardswish(input: Any, inplace: bool = False) -> Any:
+def hardswish(input: AnyTensor, inplace: bool = False) -> Any:
     """input * hardsigmoid(input).
 
     Example:
@@ -252,11 +255,11 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 
 @composite
 @named("HardshrinkBackward0")
-def _hardshrink(x: Any, *, lambd: float) -> Any:
+def _hardshrink(x: Node, *, lambd: float) -> Any:
     return where((x >= -lambd) & (x <= lambd), 0, x)
 
 
-def hardshrink(input: Any, lambd: float = 0.5) -> Any:
+def hardshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
     """input where it is farther than lambd from 0, else 0.
 
     Example:
@@ -269,11 +272,11 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
 
 @composite
 @named("SoftshrinkBackward0")
-def _softshrink(x: Any, *, lambd: float) -> Any:
+def _softshrink(x: Node, *, lambd: float) -> Any:
     return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, x * 0))
 
 
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
     """input moved towards 0 by lambd, and 0 where that would cross it.
 
     Example:
@@ -288,14 +291,14 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 
 @composite
 @named("SoftplusBackward0")
-def _softplus(x: Any, *, beta: float, threshold: float) -> Any:
+def _softplus(x: Node, *, beta: float, threshold: float) -> Any:
     # What is not used must not overflow: its gradient would be nan.
     large = x * beta > threshold
     below = log1p(exp(where(large, 0, x * beta))) / beta
     return where(large, x, below)
 
 
-def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+def softplus(input: AnyTensor, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(beta * input)) / beta; input itself where beta * input is past a threshold.
 
     Example:
@@ -308,11 +311,11 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 @composite
 @named("LogSigmoidBackward0")
-def _logsigmoid(x: Any) -> Any:
+def _logsigmoid(x: Node) -> Any:
     return activations.log_sigmoid(x)
 
 
-def logsigmoid(input: Any) -> Any:
+def logsigmoid(input: AnyTensor) -> Any:
     """log(sigmoid(input)), without overflow.
 
     Example:
@@ -325,11 +328,11 @@ def logsigmoid(input: Any) -> Any:
 
 @composite
 @named("DivBackward0")
-def _softsign(x: Any) -> Any:
+def _softsign(x: Node) -> Any:
     return x / (absolute(x) + 1)
 
 
-def softsign(input: Any) -> Any:
+def softsign(input: AnyTensor) -> Any:
     """input / (1 + |input|).
 
     Example:
@@ -342,11 +345,11 @@ def softsign(input: Any) -> Any:
 
 @composite
 @named("SubBackward0")
-def _tanhshrink(x: Any) -> Any:
+def _tanhshrink(x: Node) -> Any:
     return x - _tanh(x)
 
 
-def tanhshrink(input: Any) -> Any:
+def tanhshrink(input: AnyTensor) -> Any:
     """input - tanh(input).
 
     Example:
@@ -365,7 +368,7 @@ def _threshold(x: Any, *, threshold: float, value: float) -> Any:
     return where(x <= threshold, value, x)
 
 
-def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+def threshold(input: AnyTensor, threshold: float, value: float, inplace: bool = False) -> Any:
     """input where it is greater than a threshold, else a value.
 
     Example:

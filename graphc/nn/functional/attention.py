@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.nn.functional.common import check_probability
@@ -29,7 +30,7 @@ from graphc.ops.source import iota
 INFINITY = float("inf")
 
 
-def softmax_or_zeros(scores: Any) -> Any:
+def softmax_or_zeros(scores: AnyTensor) -> Any:
     """The softmax along the last axis, with zeros where every score is -inf."""
     top = stop_gradient(max_(scores, axis=-1, keepdims=True))
     powers = exp(scores - where(top == -INFINITY, 0.0, top))
@@ -38,7 +39,7 @@ def softmax_or_zeros(scores: Any) -> Any:
 
 
 def attended(
-    query: Any, key: Any, value: Any, masks: Sequence[Any], draw: Any, *, p: float,
+    query: Any, key: AnyTensor, value: AnyTensor, masks: Sequence[Any], draw: Any, *, p: float,
     is_causal: bool, scale: float | None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Attention in a graph.
@@ -74,8 +75,8 @@ def attended(
 
 @composite
 def _scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, mask: Any, draw: Any, *, p: float, is_causal: bool,
-    scale: float | None, grouped: bool,
+    query: Node, key: Node, value: Node, mask: Node | None, draw: Node, *, p: float,
+    is_causal: bool, scale: float | None, grouped: bool,
 ) -> Any:  # fmt: skip
     name = "scaled_dot_product_attention"
     _check_operands(name, query, key, value)
@@ -88,8 +89,9 @@ def _scaled_dot_product_attention(
 
 
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    query: AnyTensor, key: AnyTensor, value: AnyTensor, attn_mask: AnyTensor | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(query @ key.T * scale + mask) @ value, as one operation.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.core.ir import caller
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.eager.functions.inplace import check_leaf_view, write
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
 from graphc.ops.arrays.statistics import mean
@@ -17,7 +17,7 @@ from graphc.ops.elementwise.logic import where
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def applied(function: Callable[..., Any], x: Any, inplace: bool, **settings: Any) -> Any:
+def applied(function: Callable[..., Any], x: AnyTensor, inplace: bool, **settings: Any) -> Any:
     """A composite of one tensor; in place, its result is written into the tensor itself.
 
     The composite then works on a copy, because its gradient may need what the tensor held.
@@ -44,7 +44,7 @@ def averaged(losses: Any, reduction: str) -> Any:
     return mean(losses) if reduction == "mean" else sum_(losses)
 
 
-def above_zero(x: Any) -> Any:
+def above_zero(x: AnyTensor) -> Any:
     """x where it is not below 0, else 0; as in PyTorch, at 0 the whole gradient flows."""
     return where(x < 0, 0, x)
 
@@ -79,7 +79,7 @@ def show(shape: Sequence[Any]) -> str:
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
 
 
-def per_axis(name: str, what: str, value: Any, rank: int) -> tuple[Any, ...]:
+def per_axis(name: str, what: str, value: AnyTensor, rank: int) -> tuple[Any, ...]:
     """A number for each of `rank` axes, from one number or as many.
 
     Raises:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
+from graphc.core.typing import Ints
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import frozen, show
 from graphc.nn.functional.padding import padded
@@ -38,14 +40,14 @@ def batched(name: str, x: Any, rank: int) -> tuple[Any, bool]:
 @composite
 @named("ConvolutionBackward0")
 def _conv(
-    x: Any,
+    x: Node,
     weight: Any,
-    bias: Any,
+    bias: Node | None,
     *,
     rank: int,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Ints,
+    padding: Ints | str,
+    dilation: Ints,
     groups: int,
     around: tuple[int, ...] | None = None,
     mode: str = "constant",
@@ -64,8 +66,8 @@ def _conv(
 
 
 def conv_padded(
-    input: Any,
-    weight: Any,
+    input: AnyTensor,
+    weight: AnyTensor,
     bias: Any,
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -89,12 +91,12 @@ def conv_padded(
 
 
 def conv1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
     padding: Any = 0,
-    dilation: Any = 1,
+    dilation: Ints = 1,
     groups: int = 1,
 ) -> Any:
     """The cross-correlation of signals with kernels.
@@ -123,12 +125,12 @@ def conv1d(
 
 
 def conv2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
     padding: Any = 0,
-    dilation: Any = 1,
+    dilation: Ints = 1,
     groups: int = 1,
 ) -> Any:
     """The cross-correlation of images (N, C, H, W) with kernels (O, C / groups, KH, KW).
@@ -147,12 +149,12 @@ def conv2d(
 
 
 def conv3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
     padding: Any = 0,
-    dilation: Any = 1,
+    dilation: Ints = 1,
     groups: int = 1,
 ) -> Any:
     """The cross-correlation of volumes (N, C, D, H, W) with kernels of three axes.
@@ -173,16 +175,16 @@ def conv3d(
 @composite
 @named("ConvolutionBackward0")
 def _conv_transpose(
-    x: Any,
-    weight: Any,
-    bias: Any,
+    x: Node,
+    weight: Node,
+    bias: Node | None,
     *,
     rank: int,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
+    stride: Ints,
+    padding: Ints,
+    output_padding: Ints,
     groups: int,
-    dilation: Any,
+    dilation: Ints,
 ) -> Any:
     x, single = batched(f"conv_transpose{rank}d", x, rank)
     y = convolution.conv_transpose(
@@ -192,14 +194,14 @@ def _conv_transpose(
 
 
 def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: Ints = 1,
 ) -> Any:
     """The transpose of `conv1d`, which widens signals where that shortens them.
 
@@ -229,14 +231,14 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: Ints = 1,
 ) -> Any:
     """The transpose of `conv2d`; arguments as for `conv_transpose1d`.
 
@@ -253,14 +255,14 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    input: AnyTensor,
+    weight: AnyTensor,
+    bias: AnyTensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: Ints = 1,
 ) -> Any:
     """The transpose of `conv3d`; arguments as for `conv_transpose1d`.
 
@@ -284,7 +286,7 @@ def _pairs(name: str, **given: Any) -> dict[str, tuple[int, ...]]:
 
 @composite
 @named("Im2ColBackward0")
-def _unfold(x: Any, *, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+def _unfold(x: Any, *, kernel: Any, dilation: Ints, padding: Ints | str, stride: Ints) -> Any:
     x, single = batched("unfold", x, 2)
     n, channels = x.type.shape[:2]
     how = _pairs("unfold", kernel=kernel, dilation=dilation, padding=padding, stride=stride)
@@ -295,7 +297,11 @@ def _unfold(x: Any, *, kernel: Any, dilation: Any, padding: Any, stride: Any) ->
 
 
 def unfold(
-    input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: AnyTensor,
+    kernel_size: Ints,
+    dilation: Ints = 1,
+    padding: Ints | str = 0,
+    stride: Ints = 1,
 ) -> Any:
     """The elements under each place of a kernel, as columns.
 
@@ -323,7 +329,9 @@ def unfold(
 
 @composite
 @named("Col2ImBackward0")
-def _fold(x: Any, *, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+def _fold(
+    x: Any, *, size: Any, kernel: Any, dilation: Ints, padding: Ints | str, stride: Ints
+) -> Any:
     single = len(x.type.shape) == 2
     x = expand_dims(x, 0) if single else x
     how = _pairs(
@@ -346,12 +354,12 @@ def _fold(x: Any, *, size: Any, kernel: Any, dilation: Any, padding: Any, stride
 
 
 def fold(
-    input: Any,
+    input: AnyTensor,
     output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
+    kernel_size: Ints,
+    dilation: Ints = 1,
+    padding: Ints | str = 0,
+    stride: Ints = 1,
 ) -> Any:
     """The image that sums columns at their places: the transpose of `unfold`.
 

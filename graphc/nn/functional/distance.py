@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn.functional.common import (
     above_zero,
@@ -31,14 +32,14 @@ from graphc.ops.elementwise.power import sqrt
 
 @composite
 @named("DivBackward0")
-def _cosine_similarity(x: Any, y: Any, *, dim: int, eps: float) -> Any:
+def _cosine_similarity(x: Node, y: Node, *, dim: int, eps: float) -> Any:
     x, y = conform("cosine_similarity", [x, y], "float")
     x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
     y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)
     return sum_(x * y, dim)
 
 
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: AnyTensor, x2: AnyTensor, dim: int = 1, eps: float = 1e-8) -> Any:
     """The cosine of the angle between vectors along an axis.
 
     Args:
@@ -57,12 +58,12 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 
 @composite
 @named("NormBackward1")
-def _pairwise_distance(x: Any, y: Any, *, p: float, eps: float, keepdim: bool) -> Any:
+def _pairwise_distance(x: Node, y: Node, *, p: float, eps: float, keepdim: bool) -> Any:
     return norm_of(x - y + eps, p, -1, keepdims=keepdim)
 
 
 def pairwise_distance(
-    x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+    x1: AnyTensor, x2: AnyTensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Any:
     """The p-norm of x1 - x2 + eps along the last axis.
 
@@ -87,7 +88,7 @@ def _pdist(x: Any, *, p: float) -> Any:
     return norm_of(take(x, first, 0) - take(x, second, 0), p, -1)
 
 
-def pdist(input: Any, p: float = 2) -> Any:
+def pdist(input: AnyTensor, p: float = 2) -> Any:
     """The p-norm distances of all pairs of rows, in the order of an upper triangle.
 
     Example:
@@ -117,12 +118,12 @@ def _cosine_embedding_loss(x: Any, y: Any, target: Any, *, margin: float, reduct
 
 
 def cosine_embedding_loss(
-    input1: Any,
-    input2: Any,
-    target: Any,
+    input1: AnyTensor,
+    input2: AnyTensor,
+    target: AnyTensor,
     margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
@@ -149,9 +150,9 @@ def cosine_embedding_loss(
 @composite
 @named("MeanBackward0")
 def _triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Node,
+    positive: Node,
+    negative: Node,
     *,
     margin: float,
     p: float,
@@ -168,15 +169,15 @@ def _triplet_margin_loss(
 
 
 def triplet_margin_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: AnyTensor,
+    positive: AnyTensor,
+    negative: AnyTensor,
     margin: float = 1.0,
     p: float = 2,
     eps: float = 1e-6,
     swap: bool = False,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm of a difference.
@@ -210,16 +211,16 @@ def triplet_margin_loss(
 
 @composite
 @named("MeanBackward0")
-def _ranked(near: Any, far: Any, between: Any, *, margin: float, reduction: str) -> Any:
+def _ranked(near: Node, far: Node, between: Node | None, *, margin: float, reduction: str) -> Any:
     check_reduction("triplet_margin_with_distance_loss", reduction)
     far = far if between is None else minimum(far, between)
     return averaged(above_zero(near - far + margin), reduction)
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: AnyTensor,
+    positive: AnyTensor,
+    negative: AnyTensor,
     *,
     distance_function: Callable[[Any, Any], Any] | None = None,
     margin: float = 1.0,
@@ -247,18 +248,18 @@ def triplet_margin_with_distance_loss(
 
 @composite
 @named("MeanBackward0")
-def _margin_ranking_loss(x: Any, y: Any, target: Any, *, margin: float, reduction: str) -> Any:
+def _margin_ranking_loss(x: Node, y: Node, target: Node, *, margin: float, reduction: str) -> Any:
     check_reduction("margin_ranking_loss", reduction)
     return averaged(above_zero(-target * (x - y) + margin), reduction)
 
 
 def margin_ranking_loss(
-    input1: Any,
-    input2: Any,
-    target: Any,
+    input1: AnyTensor,
+    input2: AnyTensor,
+    target: AnyTensor,
     margin: float = 0,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """max(0, -target (input1 - input2) + margin): target 1 wants input1 greater, -1 input2.
@@ -274,18 +275,18 @@ def margin_ranking_loss(
 
 @composite
 @named("MeanBackward0")
-def _hinge_embedding_loss(x: Any, target: Any, *, margin: float, reduction: str) -> Any:
+def _hinge_embedding_loss(x: Node, target: Node, *, margin: float, reduction: str) -> Any:
     check_reduction("hinge_embedding_loss", reduction)
     far = where(target == 1, 0, above_zero(margin - x))
     return averaged(far + where(target == -1, 0, x), reduction)
 
 
 def hinge_embedding_loss(
-    input: Any,
-    target: Any,
+    input: AnyTensor,
+    target: AnyTensor,
     margin: float = 1.0,
-    size_average: Any = None,
-    reduce: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """input where the target is 1, max(0, margin - input) where it is -1.
@@ -301,13 +302,17 @@ def hinge_embedding_loss(
 
 @composite
 @named("SoftMarginLossBackward0")
-def _soft_margin_loss(x: Any, target: Any, *, reduction: str) -> Any:
+def _soft_margin_loss(x: Node, target: Node, *, reduction: str) -> Any:
     check_reduction("soft_margin_loss", reduction)
     return averaged(softplus(-target * x), reduction)
 
 
 def soft_margin_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Any:
     """log(1 + exp(-target * input)), for targets 1 and -1.
 

@@ -6,10 +6,10 @@ import warnings
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.eager.functions.random import draw_key
 from graphc.errors import GraphcWarning, ShapeError
 from graphc.nn.functional.common import applied, check_probability, show
@@ -23,7 +23,7 @@ _ALPHA = -1.7580993408473766
 
 @composite
 @named("MulBackward0")
-def _dropout(x: Any, key: Any, *, p: float, channels: bool) -> Any:
+def _dropout(x: Node, key: Node, *, p: float, channels: bool) -> Any:
     if p == 1:
         return x * zeros_like(x)
     keep = uniform(_mask_shape(x, channels), dtype=dtypes.float32, key=key) >= p
@@ -37,7 +37,7 @@ def _mask_shape(x: Any, channels: bool) -> tuple[Any, ...]:
 
 @composite
 @named("AddBackward0")
-def _alpha_dropout(x: Any, key: Any, *, p: float, channels: bool) -> Any:
+def _alpha_dropout(x: Node, key: Node, *, p: float, channels: bool) -> Any:
     if p == 1:
         return x * zeros_like(x)
     keep = uniform(_mask_shape(x, channels), dtype=dtypes.float32, key=key) >= p
@@ -46,7 +46,7 @@ def _alpha_dropout(x: Any, key: Any, *, p: float, channels: bool) -> Any:
 
 
 def _drawn(
-    name: str, function: Any, x: Any, p: float, training: bool, inplace: bool, channels: bool
+    name: str, function: Any, x: AnyTensor, p: float, training: bool, inplace: bool, channels: bool
 ) -> Any:
     check_probability(name, p)
     if not training or p == 0:
@@ -54,14 +54,14 @@ def _drawn(
     if not inplace:
         return function(x, draw_key(), p=p, channels=channels)
 
-    def dropped(value: Any) -> Any:
+    def dropped(value: AnyTensor) -> Any:
         return function(value, draw_key(), p=p, channels=channels)
 
     dropped.__name__ = name
     return applied(dropped, x, True)
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout(input: AnyTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """input with elements set to 0 with probability p, the others divided by 1 - p.
 
     Args:
@@ -79,7 +79,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
 
 
 def _by_channel(
-    name: str, rank: int, x: Any, p: float, training: bool, inplace: bool, batched: bool
+    name: str, rank: int, x: AnyTensor, p: float, training: bool, inplace: bool, batched: bool
 ) -> Any:
     check_probability(name, p)
     if rank == 2 and x.ndim == 2:
@@ -106,7 +106,9 @@ def _by_channel(
     return _drawn(name, _dropout, x.reshape(1, *x.shape), p, True, False, True)[0]
 
 
-def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout1d(
+    input: AnyTensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """input with whole channels set to 0 with probability p, the others divided by 1 - p.
 
     Args:
@@ -123,7 +125,9 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     return _by_channel("dropout1d", 1, input, p, training, inplace, False)
 
 
-def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout2d(
+    input: AnyTensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """`dropout1d` for (N, C, H, W); three axes are (N, C, L), as in PyTorch.
 
     Example:
@@ -134,7 +138,9 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     return _by_channel("dropout2d", 2, input, p, training, inplace, True)
 
 
-def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout3d(
+    input: AnyTensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """`dropout1d` for (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -145,7 +151,9 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     return _by_channel("dropout3d", 3, input, p, training, inplace, False)
 
 
-def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+def alpha_dropout(
+    input: AnyTensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
     """Dropout that keeps mean 0 and variance 1, for networks with `selu`.
 
     Args:
@@ -163,7 +171,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 
 
 def feature_alpha_dropout(
-    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+    input: AnyTensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Any:
     """`alpha_dropout` of whole channels.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite, store
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.registry import named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.length import norm_of
@@ -52,7 +52,7 @@ def _rows(
 
 @composite
 @named("EmbeddingBackward0")
-def _embedding(index: Any, weight: Any, *, padding_idx: int | None, by_frequency: bool) -> Any:
+def _embedding(index: Node, weight: Node, *, padding_idx: int | None, by_frequency: bool) -> Any:
     return _rows(index, weight, padding_idx, by_frequency)
 
 
@@ -65,7 +65,7 @@ def _renormed(index: Any, weight: Any, *, max_norm: float, norm_type: float) -> 
     return weight * expand_dims(where(long, max_norm / (length + 1e-7), ones_like(length)), 1)
 
 
-def _renorm(index: Any, weight: Any, max_norm: float | None, norm_type: float) -> None:
+def _renorm(index: Any, weight: AnyTensor, max_norm: float | None, norm_type: float) -> None:
     if max_norm is None:
         return
     if not isinstance(weight, Tensor):
@@ -77,7 +77,7 @@ def _renorm(index: Any, weight: Any, max_norm: float | None, norm_type: float) -
         store(weight, _renormed(index, weight, max_norm=max_norm, norm_type=norm_type))
 
 
-def _place(name: str, padding_idx: int | None, weight: Any) -> int | None:
+def _place(name: str, padding_idx: int | None, weight: AnyTensor) -> int | None:
     if padding_idx is None:
         return None
     rows = weight.shape[0]
@@ -97,8 +97,8 @@ def refuse_sparse(name: str, sparse: bool) -> None:
 
 
 def embedding(
-    input: Any,
-    weight: Any,
+    input: AnyTensor,
+    weight: AnyTensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
@@ -135,8 +135,8 @@ def embedding(
 @named("EmbeddingBagBackward0")
 def _bags(
     index: Any,
-    weight: Any,
-    shares: Any,
+    weight: Node,
+    shares: Node | None,
     *,
     mode: str,
     padding_idx: int | None,
@@ -162,10 +162,10 @@ def _bags(
 @composite
 @named("EmbeddingBagBackward0")
 def _ragged_bags(
-    index: Any,
-    weight: Any,
-    offsets: Any,
-    shares: Any,
+    index: Node,
+    weight: Node,
+    offsets: Node,
+    shares: Node | None,
     *,
     mode: str,
     bags: int,
@@ -196,15 +196,15 @@ def _ragged_bags(
 
 
 def embedding_bag(
-    input: Any,
-    weight: Any,
-    offsets: Any = None,
+    input: AnyTensor,
+    weight: AnyTensor,
+    offsets: AnyTensor | None = None,
     max_norm: float | None = None,
     norm_type: float = 2,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
     sparse: bool = False,
-    per_sample_weights: Any = None,
+    per_sample_weights: AnyTensor | None = None,
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Any:

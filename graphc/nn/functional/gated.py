@@ -7,6 +7,7 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.random import draw_key
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn.functional.activation import leaky_relu
@@ -36,7 +37,7 @@ def _prelu(x: Any, weight: Any) -> Any:
     return where(x > 0, x, x * reshape(weight, wide))
 
 
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: AnyTensor, weight: AnyTensor) -> Any:
     """input where it is positive, else input times a weight.
 
     Args:
@@ -59,7 +60,7 @@ def _rrelu(x: Any, key: Any, *, lower: float, upper: float) -> Any:
 
 
 def rrelu(
-    input: Any,
+    input: AnyTensor,
     lower: float = 1.0 / 8,
     upper: float = 1.0 / 3,
     training: bool = False,
@@ -84,7 +85,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
 
-    def rrelu_(x: Any) -> Any:
+    def rrelu_(x: AnyTensor) -> Any:
         return _rrelu(x, draw_key(), lower=lower, upper=upper)
 
     return applied(rrelu_, input, inplace)
@@ -104,7 +105,7 @@ def _glu(x: Any, *, dim: int) -> Any:
     return x[(*ends, slice(0, half))] * _sigmoid(x[(*ends, slice(half, None))])
 
 
-def glu(input: Any, dim: int = -1) -> Any:
+def glu(input: AnyTensor, dim: int = -1) -> Any:
     """The first half of an axis times the sigmoid of the second.
 
     Example:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.facade import FACE
 from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
@@ -25,7 +26,7 @@ from graphc.ops.source import full
 
 
 @composite
-def _project_same(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
+def _project_same(x: Node, weight: Any, bias: Node | None) -> tuple[Any, Any, Any]:
     y = matmul(x, transpose(weight))
     y = y if bias is None else y + bias
     size = weight.type.shape[0] // 3
@@ -110,7 +111,7 @@ def _heads(
 
 
 def _mask_arranged(
-    attn_mask: Any, padding_mask: Any, sizes: tuple[Any, ...], query: Any
+    attn_mask: Any, padding_mask: Any, sizes: tuple[Any, ...], query: AnyTensor
 ) -> list[Any]:
     """The masks as 4-d tensors: batch, head, step, key."""
     batch, heads, steps, keys = sizes
@@ -146,8 +147,8 @@ def _mask_arranged(
 def attention_in_heads(
     query: Any, key: Any, value: Any, heads: int, in_proj: Sequence[Any], bias_kv: Sequence[Any],
     add_zero_attn: bool, dropout_p: float, out_proj: Sequence[Any], *, batch_first: bool,
-    key_padding_mask: Any = None, attn_mask: Any = None, weights: str = "mean",
-    static: Sequence[Any] = (None, None),
+    key_padding_mask: AnyTensor | None = None, attn_mask: AnyTensor | None = None,
+    weights: str = "mean", static: Sequence[Any] = (None, None),
 ) -> tuple[Any, Any]:  # fmt: skip
     """Multi-head attention for either order of axes.
 
@@ -210,13 +211,15 @@ def _check_features(x: Any, weight: Any) -> None:
 
 
 def multi_head_attention_forward(
-    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int,
-    in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool,
-    dropout_p: float, out_proj_weight: Any, out_proj_bias: Any, training: bool = True,
-    key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
-    use_separate_proj_weight: bool = False, q_proj_weight: Any = None, k_proj_weight: Any = None,
-    v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None,
-    average_attn_weights: bool = True, is_causal: bool = False,
+    query: Any, key: AnyTensor, value: AnyTensor, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Any, in_proj_bias: Any, bias_k: AnyTensor | None, bias_v: AnyTensor | None,
+    add_zero_attn: bool, dropout_p: float, out_proj_weight: AnyTensor,
+    out_proj_bias: AnyTensor | None, training: bool = True,
+    key_padding_mask: AnyTensor | None = None, need_weights: bool = True,
+    attn_mask: AnyTensor | None = None, use_separate_proj_weight: bool = False,
+    q_proj_weight: AnyTensor | None = None, k_proj_weight: AnyTensor | None = None,
+    v_proj_weight: AnyTensor | None = None, static_k: AnyTensor | None = None,
+    static_v: AnyTensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Attention in several heads; what `nn.MultiheadAttention` computes.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.core.ir import Node
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.ops.arrays.norms import vector_norm
 from graphc.ops.arrays.shaping import expand_dims
 from graphc.ops.declare import check_axis
@@ -22,11 +24,11 @@ def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
 
 @composite
 @named("DivBackward0")
-def _normalize(x: Any, *, p: float, dim: int, eps: float) -> Any:
+def _normalize(x: Node, *, p: float, dim: int, eps: float) -> Any:
     return x / maximum(norm_of(x, p, dim, keepdims=True), eps)
 
 
-def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+def normalize(input: AnyTensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
     """input divided by its p-norm along an axis.
 
     Args:

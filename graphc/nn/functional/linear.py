@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.ops.arrays.shaping import reshape, transpose
@@ -42,7 +43,7 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return y + bias
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: AnyTensor, weight: AnyTensor, bias: AnyTensor | None = None) -> Any:
     """input @ weight.T + bias.
 
     Args:
@@ -66,7 +67,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 @composite
 @named("AddBackward0")
-def _bilinear(x: Any, y: Any, weight: Any, bias: Any) -> Any:
+def _bilinear(x: Any, y: Any, weight: Any, bias: Node | None) -> Any:
     out, first, second = weight.type.shape
     given = (x.type.shape[-1:], y.type.shape[-1:])
     if given != ((first,), (second,)) or x.type.shape[:-1] != y.type.shape[:-1]:
@@ -82,7 +83,9 @@ def _bilinear(x: Any, y: Any, weight: Any, bias: Any) -> Any:
     return result if bias is None else result + bias
 
 
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+def bilinear(
+    input1: AnyTensor, input2: AnyTensor, weight: AnyTensor, bias: AnyTensor | None = None
+) -> Any:
     """For each output k, input1 @ weight[k] @ input2, plus bias.
 
     Args:

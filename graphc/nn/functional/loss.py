@@ -6,9 +6,10 @@ import math
 import warnings
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, GraphcWarning, ShapeError
 from graphc.nn.functional.common import (
     averaged,
@@ -58,18 +59,18 @@ def _weighted(name: str, losses: Any, weight: Any, reduction: str) -> Any:
 
 @composite
 @named("MseLossBackward0")
-def _mse_loss(x: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+def _mse_loss(x: Node, target: Node, weight: Node, *, reduction: str) -> Any:
     x, target = _pair("mse_loss", x, target)
     return _weighted("mse_loss", square(x - target), weight, reduction)
 
 
 def mse_loss(
-    input: Any,
-    target: Any,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Any = None,
+    weight: AnyTensor | None = None,
 ) -> Any:
     """The square of input - target.
 
@@ -92,18 +93,18 @@ def mse_loss(
 
 @composite
 @named("L1LossBackward0")
-def _l1_loss(x: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+def _l1_loss(x: Node, target: Node, weight: Node, *, reduction: str) -> Any:
     x, target = _pair("l1_loss", x, target)
     return _weighted("l1_loss", absolute(x - target), weight, reduction)
 
 
 def l1_loss(
-    input: Any,
-    target: Any,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Any = None,
+    weight: AnyTensor | None = None,
 ) -> Any:
     """|input - target|; arguments as for `mse_loss`.
 
@@ -118,7 +119,7 @@ def l1_loss(
 
 @composite
 @named("SmoothL1LossBackward0")
-def _smooth_l1_loss(x: Any, target: Any, *, reduction: str, beta: float) -> Any:
+def _smooth_l1_loss(x: Node, target: Node, *, reduction: str, beta: float) -> Any:
     x, target = _pair("smooth_l1_loss", x, target)
     far = absolute(x - target)
     if beta == 0:
@@ -128,10 +129,10 @@ def _smooth_l1_loss(x: Any, target: Any, *, reduction: str, beta: float) -> Any:
 
 
 def smooth_l1_loss(
-    input: Any,
-    target: Any,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Any:
@@ -150,7 +151,7 @@ def smooth_l1_loss(
 
 @composite
 @named("HuberLossBackward0")
-def _huber_loss(x: Any, target: Any, weight: Any, *, reduction: str, delta: float) -> Any:
+def _huber_loss(x: Node, target: Node, weight: Node | None, *, reduction: str, delta: float) -> Any:
     x, target = _pair("huber_loss", x, target)
     far = absolute(x - target)
     losses = where(far <= delta, square(far) * 0.5, (far - 0.5 * delta) * delta)
@@ -160,7 +161,11 @@ def _huber_loss(x: Any, target: Any, weight: Any, *, reduction: str, delta: floa
 
 
 def huber_loss(
-    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+    input: AnyTensor,
+    target: AnyTensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: AnyTensor | None = None,
 ) -> Any:
     """Half the square of input - target where it is below delta, else delta (|...| - delta / 2).
 
@@ -178,7 +183,7 @@ def huber_loss(
 
 @composite
 @named("BinaryCrossEntropyBackward0")
-def _binary_cross_entropy(p: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+def _binary_cross_entropy(p: Node, target: Node, weight: Node | None, *, reduction: str) -> Any:
     same_shapes("binary_cross_entropy", input=p, target=target)
     check_reduction("binary_cross_entropy", reduction)
     losses = activations.binary_cross_entropy(p, target, "none")
@@ -186,11 +191,11 @@ def _binary_cross_entropy(p: Any, target: Any, weight: Any, *, reduction: str) -
 
 
 def binary_cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """-(t log(p) + (1 - t) log(1 - p)), logarithms no less than -100.
@@ -214,7 +219,9 @@ def binary_cross_entropy(
 
 @composite
 @named("BinaryCrossEntropyWithLogitsBackward0")
-def _bce_with_logits(x: Any, target: Any, weight: Any, pos_weight: Any, *, reduction: str) -> Any:
+def _bce_with_logits(
+    x: Node, target: Any, weight: Node | None, pos_weight: Node | None, *, reduction: str
+) -> Any:
     name = "binary_cross_entropy_with_logits"
     same_shapes(name, input=x, target=target)
     check_reduction(name, reduction)
@@ -228,13 +235,13 @@ def _bce_with_logits(x: Any, target: Any, weight: Any, pos_weight: Any, *, reduc
 
 
 def binary_cross_entropy_with_logits(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-    pos_weight: Any = None,
+    pos_weight: AnyTensor | None = None,
 ) -> Any:
     """`binary_cross_entropy` of sigmoid(input), without overflow.
 
@@ -258,7 +265,7 @@ def binary_cross_entropy_with_logits(
 
 @composite
 @named("KlDivBackward0")
-def _kl_div(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
+def _kl_div(x: Any, target: Node, *, reduction: str, log_target: bool) -> Any:
     x, target = conform("kl_div", [x, target])
     if log_target:
         losses = exp(target) * (target - x)
@@ -272,10 +279,10 @@ def _kl_div(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
 
 
 def kl_div(
-    input: Any,
-    target: Any,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
@@ -301,7 +308,7 @@ def kl_div(
 @composite
 @named("MeanBackward0")
 def _poisson_nll_loss(
-    x: Any, target: Any, *, log_input: bool, full: bool, eps: float, reduction: str
+    x: Node, target: Node, *, log_input: bool, full: bool, eps: float, reduction: str
 ) -> Any:
     check_reduction("poisson_nll_loss", reduction)
     losses = exp(x) - target * x if log_input else x - target * log(x + eps)
@@ -313,13 +320,13 @@ def _poisson_nll_loss(
 
 
 def poisson_nll_loss(
-    input: Any,
-    target: Any,
+    input: AnyTensor,
+    target: AnyTensor,
     log_input: bool = True,
     full: bool = False,
-    size_average: Any = None,
+    size_average: bool | None = None,
     eps: float = 1e-8,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """The negative log likelihood of counts under Poisson distributions.
@@ -348,7 +355,7 @@ def poisson_nll_loss(
 @composite
 @named("MeanBackward0")
 def _gaussian_nll_loss(
-    x: Any, target: Any, var: Any, *, full: bool, eps: float, reduction: str
+    x: Any, target: Node, var: Any, *, full: bool, eps: float, reduction: str
 ) -> Any:
     check_reduction("gaussian_nll_loss", reduction)
     shape, wide = x.type.shape, var.type.shape
@@ -368,9 +375,9 @@ def _gaussian_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Any,
-    target: Any,
-    var: Any,
+    input: AnyTensor,
+    target: AnyTensor,
+    var: AnyTensor,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",

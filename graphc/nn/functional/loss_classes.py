@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.nn.functional.common import averaged, check_reduction, reduction_of, show
 from graphc.ops.arrays.cumulative import cumprod
@@ -57,7 +58,7 @@ def _of_indices(
     name: str,
     logs: Any,
     target: Any,
-    weight: Any,
+    weight: AnyTensor | None,
     ignore_index: int,
     smoothing: float,
     reduction: str,
@@ -90,18 +91,18 @@ def _along(weight: Any, x: Any, axis: int) -> Any:
 
 @composite
 @named("NllLossBackward0")
-def _nll_loss(x: Any, target: Any, weight: Any, *, ignore_index: int, reduction: str) -> Any:
+def _nll_loss(x: Node, target: Node, weight: Node, *, ignore_index: int, reduction: str) -> Any:
     check_reduction("nll_loss", reduction)
     return _of_indices("nll_loss", x, target, weight, ignore_index, 0.0, reduction)
 
 
 def nll_loss(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """The negative of the logarithm of probability that input has for each class index.
@@ -127,7 +128,7 @@ def nll_loss(
 @composite
 @named("NllLossBackward0")
 def _cross_entropy(
-    x: Any, target: Any, weight: Any, *, ignore_index: int, reduction: str, smoothing: float
+    x: Any, target: Any, weight: Node | None, *, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     name = "cross_entropy"
     check_reduction(name, reduction)
@@ -145,12 +146,12 @@ def _cross_entropy(
 
 
 def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: Any = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
@@ -202,7 +203,7 @@ def _rows(name: str, x: Any, target: Any, like_input: bool) -> tuple[Any, Any, b
 @composite
 @named("MultiMarginLossBackward0")
 def _multi_margin_loss(
-    x: Any, target: Any, weight: Any, *, p: int, margin: float, reduction: str
+    x: Any, target: Node, weight: Node | None, *, p: int, margin: float, reduction: str
 ) -> Any:
     check_reduction("multi_margin_loss", reduction)
     x, target, single = _rows("multi_margin_loss", x, target, False)
@@ -219,13 +220,13 @@ def _multi_margin_loss(
 
 
 def multi_margin_loss(
-    input: Any,
-    target: Any,
+    input: AnyTensor,
+    target: AnyTensor,
     p: int = 1,
     margin: float = 1.0,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """The mean over other classes of max(0, margin - input[target] + input[other]) ** p.
@@ -253,7 +254,7 @@ def multi_margin_loss(
 
 @composite
 @named("MultilabelMarginLossBackward0")
-def _multilabel_margin_loss(x: Any, target: Any, *, reduction: str) -> Any:
+def _multilabel_margin_loss(x: Any, target: Node, *, reduction: str) -> Any:
     check_reduction("multilabel_margin_loss", reduction)
     x, target, single = _rows("multilabel_margin_loss", x, target, True)
     n, classes = x.type.shape
@@ -271,7 +272,11 @@ def _multilabel_margin_loss(x: Any, target: Any, *, reduction: str) -> Any:
 
 
 def multilabel_margin_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: AnyTensor,
+    target: AnyTensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Any:
     """The sum over target and other classes of max(0, 1 - input[target] + input[other]) / classes.
 
@@ -293,18 +298,20 @@ def multilabel_margin_loss(
 
 @composite
 @named("MeanBackward0")
-def _multilabel_soft_margin_loss(x: Any, target: Any, weight: Any, *, reduction: str) -> Any:
+def _multilabel_soft_margin_loss(
+    x: Node, target: Node, weight: Node | None, *, reduction: str
+) -> Any:
     check_reduction("multilabel_soft_margin_loss", reduction)
     losses = softplus(x) - x * target
     return averaged(mean(losses if weight is None else losses * weight, -1), reduction)
 
 
 def multilabel_soft_margin_loss(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
+    input: AnyTensor,
+    target: AnyTensor,
+    weight: AnyTensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """The mean over classes of `binary_cross_entropy_with_logits`.

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dims
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import composite, store
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.registry import named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.ops.arrays.joining import pad
@@ -26,7 +27,7 @@ from graphc.ops.source import size
 
 
 def _whitened(
-    x: Any, axes: tuple[int, ...], eps: float, kept: bool = False
+    x: AnyTensor, axes: tuple[int, ...], eps: float, kept: bool = False
 ) -> tuple[Any, Any, Any]:
     """x with mean 0 and variance 1 over axes; the mean and the variance, axes kept.
 
@@ -46,7 +47,7 @@ def _wide(x: Any) -> Any:
     return cast(x, x.type.dtype.compute)
 
 
-def _scaled(y: Any, weight: Any, bias: Any, shape: Sequence[Any], dtype: Any) -> Any:
+def _scaled(y: Any, weight: AnyTensor | None, bias: Any, shape: Sequence[Any], dtype: Any) -> Any:
     """y times a weight plus a bias, which line up with it in `shape`, in the input's dtype.
 
     So float16 and bfloat16 stay so beside weights and statistics of float32.
@@ -78,7 +79,7 @@ def _check_channels(name: str, x: Any, **given: Any) -> tuple[Any, ...]:
 
 @composite
 @named("NativeBatchNormBackward0")
-def _batch_norm(x: Any, mean_: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+def _batch_norm(x: Any, mean_: Node, var: Node, weight: Any, bias: Any, *, eps: float) -> Any:
     wide = _check_channels(
         "batch_norm", x, weight=weight, bias=bias, running_mean=mean_, running_var=var
     )
@@ -91,10 +92,10 @@ def _batch_norm(x: Any, mean_: Any, var: Any, weight: Any, bias: Any, *, eps: fl
 def _batch_norm_of_batch(
     x: Any,
     running_mean: Any,
-    running_var: Any,
+    running_var: Node | None,
     weight: Any,
     bias: Any,
-    batches: Any,
+    batches: Node | None,
     share: Any,
     *,
     momentum: float | None,
@@ -145,22 +146,16 @@ def _moved(
     return where(some, moved[0], running_mean), where(some, moved[1], running_var)
 
 
-def _ratio(count: Any, dtype: Any) -> Any:
+def _ratio(count: Any, dtype: DTypeLike) -> Any:
     """count / (count - 1) for a symbolic size."""
     number = size(count, dtype)
     return number / (number - 1)
 
 
 def batch_norm(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: Any = 0.1,
-    eps: float = 1e-5,
-) -> Any:
+    input: AnyTensor, running_mean: Any, running_var: Any, weight: AnyTensor | None = None,
+    bias: AnyTensor | None = None, training: bool = False, momentum: Any = 0.1, eps: float = 1e-5,
+) -> Any:  # fmt: skip
     """input with mean 0 and variance 1 in each channel, then scaled and shifted.
 
     Args:
@@ -191,15 +186,9 @@ def batch_norm(
 
 
 def batch_norm_counted(
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any,
-    bias: Any,
-    batches: Any,
-    momentum: Any,
-    eps: float,
-) -> Any:
+    input: AnyTensor, running_mean: AnyTensor | None, running_var: AnyTensor | None, weight: Any,
+    bias: Any, batches: Any, momentum: Any, eps: float,
+) -> Any:  # fmt: skip
     """`batch_norm` in training that counts batches, too, all in one operation.
 
     Args:
@@ -237,11 +226,11 @@ def _keep(found: Any, states: Sequence[Any]) -> Any:
 @named("NativeBatchNormBackward0")
 def _instance_norm(
     x: Any,
-    running_mean: Any,
-    running_var: Any,
+    running_mean: Node | None,
+    running_var: Node | None,
     weight: Any,
     bias: Any,
-    momentum: Any,
+    momentum: Node | None,
     *,
     eps: float,
 ) -> Any:
@@ -267,15 +256,10 @@ def _instance_norm(
 
 
 def instance_norm(
-    input: Any,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Any = None,
-    bias: Any = None,
-    use_input_stats: bool = True,
-    momentum: Any = 0.1,
-    eps: float = 1e-5,
-) -> Any:
+    input: AnyTensor, running_mean: AnyTensor | None = None, running_var: AnyTensor | None = None,
+    weight: AnyTensor | None = None, bias: AnyTensor | None = None, use_input_stats: bool = True,
+    momentum: Any = 0.1, eps: float = 1e-5,
+) -> Any:  # fmt: skip
     """input with mean 0 and variance 1 in each channel of each sample.
 
     Args:
@@ -329,8 +313,8 @@ def _layer_norm(x: Any, weight: Any, bias: Any, *, shape: tuple[int, ...], eps: 
 
 
 def layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5,
+) -> Any:  # fmt: skip
     """input with mean 0 and variance 1 over its last axes, then scaled and shifted.
 
     Args:
@@ -392,8 +376,9 @@ def _group_norm(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> A
 
 
 def group_norm(
-    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+    input: AnyTensor, num_groups: int, weight: AnyTensor | None = None,
+    bias: AnyTensor | None = None, eps: float = 1e-5,
+) -> Any:  # fmt: skip
     """input with mean 0 and variance 1 in each group of channels of each sample.
 
     Args:
@@ -429,7 +414,7 @@ def _local_response_norm(x: Any, *, size: int, alpha: float, beta: float, k: flo
 
 
 def local_response_norm(
-    input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    input: AnyTensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Any:
     """input divided by (k + alpha * mean square of `size` channels around) ** beta.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, ShapeError
 from graphc.nn.functional.common import show
 from graphc.ops.arrays.joining import concat
@@ -60,11 +61,13 @@ def _wrapped(x: Any, axis: int, low: int, high: int) -> Any:
 
 @composite
 @named("ConstantPadNdBackward0")
-def _pad(x: Any, *, widths: Widths, mode: str, value: float) -> Any:
+def _pad(x: Node, *, widths: Widths, mode: str, value: float) -> Any:
     return padded(x, widths, mode, value)
 
 
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+def pad(
+    input: AnyTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Any:
     """input with room at both ends of its axes.
 
     Args:

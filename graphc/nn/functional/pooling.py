@@ -11,8 +11,10 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn.functional.common import frozen, show
 from graphc.nn.functional.conv import batched
@@ -81,7 +83,7 @@ class _Places:
         count = dims.minimum(-(-room // s) + 1, (size + p - 1) // s + 1)
         return dims.maximum((count - 1) * s - room, 0)
 
-    def windows(self, x: Any, value: Any) -> Any:
+    def windows(self, x: AnyTensor, value: Any) -> Any:
         """The elements under each place, `value` outside the image."""
         if any(e != 0 for e in self.extra):
             x = pad(x, [(0, 0), (0, 0), *((0, e) for e in self.extra)], value)
@@ -108,7 +110,7 @@ class _Places:
             step = step * self.sizes[axis]
         return flat
 
-    def counts(self, dtype: Any, include_pad: bool) -> Any:
+    def counts(self, dtype: DTypeLike, include_pad: bool) -> Any:
         """How many elements count at each place, for averages."""
         total: Any = 1
         for axis, size in enumerate(self.sizes):
@@ -127,9 +129,9 @@ def _max_pool(
     *,
     rank: int,
     kernel: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
     ceil: bool,
     indices: bool,
 ) -> Any:
@@ -149,7 +151,7 @@ def _max_pool(
     return found if indices else found[0]
 
 
-def _max(rank: int, input: Any, kernel_size: Any, *rest: Any) -> Any:
+def _max(rank: int, input: AnyTensor, kernel_size: Ints, *rest: Any) -> Any:
     stride, padding, dilation, ceil_mode, return_indices = rest
     return _max_pool(
         input, rank=rank, kernel=frozen(kernel_size), stride=frozen(stride),
@@ -159,9 +161,9 @@ def _max(rank: int, input: Any, kernel_size: Any, *rest: Any) -> Any:
 
 
 def max_pool1d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
+    input: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
@@ -187,9 +189,9 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input: Any,
+    input: AnyTensor,
     kernel_size: Any,
-    stride: Any = None,
+    stride: Ints | None = None,
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
@@ -206,9 +208,9 @@ def max_pool2d(
 
 
 def max_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
+    input: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
@@ -255,7 +257,7 @@ def _avg_pool(
     return squeeze(y, 0) if single else y
 
 
-def _avg(rank: int, input: Any, kernel_size: Any, *rest: Any) -> Any:
+def _avg(rank: int, input: AnyTensor, kernel_size: Ints, *rest: Any) -> Any:
     stride, padding, ceil_mode, count_include_pad, divisor_override = rest
     if divisor_override == 0:
         raise AttributeValueError(f"avg_pool{rank}d: divisor_override is 0", where=caller())
@@ -267,9 +269,9 @@ def _avg(rank: int, input: Any, kernel_size: Any, *rest: Any) -> Any:
 
 
 def avg_pool1d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
+    input: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
@@ -293,9 +295,9 @@ def avg_pool1d(
 
 
 def avg_pool2d(
-    input: Any,
+    input: AnyTensor,
     kernel_size: Any,
-    stride: Any = None,
+    stride: Ints | None = None,
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
@@ -314,9 +316,9 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
+    input: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
@@ -358,7 +360,11 @@ def _lp(rank: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, 
 
 
 def lp_pool1d(
-    input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: AnyTensor,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
 ) -> Any:
     """The p-th root of the sum of p-th powers under each place of a kernel.
 
@@ -378,7 +384,11 @@ def lp_pool1d(
 
 
 def lp_pool2d(
-    input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: AnyTensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
 ) -> Any:
     """`lp_pool1d` for images.
 
@@ -391,7 +401,11 @@ def lp_pool2d(
 
 
 def lp_pool3d(
-    input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: AnyTensor,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
 ) -> Any:
     """`lp_pool1d` for volumes.
 

@@ -10,6 +10,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
@@ -136,7 +137,7 @@ def _frozen(output_size: Any) -> Any:
     return tuple(output_size) if isinstance(output_size, list | tuple) else output_size
 
 
-def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool1d(input: AnyTensor, output_size: Any) -> Any:
     """Means of parts of the spatial axis, so that there are `output_size`.
 
     Args:
@@ -151,7 +152,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     return _avg(input, rank=1, output_size=_frozen(output_size))
 
 
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool2d(input: AnyTensor, output_size: Any) -> Any:
     """`adaptive_avg_pool1d` for images; output_size is an int or a pair, None keeps a size.
 
     Example:
@@ -162,7 +163,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return _avg(input, rank=2, output_size=_frozen(output_size))
 
 
-def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool3d(input: AnyTensor, output_size: Any) -> Any:
     """`adaptive_avg_pool1d` for volumes.
 
     Example:
@@ -173,7 +174,7 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     return _avg(input, rank=3, output_size=_frozen(output_size))
 
 
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
     """The greatest elements of parts of the spatial axis, so that there are `output_size`.
 
     Args:
@@ -189,7 +190,7 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = Fal
     return _max(input, rank=1, output_size=_frozen(output_size), indices=return_indices)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
     """`adaptive_max_pool1d` for images.
 
     Example:
@@ -200,7 +201,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
     return _max(input, rank=2, output_size=_frozen(output_size), indices=return_indices)
 
 
-def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool3d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
     """`adaptive_max_pool1d` for volumes.
 
     Example:

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.ir import Node
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.mode import enable_grad, no_grad, state
 from graphc.eager.engine.tape import GradFn
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.ops.arrays.joining import concat
 from graphc.ops.arrays.shaping import transpose
 from graphc.ops.contract.matmul import matmul
@@ -40,7 +41,7 @@ COMPILED_ABOVE = 1 << 9
 
 
 @composite
-def project(x: Any, weight_ih: Any, bias_ih: Any, bias_hh: Any) -> Any:
+def project(x: Node, weight_ih: Node, bias_ih: Node | None, bias_hh: Node | None) -> Any:
     """What the gates take from the input, for all steps at once.
 
     Args:
@@ -57,13 +58,15 @@ def project(x: Any, weight_ih: Any, bias_ih: Any, bias_hh: Any) -> Any:
     return y if bias_hh is None else y + bias_hh
 
 
-def _gates(x_projected: Any, h: Any, weight_hh: Any, bias_hh: Any) -> Any:
+def _gates(x_projected: Any, h: AnyTensor, weight_hh: AnyTensor, bias_hh: AnyTensor | None) -> Any:
     y = x_projected + matmul(h, transpose(weight_hh))
     return y if bias_hh is None else y + bias_hh
 
 
 @composite
-def rnn_step(x_projected: Any, h: Any, weight_hh: Any, bias_hh: Any, *, nonlinearity: str) -> Any:
+def rnn_step(
+    x_projected: Node, h: Node, weight_hh: Node, bias_hh: Node | None, *, nonlinearity: str
+) -> Any:
     """One step of an Elman network: `f(x + h @ weight_hh.T + bias_hh)`.
 
     Args:
@@ -90,7 +93,12 @@ def rnn_step(x_projected: Any, h: Any, weight_hh: Any, bias_hh: Any, *, nonlinea
 
 @composite
 def lstm_step(
-    x_projected: Any, h: Any, c: Any, weight_hh: Any, bias_hh: Any, weight_hr: Any = None
+    x_projected: Node,
+    h: Node,
+    c: Any,
+    weight_hh: Node,
+    bias_hh: Node | None,
+    weight_hr: Node | None = None,
 ) -> tuple[Any, Any]:
     """One step of an LSTM.
 
@@ -122,7 +130,7 @@ def lstm_step(
 
 
 @composite
-def gru_step(x_projected: Any, h: Any, weight_hh: Any, bias_hh: Any) -> Any:
+def gru_step(x_projected: Node, h: Any, weight_hh: Node, bias_hh: Node | None) -> Any:
     """One step of a GRU; the reset gate acts after the matrix product, as in cuDNN.
 
     Args:
@@ -154,7 +162,7 @@ def gru_step(x_projected: Any, h: Any, weight_hh: Any, bias_hh: Any) -> Any:
 
 @composite
 def rnn_cell(
-    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any,
+    x: Node, h: Node, weight_ih: Node, weight_hh: Node, bias_ih: Node | None, bias_hh: Node | None,
     *, nonlinearity: str,
 ) -> Any:  # fmt: skip
     """`project` and `rnn_step` as one operation."""
@@ -164,14 +172,22 @@ def rnn_cell(
 
 @composite
 def lstm_cell(
-    x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any
+    x: Node,
+    h: Node,
+    c: Node,
+    weight_ih: Node,
+    weight_hh: Node,
+    bias_ih: Node | None,
+    bias_hh: Node | None,
 ) -> tuple[Any, Any]:
     """`project` and `lstm_step` as one operation."""
     return lstm_step(project(x, weight_ih, bias_ih, bias_hh), h, c, weight_hh, None)
 
 
 @composite
-def gru_cell(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any) -> Any:
+def gru_cell(
+    x: Node, h: Node, weight_ih: Node, weight_hh: Node, bias_ih: Node | None, bias_hh: Node | None
+) -> Any:
     """`project` and `gru_step` as one operation."""
     return gru_step(project(x, weight_ih, bias_ih, None), h, weight_hh, bias_hh)
 
@@ -210,12 +226,12 @@ class SplitBackward(GradFn):
 
 
 @composite
-def joined(parts: Any) -> Any:
+def joined(parts: Node) -> Any:
     """Rows one after the other."""
     return concat(list(parts), 0)
 
 
-def pieces(rows: Any, sizes: Sequence[int]) -> list[Any]:
+def pieces(rows: AnyTensor, sizes: Sequence[int]) -> list[Any]:
     """Rows cut into parts of the given sizes, without a copy.
 
     One backward step joins all the cotangents, where a slice each would add up as many arrays of
@@ -232,7 +248,7 @@ def pieces(rows: Any, sizes: Sequence[int]) -> list[Any]:
     return parts
 
 
-def _is_one_loop(x: Any, weight_hh: Any) -> bool:
+def _is_one_loop(x: AnyTensor, weight_hh: AnyTensor) -> bool:
     """Whether a sequence is run as a loop of the graph: always in a graph, and where it is large.
 
     A compiled loop is many times faster than Python's, and small sequences do not pay for it.
@@ -244,7 +260,7 @@ def _is_one_loop(x: Any, weight_hh: Any) -> bool:
 
 
 def _stepped(
-    mode: str, projected: Any, now: State, weight_hh: Any, bias_hh: Any, weight_hr: Any
+    mode: str, projected: Any, now: State, weight_hh: AnyTensor, bias_hh: Any, weight_hr: AnyTensor
 ) -> State:
     if mode == "LSTM":
         return lstm_step(projected, *now, weight_hh, bias_hh, weight_hr)
@@ -255,7 +271,7 @@ def _stepped(
 
 
 def run(
-    mode: str, x: Any, sizes: Sequence[int] | None, first: State, weights: Weights,
+    mode: str, x: AnyTensor, sizes: Sequence[int] | None, first: State, weights: Weights,
     reverse: bool = False,
 ) -> tuple[Any, State]:  # fmt: skip
     """Run one layer in one direction.
@@ -319,8 +335,8 @@ def _backward(step: Step, parts: list[Any], sizes: Sequence[int], first: State) 
 
 @composite
 def sequence(
-    x: Any, h: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any,
-    weight_hr: Any, *, mode: str, reverse: bool,
+    x: Node, h: Node, c: Node | None, weight_ih: Node, weight_hh: Node, bias_ih: Node | None,
+    bias_hh: Node | None, weight_hr: Node, *, mode: str, reverse: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One layer in one direction as a loop of the graph, whose size does not grow with the steps.
 

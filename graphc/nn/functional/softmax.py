@@ -6,10 +6,11 @@ import warnings
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, GraphcWarning
 from graphc.ops.arrays.indexing import from_start
@@ -23,7 +24,7 @@ from graphc.ops.elementwise.exponential import log
 from graphc.ops.network import activations
 
 
-def _axis(name: str, dim: int | None, x: Any) -> int:
+def _axis(name: str, dim: int | None, x: AnyTensor) -> int:
     """The axis, or the one that PyTorch guesses where none is given."""
     if dim is not None:
         return dim
@@ -34,32 +35,34 @@ def _axis(name: str, dim: int | None, x: Any) -> int:
     return guess
 
 
-def _as(x: Any, dtype: Any) -> Any:
+def _as(x: AnyTensor, dtype: DTypeLike | None) -> Any:
     return x if dtype is None else cast(x, dtype)
 
 
 @composite
 @named("SoftmaxBackward0")
-def _softmax(x: Any, *, dim: int, dtype: Any) -> Any:
+def _softmax(x: Any, *, dim: int, dtype: DTypeLike) -> Any:
     x = _as(x, dtype)
     return activations.softmax(x, dim) if x.type.shape else x * 0 + 1
 
 
 @composite
 @named("LogSoftmaxBackward0")
-def _log_softmax(x: Any, *, dim: int, dtype: Any) -> Any:
+def _log_softmax(x: Any, *, dim: int, dtype: DTypeLike) -> Any:
     x = _as(x, dtype)
     return activations.log_softmax(x, dim) if x.type.shape else x * 0
 
 
 @composite
 @named("SoftmaxBackward0")
-def _softmin(x: Any, *, dim: int, dtype: Any) -> Any:
+def _softmin(x: Any, *, dim: int, dtype: DTypeLike) -> Any:
     x = -_as(x, dtype)
     return activations.softmax(x, dim) if x.type.shape else x * 0 + 1
 
 
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmax(
+    input: AnyTensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None
+) -> Any:
     """exp(input) divided by its sum along an axis.
 
     Args:
@@ -75,7 +78,9 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     return _softmax(input, dim=_axis("softmax", dim, input), dtype=dtype)
 
 
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def log_softmax(
+    input: AnyTensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None
+) -> Any:
     """The logarithm of `softmax`, without loss of accuracy.
 
     Args:
@@ -91,7 +96,9 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     return _log_softmax(input, dim=_axis("log_softmax", dim, input), dtype=dtype)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmin(
+    input: AnyTensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None
+) -> Any:
     """softmax of -input.
 
     Args:
@@ -121,7 +128,7 @@ def _gumbel_softmax(x: Any, key: Any, *, tau: float, hard: bool, dim: int) -> An
 
 
 def gumbel_softmax(
-    logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+    logits: AnyTensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Any:
     """A sample of the Gumbel-softmax distribution (Jang et al., 2017).
 
@@ -140,7 +147,7 @@ def gumbel_softmax(
 
 
 @composite
-def _one_hot(index: Any, *, num_classes: int) -> Any:
+def _one_hot(index: Node, *, num_classes: int) -> Any:
     return hot(from_start(index), num_classes, dtypes.int64)
 
 

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.typing import Ints
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
@@ -41,11 +43,11 @@ def _max_unpool(x: Any, indices: Any, *, rank: int, sizes: tuple[int, ...]) -> A
 
 def _unpooled(
     rank: int,
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
+    input: AnyTensor,
+    indices: AnyTensor,
+    kernel_size: Ints,
     stride: Any,
-    padding: Any,
+    padding: Ints,
     output_size: Any,
 ) -> Any:
     name = f"max_unpool{rank}d"
@@ -65,11 +67,11 @@ def _unpooled(
 
 
 def max_unpool1d(
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: AnyTensor,
+    indices: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Any:
     """Greatest elements put back where `max_pool1d` found them, zeros elsewhere.
@@ -93,11 +95,11 @@ def max_unpool1d(
 
 
 def max_unpool2d(
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: AnyTensor,
+    indices: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Any:
     """`max_unpool1d` for images.
@@ -112,11 +114,11 @@ def max_unpool2d(
 
 
 def max_unpool3d(
-    input: Any,
-    indices: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    input: AnyTensor,
+    indices: AnyTensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
     output_size: Any = None,
 ) -> Any:
     """`max_unpool1d` for volumes.

@@ -10,6 +10,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.nn.functional.common import per_axis, show
 from graphc.nn.functional.pooling_adaptive import (
@@ -98,7 +99,7 @@ def _interpolate(
 
 
 def interpolate(
-    input: Any,
+    input: AnyTensor,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
@@ -157,7 +158,7 @@ def interpolate(
 
 
 def upsample(
-    input: Any,
+    input: AnyTensor,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
@@ -189,7 +190,7 @@ def _pixel_shuffle(x: Any, *, factor: int) -> Any:
     return reshape(transpose(split, order), (*lead, fewer, h * factor, w * factor))
 
 
-def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
+def pixel_shuffle(input: AnyTensor, upscale_factor: int) -> Any:
     """Channels laid out as finer images: (*, C r r, H, W) to (*, C, H r, W r).
 
     Example:
@@ -216,7 +217,7 @@ def _pixel_unshuffle(x: Any, *, factor: int) -> Any:
     return reshape(transpose(split, order), (*lead, more, h // factor, w // factor))
 
 
-def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
+def pixel_unshuffle(input: AnyTensor, downscale_factor: int) -> Any:
     """The inverse of `pixel_shuffle`: (*, C, H r, W r) to (*, C r r, H, W).
 
     Example:
@@ -239,7 +240,7 @@ def _channel_shuffle(x: Any, *, groups: int) -> Any:
     return reshape(swapaxes(split, 1, 2), shape)
 
 
-def channel_shuffle(input: Any, groups: int) -> Any:
+def channel_shuffle(input: AnyTensor, groups: int) -> Any:
     """Channels in another order: the first of each group, then the second of each.
 
     Example:

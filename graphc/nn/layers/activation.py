@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphc.nn import functional as F
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer
 class _InPlace(Module):
     """A layer whose only setting is whether it writes into its input."""
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return "inplace=True" if self.inplace else ""
+    inplace: bool = False
 
 
-def _in_place_text(module: Any) -> str:
-    return ", inplace=True" if module.inplace else ""
-
-
+@layer(F.relu)
 class ReLU(_InPlace):
     """The input where it is positive, else 0.
 
@@ -36,11 +27,8 @@ class ReLU(_InPlace):
         tensor([0., 2.])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.relu`."""
-        return F.relu(input, self.inplace)
 
-
+@layer(F.selu)
 class SELU(_InPlace):
     """The scaled elu of self-normalizing networks.
 
@@ -53,11 +41,8 @@ class SELU(_InPlace):
         tensor([0.0000, 1.0507])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.selu`."""
-        return F.selu(input, self.inplace)
 
-
+@layer(F.silu)
 class SiLU(_InPlace):
     """input * sigmoid(input).
 
@@ -70,11 +55,8 @@ class SiLU(_InPlace):
         tensor([0.0000, 0.7311])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.silu`."""
-        return F.silu(input, self.inplace)
 
-
+@layer(F.mish)
 class Mish(_InPlace):
     """input * tanh(softplus(input)).
 
@@ -87,11 +69,8 @@ class Mish(_InPlace):
         tensor([0.0000, 0.8651])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.mish`."""
-        return F.mish(input, self.inplace)
 
-
+@layer(F.sigmoid)
 class Sigmoid(Module):
     """1 / (1 + exp(-input)).
 
@@ -101,11 +80,8 @@ class Sigmoid(Module):
         tensor([0.5000])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.sigmoid`."""
-        return F.sigmoid(input)
 
-
+@layer(F.tanh)
 class Tanh(Module):
     """The hyperbolic tangent.
 
@@ -115,11 +91,8 @@ class Tanh(Module):
         tensor([0.7616])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.tanh`."""
-        return F.tanh(input)
 
-
+@layer(F.logsigmoid)
 class LogSigmoid(Module):
     """log(sigmoid(input)), without overflow.
 
@@ -129,11 +102,8 @@ class LogSigmoid(Module):
         tensor([-0.6931])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.logsigmoid`."""
-        return F.logsigmoid(input)
 
-
+@layer(F.softsign)
 class Softsign(Module):
     """input / (1 + |input|).
 
@@ -143,11 +113,8 @@ class Softsign(Module):
         tensor([0.7500])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.softsign`."""
-        return F.softsign(input)
 
-
+@layer(F.tanhshrink)
 class Tanhshrink(Module):
     """input - tanh(input).
 
@@ -157,11 +124,8 @@ class Tanhshrink(Module):
         tensor([0.2384])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.tanhshrink`."""
-        return F.tanhshrink(input)
 
-
+@layer(F.elu)
 class ELU(Module):
     """input where it is positive, else alpha * (exp(input) - 1).
 
@@ -175,20 +139,11 @@ class ELU(Module):
         tensor([-0.6321,  2.0000])
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.elu`."""
-        return F.elu(input, self.alpha, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"alpha={self.alpha}{_in_place_text(self)}"
+    alpha: float = 1.0
+    inplace: bool = False
 
 
+@layer(F.celu)
 class CELU(Module):
     """input where it is positive, else alpha * (exp(input / alpha) - 1).
 
@@ -202,20 +157,11 @@ class CELU(Module):
         tensor([-0.7869,  2.0000])
     """
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.celu`."""
-        return F.celu(input, self.alpha, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"alpha={self.alpha}{_in_place_text(self)}"
+    alpha: float = 1.0
+    inplace: bool = False
 
 
+@layer(F.leaky_relu)
 class LeakyReLU(Module):
     """input where it is positive, else input times a slope.
 
@@ -229,20 +175,11 @@ class LeakyReLU(Module):
         tensor([-0.5000,  2.0000])
     """
 
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.leaky_relu`."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"negative_slope={self.negative_slope}{_in_place_text(self)}"
+    negative_slope: float = 0.01
+    inplace: bool = False
 
 
+@layer(F.gelu)
 class GELU(Module):
     """input times the normal distribution's probability of a lesser value.
 
@@ -255,19 +192,10 @@ class GELU(Module):
         tensor([-0.1587,  0.8413])
     """
 
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.gelu`."""
-        return F.gelu(input, self.approximate)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"approximate={self.approximate!r}"
+    approximate: str = "none"
 
 
+@layer(F.softplus)
 class Softplus(Module):
     """log(1 + exp(beta * input)) / beta, linear past a threshold.
 
@@ -281,18 +209,8 @@ class Softplus(Module):
         tensor([0.6931])
     """
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta = beta
-        self.threshold = threshold
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.softplus`."""
-        return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"beta={self.beta}, threshold={self.threshold}"
+    beta: float = 1.0
+    threshold: float = 20.0
 
 
 __all__ = [

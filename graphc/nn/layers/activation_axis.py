@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
+from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import ShapeError
 from graphc.nn import functional as F
 from graphc.nn.init import constant_
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
 
+@layer(F.glu)
 class GLU(Module):
     """The first half of an axis times the sigmoid of the second.
 
@@ -25,19 +31,10 @@ class GLU(Module):
         tensor([1.5000])
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.glu`."""
-        return F.glu(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"dim={self.dim}"
+    dim: int = -1
 
 
+@layer(F.softmax)
 class Softmax(Module):
     """exp(input) divided by its sum along an axis.
 
@@ -50,19 +47,10 @@ class Softmax(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.softmax`."""
-        return F.softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"dim={self.dim}"
+    dim: int | None = None
 
 
+@layer(F.log_softmax)
 class LogSoftmax(Module):
     """The logarithm of softmax along an axis.
 
@@ -75,19 +63,10 @@ class LogSoftmax(Module):
         tensor([-0.6931, -0.6931])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.log_softmax`."""
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"dim={self.dim}"
+    dim: int | None = None
 
 
+@layer(F.softmin)
 class Softmin(Module):
     """softmax of -input along an axis.
 
@@ -100,17 +79,7 @@ class Softmin(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.softmin`."""
-        return F.softmin(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"dim={self.dim}"
+    dim: int | None = None
 
 
 class Softmax2d(Module):
@@ -122,7 +91,7 @@ class Softmax2d(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.softmax`."""
         if input.ndim not in (3, 4):
             raise ShapeError(
@@ -132,6 +101,7 @@ class Softmax2d(Module):
         return F.softmax(input, -3)
 
 
+@layer(F.rrelu)
 class RReLU(Module):
     """Leaky relu with a slope drawn for each element in training, the mean slope otherwise.
 
@@ -146,23 +116,12 @@ class RReLU(Module):
         tensor([-0.5000,  2.0000])
     """
 
-    def __init__(
-        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
-    ) -> None:
-        super().__init__()
-        self.lower = lower
-        self.upper = upper
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.rrelu`."""
-        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"lower={self.lower}, upper={self.upper}{', inplace=True' if self.inplace else ''}"
+    lower: float = 1.0 / 8
+    upper: float = 1.0 / 3
+    inplace: bool = False
 
 
+@layer(F.prelu, text="num_parameters={num_parameters}")
 class PReLU(Module):
     """The input where it is positive, else the input times a weight that is trained.
 
@@ -178,13 +137,13 @@ class PReLU(Module):
         tensor([-0.2500,  2.0000])
     """
 
-    def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__()
-        self.num_parameters = num_parameters
-        self.init = init
-        self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
+    num_parameters: int = 1
+    init: float = 0.25
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+
+    def __post_init__(self, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        self.weight = Parameter(empty(self.num_parameters, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -200,14 +159,6 @@ class PReLU(Module):
             True
         """
         constant_(self.weight, self.init)
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.prelu`."""
-        return F.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"num_parameters={self.num_parameters}"
 
 
 __all__ = [

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import InitVar
 
 from graphc.core.ir import caller
 from graphc.errors import AttributeValueError
 from graphc.nn import functional as F
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer(F.hardswish, text="")
 class Hardswish(Module):
     """input * hardsigmoid(input).
 
@@ -22,15 +24,10 @@ class Hardswish(Module):
         tensor([1.1250])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.hardswish`."""
-        return F.hardswish(input, self.inplace)
+    inplace: bool = False
 
 
+@layer(F.hardsigmoid, text="")
 class Hardsigmoid(Module):
     """input / 6 + 1 / 2, cut to lie between 0 and 1.
 
@@ -43,15 +40,10 @@ class Hardsigmoid(Module):
         tensor([0.5000, 1.0000])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.hardsigmoid`."""
-        return F.hardsigmoid(input, self.inplace)
+    inplace: bool = False
 
 
+@layer(F.threshold)
 class Threshold(Module):
     """input where it is greater than a threshold, else a value.
 
@@ -66,22 +58,12 @@ class Threshold(Module):
         tensor([20.,  2.])
     """
 
-    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
-        super().__init__()
-        self.threshold = threshold
-        self.value = value
-        self.inplace = inplace
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.threshold`."""
-        return F.threshold(input, self.threshold, self.value, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        inplace = ", inplace=True" if self.inplace else ""
-        return f"threshold={self.threshold}, value={self.value}{inplace}"
+    threshold: float
+    value: float
+    inplace: bool = False
 
 
+@layer(F.softshrink, text="{lambd}")
 class Softshrink(Module):
     """input moved towards 0 by lambd, and 0 where that would cross it.
 
@@ -94,19 +76,10 @@ class Softshrink(Module):
         tensor([-1.5000])
     """
 
-    def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__()
-        self.lambd = lambd
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.softshrink`."""
-        return F.softshrink(input, self.lambd)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return str(self.lambd)
+    lambd: float = 0.5
 
 
+@layer(F.hardshrink, text="{lambd}")
 class Hardshrink(Module):
     """input where it is farther than lambd from 0, else 0.
 
@@ -119,19 +92,10 @@ class Hardshrink(Module):
         tensor([-2.,  0.])
     """
 
-    def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__()
-        self.lambd = lambd
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.hardshrink`."""
-        return F.hardshrink(input, self.lambd)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"{self.lambd}"
+    lambd: float = 0.5
 
 
+@layer(F.hardtanh)
 class Hardtanh(Module):
     """The input cut to lie between two numbers.
 
@@ -148,32 +112,20 @@ class Hardtanh(Module):
         tensor([-2.,  1.])
     """
 
-    def __init__(
-        self,
-        min_val: float = -1.0,
-        max_val: float = 1.0,
-        inplace: bool = False,
-        min_value: float | None = None,
-        max_value: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.min_val = min_val if min_value is None else min_value
-        self.max_val = max_val if max_value is None else max_value
-        self.inplace = inplace
+    min_val: float = -1.0
+    max_val: float = 1.0
+    inplace: bool = False
+    min_value: InitVar[float | None] = None
+    max_value: InitVar[float | None] = None
+
+    def __post_init__(self, min_value: float | None = None, max_value: float | None = None) -> None:
+        self.min_val = self.min_val if min_value is None else min_value
+        self.max_val = self.max_val if max_value is None else max_value
         if self.min_val >= self.max_val:
             raise AttributeValueError(
                 f"Hardtanh: min_val {self.min_val} must be less than max_val {self.max_val}",
                 where=caller(),
             )
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.hardtanh`."""
-        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        inplace = ", inplace=True" if self.inplace else ""
-        return f"min_val={self.min_val}, max_val={self.max_val}{inplace}"
 
 
 class ReLU6(Hardtanh):

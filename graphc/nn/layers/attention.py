@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.nn import init
 from graphc.nn.functional.heads import (
@@ -108,8 +109,9 @@ class MultiheadAttention(Module):
                 init.xavier_normal_(row)
 
     def forward(
-        self, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
-        need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True,
+        self, query: AnyTensor, key: AnyTensor, value: AnyTensor,
+        key_padding_mask: AnyTensor | None = None, need_weights: bool = True,
+        attn_mask: AnyTensor | None = None, average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Any, Any]:  # fmt: skip
         """The output and, where they are needed, the attention weights."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import InitVar
+from typing import Any, ClassVar
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike, Ints
+from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn import functional as F
 from graphc.nn.functional.common import per_axis
 from graphc.nn.functional.conv import conv_padded
 from graphc.nn.init import kaiming_uniform_, uniform_
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
@@ -21,47 +27,35 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 class _Conv(Module):
     """What convolutions and their transposes share: settings, parameters, text."""
 
-    rank = 0
-    transposed = False
-    bias: Parameter | None
+    rank: ClassVar[int] = 0
+    transposed: ClassVar[bool] = False
+    in_channels: int
+    out_channels: int
+    groups: int
+    padding_mode: str
+    kernel_size: Any
+    stride: Any
+    padding: Any
+    dilation: Any
+    output_padding: Any = 0
 
-    def _set(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        output_padding: Any,
-        device: Any,
-        dtype: Any,
-    ) -> None:
-        name, rank = type(self).__name__, self.rank
-        if groups <= 0 or in_channels % groups or out_channels % groups:
+    def __post_init__(self, bias: bool, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        name, rank, groups = type(self).__name__, self.rank, self.groups
+        if groups <= 0 or self.in_channels % groups or self.out_channels % groups:
             raise AttributeValueError(
-                f"{name}: {in_channels} input and {out_channels} output channels do not make "
-                f"groups={groups}",
+                f"{name}: {self.in_channels} input and {self.out_channels} output channels do not "
+                f"make groups={groups}",
                 where=caller(),
             )
-        if padding_mode not in PADDING_MODES:
+        if self.padding_mode not in PADDING_MODES:
             raise AttributeValueError(
-                f"{name}: padding_mode={padding_mode!r}",
+                f"{name}: padding_mode={self.padding_mode!r}",
                 where=caller(),
                 hint=f"one of {', '.join(PADDING_MODES)}",
             )
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = per_axis(name, "kernel_size", kernel_size, rank)
-        self.stride = per_axis(name, "stride", stride, rank)
-        self.dilation = per_axis(name, "dilation", dilation, rank)
-        self.output_padding = per_axis(name, "output_padding", output_padding, rank)
-        self.groups = groups
-        self.padding_mode = padding_mode
-        self.padding = padding
+        for what in ("kernel_size", "stride", "dilation", "output_padding"):
+            setattr(self, what, per_axis(name, what, getattr(self, what), rank))
+        padding = self.padding
         if not isinstance(padding, str):
             self.padding = per_axis(name, "padding", padding, rank)
         elif padding not in ("same", "valid"):
@@ -73,12 +67,13 @@ class _Conv(Module):
                 f'{name}: padding="same" goes with stride 1, not {self.stride}', where=caller()
             )
         self._around = self._widths()
-        first, second = out_channels, in_channels // groups
+        first, second = self.out_channels, self.in_channels // groups
         if self.transposed:
-            first, second = in_channels, out_channels // groups
-        kind = {"device": device, "dtype": dtype}
-        self.weight = Parameter(empty(first, second, *self.kernel_size, **kind))
-        self.bias = Parameter(empty(out_channels, **kind)) if bias else None
+            first, second = self.in_channels, self.out_channels // groups
+        shape = (first, second, *self.kernel_size)
+        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
+        value = empty(self.out_channels, device=device, dtype=dtype) if bias else None
+        self.bias = Parameter(value) if value is not None else None
         self.reset_parameters()
 
     def _widths(self) -> tuple[int, ...]:
@@ -92,6 +87,35 @@ class _Conv(Module):
             total = d * (k - 1)
             widths += (total // 2, total - total // 2)
         return tuple(widths)
+
+    def _padded(self, input: AnyTensor) -> Any:
+        """The result in a padding mode other than zeros."""
+        mode = self.padding_mode
+        return conv_padded(
+            input, self.weight, self.bias, self.stride, self.dilation, self.groups,
+            self._around, mode,
+        )  # fmt: skip
+
+    def _extra(self, input: AnyTensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """The output_padding that gives `output_size`."""
+        if output_size is None:
+            return self.output_padding
+        rank = self.rank
+        wanted = tuple(output_size)[-rank:]
+        least = [
+            (d - 1) * s - 2 * p + a * (k - 1) + 1
+            for d, s, p, a, k in zip(
+                input.shape[-rank:], self.stride, self.padding, self.dilation, self.kernel_size
+            )
+        ]
+        extra = tuple(w - n for w, n in zip(wanted, least))
+        if len(wanted) != rank or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
+            most = [n + s - 1 for n, s in zip(least, self.stride)]
+            raise ShapeError(
+                f"{type(self).__name__}: output_size {wanted} is not between {least} and {most}",
+                where=caller(),
+            )
+        return extra
 
     def reset_parameters(self) -> None:
         """Draw the parameters again.
@@ -132,34 +156,19 @@ class _Conv(Module):
         return text
 
 
+@layer
 class _ConvNd(_Conv):
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self._set(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, 0, device, dtype,
-        )  # fmt: skip
-
-    def _padded(self, input: Any) -> Any:
-        """The result in a padding mode other than zeros."""
-        mode = self.padding_mode
-        return conv_padded(
-            input, self.weight, self.bias, self.stride, self.dilation, self.groups,
-            self._around, mode,
-        )  # fmt: skip
+    in_channels: int
+    out_channels: int
+    kernel_size: Ints
+    stride: Ints = 1
+    padding: Ints | str = 0
+    dilation: Ints = 1
+    groups: int = 1
+    bias: InitVar[bool] = True
+    padding_mode: str = "zeros"
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
 
 
 class Conv1d(_ConvNd):
@@ -192,7 +201,7 @@ class Conv1d(_ConvNd):
 
     rank = 1
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.conv1d`."""
         if self.padding_mode != "zeros":
             return self._padded(input)
@@ -214,7 +223,7 @@ class Conv2d(_ConvNd):
 
     rank = 2
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.conv2d`."""
         if self.padding_mode != "zeros":
             return self._padded(input)
@@ -236,7 +245,7 @@ class Conv3d(_ConvNd):
 
     rank = 3
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.conv3d`."""
         if self.padding_mode != "zeros":
             return self._padded(input)
@@ -245,56 +254,31 @@ class Conv3d(_ConvNd):
         )
 
 
+@layer
 class _ConvTransposeNd(_Conv):
-    transposed = True
+    transposed: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Any = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        if padding_mode != "zeros" or isinstance(padding, str):
+    in_channels: int
+    out_channels: int
+    kernel_size: Ints
+    stride: Ints = 1
+    padding: Ints = 0
+    output_padding: Ints = 0
+    groups: int = 1
+    bias: InitVar[bool] = True
+    dilation: Ints = 1
+    padding_mode: str = "zeros"
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+
+    def __post_init__(self, bias: bool, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        if self.padding_mode != "zeros" or isinstance(self.padding, str):
             raise AttributeValueError(
-                f"{type(self).__name__}: padding={padding!r}, padding_mode={padding_mode!r}; "
-                'it takes numbers and "zeros" alone',
+                f"{type(self).__name__}: padding={self.padding!r}, "
+                f'padding_mode={self.padding_mode!r}; it takes numbers and "zeros" alone',
                 where=caller(),
             )
-        self._set(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, output_padding, device, dtype,
-        )  # fmt: skip
-
-    def _extra(self, input: Any, output_size: Any) -> tuple[int, ...]:
-        """The output_padding that gives `output_size`."""
-        if output_size is None:
-            return self.output_padding
-        rank = self.rank
-        wanted = tuple(output_size)[-rank:]
-        least = [
-            (d - 1) * s - 2 * p + a * (k - 1) + 1
-            for d, s, p, a, k in zip(
-                input.shape[-rank:], self.stride, self.padding, self.dilation, self.kernel_size
-            )
-        ]
-        extra = tuple(w - n for w, n in zip(wanted, least))
-        if len(wanted) != rank or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
-            most = [n + s - 1 for n, s in zip(least, self.stride)]
-            raise ShapeError(
-                f"{type(self).__name__}: output_size {wanted} is not between {least} and {most}",
-                where=caller(),
-            )
-        return extra
+        super().__post_init__(bias, device, dtype)
 
 
 class ConvTranspose1d(_ConvTransposeNd):
@@ -329,7 +313,7 @@ class ConvTranspose1d(_ConvTransposeNd):
 
     rank = 1
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:
+    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
         """See `functional.conv_transpose1d`."""
         return F.conv_transpose1d(
             input, self.weight, self.bias, self.stride, self.padding,
@@ -348,7 +332,7 @@ class ConvTranspose2d(_ConvTransposeNd):
 
     rank = 2
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:
+    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
         """See `functional.conv_transpose2d`."""
         return F.conv_transpose2d(
             input, self.weight, self.bias, self.stride, self.padding,
@@ -367,7 +351,7 @@ class ConvTranspose3d(_ConvTransposeNd):
 
     rank = 3
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:
+    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
         """See `functional.conv_transpose3d`."""
         return F.conv_transpose3d(
             input, self.weight, self.bias, self.stride, self.padding,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar
 from typing import Any
 
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.nn import functional as F
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer(F.cosine_similarity, "x1 x2", text="")
 class CosineSimilarity(Module):
     """The cosine of the angle between vectors along an axis.
 
@@ -21,16 +25,11 @@ class CosineSimilarity(Module):
         tensor([0.6000])
     """
 
-    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.dim = dim
-        self.eps = eps
-
-    def forward(self, x1: Any, x2: Any) -> Any:
-        """See `functional.cosine_similarity`."""
-        return F.cosine_similarity(x1, x2, self.dim, self.eps)
+    dim: int = 1
+    eps: float = 1e-8
 
 
+@layer(text="")
 class PairwiseDistance(Module):
     """The p-norm of the difference of two inputs along the last axis.
 
@@ -45,13 +44,14 @@ class PairwiseDistance(Module):
         tensor([5.0000])
     """
 
-    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
-        super().__init__()
-        self.norm = p
-        self.eps = eps
-        self.keepdim = keepdim
+    p: InitVar[float] = 2.0
+    eps: float = 1e-6
+    keepdim: bool = False
 
-    def forward(self, x1: Any, x2: Any) -> Any:
+    def __post_init__(self, p: float) -> None:
+        self.norm = p
+
+    def forward(self, x1: AnyTensor, x2: AnyTensor) -> Any:
         """See `functional.pairwise_distance`."""
         return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 

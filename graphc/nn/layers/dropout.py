@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphc.nn import functional as F
 from graphc.nn.functional.common import check_probability
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer(text="p={p}, inplace={inplace}")
 class _Dropout(Module):
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        super().__init__()
-        check_probability(type(self).__name__, p)
-        self.p = p
-        self.inplace = inplace
+    p: float = 0.5
+    inplace: bool = False
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"p={self.p}, inplace={self.inplace}"
+    def __post_init__(self) -> None:
+        check_probability(type(self).__name__, self.p)
 
 
+@layer(F.dropout)
 class Dropout(_Dropout):
     """In training, elements are set to 0 with probability p and the others divided by 1 - p.
 
@@ -34,11 +31,8 @@ class Dropout(_Dropout):
         tensor([1., 1.])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.dropout`."""
-        return F.dropout(input, self.p, self.training, self.inplace)
 
-
+@layer(F.dropout1d)
 class Dropout1d(_Dropout):
     """In training, whole channels of (N, C, L) or (C, L) are set to 0 with probability p.
 
@@ -52,11 +46,8 @@ class Dropout1d(_Dropout):
         tensor([[1., 1.]])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.dropout1d`."""
-        return F.dropout1d(input, self.p, self.training, self.inplace)
 
-
+@layer(F.dropout2d)
 class Dropout2d(_Dropout):
     """In training, whole channels of (N, C, H, W) are set to 0 with probability p.
 
@@ -70,11 +61,8 @@ class Dropout2d(_Dropout):
         tensor([[[[1., 1.]]]])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.dropout2d`."""
-        return F.dropout2d(input, self.p, self.training, self.inplace)
 
-
+@layer(F.dropout3d)
 class Dropout3d(_Dropout):
     """In training, whole channels of (N, C, D, H, W) are set to 0 with probability p.
 
@@ -88,11 +76,8 @@ class Dropout3d(_Dropout):
         tensor([[[[[1., 1.]]]]])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.dropout3d`."""
-        return F.dropout3d(input, self.p, self.training, self.inplace)
 
-
+@layer(F.alpha_dropout)
 class AlphaDropout(_Dropout):
     """Dropout that keeps mean 0 and variance 1, for networks with `SELU`.
 
@@ -106,11 +91,8 @@ class AlphaDropout(_Dropout):
         tensor([1., 1.])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.alpha_dropout`."""
-        return F.alpha_dropout(input, self.p, self.training, self.inplace)
 
-
+@layer(F.feature_alpha_dropout)
 class FeatureAlphaDropout(_Dropout):
     """`AlphaDropout` of whole channels.
 
@@ -123,10 +105,6 @@ class FeatureAlphaDropout(_Dropout):
         >>> gc.nn.FeatureAlphaDropout(0.2).eval()(gc.ones(1, 1, 2))
         tensor([[[1., 1.]]])
     """
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.feature_alpha_dropout`."""
-        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
 
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.ops.declare import check_axis
 
 
+@layer
 class Flatten(Module):
     """Several axes as one: all but the first, unless given.
 
@@ -23,20 +27,15 @@ class Flatten(Module):
         graphc.Size([32, 25])
     """
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+    start_dim: int = 1
+    end_dim: int = -1
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """The input with these axes as one."""
         return input.flatten(self.start_dim, self.end_dim)
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
-
+@layer
 class Unflatten(Module):
     """One axis as several.
 
@@ -50,26 +49,23 @@ class Unflatten(Module):
         graphc.Size([2, 2, 5, 5])
     """
 
-    def __init__(self, dim: int, unflattened_size: Any) -> None:
-        super().__init__()
-        if not isinstance(dim, int) or not all(isinstance(s, int) for s in unflattened_size):
+    dim: int
+    unflattened_size: Sequence[int]
+
+    def __post_init__(self) -> None:
+        dim, sizes = self.dim, self.unflattened_size
+        if not isinstance(dim, int) or not all(isinstance(s, int) for s in sizes):
             raise ArgumentError(
-                f"Unflatten: dim={dim!r} must be an int, unflattened_size={unflattened_size!r} "
+                f"Unflatten: dim={dim!r} must be an int, unflattened_size={sizes!r} "
                 "a tuple of ints",
                 where=caller(),
             )
-        self.dim = dim
-        self.unflattened_size = unflattened_size
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """The input with the axis as several."""
         at = check_axis("Unflatten", self.dim, input.ndim)
         shape = tuple(input.shape)
         return input.reshape(*shape[:at], *self.unflattened_size, *shape[at + 1 :])
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 __all__ = ["Flatten", "Unflatten"]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import InitVar
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
+from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError
 from graphc.nn import functional as F
 from graphc.nn.init import kaiming_uniform_, uniform_
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
@@ -26,11 +31,12 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """The input."""
         return input
 
 
+@layer(F.linear, text="in_features={in_features}, out_features={out_features}, bias={bias}")
 class Linear(Module):
     """input @ weight.T + bias.
 
@@ -53,19 +59,16 @@ class Linear(Module):
         graphc.Size([128, 30])
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
-        self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
+    in_features: int
+    out_features: int
+    bias: InitVar[bool] = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+
+    def __post_init__(self, bias: bool, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        shape = (self.out_features, self.in_features)
+        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
+        self.bias = Parameter(empty(shape[:1], device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -85,18 +88,13 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
             uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.linear`."""
-        return F.linear(input, self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
-
-
+@layer(
+    F.bilinear,
+    "input1 input2",
+    text="in1_features={in1_features}, in2_features={in2_features}, out_features={out_features}, "
+    "bias={bias}",
+)
 class Bilinear(Module):
     """For each output k, input1 @ weight[k] @ input2, plus bias.
 
@@ -114,26 +112,22 @@ class Bilinear(Module):
         graphc.Size([5, 4])
     """
 
-    def __init__(
-        self,
-        in1_features: int,
-        in2_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        if in1_features <= 0:
+    in1_features: int
+    in2_features: int
+    out_features: int
+    bias: InitVar[bool] = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+
+    def __post_init__(self, bias: bool, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        if self.in1_features <= 0:
             raise AttributeValueError(
-                f"Bilinear: in1_features={in1_features} must be greater than 0", where=caller()
+                f"Bilinear: in1_features={self.in1_features} must be greater than 0",
+                where=caller(),
             )
-        self.in1_features = in1_features
-        self.in2_features = in2_features
-        self.out_features = out_features
-        kind = {"device": device, "dtype": dtype}
-        self.weight = Parameter(empty(out_features, in1_features, in2_features, **kind))
-        self.bias = Parameter(empty(out_features, **kind)) if bias else None
+        shape = (self.out_features, self.in1_features, self.in2_features)
+        self.weight = Parameter(empty(shape, device=device, dtype=dtype))
+        self.bias = Parameter(empty(shape[:1], device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -152,17 +146,6 @@ class Bilinear(Module):
         uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             uniform_(self.bias, -bound, bound)
-
-    def forward(self, input1: Any, input2: Any) -> Any:
-        """See `functional.bilinear`."""
-        return F.bilinear(input1, input2, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
-            f"out_features={self.out_features}, bias={self.bias is not None}"
-        )
 
 
 __all__ = ["Bilinear", "Identity", "Linear"]

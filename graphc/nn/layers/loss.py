@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import KW_ONLY, InitVar
 
+from graphc.eager.engine.tensor import Tensor
 from graphc.nn import functional as F
 from graphc.nn.functional.common import reduction_of
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
 class Loss(Module):
-    """A module with a reduction: what losses have in common.
-
-    Args:
-        size_average: old; use reduction.
-        reduce: old; use reduction.
-        reduction: "mean", "sum" or "none".
+    """What losses have in common: a reduction, and weights, which are buffers.
 
     Example:
         >>> import graphc as gc
@@ -23,14 +20,31 @@ class Loss(Module):
         'sum'
     """
 
-    def __init__(
-        self, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    reduction: str
+
+    def __post_init__(
+        self, size_average: bool | None = None, reduce: bool | None = None, **buffers: Tensor | None
     ) -> None:
-        super().__init__()
-        self.reduction = reduction_of(size_average, reduce, reduction)
+        self.reduction = reduction_of(size_average, reduce, self.reduction)
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+
+    def extra_repr(self) -> str:
+        """Nothing: PyTorch's losses show no settings."""
+        return ""
 
 
-class MSELoss(Loss):
+@layer
+class ReducedLoss(Loss):
+    """A loss whose first settings are the old ones and the reduction."""
+
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+
+
+@layer(F.mse_loss, "input target")
+class MSELoss(ReducedLoss):
     """The square of input - target.
 
     Args:
@@ -44,20 +58,9 @@ class MSELoss(Loss):
         tensor(2.)
     """
 
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.mse_loss`."""
-        return F.mse_loss(input, target, reduction=self.reduction)
-
-
-class L1Loss(Loss):
+@layer(F.l1_loss, "input target")
+class L1Loss(ReducedLoss):
     """|input - target|.
 
     Args:
@@ -71,20 +74,9 @@ class L1Loss(Loss):
         tensor(1.)
     """
 
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.l1_loss`."""
-        return F.l1_loss(input, target, reduction=self.reduction)
-
-
-class SmoothL1Loss(Loss):
+@layer(F.smooth_l1_loss, "input target")
+class SmoothL1Loss(ReducedLoss):
     """Half the square of input - target over beta where it is below beta, else linear.
 
     Args:
@@ -99,21 +91,10 @@ class SmoothL1Loss(Loss):
         tensor(0.7500)
     """
 
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-        beta: float = 1.0,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.beta = beta
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.smooth_l1_loss`."""
-        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+    beta: float = 1.0
 
 
+@layer(F.huber_loss, "input target")
 class HuberLoss(Loss):
     """Half the square of input - target where it is below delta, else linear.
 
@@ -127,19 +108,11 @@ class HuberLoss(Loss):
         tensor(4.)
     """
 
-    def __init__(
-        self,
-        reduction: str = "mean",
-        delta: float = 1.0,
-    ) -> None:
-        super().__init__(None, None, reduction)
-        self.delta = delta
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.huber_loss`."""
-        return F.huber_loss(input, target, self.reduction, self.delta)
+    reduction: str = "mean"
+    delta: float = 1.0
 
 
+@layer(F.binary_cross_entropy, "input target")
 class BCELoss(Loss):
     """-(t log(p) + (1 - t) log(1 - p)) for probabilities p.
 
@@ -155,21 +128,13 @@ class BCELoss(Loss):
         tensor(0.6931)
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.binary_cross_entropy`."""
-        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.binary_cross_entropy_with_logits, "input target")
 class BCEWithLogitsLoss(Loss):
     """`BCELoss` of sigmoid(input), without overflow.
 
@@ -186,26 +151,15 @@ class BCEWithLogitsLoss(Loss):
         tensor(0.6931)
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-        pos_weight: Any = None,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.binary_cross_entropy_with_logits`."""
-        return F.binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+    pos_weight: InitVar[Tensor | None] = None
 
 
-class KLDivLoss(Loss):
+@layer(F.kl_div, "input target")
+class KLDivLoss(ReducedLoss):
     """The Kullback-Leibler divergence: target (log(target) - input).
 
     Args:
@@ -220,21 +174,10 @@ class KLDivLoss(Loss):
         tensor(1.)
     """
 
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-        log_target: bool = False,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.log_target = log_target
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.kl_div`."""
-        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+    log_target: bool = False
 
 
+@layer(F.poisson_nll_loss, "input target")
 class PoissonNLLLoss(Loss):
     """The negative log likelihood of counts under Poisson distributions.
 
@@ -252,27 +195,15 @@ class PoissonNLLLoss(Loss):
         tensor(1.)
     """
 
-    def __init__(
-        self,
-        log_input: bool = True,
-        full: bool = False,
-        size_average: Any = None,
-        eps: float = 1e-8,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.log_input = log_input
-        self.full = full
-        self.eps = eps
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.poisson_nll_loss`."""
-        return F.poisson_nll_loss(
-            input, target, self.log_input, self.full, eps=self.eps, reduction=self.reduction
-        )
+    log_input: bool = True
+    full: bool = False
+    size_average: InitVar[bool | None] = None
+    eps: float = 1e-8
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.gaussian_nll_loss, "input target var")
 class GaussianNLLLoss(Loss):
     """The negative log likelihood of numbers under normal distributions.
 
@@ -287,20 +218,10 @@ class GaussianNLLLoss(Loss):
         tensor(2.)
     """
 
-    def __init__(
-        self,
-        *,
-        full: bool = False,
-        eps: float = 1e-6,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(None, None, reduction)
-        self.full = full
-        self.eps = eps
-
-    def forward(self, input: Any, target: Any, var: Any) -> Any:
-        """See `functional.gaussian_nll_loss`."""
-        return F.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+    _: KW_ONLY
+    full: bool = False
+    eps: float = 1e-6
+    reduction: str = "mean"
 
 
 __all__ = [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
+from graphc.eager.engine.tensor import Tensor
 from graphc.nn import functional as F
 from graphc.nn.layers.distance import PairwiseDistance
-from graphc.nn.layers.loss import Loss
+from graphc.nn.layers.loss import Loss, ReducedLoss
+from graphc.nn.module.layer import layer
 
 
+@layer(F.cross_entropy, "input target")
 class CrossEntropyLoss(Loss):
     """The negative logarithm of the probability that softmax(input) gives to the target.
 
@@ -27,32 +31,15 @@ class CrossEntropyLoss(Loss):
         tensor(0.6931)
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        size_average: Any = None,
-        ignore_index: int = -100,
-        reduce: Any = None,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.cross_entropy`."""
-        return F.cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    ignore_index: int = -100
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
+    label_smoothing: float = 0.0
 
 
+@layer(F.nll_loss, "input target")
 class NLLLoss(Loss):
     """The negative of the logarithm of probability that input has for each class index.
 
@@ -69,25 +56,14 @@ class NLLLoss(Loss):
         tensor(2.)
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        size_average: Any = None,
-        ignore_index: int = -100,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.nll_loss`."""
-        return F.nll_loss(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    ignore_index: int = -100
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.multi_margin_loss, "input target")
 class MultiMarginLoss(Loss):
     """The mean over other classes of max(0, margin - input[target] + input[other]) ** p.
 
@@ -105,28 +81,16 @@ class MultiMarginLoss(Loss):
         tensor(0.7500)
     """
 
-    def __init__(
-        self,
-        p: int = 1,
-        margin: float = 1.0,
-        weight: Any = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-        self.p = p
-        self.margin = margin
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.multi_margin_loss`."""
-        return F.multi_margin_loss(
-            input, target, self.p, self.margin, self.weight, reduction=self.reduction
-        )
+    p: int = 1
+    margin: float = 1.0
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
-class MultiLabelMarginLoss(Loss):
+@layer(F.multilabel_margin_loss, "input target")
+class MultiLabelMarginLoss(ReducedLoss):
     """The sum of max(0, 1 - input[target] + input[other]) over targets and others, per class.
 
     Args:
@@ -140,19 +104,8 @@ class MultiLabelMarginLoss(Loss):
         tensor(0.7500)
     """
 
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.multilabel_margin_loss`."""
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
-
-
+@layer(F.multilabel_soft_margin_loss, "input target")
 class MultiLabelSoftMarginLoss(Loss):
     """The mean over classes of `BCEWithLogitsLoss`.
 
@@ -168,21 +121,13 @@ class MultiLabelSoftMarginLoss(Loss):
         tensor(0.6931)
     """
 
-    def __init__(
-        self,
-        weight: Any = None,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.multilabel_soft_margin_loss`."""
-        return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
+    weight: InitVar[Tensor | None] = None
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.cosine_embedding_loss, "input1 input2 target")
 class CosineEmbeddingLoss(Loss):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
@@ -199,23 +144,13 @@ class CosineEmbeddingLoss(Loss):
         tensor(0.4000)
     """
 
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
-        """See `functional.cosine_embedding_loss`."""
-        return F.cosine_embedding_loss(
-            input1, input2, target, self.margin, reduction=self.reduction
-        )
+    margin: float = 0.0
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.triplet_margin_loss, "anchor positive negative")
 class TripletMarginLoss(Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d a p-norm distance.
 
@@ -235,36 +170,16 @@ class TripletMarginLoss(Loss):
         tensor(1.)
     """
 
-    def __init__(
-        self,
-        margin: float = 1.0,
-        p: float = 2.0,
-        eps: float = 1e-6,
-        swap: bool = False,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-        self.p = p
-        self.eps = eps
-        self.swap = swap
-
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        """See `functional.triplet_margin_loss`."""
-        return F.triplet_margin_loss(
-            anchor,
-            positive,
-            negative,
-            self.margin,
-            self.p,
-            self.eps,
-            self.swap,
-            reduction=self.reduction,
-        )
+    margin: float = 1.0
+    p: float = 2.0
+    eps: float = 1e-6
+    swap: bool = False
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.triplet_margin_with_distance_loss, "anchor positive negative")
 class TripletMarginWithDistanceLoss(Loss):
     """`TripletMarginLoss` with a distance of one's own.
 
@@ -281,34 +196,18 @@ class TripletMarginWithDistanceLoss(Loss):
         tensor(0.5000)
     """
 
-    def __init__(
-        self,
-        *,
-        distance_function: Callable[[Any, Any], Any] | None = None,
-        margin: float = 1.0,
-        swap: bool = False,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(None, None, reduction)
-        self.distance_function: Any = (
-            PairwiseDistance() if distance_function is None else distance_function
-        )
-        self.margin = margin
-        self.swap = swap
+    _: KW_ONLY
+    distance_function: Callable[..., Any] | None = None
+    margin: float = 1.0
+    swap: bool = False
+    reduction: str = "mean"
 
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        """See `functional.triplet_margin_with_distance_loss`."""
-        return F.triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
+    def __post_init__(self, *old: bool | None, **buffers: Tensor | None) -> None:
+        if self.distance_function is None:
+            self.distance_function = PairwiseDistance()
 
 
+@layer(F.margin_ranking_loss, "input1 input2 target")
 class MarginRankingLoss(Loss):
     """max(0, -target (input1 - input2) + margin).
 
@@ -324,21 +223,13 @@ class MarginRankingLoss(Loss):
         tensor(1.)
     """
 
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
-        """See `functional.margin_ranking_loss`."""
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
+    margin: float = 0.0
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
+@layer(F.hinge_embedding_loss, "input target")
 class HingeEmbeddingLoss(Loss):
     """input where the target is 1, max(0, margin - input) where it is -1.
 
@@ -354,22 +245,14 @@ class HingeEmbeddingLoss(Loss):
         tensor(0.5000)
     """
 
-    def __init__(
-        self,
-        margin: float = 1.0,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.hinge_embedding_loss`."""
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
+    margin: float = 1.0
+    size_average: InitVar[bool | None] = None
+    reduce: InitVar[bool | None] = None
+    reduction: str = "mean"
 
 
-class SoftMarginLoss(Loss):
+@layer(F.soft_margin_loss, "input target")
+class SoftMarginLoss(ReducedLoss):
     """log(1 + exp(-target * input)), for targets 1 and -1.
 
     Args:
@@ -382,18 +265,6 @@ class SoftMarginLoss(Loss):
         >>> gc.nn.SoftMarginLoss()(gc.zeros(1), gc.ones(1))
         tensor(0.6931)
     """
-
-    def __init__(
-        self,
-        size_average: Any = None,
-        reduce: Any = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """See `functional.soft_margin_loss`."""
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 __all__ = [

@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, InitVar
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike, Ints
+from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError
 from graphc.nn import functional as F
 from graphc.nn.init import ones_, zeros_
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
 
-def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
-    if isinstance(normalized_shape, int):
-        return (normalized_shape,)
-    return tuple(normalized_shape)
-
-
-class LayerNorm(Module):
-    """The input with mean 0 and variance 1 over its last axes, then scaled and shifted.
-
-    Args:
-        normalized_shape: the sizes of the last axes.
-        eps: added to the variance.
-        elementwise_affine: whether there are scales and shifts, which are trained.
-        bias: whether there are shifts.
-        device: "cpu".
-        dtype: of the parameters.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.nn.LayerNorm(2)(gc.tensor([[1.0, 3.0]])).detach()
-        tensor([[-1.0000,  1.0000]])
-    """
+class Affine(Module):
+    """Scales and shifts that are trained, or either alone, or neither."""
 
     weight: Parameter | None
     bias: Parameter | None
 
-    def __init__(
-        self,
-        normalized_shape: Any,
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
+    def _register(
+        self, shape: Ints, device: DeviceLike | None, dtype: DTypeLike | None, **wanted: bool
     ) -> None:
-        super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        kind = {"device": device, "dtype": dtype}
-        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            value = Parameter(empty(self.normalized_shape, **kind)) if wanted else None
+        for name, is_wanted in wanted.items():
+            value = Parameter(empty(shape, device=device, dtype=dtype)) if is_wanted else None
             self.register_parameter(name, value)
         self.reset_parameters()
 
@@ -72,22 +46,53 @@ class LayerNorm(Module):
         """
         if self.weight is not None:
             ones_(self.weight)
-        if self.bias is not None:
+        if self._parameters.get("bias") is not None:
             zeros_(self.bias)
 
-    def forward(self, input: Any) -> Any:
+
+def _as_shape(normalized_shape: Ints) -> tuple[int, ...]:
+    if isinstance(normalized_shape, int):
+        return (normalized_shape,)
+    return tuple(normalized_shape)
+
+
+@layer(text="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, bias={bias}")
+class LayerNorm(Affine):
+    """The input with mean 0 and variance 1 over its last axes, then scaled and shifted.
+
+    Args:
+        normalized_shape: the sizes of the last axes.
+        eps: added to the variance.
+        elementwise_affine: whether there are scales and shifts, which are trained.
+        bias: whether there are shifts.
+        device: "cpu".
+        dtype: of the parameters.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.nn.LayerNorm(2)(gc.tensor([[1.0, 3.0]])).detach()
+        tensor([[-1.0000,  1.0000]])
+    """
+
+    normalized_shape: Ints
+    eps: float = 1e-5
+    elementwise_affine: bool = True
+    bias: InitVar[bool] = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+
+    def __post_init__(self, bias: bool, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        self.normalized_shape = _as_shape(self.normalized_shape)
+        scaled = self.elementwise_affine
+        self._register(self.normalized_shape, device, dtype, weight=scaled, bias=scaled and bias)
+
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.layer_norm`."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )
 
-
-class RMSNorm(Module):
+@layer(text="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}")
+class RMSNorm(Affine):
     """The input divided by the root of its mean square over its last axes, then scaled.
 
     Args:
@@ -103,53 +108,23 @@ class RMSNorm(Module):
         tensor([[1., 1.]])
     """
 
-    weight: Parameter | None
+    normalized_shape: Ints
+    eps: float | None = None
+    elementwise_affine: bool = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
 
-    def __init__(
-        self,
-        normalized_shape: Any,
-        eps: float | None = None,
-        elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self.normalized_shape = _as_shape(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        value = None
-        if elementwise_affine:
-            value = Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-        self.register_parameter("weight", value)
-        self.reset_parameters()
+    def __post_init__(self, device: DeviceLike | None, dtype: DTypeLike | None) -> None:
+        self.normalized_shape = _as_shape(self.normalized_shape)
+        self._register(self.normalized_shape, device, dtype, weight=self.elementwise_affine)
 
-    def reset_parameters(self) -> None:
-        """Scale 1.
-
-        Example:
-            >>> import graphc as gc
-            >>> import graphc.nn as nn
-            >>> layer = nn.RMSNorm(2)
-            >>> _ = nn.init.zeros_(layer.weight)
-            >>> layer.reset_parameters()
-            >>> layer.weight.tolist()
-            [1.0, 1.0]
-        """
-        if self.weight is not None:
-            ones_(self.weight)
-
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.rms_norm`."""
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
 
-
-class GroupNorm(Module):
+@layer(text="{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}")
+class GroupNorm(Affine):
     """The input with mean 0 and variance 1 in each group of channels of each sample.
 
     Args:
@@ -167,65 +142,30 @@ class GroupNorm(Module):
         tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
+    num_groups: int
+    num_channels: int
+    eps: float = 1e-5
+    affine: bool = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+    _: KW_ONLY
+    bias: InitVar[bool] = True
 
-    def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 1e-5,
-        affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        if num_channels % num_groups:
+    def __post_init__(self, device: DeviceLike | None, dtype: DTypeLike | None, bias: bool) -> None:
+        if self.num_channels % self.num_groups:
             raise AttributeValueError(
-                f"GroupNorm: {num_channels} channels do not make {num_groups} groups",
+                f"GroupNorm: {self.num_channels} channels do not make {self.num_groups} groups",
                 where=caller(),
             )
-        self.num_groups = num_groups
-        self.num_channels = num_channels
-        self.eps = eps
-        self.affine = affine
-        kind = {"device": device, "dtype": dtype}
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            value = Parameter(empty(num_channels, **kind)) if wanted else None
-            self.register_parameter(name, value)
-        self.reset_parameters()
+        scaled = self.affine
+        self._register(self.num_channels, device, dtype, weight=scaled, bias=scaled and bias)
 
-    def reset_parameters(self) -> None:
-        """Scale 1, shift 0.
-
-        Example:
-            >>> import graphc as gc
-            >>> import graphc.nn as nn
-            >>> layer = nn.GroupNorm(1, 2)
-            >>> _ = nn.init.zeros_(layer.weight)
-            >>> layer.reset_parameters()
-            >>> layer.weight.tolist()
-            [1.0, 1.0]
-        """
-        if self.weight is not None:
-            ones_(self.weight)
-        if self.bias is not None:
-            zeros_(self.bias)
-
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.group_norm`."""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
 
-
+@layer(F.local_response_norm, text="{size}, alpha={alpha}, beta={beta}, k={k}")
 class LocalResponseNorm(Module):
     """The input divided by (k + alpha * mean square of `size` channels around) ** beta.
 
@@ -241,20 +181,10 @@ class LocalResponseNorm(Module):
         tensor([[[0.5000]]])
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.local_response_norm`."""
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
 
 
 __all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]

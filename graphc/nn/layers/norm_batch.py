@@ -2,58 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import KW_ONLY, InitVar
+from typing import Any, ClassVar
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
+from graphc.eager.engine.device import DeviceLike
 from graphc.eager.engine.mode import no_grad
-from graphc.eager.functions.creation import empty, ones, zeros
+from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.functions.creation import ones, zeros
 from graphc.eager.functions.creation import tensor as make_tensor
 from graphc.errors import ShapeError
 from graphc.nn import functional as F
 from graphc.nn.functional.norm import batch_norm_counted
-from graphc.nn.init import ones_, zeros_
-from graphc.nn.module.module import Module
-from graphc.nn.parameter import Parameter
+from graphc.nn.layers.norm import Affine
+from graphc.nn.module.layer import layer
 
 
-class _Normalizing(Module):
+@layer(
+    text="{num_features}, eps={eps}, momentum={momentum}, affine={affine}, bias={bias}, "
+    "track_running_stats={track_running_stats}"
+)
+class _BatchNorm(Affine):
     """Scales, shifts and running statistics by channel."""
 
-    ranks: tuple[int, ...] = ()
-    spatial = ""
-    weight: Parameter | None
-    bias: Parameter | None
+    ranks: ClassVar[tuple[int, ...]] = ()
+    spatial: ClassVar[str] = ""
+    num_features: int
+    eps: float = 1e-5
+    momentum: float | None = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
+    _: KW_ONLY
+    bias: InitVar[bool] = True
 
-    def __init__(
-        self,
-        num_features: int,
-        eps: float,
-        momentum: float | None,
-        affine: bool,
-        track_running_stats: bool,
-        device: Any,
-        dtype: Any,
-        bias: bool,
-    ) -> None:
-        super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        kind = {"device": device, "dtype": dtype}
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            value = Parameter(empty(num_features, **kind)) if wanted else None
-            self.register_parameter(name, value)
+    def __post_init__(self, device: DeviceLike | None, dtype: DTypeLike | None, bias: bool) -> None:
         self.register_buffer("running_mean", None)
         self.register_buffer("running_var", None)
         self.register_buffer("num_batches_tracked", None)
-        if track_running_stats:
-            self.running_mean = zeros(num_features, **kind)
-            self.running_var = ones(num_features, **kind)
+        if self.track_running_stats:
+            self.running_mean = zeros(self.num_features, device=device, dtype=dtype)
+            self.running_var = ones(self.num_features, device=device, dtype=dtype)
             self.num_batches_tracked = make_tensor(0, dtype=dtypes.int64, device=device)
-        self.reset_parameters()
+        scaled = self.affine
+        self._register(self.num_features, device, dtype, weight=scaled, bias=scaled and bias)
 
     def reset_running_stats(self) -> None:
         """Forget the running statistics.
@@ -86,44 +81,15 @@ class _Normalizing(Module):
             (tensor([0., 0.]), [1.0, 1.0])
         """
         self.reset_running_stats()
-        if self.weight is not None:
-            ones_(self.weight)
-        if self.bias is not None:
-            zeros_(self.bias)
+        super().reset_parameters()
 
-    def _check(self, input: Any) -> None:
+    def _check(self, input: AnyTensor) -> None:
         if input.ndim not in self.ranks:
             raise ShapeError(
                 f"{type(self).__name__}: the input must be {self.spatial}, "
                 f"its shape is {tuple(input.shape)}",
                 where=caller(),
             )
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
-
-
-class _BatchNorm(_Normalizing):
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
 
     def forward(self, input: Any) -> Any:
         """See `functional.batch_norm`; in training the running statistics move."""
@@ -198,22 +164,10 @@ class BatchNorm3d(_BatchNorm):
     spatial = "(N, C, D, H, W)"
 
 
-class _InstanceNorm(_Normalizing):
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
+@layer
+class _InstanceNorm(_BatchNorm):
+    affine: bool = False
+    track_running_stats: bool = False
 
     def forward(self, input: Any) -> Any:
         """See `functional.instance_norm`."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphc.core.ir import caller
+from graphc.core.typing import Ints
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError
 from graphc.nn.functional.padding import pad
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer(text="{padding}")
 class _Pad(Module):
     """Room at the ends of the last axes; `mode` is how it is filled."""
 
-    rank = 0
-    mode = "constant"
+    padding: Ints
+    rank: ClassVar[int] = 0
+    mode: ClassVar[str] = "constant"
 
-    def __init__(self, padding: Any) -> None:
-        super().__init__()
+    def __post_init__(self) -> None:
+        padding = self.padding
         widths = (padding,) * (2 * self.rank) if isinstance(padding, int) else tuple(padding)
         if len(widths) != 2 * self.rank:
             raise ArgumentError(
@@ -27,27 +32,18 @@ class _Pad(Module):
             )
         self.padding = widths
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.pad`."""
-        return pad(input, self.padding, self.mode)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"{self.padding}"
+        return pad(input, self.padding, self.mode)  # type: ignore[arg-type]  # a tuple by now
 
 
+@layer(text="padding={padding}, value={value}")
 class _ConstantPad(_Pad):
-    def __init__(self, padding: Any, value: float) -> None:
-        super().__init__(padding)
-        self.value = value
+    value: float
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: AnyTensor) -> Any:
         """See `functional.pad`."""
-        return pad(input, self.padding, "constant", self.value)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"padding={self.padding}, value={self.value}"
+        return pad(input, self.padding, "constant", self.value)  # type: ignore[arg-type]
 
 
 class _ZeroPad(_Pad):

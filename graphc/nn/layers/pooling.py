@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
+from graphc.core.typing import Ints
 from graphc.nn import functional as F
 from graphc.nn.functional.common import per_axis
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
-class _MaxPool(Module):
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        return_indices: bool = False,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.dilation = dilation
-        self.return_indices = return_indices
-        self.ceil_mode = ceil_mode
+class _Pool(Module):
+    """Kernels that stand side by side unless a stride is given."""
 
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+    kernel_size: Ints
+    stride: Ints | None
+    padding: Ints
+    _rank: ClassVar[int] = 0  # where it is said, settings are kept as one for each axis
+
+    def __post_init__(self) -> None:
+        if self.stride is None:
+            self.stride = self.kernel_size
+        if self._rank:
+            for what in ("kernel_size", "stride", "padding"):
+                value = per_axis(type(self).__name__, what, getattr(self, what), self._rank)
+                setattr(self, what, value)
 
 
+@layer(
+    text="kernel_size={kernel_size}, stride={stride}, padding={padding}, dilation={dilation}, "
+    "ceil_mode={ceil_mode}"
+)
+class _MaxPool(_Pool):
+    kernel_size: Ints
+    stride: Ints | None = None
+    padding: Ints = 0
+    dilation: Ints = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
+
+
+@layer(F.max_pool1d)
 class MaxPool1d(_MaxPool):
     """The greatest element under each place of a kernel, over (N, C, L) or (C, L).
 
@@ -52,19 +59,8 @@ class MaxPool1d(_MaxPool):
         graphc.Size([2, 3, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.max_pool1d`."""
-        return F.max_pool1d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
 
-
+@layer(F.max_pool2d)
 class MaxPool2d(_MaxPool):
     """The greatest element under each place of a kernel, over (N, C, H, W) or (C, H, W).
 
@@ -76,19 +72,8 @@ class MaxPool2d(_MaxPool):
         graphc.Size([2, 3, 4, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.max_pool2d`."""
-        return F.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
 
-
+@layer(F.max_pool3d)
 class MaxPool3d(_MaxPool):
     """The greatest element under each place of a kernel, over (N, C, D, H, W) or (C, D, H, W).
 
@@ -100,34 +85,15 @@ class MaxPool3d(_MaxPool):
         graphc.Size([2, 3, 4, 4, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.max_pool3d`."""
-        return F.max_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
+
+@layer
+class _MaxUnpool(_Pool):
+    kernel_size: Ints
+    stride: Ints | None = None
+    padding: Ints = 0
 
 
-class _MaxUnpool(Module):
-    rank = 0
-
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        name, rank = type(self).__name__, self.rank
-        self.kernel_size = per_axis(name, "kernel_size", kernel_size, rank)
-        self.stride = per_axis(name, "stride", kernel_size if stride is None else stride, rank)
-        self.padding = per_axis(name, "padding", padding, rank)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
+@layer(F.max_unpool1d, "input indices output_size")
 class MaxUnpool1d(_MaxUnpool):
     """Greatest elements put back where `MaxPool1d` found them, zeros elsewhere.
 
@@ -143,15 +109,10 @@ class MaxUnpool1d(_MaxUnpool):
         graphc.Size([2, 3, 8])
     """
 
-    rank = 1
-
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
-        """See `functional.max_unpool1d`."""
-        return F.max_unpool1d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _rank = 1
 
 
+@layer(F.max_unpool2d, "input indices output_size")
 class MaxUnpool2d(_MaxUnpool):
     """Greatest elements put back where `MaxPool2d` found them, zeros elsewhere.
 
@@ -164,15 +125,10 @@ class MaxUnpool2d(_MaxUnpool):
         graphc.Size([2, 3, 8, 8])
     """
 
-    rank = 2
-
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
-        """See `functional.max_unpool2d`."""
-        return F.max_unpool2d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _rank = 2
 
 
+@layer(F.max_unpool3d, "input indices output_size")
 class MaxUnpool3d(_MaxUnpool):
     """Greatest elements put back where `MaxPool3d` found them, zeros elsewhere.
 
@@ -185,39 +141,25 @@ class MaxUnpool3d(_MaxUnpool):
         graphc.Size([2, 3, 8, 8, 8])
     """
 
-    rank = 3
-
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
-        """See `functional.max_unpool3d`."""
-        return F.max_unpool3d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _rank = 3
 
 
-class _AvgPool(Module):
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+@layer(text="kernel_size={kernel_size}, stride={stride}, padding={padding}")
+class _AvgPool(_Pool):
+    kernel_size: Ints
+    stride: Ints | None = None
+    padding: Ints = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
 
 
-class AvgPool1d(Module):
+@layer
+class _DividedPool(_AvgPool):
+    divisor_override: int | None = None
+
+
+@layer(F.avg_pool1d)
+class AvgPool1d(_AvgPool):
     """The mean of the elements under each place of a kernel, over (N, C, L) or (C, L).
 
     Args:
@@ -233,35 +175,11 @@ class AvgPool1d(Module):
         tensor([[[2., 1.]]])
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        super().__init__()
-        name = type(self).__name__
-        self.kernel_size = per_axis(name, "kernel_size", kernel_size, 1)
-        self.stride = per_axis(name, "stride", kernel_size if stride is None else stride, 1)
-        self.padding = per_axis(name, "padding", padding, 1)
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.avg_pool1d`."""
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
-            self.count_include_pad,
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    _rank = 1
 
 
-class AvgPool2d(_AvgPool):
+@layer(F.avg_pool2d)
+class AvgPool2d(_DividedPool):
     """The mean of the elements under each place of a kernel, over (N, C, H, W) or (C, H, W).
 
     Args:
@@ -278,20 +196,9 @@ class AvgPool2d(_AvgPool):
         graphc.Size([2, 3, 4, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.avg_pool2d`."""
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
 
-
-class AvgPool3d(_AvgPool):
+@layer(F.avg_pool3d)
+class AvgPool3d(_DividedPool):
     """The mean of the elements under each place of a kernel, over (N, C, D, H, W) or (C, D, H, W).
 
     Arguments are those of `AvgPool2d`, ints or one for each axis.
@@ -301,18 +208,6 @@ class AvgPool3d(_AvgPool):
         >>> gc.nn.AvgPool3d(2)(gc.randn(2, 3, 8, 8, 8)).shape
         graphc.Size([2, 3, 4, 4, 4])
     """
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.avg_pool3d`."""
-        return F.avg_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
 
 
 __all__ = [

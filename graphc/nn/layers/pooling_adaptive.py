@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from graphc.core.typing import Ints
 from graphc.nn import functional as F
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer
 class _AdaptiveAvg(Module):
-    def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"output_size={self.output_size}"
+    output_size: int | Sequence[int | None] | None
 
 
+@layer(text="output_size={output_size}")
 class _AdaptiveMax(Module):
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
-        super().__init__()
-        self.output_size = output_size
-        self.return_indices = return_indices
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"output_size={self.output_size}"
+    output_size: int | Sequence[int | None] | None
+    return_indices: bool = False
 
 
+@layer
 class _LPPool(Module):
-    def __init__(
-        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
-    ) -> None:
-        super().__init__()
-        self.norm_type = norm_type
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.ceil_mode = ceil_mode
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
+    norm_type: float
+    kernel_size: Ints
+    stride: Ints | None = None
+    ceil_mode: bool = False
 
 
+@layer(F.adaptive_avg_pool1d)
 class AdaptiveAvgPool1d(_AdaptiveAvg):
     """Means of parts of the spatial axes of (N, C, L) or (C, L), as many as asked for.
 
@@ -59,11 +42,8 @@ class AdaptiveAvgPool1d(_AdaptiveAvg):
         graphc.Size([2, 3, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_avg_pool1d`."""
-        return F.adaptive_avg_pool1d(input, self.output_size)
 
-
+@layer(F.adaptive_max_pool1d)
 class AdaptiveMaxPool1d(_AdaptiveMax):
     """The greatest elements of parts of the spatial axes of (N, C, L) or (C, L).
 
@@ -77,11 +57,8 @@ class AdaptiveMaxPool1d(_AdaptiveMax):
         graphc.Size([2, 3, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_max_pool1d`."""
-        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
-
+@layer(F.lp_pool1d)
 class LPPool1d(_LPPool):
     """The p-th root of the sum of p-th powers under each place of a kernel, over (N, C, L).
 
@@ -97,11 +74,8 @@ class LPPool1d(_LPPool):
         graphc.Size([2, 3, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.lp_pool1d`."""
-        return F.lp_pool1d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
-
+@layer(F.adaptive_avg_pool2d)
 class AdaptiveAvgPool2d(_AdaptiveAvg):
     """Means of parts of the spatial axes of (N, C, H, W) or (C, H, W), as many as asked for.
 
@@ -114,11 +88,8 @@ class AdaptiveAvgPool2d(_AdaptiveAvg):
         graphc.Size([2, 3, 5, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_avg_pool2d`."""
-        return F.adaptive_avg_pool2d(input, self.output_size)
 
-
+@layer(F.adaptive_max_pool2d)
 class AdaptiveMaxPool2d(_AdaptiveMax):
     """The greatest elements of parts of the spatial axes of (N, C, H, W) or (C, H, W).
 
@@ -132,11 +103,8 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
         graphc.Size([2, 3, 5, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_max_pool2d`."""
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
-
+@layer(F.lp_pool2d)
 class LPPool2d(_LPPool):
     """The p-th root of the sum of p-th powers under each place of a kernel, over (N, C, H, W).
 
@@ -152,11 +120,8 @@ class LPPool2d(_LPPool):
         graphc.Size([2, 3, 4, 4])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.lp_pool2d`."""
-        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
-
+@layer(F.adaptive_avg_pool3d)
 class AdaptiveAvgPool3d(_AdaptiveAvg):
     """Means of parts of the spatial axes of (N, C, D, H, W) or (C, D, H, W), as many as asked for.
 
@@ -169,11 +134,8 @@ class AdaptiveAvgPool3d(_AdaptiveAvg):
         graphc.Size([2, 3, 5, 5, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_avg_pool3d`."""
-        return F.adaptive_avg_pool3d(input, self.output_size)
 
-
+@layer(F.adaptive_max_pool3d)
 class AdaptiveMaxPool3d(_AdaptiveMax):
     """The greatest elements of parts of the spatial axes of (N, C, D, H, W) or (C, D, H, W).
 
@@ -187,11 +149,8 @@ class AdaptiveMaxPool3d(_AdaptiveMax):
         graphc.Size([2, 3, 5, 5, 5])
     """
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.adaptive_max_pool3d`."""
-        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
 
-
+@layer(F.lp_pool3d)
 class LPPool3d(_LPPool):
     """The p-th root of the sum of p-th powers under each place of a kernel, over (N, C, D, H, W).
 
@@ -206,10 +165,6 @@ class LPPool3d(_LPPool):
         >>> gc.nn.LPPool3d(2, 2)(gc.rand(2, 3, 8, 8, 8)).shape
         graphc.Size([2, 3, 4, 4, 4])
     """
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.lp_pool3d`."""
-        return F.lp_pool3d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
 
 __all__ = [

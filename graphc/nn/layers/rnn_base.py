@@ -11,7 +11,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.mode import no_grad
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.eager.facade import FACE
 from graphc.eager.functions.creation import empty
 from graphc.errors import (
@@ -206,7 +206,7 @@ class RNNBase(Module):
             last = tuple(FACE["squeeze"](s, 1) for s in last)
         return output, (last if self.mode == "LSTM" else last[0])
 
-    def _packed(self, input: PackedSequence, hx: Any) -> Any:
+    def _packed(self, input: PackedSequence, hx: AnyTensor | None) -> Any:
         data, order = input.data, input.sorted_indices
         if data.ndim != 2:
             raise ShapeError(
@@ -223,7 +223,7 @@ class RNNBase(Module):
         packed = PackedSequence(output, input.batch_sizes, order, input.unsorted_indices)
         return packed, (last if self.mode == "LSTM" else last[0])
 
-    def _layers(self, x: Any, sizes: Any, first: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+    def _layers(self, x: AnyTensor, sizes: Any, first: list[Any]) -> tuple[Any, tuple[Any, ...]]:
         """All layers: the last one's outputs, and the last states stacked as PyTorch does."""
         directions = 2 if self.bidirectional else 1
         ends: list[tuple[Any, ...]] = []
@@ -300,7 +300,7 @@ class RNNBase(Module):
             )
 
 
-def _zeros(x: Any, batch: Any, size: int) -> Any:
+def _zeros(x: AnyTensor, batch: Any, size: int) -> Any:
     """A state of zeros for x, whose axis 1 is the batch, or for packed data of a fixed batch."""
     if (isinstance(x, Tensor) and x._node is None) or x.ndim == 2:
         return wrap(np.zeros((batch, size), x.dtype.numpy))

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphc.core.ir import caller
 from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.nn import init
@@ -143,7 +144,7 @@ class RNNCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def forward(self, input: AnyTensor, hx: AnyTensor | None = None) -> Any:
         """The next h."""
         x, h = self._prepared(input, None if hx is None else (hx,), ("hx",))
         h = self._run(rnn_cell, x, h, nonlinearity=self.nonlinearity)
@@ -179,7 +180,7 @@ class LSTMCell(RNNCellBase):
     ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+    def forward(self, input: AnyTensor, hx: AnyTensor | None = None) -> tuple[Any, Any]:
         """The next (h, c)."""
         if hx is not None and (not isinstance(hx, tuple | list) or len(hx) != 2):
             raise ArgumentError("LSTMCell: hx must be the pair (h, c)", where=caller())
@@ -218,7 +219,7 @@ class GRUCell(RNNCellBase):
     ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def forward(self, input: AnyTensor, hx: AnyTensor | None = None) -> Any:
         """The next h."""
         x, h = self._prepared(input, None if hx is None else (hx,), ("hx",))
         h = self._run(gru_cell, x, h)

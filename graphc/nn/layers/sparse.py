@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
+from graphc.eager.engine.device import DeviceLike
 from graphc.eager.engine.mode import no_grad
+from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn import functional as F
 from graphc.nn.functional.embedding import refuse_sparse
 from graphc.nn.init import normal_
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 from graphc.nn.parameter import Parameter
 
@@ -18,39 +23,35 @@ from graphc.nn.parameter import Parameter
 class _Table(Module):
     """The weight of a table: normal, but for a row of zeros where there is a padding index."""
 
-    def _set(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None,
-        weight: Any,
-        freeze: bool,
-        device: Any,
-        dtype: Any,
-    ) -> None:
-        name = type(self).__name__
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
+    num_embeddings: int
+    embedding_dim: int
+    padding_idx: int | None
+    sparse: bool
+
+    def __post_init__(
+        self, _weight: Tensor | None = None, _freeze: bool = False,
+        device: DeviceLike | None = None, dtype: DTypeLike | None = None,
+    ) -> None:  # fmt: skip
+        name, rows, columns = type(self).__name__, self.num_embeddings, self.embedding_dim
+        refuse_sparse(name, self.sparse)
+        if self.padding_idx is not None:
+            if not -rows <= self.padding_idx < rows:
                 raise AttributeValueError(
-                    f"{name}: padding_idx {padding_idx} is outside the {num_embeddings} rows",
+                    f"{name}: padding_idx {self.padding_idx} is outside the {rows} rows",
                     where=caller(),
                 )
-            padding_idx %= num_embeddings
-        self.padding_idx = padding_idx
-        if weight is None:
-            value = empty(num_embeddings, embedding_dim, device=device, dtype=dtype)
-            self.weight = Parameter(value, requires_grad=not freeze)
+            self.padding_idx %= rows
+        if _weight is None:
+            value = empty(rows, columns, device=device, dtype=dtype)
+            self.weight = Parameter(value, requires_grad=not _freeze)
             self.reset_parameters()
             return
-        if tuple(weight.shape) != (num_embeddings, embedding_dim):
+        if tuple(_weight.shape) != (rows, columns):
             raise ShapeError(
-                f"{name}: a weight of shape {tuple(weight.shape)} for {num_embeddings} rows of "
-                f"{embedding_dim}",
+                f"{name}: a weight of shape {tuple(_weight.shape)} for {rows} rows of {columns}",
                 where=caller(),
             )
-        self.weight = Parameter(weight, requires_grad=not freeze)
+        self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     def reset_parameters(self) -> None:
         """Draw the weight again.
@@ -69,7 +70,7 @@ class _Table(Module):
                 self.weight[self.padding_idx].fill_(0)
 
 
-def _sizes(name: str, embeddings: Any) -> tuple[int, int]:
+def _sizes(name: str, embeddings: Tensor) -> tuple[int, int]:
     if embeddings.ndim != 2:
         raise ShapeError(
             f"{name}.from_pretrained: the weight must be (rows, columns), its shape is "
@@ -79,6 +80,7 @@ def _sizes(name: str, embeddings: Any) -> tuple[int, int]:
     return tuple(embeddings.shape)
 
 
+@layer(F.embedding)
 class Embedding(_Table):
     """A table whose rows indices name; the rows are trained.
 
@@ -104,32 +106,22 @@ class Embedding(_Table):
         graphc.Size([2, 4, 3])
     """
 
-    def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None = None,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        sparse: bool = False,
-        _weight: Any = None,
-        _freeze: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        refuse_sparse("Embedding", sparse)
-        self.max_norm = max_norm
-        self.norm_type = norm_type
-        self.scale_grad_by_freq = scale_grad_by_freq
-        self.sparse = sparse
-        self._set(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, device, dtype)
+    num_embeddings: int
+    embedding_dim: int
+    padding_idx: int | None = None
+    max_norm: float | None = None
+    norm_type: float = 2.0
+    scale_grad_by_freq: bool = False
+    sparse: bool = False
+    _weight: InitVar[Tensor | None] = None
+    _freeze: InitVar[bool] = False
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
 
     @classmethod
     def from_pretrained(
         cls,
-        embeddings: Any,
+        embeddings: Tensor,
         freeze: bool = True,
         padding_idx: int | None = None,
         max_norm: float | None = None,
@@ -156,13 +148,6 @@ class Embedding(_Table):
             _weight=embeddings, _freeze=freeze,
         )  # fmt: skip
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.embedding`."""
-        return F.embedding(
-            input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
-            self.scale_grad_by_freq,
-        )  # fmt: skip
-
     def extra_repr(self) -> str:
         """Its settings, for the text of a model."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
@@ -177,6 +162,7 @@ class Embedding(_Table):
         return text
 
 
+@layer(F.embedding_bag, "input offsets per_sample_weights")
 class EmbeddingBag(_Table):
     """Sums, means or maxima of the rows of a table, over bags of indices.
 
@@ -201,35 +187,23 @@ class EmbeddingBag(_Table):
         graphc.Size([2, 3])
     """
 
-    def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        max_norm: float | None = None,
-        norm_type: float = 2.0,
-        scale_grad_by_freq: bool = False,
-        mode: str = "mean",
-        sparse: bool = False,
-        _weight: Any = None,
-        include_last_offset: bool = False,
-        padding_idx: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        refuse_sparse("EmbeddingBag", sparse)
-        self.max_norm = max_norm
-        self.norm_type = norm_type
-        self.scale_grad_by_freq = scale_grad_by_freq
-        self.mode = mode
-        self.sparse = sparse
-        self.include_last_offset = include_last_offset
-        self._set(num_embeddings, embedding_dim, padding_idx, _weight, False, device, dtype)
+    num_embeddings: int
+    embedding_dim: int
+    max_norm: float | None = None
+    norm_type: float = 2.0
+    scale_grad_by_freq: bool = False
+    mode: str = "mean"
+    sparse: bool = False
+    _weight: InitVar[Tensor | None] = None
+    include_last_offset: bool = False
+    padding_idx: int | None = None
+    device: InitVar[DeviceLike | None] = None
+    dtype: InitVar[DTypeLike | None] = None
 
     @classmethod
     def from_pretrained(
         cls,
-        embeddings: Any,
+        embeddings: Tensor,
         freeze: bool = True,
         max_norm: float | None = None,
         norm_type: float = 2.0,
@@ -259,13 +233,6 @@ class EmbeddingBag(_Table):
         )  # fmt: skip
         layer.weight.requires_grad_(not freeze)
         return layer
-
-    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
-        """See `functional.embedding_bag`."""
-        return F.embedding_bag(
-            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq,
-            self.mode, False, per_sample_weights, self.include_last_offset, self.padding_idx,
-        )  # fmt: skip
 
     def extra_repr(self) -> str:
         """Its settings, for the text of a model."""

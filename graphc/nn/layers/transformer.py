@@ -10,7 +10,10 @@ import numpy as np
 
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
+from graphc.eager.engine.device import DeviceLike
 from graphc.eager.engine.promotion import get_default_dtype
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.functions.creation import finish
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn import init
@@ -107,14 +110,16 @@ class TransformerEncoderLayer(Module):
         x = self.norm1(x + self._sa_block(x, *masks))
         return self.norm2(x + self._ff_block(x))
 
-    def _sa_block(self, x: Any, mask: Any, padding_mask: Any, is_causal: bool) -> Any:
+    def _sa_block(
+        self, x: AnyTensor, mask: Any, padding_mask: AnyTensor | None, is_causal: bool
+    ) -> Any:
         x, _ = self.self_attn(
             x, x, x, key_padding_mask=padding_mask, need_weights=False, attn_mask=mask,
             is_causal=is_causal,
         )  # fmt: skip
         return self.dropout1(x)
 
-    def _ff_block(self, x: Any) -> Any:
+    def _ff_block(self, x: AnyTensor) -> Any:
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
@@ -192,21 +197,26 @@ class TransformerDecoderLayer(Module):
         x = self.norm2(x + self._mha_block(x, *other))
         return self.norm3(x + self._ff_block(x))
 
-    def _sa_block(self, x: Any, mask: Any, padding_mask: Any, is_causal: bool) -> Any:
+    def _sa_block(
+        self, x: AnyTensor, mask: Any, padding_mask: AnyTensor | None, is_causal: bool
+    ) -> Any:
         x, _ = self.self_attn(
             x, x, x, key_padding_mask=padding_mask, need_weights=False, attn_mask=mask,
             is_causal=is_causal,
         )  # fmt: skip
         return self.dropout1(x)
 
-    def _mha_block(self, x: Any, memory: Any, mask: Any, padding_mask: Any, is_causal: bool) -> Any:
+    def _mha_block(
+        self, x: AnyTensor, memory: Any, mask: AnyTensor | None, padding_mask: AnyTensor | None,
+        is_causal: bool,
+    ) -> Any:  # fmt: skip
         x, _ = self.multihead_attn(
             x, memory, memory, key_padding_mask=padding_mask, need_weights=False, attn_mask=mask,
             is_causal=is_causal,
         )  # fmt: skip
         return self.dropout2(x)
 
-    def _ff_block(self, x: Any) -> Any:
+    def _ff_block(self, x: AnyTensor) -> Any:
         return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
@@ -408,7 +418,9 @@ class Transformer(Module):
         )
 
     @staticmethod
-    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
+    def generate_square_subsequent_mask(
+        sz: int, device: DeviceLike | None = None, dtype: DTypeLike | None = None
+    ) -> Any:
         """The causal mask of floats: -inf for keys after a step's own place, 0 elsewhere.
 
         Args:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from graphc.core.typing import Ints
 from graphc.nn import functional as F
+from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
 
 
+@layer(F.pixel_shuffle)
 class PixelShuffle(Module):
     """Channels laid out as finer images: (*, C r r, H, W) to (*, C, H r, W r).
 
@@ -20,19 +23,10 @@ class PixelShuffle(Module):
         graphc.Size([1, 1, 12, 12])
     """
 
-    def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.pixel_shuffle`."""
-        return F.pixel_shuffle(input, self.upscale_factor)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"upscale_factor={self.upscale_factor}"
+    upscale_factor: int
 
 
+@layer(F.pixel_unshuffle)
 class PixelUnshuffle(Module):
     """The inverse of `PixelShuffle`: (*, C, H r, W r) to (*, C r r, H, W).
 
@@ -45,19 +39,10 @@ class PixelUnshuffle(Module):
         graphc.Size([1, 9, 4, 4])
     """
 
-    def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.pixel_unshuffle`."""
-        return F.pixel_unshuffle(input, self.downscale_factor)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"downscale_factor={self.downscale_factor}"
+    downscale_factor: int
 
 
+@layer(F.channel_shuffle)
 class ChannelShuffle(Module):
     """Channels in another order: the first of each group, then the second of each.
 
@@ -70,19 +55,10 @@ class ChannelShuffle(Module):
         tensor([0., 2., 1., 3.])
     """
 
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.channel_shuffle`."""
-        return F.channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return f"groups={self.groups}"
+    groups: int
 
 
+@layer(F.interpolate)
 class Upsample(Module):
     """Images of another size.
 
@@ -99,32 +75,19 @@ class Upsample(Module):
         tensor([[[1., 1., 2., 2.]]])
     """
 
-    def __init__(
-        self,
-        size: Any = None,
-        scale_factor: Any = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-    ) -> None:
-        super().__init__()
-        self.name = type(self).__name__
-        self.size = size
-        self.scale_factor = scale_factor
-        if isinstance(scale_factor, tuple):
-            self.scale_factor = tuple(float(s) for s in scale_factor)
-        elif scale_factor:
-            self.scale_factor = float(scale_factor)
-        self.mode = mode
-        self.align_corners = align_corners
-        self.recompute_scale_factor = recompute_scale_factor
+    size: Ints | None = None
+    scale_factor: float | Sequence[float] | None = None
+    mode: str = "nearest"
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
 
-    def forward(self, input: Any) -> Any:
-        """See `functional.interpolate`."""
-        return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners,
-            self.recompute_scale_factor,
-        )  # fmt: skip
+    def __post_init__(self) -> None:
+        self.name = type(self).__name__
+        factor = self.scale_factor
+        if isinstance(factor, tuple):
+            self.scale_factor = tuple(float(s) for s in factor)
+        elif factor:
+            self.scale_factor = float(factor)  # type: ignore[arg-type]  # a list is refused
 
     def extra_repr(self) -> str:
         """Its settings, for the text of a model."""
@@ -146,7 +109,9 @@ class UpsamplingNearest2d(Upsample):
         graphc.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
+    def __init__(
+        self, size: Ints | None = None, scale_factor: float | Sequence[float] | None = None
+    ) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
 
@@ -163,10 +128,13 @@ class UpsamplingBilinear2d(Upsample):
         tensor([[[[1., 2., 3.]]]])
     """
 
-    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
+    def __init__(
+        self, size: Ints | None = None, scale_factor: float | Sequence[float] | None = None
+    ) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
 
 
+@layer(F.unfold)
 class Unfold(Module):
     """The elements under each place of a kernel, as columns.
 
@@ -182,27 +150,13 @@ class Unfold(Module):
         graphc.Size([2, 30, 4])
     """
 
-    def __init__(
-        self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-    ) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.unfold`."""
-        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-            f"stride={self.stride}"
-        )
+    kernel_size: Ints
+    dilation: Ints = 1
+    padding: Ints = 0
+    stride: Ints = 1
 
 
+@layer(F.fold)
 class Fold(Module):
     """The image that sums columns at their places: the transpose of `Unfold`.
 
@@ -219,33 +173,11 @@ class Fold(Module):
         graphc.Size([1, 3, 4, 5])
     """
 
-    def __init__(
-        self,
-        output_size: Any,
-        kernel_size: Any,
-        dilation: Any = 1,
-        padding: Any = 0,
-        stride: Any = 1,
-    ) -> None:
-        super().__init__()
-        self.output_size = output_size
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
-
-    def forward(self, input: Any) -> Any:
-        """See `functional.fold`."""
-        return F.fold(
-            input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
-        )
-
-    def extra_repr(self) -> str:
-        """Its settings, for the text of a model."""
-        return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, "
-            f"dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )
+    output_size: Ints
+    kernel_size: Ints
+    dilation: Ints = 1
+    padding: Ints = 0
+    stride: Ints = 1
 
 
 __all__ = [

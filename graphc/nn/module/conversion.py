@@ -12,6 +12,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.device import check_device
 from graphc.eager.engine.device import device as Device
 from graphc.eager.engine.mode import no_grad
@@ -77,7 +78,7 @@ class Converted(Members):
             )
         return self._floats(kind)
 
-    def _floats(self, dtype: Any) -> Any:
+    def _floats(self, dtype: DTypeLike) -> Any:
         def convert(tensor: Any) -> Any:
             return tensor.to(dtype) if tensor.dtype.is_float else tensor
 
