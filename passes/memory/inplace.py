@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
 from graphc.core.walk import dependents, reach, remade, remake, toposort
-from graphc.loops.nesting import spaces_of
+from graphc.loops.nesting import Unfit, spaces_of
 from graphc.loops.spaces import Axes, Spaces
 from graphc.ops.control import FUSED, alone
 from graphc.ops.source import PARAMETER_OP
@@ -70,7 +70,10 @@ class Body:
         """What two outputs have in common that are written in one loop: their axes, as atoms, and
         what must be complete before."""
         if self._spaces is None:
-            self._spaces = spaces_of(self.graph)
+            try:
+                self._spaces = spaces_of(self.graph)
+            except Unfit:  # each shape of results has one nest
+                self._spaces = Spaces()
         output = self.graph.outputs[position]
         runs = self._spaces.of(output) if output in self._spaces.axes else None
         return runs, _awaited(output)

@@ -34,6 +34,7 @@ EXACT = frozenset(
     bitwise_and bitwise_or bitwise_xor invert philox item nonempty""".split()  # noqa: SIM905
 )
 CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
+EQUALITIES = frozenset(("equal", "not_equal"))  # what is drawn is never equal by rounding
 GATHERING = (Kind.REDUCE, Kind.CONTRACT, Kind.LIBRARY)
 ULPS = {"bfloat16": 2.0, "float16": 2.0, "float32": 4.0, "float64": 4.0}
 # The seed of the roundings, their direction, whether all elements of a result are moved alike.
@@ -85,6 +86,8 @@ class Wide:
             result = node.op.numpy(*operands, **attrs)
         if isinstance(node.type, TupleType):
             return result
+        if node.op.name in EQUALITIES and self.direction > 0:
+            return self._nearly(node, operands, result)
         if node.op.kind is Kind.SOURCE:
             return widened(np.asarray(result).astype(node.type.dtype.numpy))
         result = widened(result)
@@ -98,6 +101,16 @@ class Wide:
         many = operands[0].size / max(1, result.size) if gathers and operands else 1.0
         moved = self._moved(result, node.type.dtype, max(1.0, many**0.5 / 4))
         return self._signed(moved, np.isnan)
+
+    def _nearly(self, node: Node, operands: list[Any], result: Any) -> Any:
+        """Whether two floats are equal, where they may be by rounding."""
+        dtype, (x, y) = node.inputs[0].type.dtype, operands  # type: ignore[union-attr]
+        if not dtype.is_float:
+            return result
+        with np.errstate(all="ignore"):
+            reach = 2 * ULPS[dtype.name] * float(dtype.finfo.eps)
+            near = np.abs(x - y) <= reach * np.maximum(np.abs(x), np.abs(y))
+        return np.where(near, node.op.name == "equal", result)
 
     def _attribute(self, value: Any) -> Any:
         if isinstance(value, dtypes.DType):

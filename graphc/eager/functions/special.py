@@ -127,7 +127,9 @@ def _logit(x: Any, *, eps: float | None) -> Any:
         x = FUNCTIONS["where"](x < eps, eps, high)
     log = FUNCTIONS["log"]
     # The derivative of the difference is 1 / x + 1 / (1 - x), which holds at 0 and 1 as well.
-    return GRADIENT_AS(log(x / (1 - x)), log(x) - log(1 - x))
+    # Outside, where there is no value, there is no slope either.
+    inside = FUNCTIONS["where"]((x < 0) | (x > 1), float("nan"), 1.0)
+    return GRADIENT_AS(log(x / (1 - x)), (log(x) - log(1 - x)) * inside)
 
 
 @eager()

@@ -12,7 +12,7 @@ from graphc.eager.functions.inplace import check_leaf_view, write
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
 from graphc.ops.arrays.statistics import mean
 from graphc.ops.arrays.statistics import sum as sum_
-from graphc.ops.elementwise.logic import where
+from graphc.ops.elementwise.extremes import clip
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -45,8 +45,8 @@ def averaged(losses: Any, reduction: str) -> Any:
 
 
 def above_zero(x: AnyTensor) -> Any:
-    """x where it is not below 0, else 0; as in PyTorch, at 0 the whole gradient flows."""
-    return where(x < 0, 0, x)
+    """x where it is not below 0, else 0; as in PyTorch, at 0 the whole gradient flows, at nan none."""
+    return clip(x, 0)
 
 
 def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:

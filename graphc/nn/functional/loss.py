@@ -124,8 +124,9 @@ def _smooth_l1_loss(x: Node, target: Node, *, reduction: str, beta: float) -> An
     far = absolute(x - target)
     if beta == 0:
         return _weighted("smooth_l1_loss", far, None, reduction)
-    losses = where(far < beta, square(far) * (0.5 / beta), far - 0.5 * beta)
-    return _weighted("smooth_l1_loss", losses, None, reduction)
+    is_far = far >= beta
+    near = square(where(is_far, 0, x - target)) * (0.5 / beta)
+    return _weighted("smooth_l1_loss", where(is_far, far - 0.5 * beta, near), None, reduction)
 
 
 def smooth_l1_loss(
@@ -154,7 +155,9 @@ def smooth_l1_loss(
 def _huber_loss(x: Node, target: Node, weight: Node | None, *, reduction: str, delta: float) -> Any:
     x, target = _pair("huber_loss", x, target)
     far = absolute(x - target)
-    losses = where(far <= delta, square(far) * 0.5, (far - 0.5 * delta) * delta)
+    is_far = far > delta
+    near = square(where(is_far, 0, x - target)) * 0.5
+    losses = where(is_far, (far - 0.5 * delta) * delta, near)
     # Here, and not in the others, the mean is over the number of elements.
     losses = losses if weight is None else losses * weight
     return _weighted("huber_loss", losses, None, reduction)
@@ -225,10 +228,10 @@ def _bce_with_logits(
     name = "binary_cross_entropy_with_logits"
     same_shapes(name, input=x, target=target)
     check_reduction(name, reduction)
-    if pos_weight is None:
-        losses = softplus(x) - x * target
-    else:
-        losses = (1 - target) * x + ((pos_weight - 1) * target + 1) * softplus(-x)
+    rest = softplus(-x)
+    if pos_weight is not None:
+        rest = ((pos_weight - 1) * target + 1) * rest
+    losses = (1 - target) * x + rest
     if target.type.dtype.is_float:  # PyTorch writes the losses over 1 - target
         losses = cast(losses, target.type.dtype)
     return averaged(losses if weight is None else losses * weight, reduction)
@@ -313,7 +316,7 @@ def _poisson_nll_loss(
     check_reduction("poisson_nll_loss", reduction)
     losses = exp(x) - target * x if log_input else x - target * log(x + eps)
     if full:
-        inside = where(target > 1, target, 1)
+        inside = where(target <= 1, 1, target)
         stirling = inside * log(inside) - inside + log(inside * (2 * math.pi)) * 0.5
         losses = losses + where(target > 1, stirling, 0)
     return averaged(losses, reduction)

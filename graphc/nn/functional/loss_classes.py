@@ -210,7 +210,7 @@ def _multi_margin_loss(
     classes = x.type.shape[1]
     place = expand_dims(from_start(target), 1)
     short = x - take_along_axis(x, place, 1) + margin
-    short = where(short <= 0, 0, short)  # at 0 no gradient flows
+    short = where(short > 0, short, 0)  # at 0 no gradient flows; a nan counts for nothing
     short = short if p == 1 else power(short, p)
     if weight is not None:
         short = short * take(weight, place, 0)
@@ -265,7 +265,7 @@ def _multilabel_margin_loss(x: Any, target: Node, *, reduction: str) -> Any:
     is_target = scatter_add(marks, place, cast(listed, dtypes.int64), 1) > 0
     own = expand_dims(take_along_axis(x, place, 1), 2)
     short = 1 - (own - expand_dims(x, 1))
-    short = where(short <= 0, 0, short)  # at 0 no gradient flows
+    short = where(short > 0, short, 0)  # at 0 no gradient flows; a nan counts for nothing
     counts = expand_dims(listed, 2) & expand_dims(~is_target, 1)
     losses = sum_(where(counts, short, 0), (1, 2)) / classes
     return averaged(reshape(losses, ()) if single else losses, reduction)

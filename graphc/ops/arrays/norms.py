@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from graphc.core.operators import FUNCTIONS
+from graphc.ops.control import GRADIENT_AS
 
 
 def root(x: Any) -> Any:
@@ -33,7 +34,7 @@ def vector_norm(x: Any, p: Any, axis: Any, keepdims: bool = False) -> Any:
     if p == 1:
         return total(absolute(x), axis, keepdims)
     if p in (math.inf, -math.inf):
-        return FUNCTIONS["max" if p > 0 else "min"](absolute(x), axis, keepdims)
+        return _greatest("max" if p > 0 else "min", absolute(x), axis, keepdims)
     if p == 0:
         return total(FUNCTIONS["cast"](x != 0, x.type.dtype), axis, keepdims)
     powers = absolute(x) ** p
@@ -43,4 +44,14 @@ def vector_norm(x: Any, p: Any, axis: Any, keepdims: bool = False) -> Any:
         powers = where(x == 0, at_zero, where(x == 0, 1, absolute(x)) ** p)
     powers = total(powers, axis, keepdims)
     zero = powers == 0
-    return where(zero, 0, where(zero, 1, powers) ** (1.0 / p))
+    return where(zero, 0 if p > 0 else math.inf, where(zero, 1, powers) ** (1.0 / p))
+
+
+def _greatest(name: str, sizes: Any, axis: Any, keepdims: bool) -> Any:
+    """The greatest or least of sizes; those that tie share the gradient, nan with nan too."""
+    top, stop = FUNCTIONS[name](sizes, axis, True), FUNCTIONS["stop_gradient"]
+    isnan = FUNCTIONS["isnan"]
+    best = FUNCTIONS["cast"]((sizes == top) | (isnan(sizes) & isnan(top)), sizes.type.dtype)
+    share = stop(best / FUNCTIONS["sum"](best, axis, True))
+    value = FUNCTIONS[name](stop(sizes), axis, keepdims)
+    return GRADIENT_AS(value, FUNCTIONS["sum"](sizes * share, axis, keepdims))

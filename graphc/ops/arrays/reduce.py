@@ -132,14 +132,13 @@ def _product_of_others(rows: Any) -> Any:
 
 
 def _extreme_vjp(node: Any, ct: Any) -> tuple[Any]:
-    """An equal part to each of the elements that tie, as PyTorch's amax; none for a nan."""
+    """An equal part to each of the elements that tie, nan to all beside a nan: as PyTorch's amax."""
     (x,) = node.inputs
     dtype = ct.type.dtype
     wide = dtype.compute
-    best = x == spread_back(node, node)
-    count = SUM(FUNCTIONS["cast"](best, wide), axes=node.attr("axes"))
-    share = FUNCTIONS["cast"](FUNCTIONS["cast"](ct, wide) / FUNCTIONS["maximum"](count, 1), dtype)
-    return (FUNCTIONS["where"](best, spread_back(share, node), 0),)
+    best = FUNCTIONS["cast"](x == spread_back(node, node), wide)
+    share = FUNCTIONS["cast"](ct, wide) / SUM(best, axes=node.attr("axes"))
+    return (FUNCTIONS["cast"](best * spread_back(share, node), dtype),)
 
 
 def _case(shape: tuple[int, ...], axes: Axes, dtype: str, domain: str) -> Sample:

@@ -70,13 +70,21 @@ negative = unary(
     doc="-x, elementwise; bools are refused, as in NumPy.",
     example="[1.0, -2.0] -> [-1.,  2.]",
 )
+
+
+def _absolute_vjp(node: Any, ct: Any) -> tuple[Any]:
+    (x,) = node.inputs
+    # As in PyTorch: no slope at 0, and none at nan.
+    return (ct * FUNCTIONS["where"](FUNCTIONS["isnan"](x), 0, FUNCTIONS["sign"](x)),)
+
+
 absolute = unary(
     "absolute",
     numpy=np.absolute,
     scalar=lambda x: "{0}" if x.kind in ("bool", "uint") else "absolute({0})",
-    vjp=lambda n, ct: (ct * FUNCTIONS["sign"](n.inputs[0]),),
+    vjp=_absolute_vjp,
     kinds=ANY,
-    doc="|x|, elementwise; the gradient at 0 is 0, as in PyTorch.",
+    doc="|x|, elementwise; the gradient at 0 and at nan is 0, as in PyTorch.",
     example="[-1.5, 0.0, 2.0] -> [1.5000, 0.0000, 2.0000]",
 )
 public(absolute, "abs")
@@ -124,31 +132,23 @@ reciprocal = unary(
     doc="1 / x, elementwise. Of integers, the whole part of it; 0 gives 0.",
     example="[2.0, -4.0] -> [ 0.5000, -0.2500]",
 )
-
-
-def _hypot_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
-    x, y = node.inputs
-    length = FUNCTIONS["where"](node == 0, 1, node)
-    return ct * (x / length), ct * (y / length)
-
-
 hypot = binary(
     "hypot",
     promote="float",
     numpy=np.hypot,
     scalar="hypot({0}, {1})",
-    vjp=_hypot_vjp,
+    vjp=lambda n, ct: (ct * (n.inputs[0] / n), ct * (n.inputs[1] / n)),
     kinds=FLOAT,
     commutative=True,
-    doc="sqrt(x * x + y * y) without overflow; the gradient at (0, 0) is 0.",
+    doc="sqrt(x * x + y * y) without overflow; the gradient at (0, 0) is nan, as in PyTorch.",
     example="[3.0, 5.0], [4.0, 12.0] -> [ 5., 13.]",
 )
 
 
 def _copysign_vjp(node: Any, ct: Any) -> tuple[Any, None]:
     x, _ = node.inputs
-    # As in PyTorch: zero at 0, where the sign says nothing of the slope.
-    return ct * (FUNCTIONS["sign"](x) * FUNCTIONS["sign"](node)), None
+    # As in PyTorch: 0 at 0, where the sign says nothing of the slope, and nan at infinities.
+    return ct * FUNCTIONS["where"](x == 0, 0, node / x), None
 
 
 copysign = binary(

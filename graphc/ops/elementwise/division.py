@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, Scalar
+from graphc.core.operators import FUNCTIONS
 from graphc.errors import DivisionError
 from graphc.ops.declare import INTEGER, binary, conform, literal, pieces, public
 from graphc.ops.elementwise.logic import BITS
@@ -83,7 +84,7 @@ remainder = binary(
 
 def _fmod_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
     x, y = node.inputs
-    return ct, -ct * ((x - node) / y)
+    return ct, -ct * FUNCTIONS["trunc"](x / y)
 
 
 fmod = binary(

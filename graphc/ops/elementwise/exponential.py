@@ -120,15 +120,9 @@ erfc = _unary(
 )  # fmt: skip
 
 
-def _difference(x: Any, y: Any) -> Any:
-    """x - y, and 0 where they are equal, infinities too."""
-    # Of equal finite numbers it is 0 by itself, and has a derivative.
-    return FUNCTIONS["where"]((x == y) & FUNCTIONS["isinf"](x), 0, x - y)
-
-
 def _logaddexp_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
-    difference = _difference(*node.inputs)
-    return ct * sigmoid(difference), ct * sigmoid(-difference)
+    x, y = node.inputs
+    return ct * sigmoid(x - y), ct * sigmoid(y - x)
 
 
 logaddexp = binary(
@@ -155,7 +149,9 @@ def logaddexp2(x: Any, y: Any) -> Any:
         tensor([1., 4.])
     """
     x, y = conform("logaddexp2", [x, y], "float")
-    small = exp2(-FUNCTIONS["absolute"](_difference(x, y)))
+    # Of equal infinities there is no difference.
+    apart = FUNCTIONS["where"](x == y, 0, x - y)
+    small = exp2(-FUNCTIONS["absolute"](apart))
     value = FUNCTIONS["maximum"](x, y) + log1p(small) * (1 / LN2)
     # The value has corners in its parts where x is y; its derivative has none.
     return GRADIENT_AS(value, logaddexp(x * LN2, y * LN2) * (1 / LN2))

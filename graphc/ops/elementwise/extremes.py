@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from graphc.ops.declare import (
     is_tensor,
     public,
 )
+from graphc.ops.source import FULL
 
 
 def _propagating(worse: str) -> Callable[..., tuple[Any, Any]]:
@@ -101,7 +103,9 @@ def _clip_vjp(node: Any, ct: Any) -> tuple[Any, Any, Any]:
     x, low, high = node.inputs
     where = FUNCTIONS["where"]
     inside = (x >= low) & (x <= high)
-    below, above = (low < high) & (x < low), (low > high) | (x > high)
+    below, above = x < low, (low > high) | (x > high)
+    if not (high.op is FULL and high.attr("value") == math.inf):  # a lower bound may be infinite
+        below = (low < high) & below
     return where(inside, ct, 0), where(below, ct, 0), where(above, ct, 0)
 
 

@@ -82,8 +82,8 @@ def _power_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
     if y.op is FULL:
         exponent = y.attr("value")
         return None if exponent == 0 else ct * (power(x, exponent - 1) * exponent), None
-    # 0 ** -1 times 0 would be nan at x = y = 0, where PyTorch gives 0.
-    base = where((x == 0) & (y == 0), 1, x)
+    # 0 ** -1 times 0 would be nan at x = y = 0, where PyTorch gives 0; so of nan.
+    base = where(((x == 0) | FUNCTIONS["isnan"](x)) & (y == 0), 1, x)
     slope = ct * (y * POWER(base, y - 1))
     vanishing = (x == 0) & (y >= 0)
     return slope, where(vanishing, 0, ct * node * FUNCTIONS["log"](where(vanishing, 1, x)))

@@ -83,9 +83,17 @@ arcsinh = _unary(
     "inverse hyperbolic sine",
     example="[0.0, 1.0] -> [0.0000, 0.8814]",
 )
+
+
+def _arccosh_vjp(node: Any, ct: Any) -> tuple[Any]:
+    # As in PyTorch the formula is even, so that it gives numbers below -1 too.
+    size = FUNCTIONS["absolute"](node.inputs[0])
+    return (ct / (sqrt(size - 1) * sqrt(size + 1)),)
+
+
 arccosh = _unary(
     "arccosh",
-    lambda n, ct: (ct / (sqrt(n.inputs[0] - 1) * sqrt(n.inputs[0] + 1)),),
+    _arccosh_vjp,
     "inverse hyperbolic cosine",
     "above_one",
     example="[1.0, 2.0] -> [0.0000, 1.3170]",
