@@ -6,6 +6,7 @@ every level. Where the two differ on purpose, `DELIBERATE` says why and where; a
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -154,3 +155,79 @@ def test_a_deliberate_difference_is_one(name: str) -> None:
     tensors = [gc.tensor(a, requires_grad=True) for a in operands]
     ours, theirs = _arrays(_evaluated(gc, function, tensors)), _wanted(name, function, operands)
     assert not all(np.allclose(a, b, equal_nan=True) for a, b in zip(ours, theirs, strict=True))
+
+
+# Second derivatives that PyTorch has otherwise: name: why, and for which elements.
+DELIBERATE_TWICE: dict[str, tuple[str, Where]] = {
+    **dict.fromkeys(
+        ("celu", "elu", "elu(alpha)", "selu"),
+        ("the slope at 0 is that of the curve, and so is its own slope", lambda x: x == 0),
+    ),
+    "softplus(3)": ("likewise, where the line begins", lambda x: x == 0.5),
+    "logit": ("nan where there is no value", lambda x: (x < 0) | (x > 1)),
+    "pow": ("PyTorch drops 1 / x, the slope of x**y by both at y = 0", lambda x, y: y == 0),
+}
+ONCE = {  # PyTorch's backward has no derivative
+    "hardsigmoid", "multi_margin", "multi_margin(2)", "multilabel_margin",
+}  # fmt: skip
+
+
+def _smooth_operands(table: str) -> Arrays:
+    """Numbers with kinks and ties among them, none infinite, tiny or large."""
+    if table == "unary":
+        return [np.array((*edges.KINKS, 0.3, -0.7, 2.5, -1.5, 0.25, 0.75))]
+    if table == "binary":
+        few = (0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 0.3)
+        return [np.array(column) for column in zip(*itertools.product(few, few))]
+    return [np.array(list(itertools.product((0.0, 1.0, 1.0, -2.0, 0.5, 0.3), repeat=3)))]
+
+
+def _twice(lib: Any, function: Any, tensors: list[Any]) -> list[Any]:
+    """The derivatives of a weighted sum of gradients, 0 where there are none."""
+
+    def weighted(y: Any, wave: Any) -> Any:
+        return (y * (lib.tensor(wave(np.arange(y.numel()))).reshape(y.shape) + 2)).sum()
+
+    y = function(lib, *tensors)
+    slopes = lib.autograd.grad(weighted(y, np.cos), tensors, allow_unused=True, create_graph=True)
+    total = sum(weighted(g, np.sin) for g in slopes if g is not None and g.requires_grad)
+    if isinstance(total, int) or not total.requires_grad:
+        return [lib.zeros_like(t) for t in tensors]
+    found = lib.autograd.grad(total, tensors, allow_unused=True)
+    return [lib.zeros_like(t) if g is None else g for g, t in zip(found, tensors)]
+
+
+def _pytorchs_twice(function: Any, operands: Arrays) -> Arrays:
+    tensors = [torch.tensor(a, requires_grad=True) for a in operands]
+    return [g.detach().resolve_neg().numpy(force=True)
+            for g in _twice(torch, function, tensors)]  # fmt: skip
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("table", TABLES)
+def test_second_derivatives_are_pytorchs_where_it_has_numbers(table: str, compiled: bool) -> None:
+    functions = {
+        name: f
+        for name, f in TABLES[table].items()
+        if name not in ONCE and _torch_value_has_slope(f, _smooth_operands(table))
+    }
+    operands = _smooth_operands(table)
+
+    def run(*tensors: Any) -> Any:
+        return {name: _twice(gc, f, list(tensors)) for name, f in functions.items()}
+
+    run = gc.jit.compile(run, dynamic=False) if compiled else run
+    all_found = run(*(gc.tensor(a, requires_grad=True) for a in operands))
+    bad: list[str] = []
+    for name, found in all_found.items():
+        odd = DELIBERATE_TWICE[name][1](*operands) if name in DELIBERATE_TWICE else False
+        for ours, theirs in zip(_arrays(found), _pytorchs_twice(functions[name], operands)):
+            agree = np.isclose(ours, theirs, rtol=1e-8, atol=1e-8) | ~np.isfinite(theirs) | odd
+            bad += [f"{name} of {[a[tuple(at)[: a.ndim]] for a in operands]}: {ours[tuple(at)]}, "
+                    f"PyTorch {theirs[tuple(at)]}" for at in np.argwhere(~agree)[:3]]  # fmt: skip
+    assert not bad, "\n".join(bad)
+
+
+def _torch_value_has_slope(function: Any, operands: Arrays) -> bool:
+    value = function(torch, *(torch.tensor(a, requires_grad=True) for a in operands))
+    return bool(value.requires_grad)

@@ -83,8 +83,9 @@ def _power_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
         exponent = y.attr("value")
         return None if exponent == 0 else ct * (power(x, exponent - 1) * exponent), None
     # 0 ** -1 times 0 would be nan at x = y = 0, where PyTorch gives 0; so of nan.
-    base = where(((x == 0) | FUNCTIONS["isnan"](x)) & (y == 0), 1, x)
-    slope = ct * (y * POWER(base, y - 1))
+    # What is not positive has no logarithm, and ct may have its nan in second derivatives.
+    still = (y == 0) & ~(x > 0)
+    slope = where(still, 0, ct * (y * POWER(where(still, 1, x), y - 1)))
     vanishing = (x == 0) & (y >= 0)
     return slope, where(vanishing, 0, ct * node * FUNCTIONS["log"](where(vanishing, 1, x)))
 
