@@ -65,7 +65,10 @@ class Emitter:
         self.stages: dict[Node, list[Node]] = {}
         self.kept: dict[Node, str] = {}
         self.rows: frozenset[int] = frozenset()
-        self._filled: set[Node] = set()
+        # Where the elements of a kept node are stored; loops that statements still go to, and rows.
+        self._filled: dict[Node, Block] = {}
+        self._open: list[Block] = []
+        self._row_bodies: list[Block] = []
 
     def index(self, axes: Axes) -> Index | None:
         """The index that axes have now; None where one of their atoms is in no loop."""
@@ -114,7 +117,11 @@ class Emitter:
         symbol = self.symbols.loop(extent)
         around = self.block
         body = self.homes[symbol] = self.block = Block(around)
+        if outer:
+            self._row_bodies.append(body)
+        self._open.append(body)
         yield dims.symbol(symbol)
+        self._open.pop()
         self.block = around
         around.items.append(Loop(symbol, extent, body, outer))
 
@@ -171,11 +178,26 @@ class Emitter:
             return self._computed(node, index)
         place = self._place_in_row(node)
         if node in self._filled:
-            return self.load(scratch, place)
+            is_before = self._precedes(self._filled[node])
+            return self.load(scratch, place) if is_before else self._computed(node, index)
         name = self._computed(node, index)
         self.store(scratch, place, name)
-        self._filled.add(node)
+        self._filled[node] = self.block
         return name
+
+    def _precedes(self, stored: Block) -> bool:
+        """Whether what a block stores has been stored, in this row, where statements go now.
+
+        They may go in front of loops that are still open: what follows from fewer of them.
+        """
+        around = set(map(id, _blocks(self.block)))
+        apart = set(map(id, (*self._open, *self._row_bodies)))
+        for block in _blocks(stored):
+            if id(block) in around:
+                return True
+            if id(block) in apart:
+                return False
+        return False
 
     def _computed(self, node: Node, index: Index) -> str:
         kind = node.op.kind
@@ -400,6 +422,13 @@ class Accumulator:
         if self.dtype.wide is not None:
             return self.emitter.define(f"{self.dtype.short}({self.total()})")
         return self.total()
+
+
+def _blocks(block: Block | None) -> Iterator[Block]:
+    """A block and those around it."""
+    while block is not None:
+        yield block
+        block = block.parent
 
 
 def _holds(guard: tuple[Size, Size, Size]) -> bool:
