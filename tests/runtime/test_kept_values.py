@@ -1,4 +1,4 @@
-"""What a row keeps in scratch memory is read after it is written: in the row, not in front of it."""
+"""What a row keeps in scratch memory is read after it is written: not in front of the row."""
 
 from __future__ import annotations
 

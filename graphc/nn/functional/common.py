@@ -45,7 +45,7 @@ def averaged(losses: Any, reduction: str) -> Any:
 
 
 def above_zero(x: AnyTensor) -> Any:
-    """x where it is not below 0, else 0; as in PyTorch, at 0 the whole gradient flows, at nan none."""
+    """x where it is not below 0, else 0; as in PyTorch, all gradient flows at 0, at nan none."""
     return clip(x, 0)
 
 

@@ -132,7 +132,7 @@ def _product_of_others(rows: Any) -> Any:
 
 
 def _extreme_vjp(node: Any, ct: Any) -> tuple[Any]:
-    """An equal part to each of the elements that tie, nan to all beside a nan: as PyTorch's amax."""
+    """An equal part to each of the elements that tie; beside a nan, nan: as PyTorch's amax."""
     (x,) = node.inputs
     dtype = ct.type.dtype
     wide = dtype.compute
