@@ -30,6 +30,7 @@ from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
+from graphc.ops.declare import as_number
 
 # PyTorch's names of arguments, and NumPy's.
 ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
@@ -131,6 +132,7 @@ def call_symbolic(
         args: positional arguments.
         kwargs: keyword arguments, under the names of either.
     """
+    args, kwargs = _with_numbers(tuple(args)), {k: _with_numbers(v) for k, v in kwargs.items()}
     if symbolic is None:
         return build(name, form, args, kwargs)
     own, torch = _parameters(symbolic), _parameters(form)
@@ -143,6 +145,13 @@ def call_symbolic(
     if differ and (_is_pytorchs(args, own, torch) or not _fits(symbolic, args, renamed)):
         return build(name, form, args, kwargs)
     return symbolic(*args, **renamed)
+
+
+def _with_numbers(value: Any) -> Any:
+    """An argument with numbers of Python's for those of NumPy's in it."""
+    if value.__class__ in (list, tuple):
+        return value.__class__([_with_numbers(v) for v in value])
+    return as_number(value)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
