@@ -16,7 +16,8 @@ from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
-from graphc.eager.engine.registry import EAGER, eager_form, face
+from graphc.eager.engine.dispatch import eager_form, face
+from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions import (

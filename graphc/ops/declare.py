@@ -149,6 +149,12 @@ def is_scalar(value: Any) -> bool:
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
+def as_number(value: Any) -> Any:
+    """A number of NumPy's as the number that it is, whose dtype is weak; anything else as it is."""
+    is_number = isinstance(value, np.generic) and dtypes.has_numbers(value.dtype)
+    return value.item() if is_number else value
+
+
 def as_tensor(value: Any, name: str) -> Any:
     """An operand as a tensor: arrays, lists and NumPy scalars become constants.
 
@@ -168,6 +174,12 @@ def as_tensor(value: Any, name: str) -> Any:
     return FUNCTIONS["constant"](array)
 
 
+def operand(value: Any, name: str) -> Any:
+    """An operand as a tensor, or as the number that it is."""
+    value = as_number(value)
+    return value if is_tensor(value) or is_scalar(value) else as_tensor(value, name)
+
+
 def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     """What `promote` wants of each operand: its dtype, or the type of a weak scalar."""
     return [v.type.dtype if is_tensor(v) else type(v) for v in values]
@@ -178,7 +190,7 @@ def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[A
 
     Args:
         name: the op, for messages.
-        values: tensors, arrays, Python scalars.
+        values: tensors, arrays, numbers of Python's and NumPy's.
         promote: how to find the dtype, see `common_dtype`.
 
     Returns:
@@ -187,7 +199,7 @@ def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[A
     Raises:
         ShapeError: the shapes do not broadcast, or cannot be shown to.
     """
-    lifted = [v if is_tensor(v) or is_scalar(v) else as_tensor(v, name) for v in values]
+    lifted = [operand(v, name) for v in values]
     dtype = common_dtype(lifted, promote)
     shape = common_shape(name, [v for v in lifted if is_tensor(v)])
     return [bring(v, dtype, shape) for v in lifted]

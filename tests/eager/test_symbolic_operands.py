@@ -54,7 +54,8 @@ def _outcome(text: str, kinds: dict[str, str], want: list[np.ndarray]) -> tuple[
     """What a form gives with its tensors of these kinds."""
     scope = namespace(gc, gc.tensor) | {n: _given(k, n) for n, k in kinds.items()}
     try:
-        result = eval(text, scope)
+        with np.errstate(all="ignore"):
+            result = eval(text, scope)
         found = list(result) if isinstance(result, list | tuple) else [result]
         values = _values(found)
     except gc.errors.GraphcError as error:
@@ -160,6 +161,34 @@ def test_programs_and_parameters_take_tensors_and_numpys_numbers() -> None:
         gc.parameter("p", x * 2)
 
 
+def test_numpys_numbers_are_the_numbers_that_they_are() -> None:
+    for one in (np.float64(0.5), np.float32(0.5), np.float16(0.5)):
+        for found in (X * one, one * X, X - one, X**one, gc.maximum(X, one), gc.lerp(X, X, one)):
+            assert found.dtype is gc.float32
+        np.testing.assert_array_equal(_values([one < X])[0], DATA["v"] > 0.5)
+    byte = gc.input("u", DATA["u"].shape, gc.uint8)
+    np.testing.assert_array_equal(_values([byte < np.int64(300)])[0], True)
+    assert (byte * np.int64(2)).dtype is gc.uint8 and (byte * np.float64(2)).dtype is gc.float64
+    m = gc.input("m", DATA["m"].shape)
+    two = np.int64(2)
+    values, _ = gc.topk(m, two)
+    assert values.shape == (4, 2) and gc.roll(m, two, np.int64(0)).shape == (4, 4)
+    assert gc.split(m, two)[0].shape == (2, 4) and gc.tile(m, two).shape == (4, 8)
+
+
+def test_symbolic_sizes_go_through_eager_forms_or_are_said() -> None:
+    n = gc.dim("n", min=1)
+    x = gc.input("x", (n, 4))
+    program = gc.compile([x], [x.unsqueeze(0), x.unflatten(1, (2, 2)), gc.median(x, dim=1).values])
+    array = np.arange(12, dtype="f").reshape(3, 4)
+    lone, split, middle = program(array)
+    assert lone.shape == (1, 3, 4) and split.shape == (3, 2, 2)
+    np.testing.assert_array_equal(middle, array[:, 1])
+    for call in (lambda: gc.narrow(x, 0, 0, 0), lambda: gc.unbind(x)):
+        with pytest.raises(gc.errors.ShapeError, match="not known"):
+            call()
+
+
 def test_counts_of_a_symbolic_tensor_have_the_size_that_is_asked_for() -> None:
     u = gc.input("u", (4,), gc.int64)
     program = gc.compile([u], gc.bincount(u, minlength=4))
@@ -169,7 +198,7 @@ def test_counts_of_a_symbolic_tensor_have_the_size_that_is_asked_for() -> None:
             program(np.array([0, 2, 2, outside]))
 
 
-X = gc.input("x", (4,), gc.float32)
+X = gc.input("v", (4,), gc.float32)
 I = gc.input("i", (2,), gc.int64)  # noqa: E741
 ONES = gc.ones(4)
 CALLS: dict[str, tuple[Callable[[], Any], Any]] = {
@@ -204,7 +233,7 @@ def test_what_a_symbolic_tensor_has_not_is_said() -> None:
         (lambda: X.add_(1), r"use x.add\(...\), which makes a new one"),  # type: ignore[attr-defined]
         (lambda: float(X), "a symbolic tensor, which has no value"),
         (lambda: gc.linspace(X[0], 1, 3), "a symbolic tensor, which has no value"),
-        (lambda: gc.nonzero(X), r"nonzero: <x: f32\[4\]> is a symbolic tensor and has no value"),
+        (lambda: gc.nonzero(X), r"nonzero: <v: f32\[4\]> is a symbolic tensor and has no value"),
     ):
         with pytest.raises(gc.errors.ArgumentError, match=text):
             ask()

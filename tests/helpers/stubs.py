@@ -24,8 +24,9 @@ from typing import Any
 from graphc.core.methods import Methods
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import tensor as tensors
+from graphc.eager.engine.dispatch import ALIASES, MAKERS
 from graphc.eager.engine.out import TAKES_OUT, signature_with_out
-from graphc.eager.engine.registry import ALIASES, EAGER, MAKERS
+from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
 

@@ -22,6 +22,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.errors import ShapeError
 from graphc.ops.arrays import random
 
 
@@ -38,6 +39,7 @@ def build(
 
     Raises:
         SymbolicTensorError: it needs values, which symbolic tensors do not have.
+        ShapeError: it needs the number of a symbolic size.
     """
     before = tracing.trace
     building = before if isinstance(before, Building) else Building(name, before)
@@ -48,6 +50,15 @@ def build(
         tracing.trace = building
         hot.slow += 1
         return building.taken(form(*args, **kwargs))
+    except TypeError as error:
+        if "'Dim'" not in str(error):
+            raise
+        raise ShapeError(
+            f"{name}: a symbolic size is compared, whose number is not known",
+            where=caller(),
+            hint="declare the input with a number in place of the symbol, or write the code on "
+            "eager tensors and compile it with gc.jit.compile",
+        ) from None
     finally:
         tracing.trace = before
         hot.slow -= 1

@@ -172,15 +172,7 @@ def apply_in_place(
         args: the composite's tensors and numbers.
         static: its keyword arguments.
     """
-    was_recording = state.enabled
-    try:
-        state.enabled = False
-        results = update(*args, **static)
-        results = results if isinstance(results, tuple) else (results,)
-        for target, result in zip(targets, results, strict=True):
-            store(target, result)
-    finally:
-        state.enabled = was_recording
+    apply_in_place_many(update, [(targets, args)], **static)
 
 
 def apply_in_place_many(

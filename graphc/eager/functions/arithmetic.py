@@ -8,7 +8,8 @@ from graphc.core.dtypes import bool_
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
-from graphc.eager.engine.registry import EAGER, as_eager, call, eager, eager_form, named
+from graphc.eager.engine.dispatch import eager_form
+from graphc.eager.engine.registry import EAGER, as_eager, call, eager, named
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DivisionError
 from graphc.ops.elementwise.division import by_zero

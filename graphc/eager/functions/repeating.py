@@ -8,13 +8,13 @@ import numpy as np
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.registry import (
     EAGER,
     as_axis,
     as_dims,
     call,
     eager,
-    eager_form,
     named,
 )
 from graphc.eager.engine.tensor import Tensor, wrap

@@ -7,8 +7,9 @@ from typing import Any
 from graphc.core.dtypes import bool_
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.promotion import get_default_dtype
-from graphc.eager.engine.registry import call, eager, eager_form, named
+from graphc.eager.engine.registry import call, eager, named
 from graphc.eager.functions.arithmetic import MUL, pow
 from graphc.errors import DTypeError
 from graphc.ops.control import GRADIENT_AS
