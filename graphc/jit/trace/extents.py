@@ -27,33 +27,39 @@ class Extents:
         """Let an array be among those that are looked through."""
         self._added.append(array)
 
+    def shared(self, array: np.ndarray) -> bool:
+        """Whether another array than this itself has memory between its first and last byte."""
+        return any(other is not array for other in self.sharing(array))
+
+    def sharing(self, array: np.ndarray) -> list[np.ndarray]:
+        """The arrays with memory between an array's first and last byte; itself among them."""
+        if self._added:
+            for each in self._added:
+                self._place(each)
+            self._added.clear()
+        if not self._starts:
+            return []
+        first, last = self._overlapped(*_extent(array))
+        if first >= last:
+            return []
+        groups = [other for group in self._groups[first:last] for other in group]
+        return [other for other in groups if np.may_share_memory(other, array)]
+
     def _place(self, array: np.ndarray) -> None:
         low, high = _extent(array)
         if low == high:
             return
         first, last = self._overlapped(low, high)
+        if first == last:
+            self._starts.insert(first, low)
+            self._ends.insert(first, high)
+            self._groups.insert(first, [array])
+            return
         inner = slice(first, last)
-        group = [each for group in self._groups[inner] for each in group]
-        self._starts[inner] = [min([low, *self._starts[inner]])]
-        self._ends[inner] = [max([high, *self._ends[inner]])]
-        self._groups[inner] = [[*group, array]]
-
-    def shared(self, array: np.ndarray) -> bool:
-        """Whether another array than this itself has memory between its first and last byte."""
-        if not self._added and not self._starts:
-            return False
-        return any(other is not array for other in self.sharing(array))
-
-    def sharing(self, array: np.ndarray) -> list[np.ndarray]:
-        """The arrays with memory between an array's first and last byte; itself among them."""
-        while self._added:
-            self._place(self._added.pop())
-        low, high = _extent(array)
-        first, last = self._overlapped(low, high)
-        if first >= last:
-            return []
-        groups = [other for group in self._groups[first:last] for other in group]
-        return [other for other in groups if np.may_share_memory(other, array)]
+        self._groups[inner] = [[each for group in self._groups[inner] for each in group]]
+        self._groups[first].append(array)
+        self._starts[inner] = [min(low, self._starts[first])]
+        self._ends[inner] = [max(high, self._ends[last - 1])]
 
     def _overlapped(self, low: int, high: int) -> tuple[int, int]:
         """The range of groups that overlap an extent."""

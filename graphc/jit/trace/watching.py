@@ -88,7 +88,7 @@ class Watch:
             self._ignore(getattr(callback, "__code__", None))
         for code in _CALLBACKS:
             self._ignore(code)
-        self._steps = stepping(self) if KNOWN_VERSION else None
+        self._steps: Any = stepping(self) if KNOWN_VERSION else None
         if self._steps is None or not self._steps.start():
             self._consulted.refuse("this Python's code cannot be followed", self._place())
         sys.setprofile(self._effects.hook())
