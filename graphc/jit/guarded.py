@@ -23,6 +23,7 @@ from graphc.jit.recipe import Recipe, Reference
 from graphc.jit.results import give_history, take_view, unshared
 from graphc.jit.roots import mismatch, sizes_of
 from graphc.jit.trace.consulted import Unproven
+from graphc.jit.trace.extents import Extents
 from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.watching import Watch
@@ -78,10 +79,22 @@ class Guarded:
         ]  # fmt: skip
         self.is_writing = bool(variant.updates or recipe.writes)
         self._count = -1
-        self._held_ids = {id(array) for _, array in self.held}
+        self._held_memory = Extents()
+        for _, array in self.held:
+            self._held_memory.add(array)
+        self._versions: list[Any] = []
         self._known_shapes: set[Any] = set()
         self._owners: dict[Any, Any] = {t.node: t.tensor for t in trace.touched.values()}
         self._edge_owners: dict[Any, Any] = dict(trace.owners)
+        # Of most gradients nothing is kept: apart from the rest, they cost a store each.
+        self._without_gradient = [
+            (what, LOST if how == "lost" else None) for (kind, what), how, value in recipe.gradients
+            if kind == "tensor" and (how == "lost" or value is None)
+        ]  # fmt: skip
+        self._with_gradient = [
+            each for each in recipe.gradients
+            if each[0][0] != "tensor" or not (each[1] == "lost" or each[2] is None)
+        ]  # fmt: skip
         for k, key in enumerate(trace.stand_ins):
             self._owners[trace.placeholders[key]] = k
             edge = trace.reals[key]._edge
@@ -127,6 +140,7 @@ class Guarded:
                 if tensor._array is not array:
                     name = tensor.name or "a tensor"
                     return f"the memory of {name} {list(array.shape)} was replaced"
+            self._versions = [tensor.version() for tensor in self.written]
             self._count = count
         broken = self.guards.broken()
         if broken:
@@ -144,11 +158,12 @@ class Guarded:
     def _overlap(self, arrays: Sequence[np.ndarray]) -> str:
         """Whether memory is written of which the call has another part too."""
         for k, array in enumerate(arrays):
-            if array.base is None and id(array) not in self._held_ids:
-                continue
-            others = [*arrays[:k], *arrays[k + 1 :], *(a for _, a in self.held)]
-            if any(np.may_share_memory(array, other) for other in others):
+            if self._held_memory.sharing(array):
                 return f"input {k} shares memory with another tensor"
+            if array.base is not None and len(arrays) > 1:
+                others = (*arrays[:k], *arrays[k + 1 :])
+                if any(np.may_share_memory(array, other) for other in others):
+                    return f"input {k} shares memory with another tensor"
         if len(arrays) > 1 and len({id(a) for a in arrays}) < len(arrays):
             return "two inputs share memory"
         return ""
@@ -191,14 +206,16 @@ class Guarded:
         alive = [wrap(array) for array in unshared([values[n] for n in recipe.alive], arrays)]
         for (how, what), node in recipe.writes:
             np.copyto(tensors[what]._array if how == "argument" else what, values[node])
-        for tensor in self.written:
-            tensor.version().count += 1
+        for version in self._versions:
+            version.count += 1
         for k in self.written_arguments:
             tensors[k].version().count += 1
         made = _Made(self.types, tensors, alive)
         for view in recipe.views:
             made.add_view(*view)
-        for target, how, value in recipe.gradients:
+        for target, gradient in self._without_gradient:
+            target._grad = gradient
+        for target, how, value in self._with_gradient:
             made.tensor(target)._grad = (
                 LOST if how == "lost" else None if value is None else made.tensor(value)
             )

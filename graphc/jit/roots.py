@@ -17,6 +17,7 @@ from graphc.jit.ending import types_of
 from graphc.jit.trace.steps import Root
 from graphc.ops.source import INPUT_OP
 
+_MOST_KNOWN = 256
 _SMALLEST = 2  # sizes 0 and 1 broadcast, and are not what a symbol stands for
 
 
@@ -31,9 +32,19 @@ class Roots:
         self._dynamic = dynamic
         self._symbolic: list[Root] = []
         self._fixed: dict[Any, Root] = {}
+        self._known: dict[Any, Root] = {}  # by dtypes and shapes; until another root comes
 
     def root(self, tensors: Sequence[Tensor]) -> Root:
         """Where a run with these arguments begins."""
+        signature = _signature(tensors)
+        root = self._known.get(signature)
+        if root is None or root.needs_numbers:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            root = self._known[signature] = self._found(tensors)
+        return root
+
+    def _found(self, tensors: Sequence[Tensor]) -> Root:
         because = ""
         for root in self._symbolic:
             if not mismatch(root.types, tensors):
@@ -52,6 +63,7 @@ class Roots:
             return self.fixed(tensors)
         root = new_root(types, False)
         self._symbolic.append(root)
+        self._known.clear()
         return root
 
     def fixed(self, tensors: Sequence[Tensor]) -> Root:
@@ -59,6 +71,7 @@ class Roots:
         key = _signature(tensors)
         if key not in self._fixed:
             self._fixed[key] = new_root(types_of(tensors), True)
+            self._known.clear()
         return self._fixed[key]
 
     def mismatch(self, tensors: Sequence[Tensor]) -> str:
@@ -148,6 +161,17 @@ def sizes_of(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> dict[Any
     return match(pairs)  # type: ignore[return-value]  # numbers for symbols
 
 
+def sizes_in(root: Root, tensors: Sequence[Tensor]) -> dict[Any, int]:
+    """What the symbols of a root are in a call, found once for each choice of shapes."""
+    shapes = tuple([t._array.shape for t in tensors])
+    found = root.sizes.get(shapes)
+    if found is None:
+        if len(root.sizes) >= _MOST_KNOWN:
+            root.sizes.clear()
+        found = root.sizes[shapes] = sizes_of(root.types, tensors)
+    return dict(found)
+
+
 def mismatch(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> str:
     """Why tensors do not have these types; "" when they do."""
     if len(tensors) != len(types):
@@ -167,4 +191,4 @@ def mismatch(types: Sequence[TensorType], tensors: Sequence[Tensor]) -> str:
     return ""
 
 
-__all__ = ["Roots", "mismatch", "new_root", "sizes_of"]
+__all__ = ["Roots", "mismatch", "new_root", "sizes_in", "sizes_of"]

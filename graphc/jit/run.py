@@ -20,7 +20,7 @@ from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.guarded import Guarded, reasons_against, requires
 from graphc.jit.recipe import Recipe
-from graphc.jit.roots import sizes_of
+from graphc.jit.roots import sizes_in
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
 from graphc.jit.trace.refused import Refused, refusal
@@ -60,7 +60,7 @@ class Run:
             return names[0].of(tensor)
 
         trace.known = known
-        trace.symbols = sizes_of(root.types, arguments.tensors)
+        trace.symbols = sizes_in(root, arguments.tensors)
         trace.sizes = {symbol.name: size for symbol, size in trace.symbols.items()}
         self.stand_ins = [trace.argument(t, n) for t, n in zip(arguments.tensors, root.inputs)]
         self.watch = Watch(owner._function) if watched else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -226,3 +227,57 @@ def test_a_changed_optimizer_breaks_the_guards(change: str) -> None:
     assert guards.broken() == ""
     OPTIMIZER_CHANGES[change](chosen)
     assert guards.broken()
+
+
+def _summed(x: Any, count: int) -> Any:
+    total = 0
+    for k in range(count):
+        total += k % 3
+    return x * total
+
+
+@pytest.mark.parametrize("count, tier", [(200, "guarded"), (40_000, "checked")])
+def test_a_run_is_followed_up_to_a_number_of_instructions(count: int, tier: str) -> None:
+    compiled = gc.jit.compile(lambda x: _summed(x, count))
+    x = gc.tensor([1.0, 2.0])
+    for _ in range(3):
+        assert _same(compiled(x), _summed(x, count))
+    assert compiled.tier(x).split(":")[0] == tier
+    reasons = [line for line in compiled.assumes() if "instructions of Python run" in line]
+    assert len(reasons) == (tier == "checked")
+    assert all("in _summed" in line or "test_watching.py" in line for line in reasons)
+
+
+def test_what_changes_after_the_last_followed_instruction_is_seen() -> None:
+    scale = {"is": 2.0}
+
+    def function(x: Any) -> Any:
+        return _summed(x, 40_000) * scale["is"]
+
+    compiled = gc.jit.compile(function)
+    x = gc.tensor([1.0, 2.0])
+    for scale["is"] in (2.0, 3.0, 2.0, -1.0):
+        assert _same(compiled(x), function(x))
+
+
+@pytest.mark.parametrize("count", [200, 40_000])
+def test_another_tracer_goes_on_hearing_of_all_lines(count: int) -> None:
+    def heard(function: Any) -> list[int]:
+        lines = []
+
+        def tracer(frame: Any, event: str, arg: Any) -> Any:
+            if frame.f_code is not _summed.__code__:
+                return None
+            if event == "line":
+                lines.append(frame.f_lineno)
+            return tracer
+
+        before = sys.gettrace()
+        sys.settrace(tracer)
+        try:
+            function(gc.ones(2), count)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    assert heard(gc.jit.compile(_summed)) == heard(_summed)

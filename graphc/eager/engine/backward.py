@@ -185,21 +185,16 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
     fn.check_alive()
     flags = fn.call.differentiable
     given = tuple(ct is not None for ct in cts)
-    tensors: list[Tensor | None] = []
-    for saved in fn.inputs or ():
-        tensors.append(None if saved is None else _unpacked(fn, saved, saved.edge))
-    outputs = [
-        None if s is None else _unpacked(fn, s, (fn, k) if flags[k] else None)
-        for k, s in enumerate(fn.outputs)
-    ]
     function = fn.call.exact_derivative(fn.wanted, given)
-    places = [(k, t) for k, t in enumerate(tensors) if t is not None and k in function.inputs]
-    if {k for k, _ in places} != set(function.inputs):
+    inputs = fn.inputs or ()
+    kept = [(inputs[k] if k < len(inputs) else None) for k in function.inputs]
+    if None in kept:
         raise GradientError(
             f"{fn.name} did not keep what its second derivative needs", where=caller()
         )
-    operands = [t for _, t in places]
-    operands += [outputs[k] for k in function.outputs]  # type: ignore[misc]
+    operands = [_unpacked(fn, saved, saved.edge) for saved in kept]  # type: ignore[union-attr]
+    for k in function.outputs:
+        operands.append(_unpacked(fn, fn.outputs[k], (fn, k) if flags[k] else None))
     operands += [cts[k] for k in function.cotangents]
     was_recording = mode.enabled
     try:

@@ -23,6 +23,7 @@ from graphc.errors import GraphcError, TraceError
 from graphc.jit.trace.alike import alike
 from graphc.jit.trace.captured import Touched, state_of
 from graphc.jit.trace.control import control
+from graphc.jit.trace.extents import Extents
 from graphc.jit.trace.recording import symbolic_call
 from graphc.jit.trace.refused import Left
 from graphc.jit.trace.sizes import TracedSize, shape_of
@@ -86,8 +87,11 @@ class Requests:
         self.differentiated = False  # whether the traced code ran a backward pass
         self.settle: Callable[[], None] | None = None  # gives all traced tensors their values
         self.written: dict[int, np.ndarray] = {}  # memory that is older and was written
-        self.written_parts: list[np.ndarray] = []  # that which is part of other memory
-        self.parts: list[np.ndarray] = []  # memory of the run that is part of other memory
+        # Of two arrays that share memory one at least does not own it.
+        self.memory = Extents()  # all that the run touched
+        self.parts = Extents()  # that which does not own it
+        self.written_memory = Extents()
+        self.written_parts = Extents()
         self.kept: list[Any] = []  # tensors that only the trace holds
         self.moved: dict[Node, Node] = {}  # nodes made again with numbers for sizes
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
@@ -166,9 +170,13 @@ class Requests:
         self.counts[id(tensor)] = tensor._version.count
         self.given[placeholder] = real._array
         self.by_array[id(real._array)] = tensor
-        if real._array.base is not None:
-            self.parts.append(real._array)
+        self._note_memory(real._array)
         return tensor
+
+    def _note_memory(self, array: np.ndarray) -> None:
+        self.memory.add(array)
+        if array.base is not None:
+            self.parts.add(array)
 
     def node_of(self, tensor: Tensor) -> Node:
         """The node that holds a tensor's value now."""
@@ -238,15 +246,11 @@ class Requests:
 
     def _check_overlap(self, entry: Touched) -> None:
         """Leave the graph where a part of memory is used that was written as another tensor."""
-        if entry.array.base is not None:
-            self.parts.append(entry.array)
-            others: Any = self.written.values()
-        else:
-            others = self.written_parts
-        for other in others:
-            if other is not entry.array and np.may_share_memory(other, entry.array):
-                self.leave("two tensors share memory, and one of them is written")
-                return
+        array = entry.array
+        self._note_memory(array)
+        written = self.written_parts if array.base is None else self.written_memory
+        if written.shared(array):
+            self.leave("two tensors share memory, and one of them is written")
 
     def _name(self, wanted: str) -> str:
         base = "".join(c if c.isalnum() else "_" for c in wanted)
@@ -264,19 +268,25 @@ class Requests:
         self, function: Any, template: Any, static: Any, tensors: Sequence[Tensor], view: bool
     ) -> Any:
         """An operation of eager code: nodes are built, and recorded for differentiation."""
+        nodes = []
+        has_edge = False
         try:
-            nodes = [self.node_of(t) for t in tensors]
+            for tensor in tensors:
+                node = tensor._node
+                node = self.node_of(tensor) if node is None else node
+                nodes.append(node)
+                if tensor._edge is not None:
+                    has_edge = True
+                    self.edges[node] = self.edge_of(tensor)
         except Left:
             template, static = self._plain(template), self._plain(static)
             return invoke(function, template, static, tensors, view)
         recorded: tuple[bool, ...] = ()
-        for tensor, node in zip(tensors, nodes):
-            if tensor._edge is not None:
-                self.edges[node] = self.edge_of(tensor)
-                if state.enabled:
-                    recorded = tuple([t._edge is not None for t in tensors])
+        if has_edge and state.enabled:
+            recorded = tuple([t._edge is not None for t in tensors])
         template = self._plain(template)
-        static = self._plain(static)
+        if static:
+            static = self._plain(static)
         step = self._operation(function, template, static, nodes, recorded)
         found = [self.wrap(r) for r in step.nodes]
         if recorded:

@@ -24,11 +24,9 @@ class Listener(Protocol):
     kinds: dict[int, str]
     followed: dict[int, Any]
 
-    def is_user(self, frame: FrameType) -> bool:
-        """Whether each instruction of this frame's code is to be told."""
-
     def entered(self, frame: FrameType) -> None:
-        """A frame begins, or a generator's goes on."""
+        """A frame begins, or a generator's goes on; `followed` has it where each of its
+        instructions is to be told."""
 
     def at(self, frame: FrameType, offset: int) -> None:
         """An instruction of a user's frame is next."""
@@ -44,7 +42,7 @@ class Listener(Protocol):
 
 
 def stepping(listener: Listener) -> Any:
-    """What tells a listener of a run: `start()` and `stop()`."""
+    """What tells a listener of a run: `start()`, `pause()` and `stop()`."""
     return _Tracer(listener) if sys.version_info < (3, 12) else _Monitor(listener)
 
 
@@ -55,12 +53,18 @@ class _Tracer:
         self.listener = listener
         self.before: Any = None
         self.errors: dict[int, tuple[Any, FrameType]] = {}
+        self.is_paused = False
 
     def start(self) -> bool:
         """Begin to listen."""
         self.before = sys.gettrace()
         sys.settrace(self._entered)
         return True
+
+    def pause(self) -> None:
+        """Tell no more, from the middle of a run on."""
+        self.is_paused = True
+        sys.settrace(self.before)
 
     def stop(self) -> None:
         """Stop, and let who was listening before go on."""
@@ -70,22 +74,29 @@ class _Tracer:
     def _entered(self, frame: FrameType, event: str, arg: Any) -> Any:
         inner = self.before(frame, event, arg) if self.before is not None else None
         listener = self.listener
-        if listener.kinds.get(id(frame.f_code)) == "own" and id(frame.f_back) not in (
-            listener.followed
-        ):
+        followed = listener.followed
+        returns_to_one = id(frame.f_back) in followed
+        if not returns_to_one and listener.kinds.get(id(frame.f_code)) == "own":
             return inner  # of all code the most: it returns to our own
-        user = listener.is_user(frame)
         listener.entered(frame)
-        frame.f_trace_opcodes = user
+        is_followed = id(frame) in followed
+        if not is_followed and not returns_to_one:
+            return inner
+        frame.f_trace_opcodes = is_followed
         if inner is None:
             frame.f_trace_lines = False
-        return self._local(inner, user)
+        return self._local(inner)
 
-    def _local(self, inner: Any, user: bool) -> Callable[..., Any]:
+    def _local(self, inner: Any) -> Callable[..., Any]:
         listener, errors = self.listener, self.errors
 
         def local(frame: FrameType, event: str, arg: Any) -> Any:
             nonlocal inner
+            if self.is_paused:
+                frame.f_trace_opcodes = False
+                if inner is not None and event != "opcode":
+                    inner = inner(frame, event, arg)
+                return inner if event != "opcode" else local
             if event == "opcode":
                 error = errors.pop(id(frame), None) if errors else None
                 if error is not None:
@@ -113,7 +124,7 @@ class _Monitor:
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self.tool = -1
-        self.codes: dict[CodeType, bool] = {}
+        self.codes: set[CodeType] = set()
         self.thread = 0
         self.disable: Any = None
 
@@ -144,15 +155,19 @@ class _Monitor:
         monitoring.set_events(tool, every)
         return True
 
+    def pause(self) -> None:
+        """Tell no more, from the middle of a run on."""
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
+        monitoring.set_events(self.tool, 0)
+        for code in self.codes:
+            monitoring.set_local_events(self.tool, code, 0)
+
     def stop(self) -> None:
         """Stop."""
         if self.tool < 0:
             return
+        self.pause()
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
-        monitoring.set_events(self.tool, 0)
-        for code, user in self.codes.items():
-            if user:
-                monitoring.set_local_events(self.tool, code, 0)
         for event in range(17):
             monitoring.register_callback(self.tool, 1 << event, None)
         monitoring.free_tool_id(self.tool)
@@ -166,13 +181,11 @@ class _Monitor:
         frame = sys._getframe(1)
         if self.listener.kinds.get(id(code)) == "own":
             return self.disable
-        if code not in self.codes:
-            user = self.codes[code] = self.listener.is_user(frame)
-            if user:
-                monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
-                instruction = monitoring.events.INSTRUCTION
-                monitoring.set_local_events(self.tool, code, instruction)
         self.listener.entered(frame)
+        if code not in self.codes and id(frame) in self.listener.followed:
+            self.codes.add(code)
+            monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
+            monitoring.set_local_events(self.tool, code, monitoring.events.INSTRUCTION)
         return None
 
     def _at(self, code: CodeType, offset: int) -> None:
@@ -192,7 +205,7 @@ class _Monitor:
             self.listener.raised(sys._getframe(1), error)
 
     def _caught(self, code: CodeType, offset: int, error: Any) -> None:
-        if threading.get_ident() == self.thread and self.codes.get(code):
+        if threading.get_ident() == self.thread and code in self.codes:
             self.listener.caught(sys._getframe(1), error)
 
 

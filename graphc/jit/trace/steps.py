@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,12 @@ class Root(Step):
         fixed_because: why sizes are fixed, or "".
         parameters: (array, node) of memory that is a parameter on some path, by identity.
         needs_numbers: whether a run had to have the numbers of symbolic sizes.
+        sizes: what the symbols are in calls of certain shapes.
     """
 
     __slots__ = (
         "calls", "fixed_because", "inputs", "is_fixed", "is_unwatched", "names", "needs_numbers",
-        "parameters", "types",
+        "parameters", "sizes", "types",
     )  # fmt: skip
 
     def __init__(self, types: Sequence[Any], inputs: Sequence[Node], is_fixed: bool) -> None:
@@ -77,6 +79,7 @@ class Root(Step):
         self.calls: dict[Any, Call] = {}
         self.names: set[str] = set()
         self.parameters: dict[int, Any] = {}
+        self.sizes: dict[Any, dict[Any, int]] = {}
 
 
 class Operation(Step):
@@ -113,10 +116,13 @@ class Operation(Step):
             return False
         if len(operands) != len(self.operands) or recorded != self.recorded:
             return False
-        for mine, other in zip(self.operands, operands):
-            if mine is not other:
-                return False
-        return same(self.template, template) and same(self.static, static)
+        if not all(map(is_, self.operands, operands)):
+            return False
+        if not all(map(is_, self.template, template)) and not same(self.template, template):
+            return False
+        return len(self.template) == len(template) and (
+            self.static is static or same(self.static, static)
+        )
 
     def call(self, find: Callable[..., Call], calls: dict[Any, Call]) -> Call:
         """The operation as a call, which has derivatives."""
@@ -202,6 +208,8 @@ def same(a: Any, b: Any) -> bool:
     kind = a.__class__
     if kind is not b.__class__:
         return False
+    if kind is str or kind is int or kind is bool:
+        return bool(a == b)
     if kind is tuple or kind is list:
         return len(a) == len(b) and all(map(same, a, b))
     if kind is float:

@@ -100,11 +100,7 @@ class Values(Sized):
         self.reads.append((tensor, tensor._array.copy(), caller()))
 
     def _is_part_of_written(self, tensor: Tensor) -> bool:
-        array = tensor._array
-        return any(
-            other is not array and np.may_share_memory(other, array)
-            for other in self.written.values()
-        )
+        return self.written_memory.shared(tensor._array)
 
     def live(self, group: Any, key: Any, index: Any) -> Tensor:
         """A number that each call reads again."""

@@ -19,7 +19,7 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace import known
-from graphc.jit.trace.codes import LAYER, LIBRARY, OWN, USER, is_theirs, kind_of_code
+from graphc.jit.trace.codes import LAYER, LIBRARY, OWN, is_theirs, kind_of_code
 from graphc.jit.trace.consulted import Consulted, Unproven
 from graphc.jit.trace.effects import Effects, numpy_state
 from graphc.jit.trace.following import Follower
@@ -37,6 +37,11 @@ _CALLBACKS = [
     for code in owner.__init__.__code__.co_consts
     if isinstance(code, CodeType)
 ]  # fmt: skip
+# How many instructions of one run are followed. One takes 1 to 4 us, so all of them less than a
+# second: what compiling a model's program takes too. A training step of graphc's layers has some
+# dozens, 50 steps of an RNN in a Python loop some 600; only loops over Python's own values come
+# near.
+MOST_FOLLOWED = 200_000
 _GENERATOR = 0x20
 _KEYWORDS = 0x08
 
@@ -71,6 +76,7 @@ class Watch:
             self._functions[id(each.__code__)] = each
         self._function = function
         self._started = False
+        self._left = MOST_FOLLOWED
 
     def __enter__(self) -> Watch:
         self._drawn = numpy_state()
@@ -82,7 +88,7 @@ class Watch:
             self._ignore(getattr(callback, "__code__", None))
         for code in _CALLBACKS:
             self._ignore(code)
-        self._steps = stepping(self) if KNOWN_VERSION else None
+        self._steps: Any = stepping(self) if KNOWN_VERSION else None
         if self._steps is None or not self._steps.start():
             self._consulted.refuse("this Python's code cannot be followed", self._place())
         sys.setprofile(self._effects.hook())
@@ -157,10 +163,6 @@ class Watch:
 
     # --- what `stepping` tells
 
-    def is_user(self, frame: FrameType) -> bool:
-        """Whether the instructions of a frame's code may have to be followed."""
-        return self._kind(frame) in (USER, LIBRARY)
-
     def entered(self, frame: FrameType) -> None:
         """A frame begins, or a generator's goes on."""
         kind = self.kinds.get(id(frame.f_code)) or self._kind(frame)
@@ -180,8 +182,19 @@ class Watch:
     def at(self, frame: FrameType, offset: int) -> None:
         """An instruction of a user's frame is next."""
         state = self._frames.get(id(frame))
-        if state is not None:
-            self._follower.advance(state, offset)
+        if state is None:
+            return
+        self._left -= 1
+        if self._left <= 0:
+            self._give_up(state)
+            return
+        self._follower.advance(state, offset)
+
+    def _give_up(self, state: Frame) -> None:
+        """The run takes too long to be followed to its end: calls will run its Python."""
+        reason = f"more than {MOST_FOLLOWED:,} instructions of Python run in a call"
+        self._consulted.refuse(reason, state.origin(state.pending()))
+        self._steps.pause()
 
     def returned(self, frame: FrameType, value: Any) -> None:
         """A frame returns or yields."""

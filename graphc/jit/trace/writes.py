@@ -5,8 +5,6 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import numpy as np
-
 from graphc.core.ir import Node, caller
 from graphc.eager.engine.invoke import SLOT
 from graphc.eager.engine.mode import state
@@ -35,6 +33,8 @@ class Writes(Requests):
         self._hold(target, node)
         if recorded:
             target._edge = value._edge
+        if target._view is None and not target._views:
+            return
         part, piece = target, self.wrap(node)
         piece._edge = value._edge
         while part._view is not None:
@@ -69,17 +69,13 @@ class Writes(Requests):
         array = whole._array if whole._node is None else None if real is None else real._array
         if array is None or id(array) in self.written or array.size == 0:
             return
-        # Of two arrays that share memory one at least does not own it.
-        others: Any = self.parts
-        if array.base is not None:
-            others = [t.array for t in self.touched.values()]
-            others += [r._array for r in self.reals.values()]
-        for other in others:
-            if other is not array and np.may_share_memory(other, array):
-                self.leave("two tensors share memory, and one of them is written")
+        others = self.parts if array.base is None else self.memory
+        if others.shared(array):
+            self.leave("two tensors share memory, and one of them is written")
         self.written[id(array)] = array
+        self.written_memory.add(array)
         if array.base is not None:
-            self.written_parts.append(array)
+            self.written_parts.add(array)
 
     def leave(self, reason: str) -> None:
         """Give all traced tensors their values; the rest of the call runs eagerly.
