@@ -89,6 +89,7 @@ class Requests:
         self.written: dict[int, np.ndarray] = {}  # memory that is older and was written
         self.written_parts: list[np.ndarray] = []  # that which is part of other memory
         self.parts: list[np.ndarray] = []  # memory of the run that is part of other memory
+        self.owned: list[Any] = []  # (tensor, array) of memory that was reached as `.data`
         self.kept: list[Any] = []  # tensors that only the trace holds
         self.moved: dict[Node, Node] = {}  # nodes made again with numbers for sizes
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
