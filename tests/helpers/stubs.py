@@ -37,6 +37,8 @@ OPERANDS = {
     "bias", "target", "condition", "src", "source", "tensor", "mask", "indices", "index",
     "self", "sorted_sequence", "exponent", "probability", "logits",
 }  # fmt: skip
+# How those are annotated: what a function takes besides is said by the stub that it is written to.
+LIKE = {"Any", "AnyTensor", "Operand", "TensorLike"}
 # What gives something else than one tensor.
 OTHERWISE = {
     "aminmax": "Any", "broadcast_shapes": "Size", "cond": "Any", "frexp": "tuple[Tensor, Tensor]",
@@ -79,7 +81,7 @@ def _annotation(of: Any, default: str = "Any") -> str:
 def _parameter(parameter: inspect.Parameter, operand: str) -> str:
     kind = {2: "*", 4: "**"}.get(int(parameter.kind), "")
     said = _annotation(parameter.annotation)
-    if said == "Any" and parameter.name in OPERANDS and not kind:
+    if said.removesuffix(" | None") in LIKE and parameter.name in OPERANDS and not kind:
         said = operand
         if parameter.default is None:
             said += " | None"
@@ -220,6 +222,8 @@ def functions() -> str:
             "import numpy as np",
             "",
             "from graphc.core.dtypes import DType",
+            "from graphc.core.typing import DTypeLike",
+            "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
             "from graphc.eager.engine.tensor import Tensor, TensorLike",
@@ -329,6 +333,8 @@ def methods() -> str:
             "",
             "from graphc.eager.engine.tape import Handle",
             "from graphc.core.dtypes import DType",
+            "from graphc.core.typing import DTypeLike",
+            "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
