@@ -11,6 +11,7 @@ from typing import Any, overload
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node
 from graphc.core.operators import Operators
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.device import device as Device
 from graphc.eager.functions.random import Generator
 

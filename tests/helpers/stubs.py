@@ -306,6 +306,7 @@ def node_methods() -> str:
             "from graphc.core.dtypes import DType",
             "from graphc.core.ir import Node",
             "from graphc.core.operators import Operators",
+            "from graphc.core.typing import DTypeLike",
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
         ]
