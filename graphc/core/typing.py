@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.core.dims import Size
 from graphc.core.dtypes import DType
+from graphc.core.operators import Operators
 
 # A dtype, or what names one: "float32", np.float32, int.
 DTypeLike: TypeAlias = DType | str | np.dtype[Any] | type
@@ -23,5 +24,7 @@ Ints: TypeAlias = int | Sequence[int]
 Axes: TypeAlias = int | Sequence[int]
 # One element.
 Number: TypeAlias = bool | int | float | np.generic
+# What functions of graphs take where they take a tensor: one, or what becomes a literal.
+Operand: TypeAlias = Operators | np.ndarray[Any, Any] | Number
 
-__all__ = ["Axes", "DTypeLike", "Ints", "Number", "ShapeLike"]
+__all__ = ["Axes", "DTypeLike", "Ints", "Number", "Operand", "ShapeLike"]

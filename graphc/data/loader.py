@@ -96,12 +96,12 @@ class DataLoader:
         self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
         self._pool: Pool | None = None
 
-    def _owns(self, batch_sampler: Any) -> bool:
+    def _owns(self, batch_sampler: Iterable[Any] | None) -> bool:
         return isinstance(batch_sampler, BatchSampler)
 
     def _check(
-        self, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: Any,
-        prefetch_factor: Any,
+        self, batch_size: int | None, shuffle: Any, sampler: Any,
+        batch_sampler: Iterable[Any] | None, drop_last: bool, prefetch_factor: int | None,
     ) -> None:  # fmt: skip
         workers = self.num_workers
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
@@ -206,7 +206,7 @@ class DataLoader:
         return pool.epoch(self._tasks(), seed, self.prefetch_factor)
 
 
-def _rows(tensor: Tensor, index: Any) -> Tensor:
+def _rows(tensor: Tensor, index: list[int]) -> Tensor:
     """Rows of a tensor, copied."""
     return wrap(tensor._array[index])
 

@@ -65,7 +65,7 @@ def _unpacked(value: Any, memory: Any) -> Any:
     return value
 
 
-def send(connection: Connection, key: Any, batch: Any, receiver: int) -> None:
+def send(connection: Connection, key: int, batch: Any, receiver: int) -> None:
     """Send a batch under a key.
 
     Args:

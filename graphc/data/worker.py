@@ -159,7 +159,9 @@ def _send(connection: Connection, key: Any, result: Any, parent: int) -> None:
         transfer.send(connection, key, Failure(error), parent)
 
 
-def _begin(fetcher: Fetcher, number: int, count: int, seed: int, init: Any) -> Failure | None:
+def _begin(
+    fetcher: Fetcher, number: int, count: int, seed: int, init: Callable[[int], object] | None
+) -> Failure | None:
     """Start an epoch: seeds, the user's function, a fresh stream."""
     own = seed + number
     random.seed(own)
@@ -177,7 +179,7 @@ def _begin(fetcher: Fetcher, number: int, count: int, seed: int, init: Any) -> F
     return None
 
 
-def _fetched(fetcher: Fetcher, index: Any) -> Any:
+def _fetched(fetcher: Fetcher, index: int | list[int]) -> Any:
     try:
         return fetcher(index)
     except KeyboardInterrupt:

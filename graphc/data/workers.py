@@ -16,6 +16,8 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection as connections
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from graphc.data import transfer, worker
@@ -40,7 +42,7 @@ class WorkerError(GraphcError, RuntimeError):
 class _Worker:
     """One process and the connection to it."""
 
-    def __init__(self, process: Any, connection: Any) -> None:
+    def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process = process
         self.connection = connection
 
@@ -100,11 +102,11 @@ class Pool:
         self._tell((worker.BEGIN, number, None, seed))
         return run
 
-    def _tell(self, message: Any) -> None:
+    def _tell(self, message: tuple[Any, ...] | None) -> None:
         for each in self.workers:
             self.send(each, message)
 
-    def send(self, each: _Worker, message: Any) -> None:
+    def send(self, each: _Worker, message: tuple[Any, ...] | None) -> None:
         """Send a message to a worker."""
         try:
             each.connection.send(message)
@@ -277,7 +279,7 @@ def stop(workers: Sequence[_Worker], owner: int) -> None:
                 getattr(each.process, force)()
 
 
-def _hang_up(connection: Any) -> None:
+def _hang_up(connection: Connection) -> None:
     """End a connection, whoever else has a copy of it."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         end = socket.socket(fileno=os.dup(connection.fileno()))

@@ -19,6 +19,7 @@ from graphc.core.ir import (
     tensor_type,
 )
 from graphc.core.types import TensorType, TupleType, Type
+from graphc.core.typing import Operand
 from graphc.core.walk import substitute
 from graphc.errors import InternalError
 from graphc.ops.declare import as_tensor, declare, public
@@ -100,7 +101,7 @@ GRADIENT_AS = declare(
 
 
 @public
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: Operand) -> Any:
     """The tensor itself, through which no gradient flows.
 
     Example:

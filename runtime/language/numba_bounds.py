@@ -17,6 +17,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.base import bounds, poison
@@ -37,7 +40,7 @@ def is_checked(memory: Any) -> bool:
     return isinstance(memory.type, ir.LiteralStructType)
 
 
-def checked(builder: Any, address: Any, count: Any, args: Any, number: Any) -> Any:
+def checked(builder: ir.IRBuilder, address: Any, count: Any, args: Any, number: Any) -> Any:
     """A checked buffer."""
     found = ir.Constant(checked_type(address.type.pointee), ir.Undefined)
     for k, value in enumerate((address, count, args, number)):
@@ -45,14 +48,16 @@ def checked(builder: Any, address: Any, count: Any, args: Any, number: Any) -> A
     return found
 
 
-def count_of(builder: Any, args: Any, index: Any, width: int) -> Any:
+def count_of(builder: ir.IRBuilder, args: Any, index: Any, width: int) -> Any:
     """How many elements of `width` bytes the argument at `index` has."""
     word = builder.sub(ir.Constant(I64, bounds.NBYTES_OF_FIRST), index)
     nbytes = builder.load(builder.gep(args, [word]))
     return builder.udiv(nbytes, ir.Constant(I64, width))
 
 
-def element(builder: Any, memory: Any, index: Any, width: Any = 1, is_store: bool = False) -> Any:
+def element(
+    builder: ir.IRBuilder, memory: Any, index: Any, width: Any = 1, is_store: bool = False
+) -> Any:
     """The address of a buffer's element.
 
     Args:
@@ -81,7 +86,7 @@ def element(builder: Any, memory: Any, index: Any, width: Any = 1, is_store: boo
     return builder.select(inside, builder.gep(address, [index]), aside)
 
 
-def moving(builder: Any, memory: Any, start: Any) -> Any:
+def moving(builder: ir.IRBuilder, memory: Any, start: Any) -> Any:
     """A function of (shift, width) that gives the address of the element at `start + shift`."""
     if is_checked(memory):
         return lambda shift, width: element(builder, memory, builder.add(start, shift), width)
@@ -89,7 +94,7 @@ def moving(builder: Any, memory: Any, start: Any) -> Any:
     return lambda shift, width: builder.gep(base, [shift])
 
 
-def _aside(builder: Any) -> Any:
+def _aside(builder: ir.IRBuilder) -> Any:
     """The memory of a function that accesses outside go to."""
     function = builder.function
     found = getattr(function, "graphc_aside", None)
@@ -123,7 +128,7 @@ def _report(module: ir.Module) -> Any:
     return function
 
 
-def _take(builder: Any, status: Any, code: Any) -> Any:
+def _take(builder: ir.IRBuilder, status: Any, code: Any) -> Any:
     """Put a code into an empty status block; whether this did it, and no other thread."""
     none = ir.Constant(I64, 0)
     found = builder.cmpxchg(status, none, code, "seq_cst", "seq_cst")
@@ -131,17 +136,19 @@ def _take(builder: Any, status: Any, code: Any) -> Any:
 
 
 @intrinsic
-def taken(typingctx: Any, status: Any, site: Any) -> Any:
+def taken(typingctx: TypingContext, status: Any, site: Any) -> Any:
     """Put a site into an empty status block; whether this did it, and no other thread."""
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         block = builder.extract_value(values[0], 0) if status.checked else values[0]
         return _take(builder, block, values[1])
 
     return types.boolean(status, types.int64), codegen
 
 
-def fill(builder: Any, memory: Any, count: int, width: int) -> None:
+def fill(builder: ir.IRBuilder, memory: Any, count: int, width: int) -> None:
     """Fill scratch memory with the pattern of `poison`: `count` elements of `width` bytes."""
     word = ir.IntType(8 * width)
     byte = (poison.PATTERN >> 8).to_bytes(1, "little")

@@ -14,6 +14,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
 from numba.extending import intrinsic
 
 from graphc.runtime.language.numba_terms import F64, I64, Term
@@ -37,7 +39,7 @@ def _divides(whole: Any, instruction: str, rest: bool, doc: str) -> Any:
     """An intrinsic of two int64: `instruction` for a literal divisor, `whole` for others."""
 
     @intrinsic(prefer_literal=True)
-    def divide(typingctx: Any, x: Any, y: Any) -> Any:
+    def divide(typingctx: TypingContext, x: Any, y: Any) -> Any:
         if not isinstance(x, types.Integer) or not isinstance(y, types.Integer):
             return None
         literal = y.literal_value if isinstance(y, types.IntegerLiteral) else 0
@@ -45,7 +47,7 @@ def _divides(whole: Any, instruction: str, rest: bool, doc: str) -> Any:
         # The literal stays in the signature: Numba keeps one implementation a signature.
         signature = types.int64(types.int64, y if plain else types.int64)
 
-        def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+        def codegen(context: BaseContext, builder: ir.IRBuilder, _: Any, values: Any) -> Any:
             if plain:
                 return getattr(builder, instruction)(values[0], ir.Constant(I64, literal))
             a, b = (Term(builder, value) for value in values)

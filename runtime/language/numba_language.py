@@ -15,7 +15,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core.base import BaseContext
 from numba.core.imputils import lower_constant
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import (
     intrinsic,
     lower_builtin,
@@ -68,7 +71,7 @@ class DTypeName(types.Callable, types.Opaque):
         """Numba asks this for its error messages."""
         return (), False
 
-    def get_impl_key(self, signature: Any) -> Any:
+    def get_impl_key(self, signature: Signature) -> Any:
         """The key under which the cast is lowered."""
         return ("graphc cast", self.dtype)
 
@@ -101,18 +104,18 @@ class DTypeValue:
 
 
 @typeof_impl.register(DTypeValue)
-def _typeof_dtype(value: DTypeValue, context: Any) -> types.Type:
+def _typeof_dtype(value: DTypeValue, context: BaseContext) -> types.Type:
     return DTypeName(value.dtype)
 
 
 @lower_constant(DTypeName)
-def _lower_dtype(context: Any, builder: Any, ty: Any, value: Any) -> Any:
+def _lower_dtype(context: BaseContext, builder: ir.IRBuilder, ty: Any, value: Any) -> Any:
     return context.get_dummy_value()
 
 
 def _lower_cast(dtype: str) -> None:
     @lower_builtin(("graphc cast", dtype), types.Any)
-    def cast(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def cast(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
         source = signature.args[0]
         value = values[0]
         if dtype == "b1":
@@ -124,7 +127,7 @@ def _lower_cast(dtype: str) -> None:
         return context.cast(builder, value, source, SCALAR[dtype])
 
 
-def float_to_integer(builder: Any, value: Any, dtype: str) -> Any:
+def float_to_integer(builder: ir.IRBuilder, value: Any, dtype: str) -> Any:
     """Truncate a float to an integer as NumPy does on x86-64: through int64, or uint64."""
     wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
     target = STORAGE[dtype]
@@ -146,7 +149,7 @@ def _scopes(module: ir.Module) -> list[Any]:
     return found
 
 
-def mark_alias(builder: Any, instruction: Any, scope: int) -> Any:
+def mark_alias(builder: ir.IRBuilder, instruction: Any, scope: int) -> Any:
     """Attach alias metadata of buffer `scope` to a load or store; returns the instruction."""
     if not 0 <= scope < MAX_SCOPES:
         return instruction
@@ -164,7 +167,7 @@ def mark_alias(builder: Any, instruction: Any, scope: int) -> Any:
     return instruction
 
 
-def to_scalar(builder: Any, dtype: str, stored: Any) -> Any:
+def to_scalar(builder: ir.IRBuilder, dtype: str, stored: Any) -> Any:
     """A loaded value as the kernel sees it: bool as i1, narrow floats as float32."""
     if dtype == "b1":
         return builder.icmp_unsigned("!=", stored, ir.Constant(ir.IntType(8), 0))
@@ -172,7 +175,7 @@ def to_scalar(builder: Any, dtype: str, stored: Any) -> Any:
     return numba_narrow.widened(builder, dtype, stored) if is_narrow else stored
 
 
-def to_storage(builder: Any, dtype: str, value: Any) -> Any:
+def to_storage(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
     """The inverse of `to_scalar`."""
     if dtype == "b1":
         return builder.zext(value, ir.IntType(8))
@@ -182,14 +185,16 @@ def to_storage(builder: Any, dtype: str, value: Any) -> Any:
 
 def _buffer(checked: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def buffer(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+    def buffer(typingctx: TypingContext, args: Any, index: Any, dtype: Any) -> Any:
         """The buffer whose address is `args[index]`; `index` is a literal."""
         if not isinstance(index, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
         scope = index.literal_value if index.literal_value < MAX_SCOPES else -1
         number = ir.Constant(I64, index.literal_value)
 
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        ) -> Any:
             return _memory(builder, values[0], number, dtype.dtype, checked)
 
         return BufferType(dtype.dtype, scope, checked)(args, index, dtype), codegen
@@ -199,14 +204,16 @@ def _buffer(checked: bool) -> Any:
 
 def _buffer_at(checked: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def buffer_at(typingctx: Any, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
+    def buffer_at(typingctx: TypingContext, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
         """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
         if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
         number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
         result = BufferType(dtype.dtype, number, checked)
 
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        ) -> Any:
             return _memory(builder, values[0], values[1], dtype.dtype, checked)
 
         return result(args, types.int64, dtype, scope), codegen
@@ -214,7 +221,7 @@ def _buffer_at(checked: bool) -> Any:
     return buffer_at
 
 
-def _memory(builder: Any, args: Any, index: Any, dtype: str, checked: bool) -> Any:
+def _memory(builder: ir.IRBuilder, args: Any, index: Any, dtype: str, checked: bool) -> Any:
     """The buffer at a place in the args, of known length where its accesses are tested."""
     address = builder.load(builder.gep(args, [index]))
     address = builder.inttoptr(address, STORAGE[dtype].as_pointer())
@@ -225,12 +232,14 @@ def _memory(builder: Any, args: Any, index: Any, dtype: str, checked: bool) -> A
 
 
 @intrinsic
-def number_at(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
+def number_at(typingctx: TypingContext, args: Any, index: Any, dtype: Any) -> Any:
     """The float32 or float64 whose bits stand in `args[index]`."""
     if not isinstance(dtype, DTypeName) or dtype.dtype not in ("f32", "f64"):
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         word = builder.load(builder.gep(values[0], [values[1]]))
         if dtype.dtype == "f32":
             word = builder.trunc(word, ir.IntType(32))
@@ -241,12 +250,14 @@ def number_at(typingctx: Any, args: Any, index: Any, dtype: Any) -> Any:
 
 def _local(checked: bool, poisoned: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def local(typingctx: Any, count: Any, dtype: Any) -> Any:
+    def local(typingctx: TypingContext, count: Any, dtype: Any) -> Any:
         """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
         if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
 
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        ) -> Any:
             size = ir.Constant(I64, count.literal_value)
             with builder.goto_entry_block():
                 memory = builder.alloca(STORAGE[dtype.dtype], size=size)
@@ -275,7 +286,7 @@ def _type_load(context: Any) -> Any:
 
 
 @lower_builtin(operator.getitem, BufferType, types.Integer)
-def _load(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+def _load(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
     pointer = numba_bounds.element(builder, values[0], index)
@@ -295,7 +306,7 @@ def _type_store(context: Any) -> Any:
 
 
 @lower_builtin(operator.setitem, BufferType, types.Integer, types.Any)
-def _store(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+def _store(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
     value = context.cast(builder, values[2], signature.args[2], SCALAR[memory.dtype])
@@ -306,7 +317,7 @@ def _store(context: Any, builder: Any, signature: Any, values: Any) -> Any:
 
 
 @intrinsic
-def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+def select(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
     """`x` where `condition` holds, else `y`: both are evaluated, no branch."""
     if types.unliteral(x) != types.unliteral(y):
         return None
@@ -316,10 +327,12 @@ def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
 
 def _any_order(name: str) -> Any:
     @intrinsic
-    def step(typingctx: Any, accumulator: Any, value: Any) -> Any:
+    def step(typingctx: TypingContext, accumulator: Any, value: Any) -> Any:
         ty = types.unliteral(accumulator)
 
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        ) -> Any:
             if isinstance(ty, types.Float):
                 return getattr(builder, "f" + name)(*values, flags=("reassoc",))
             return getattr(builder, name)(*values)
@@ -331,10 +344,12 @@ def _any_order(name: str) -> Any:
 
 def _chosen(comparison: str) -> Any:
     @intrinsic
-    def step(typingctx: Any, accumulator: Any, value: Any) -> Any:
+    def step(typingctx: TypingContext, accumulator: Any, value: Any) -> Any:
         ty = types.unliteral(accumulator)
 
-        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        ) -> Any:
             total, new = values
             flags = ("nnan", "nsz")
             better = builder.fcmp_ordered(comparison, new, total, flags=flags)
@@ -346,13 +361,15 @@ def _chosen(comparison: str) -> Any:
 
 
 @intrinsic
-def lost(typingctx: Any, total: Any, value: Any) -> Any:
+def lost(typingctx: TypingContext, total: Any, value: Any) -> Any:
     """What rounding takes from `total + value`, exactly (Knuth); 0 where the sum is not finite."""
     ty = types.unliteral(total)
     if not isinstance(ty, types.Float) or types.unliteral(value) != ty:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         old, new = values
         rounded = builder.fadd(old, new)
         part = builder.fsub(rounded, old)

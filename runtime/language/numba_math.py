@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import types
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language import numba_float, numba_integer, numba_random
@@ -26,7 +30,9 @@ def _is_signed(kind: Any) -> bool:
 
 
 def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         return formula(*(Term(builder, v) for v in values), *extra).value
 
     return codegen
@@ -36,7 +42,7 @@ def _unary(name: str) -> Any:
     of_floats, of_integers = numba_float.formulas(name), numba_integer.UNARY.get(name)
 
     @intrinsic
-    def function(typingctx: Any, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: Any) -> Any:
         kind: Any = types.unliteral(x)
         if kind in of_floats:
             return kind(kind), _codegen(of_floats[kind])
@@ -52,7 +58,7 @@ def _binary(name: str) -> Any:
     of_floats, of_integers = numba_float.formulas(name), numba_integer.BINARY.get(name)
 
     @intrinsic
-    def function(typingctx: Any, x: Any, y: Any) -> Any:
+    def function(typingctx: TypingContext, x: Any, y: Any) -> Any:
         kind: Any = types.unliteral(x)
         if kind != types.unliteral(y):
             return None
@@ -71,7 +77,7 @@ def _shift(name: str) -> Any:
     formula = numba_integer.SHIFTS[name]
 
     @intrinsic
-    def function(typingctx: Any, x: Any, count: Any) -> Any:
+    def function(typingctx: TypingContext, x: Any, count: Any) -> Any:
         kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Integer) or not isinstance(count, types.Integer):
             return None
@@ -82,7 +88,7 @@ def _shift(name: str) -> Any:
 
 def _test(name: str) -> Any:
     @intrinsic
-    def function(typingctx: Any, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: Any) -> Any:
         kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Float):
             return None
@@ -95,7 +101,7 @@ def _out_of_range(target: str) -> Any:
     bits, signed = numba_integer.TARGETS[target]
 
     @intrinsic
-    def function(typingctx: Any, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: Any) -> Any:
         kind: Any = types.unliteral(x)
         if isinstance(kind, types.Float):
             formula = _codegen(numba_integer.float_out_of_range, bits, signed)

@@ -12,6 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.base import BaseContext
 
 I16, I32, F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 # How the elements lie in memory.
@@ -25,7 +26,7 @@ def widened(builder: Any, dtype: str, stored: Any) -> Any:
     return builder.bitcast(builder.shl(builder.zext(stored, I32), ir.Constant(I32, 16)), F32)
 
 
-def narrowed(builder: Any, dtype: str, value: Any) -> Any:
+def narrowed(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
     """A float32 rounded to the nearest element, halves to the even one, as it is stored."""
     if dtype == "f16":
         return builder.fptrunc(value, ir.HalfType())
@@ -41,7 +42,9 @@ def narrowed(builder: Any, dtype: str, value: Any) -> Any:
     return builder.trunc(found, I16)
 
 
-def rounded(context: Any, builder: Any, dtype: str, source: Any, value: Any) -> Any:
+def rounded(
+    context: BaseContext, builder: ir.IRBuilder, dtype: str, source: Any, value: Any
+) -> Any:
     """A scalar of a Numba type rounded to a narrow float, as the float32 that a kernel holds.
 
     A float64 becomes float16 with one rounding, as in NumPy; what becomes bfloat16 is a float32
@@ -60,7 +63,7 @@ def rounded(context: Any, builder: Any, dtype: str, source: Any, value: Any) -> 
     return widened(builder, dtype, narrowed(builder, dtype, result))
 
 
-def _computes_in_float64(builder: Any) -> bool:
+def _computes_in_float64(builder: ir.IRBuilder) -> bool:
     """Whether the function has made a float64 so far."""
     return any(
         isinstance(instruction.type, ir.DoubleType)
@@ -69,7 +72,7 @@ def _computes_in_float64(builder: Any) -> bool:
     )
 
 
-def round_to_odd(builder: Any, value: Any) -> Any:
+def round_to_odd(builder: ir.IRBuilder, value: Any) -> Any:
     """A float64 as the float32 from which rounding to float16 gives what rounding once would.
 
     An inexact float32 is cut toward 0 and its last bit set, so that it is no tie of float16

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language.numba_terms import I32, I64, Term
@@ -35,12 +39,14 @@ def _block(key: Term, counter: Term) -> list[Term]:
 
 
 @intrinsic(prefer_literal=True)
-def philox_word(typingctx: Any, key: Any, counter: Any, lane: Any) -> Any:
+def philox_word(typingctx: TypingContext, key: Any, counter: Any, lane: Any) -> Any:
     """Word `lane` (an int literal, 0 to 3) of the Philox block `counter` under `key`, as uint32."""
     if not isinstance(lane, types.IntegerLiteral) or not 0 <= lane.literal_value < 4:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         words = _block(Term(builder, values[0]), Term(builder, values[1]))
         return words[lane.literal_value].value
 

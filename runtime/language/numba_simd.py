@@ -19,6 +19,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language.numba_tile import (
@@ -41,13 +44,17 @@ from graphc.runtime.language.numba_tile_dot import tile_dot, tile_dot_at, tile_d
 
 
 @intrinsic(prefer_literal=True)
-def tile_load(typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any) -> Any:
+def tile_load(
+    typingctx: TypingContext, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any
+) -> Any:
     """The tile at `offset` whose rows are `step` apart."""
     if not literals(rows, vectors) or tile_dtype(memory) is None:
         return None
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         memory, offset, step = values[2:]
         places = places_of(builder, ty, memory, offset, step)
         return make_tile(builder, ty, [builder.load(p, align=NBYTES[ty.dtype]) for p in places])
@@ -57,7 +64,7 @@ def tile_load(typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any,
 
 @intrinsic(prefer_literal=True)
 def tile_load_part(
-    typingctx: Any, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any,
     first: Any, last: Any, columns: Any,
 ) -> Any:  # fmt: skip
     """As `tile_load`; what is outside the part is 0 and isn't read."""
@@ -65,7 +72,9 @@ def tile_load_part(
         return None
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         memory, offset, step, *part = values[2:]
         places = places_of(builder, ty, memory, offset, step, part)
         masks = masks_of(builder, ty, *part)
@@ -75,12 +84,14 @@ def tile_load_part(
 
 
 @intrinsic
-def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -> Any:
+def tile_store(typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any) -> Any:
     """Store a tile at `offset`, its rows `step` apart."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         value, memory, offset, step = values
         places = places_of(builder, tile, memory, offset, step, is_store=True)
         for vector, place in zip(registers(builder, tile, value), places):
@@ -92,14 +103,16 @@ def tile_store(typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any) -
 
 @intrinsic
 def tile_store_part(
-    typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any,
+    typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any,
     first: Any, last: Any, columns: Any,
 ) -> Any:  # fmt: skip
     """As `tile_store`; what is outside the part isn't written."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         value, memory, offset, step, *part = values
         places = places_of(builder, tile, memory, offset, step, part, is_store=True)
         masks = masks_of(builder, tile, *part)
@@ -111,14 +124,16 @@ def tile_store_part(
 
 @intrinsic
 def tile_update(
-    typingctx: Any, tile: Any, memory: Any, offset: Any, step: Any,
+    typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any,
     first: Any, columns: Any, initial: Any,
 ) -> Any:  # fmt: skip
     """Store the rows from `first` on where `initial` holds, else add them to what is there."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         value, memory, offset, step, first, columns, initial = values
         part = (first, ir.Constant(I64, tile.rows), columns)
         places = places_of(builder, tile, memory, offset, step, part, is_store=True)
@@ -143,12 +158,14 @@ def tile_update(
 
 
 @intrinsic
-def tile_transpose(typingctx: Any, tile: Any) -> Any:
+def tile_transpose(typingctx: TypingContext, tile: Any) -> Any:
     """The transpose of a square tile: as many rows as a vector has lanes, one vector wide."""
     if not isinstance(tile, TileType) or tile.vectors != 1 or tile.rows != tile.lanes:
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         rows = registers(builder, tile, values[0])
         size = tile.lanes
         kind = ir.VectorType(I32, size)
@@ -170,7 +187,7 @@ def tile_transpose(typingctx: Any, tile: Any) -> Any:
 
 
 @intrinsic
-def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+def either(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
     """Buffer `x` where `condition` holds, else `y`: of one dtype, without an alias claim."""
     if tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
         return None
@@ -180,7 +197,7 @@ def either(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def tile_store_at(
-    typingctx: Any, tile: Any, parts: Any, memory: Any, offset: Any, step: Any,
+    typingctx: TypingContext, tile: Any, parts: Any, memory: Any, offset: Any, step: Any,
     first: Any, places: Any, widths: Any,
 ) -> Any:  # fmt: skip
     """Store rows from `first` on, in pieces as in `tile_dot_at`.
@@ -192,7 +209,9 @@ def tile_store_at(
     count = parts.literal_value
     piece = TileType(tile.dtype, tile.rows, 1, tile.lanes // count)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         value, _, memory, offset, step, first, places, widths = values
         vectors = registers(builder, tile, value)
         last = ir.Constant(I64, tile.rows)
@@ -211,7 +230,7 @@ def tile_store_at(
     return types.none(tile, parts, memory, INT, INT, INT, places, widths), codegen
 
 
-def _cut(builder: Any, vector: Any, number: int, parts: int) -> Any:
+def _cut(builder: ir.IRBuilder, vector: Any, number: int, parts: int) -> Any:
     """One of the equal parts of a vector."""
     if parts == 1:
         return vector

@@ -14,6 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.typing.templates import Signature
 
 from graphc.runtime.base import target
 
@@ -158,7 +159,7 @@ class Term:
         signature = ir.FunctionType(self.type, [self.type] * len(operands))
         return self._call(f"llvm.{name}.{suffix}", signature, operands)
 
-    def _call(self, name: str, signature: Any, operands: list[Any]) -> Term:
+    def _call(self, name: str, signature: Signature, operands: list[Any]) -> Term:
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return self.make(self.builder.call(function, operands))
 

@@ -51,7 +51,7 @@ def tile_dtype(memory: Any) -> str | None:
     return name if name in ELEMENT else None
 
 
-def make_tile(builder: Any, ty: TileType, vectors: list[Any]) -> Any:
+def make_tile(builder: ir.IRBuilder, ty: TileType, vectors: list[Any]) -> Any:
     """The tile of these registers, row by row."""
     value = ir.Constant(ir.ArrayType(ty.vector, len(vectors)), ir.Undefined)
     for k, vector in enumerate(vectors):
@@ -59,12 +59,12 @@ def make_tile(builder: Any, ty: TileType, vectors: list[Any]) -> Any:
     return value
 
 
-def registers(builder: Any, ty: TileType, value: Any) -> list[Any]:
+def registers(builder: ir.IRBuilder, ty: TileType, value: Any) -> list[Any]:
     """The registers of a tile, row by row."""
     return [builder.extract_value(value, k) for k in range(ty.rows * ty.vectors)]
 
 
-def splat(builder: Any, vector: Any, scalar: Any) -> Any:
+def splat(builder: ir.IRBuilder, vector: Any, scalar: Any) -> Any:
     """A vector that repeats a scalar."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
@@ -72,14 +72,14 @@ def splat(builder: Any, vector: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, zeros)
 
 
-def call_llvm(builder: Any, name: str, result: Any, values: list[Any]) -> Any:
+def call_llvm(builder: ir.IRBuilder, name: str, result: Any, values: list[Any]) -> Any:
     """Call a function of LLVM by name."""
     kind = ir.FunctionType(result, [value.type for value in values])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
 def places_of(
-    builder: Any, ty: TileType, memory: Any, offset: Any, step: Any,
+    builder: ir.IRBuilder, ty: TileType, memory: Any, offset: Any, step: Any,
     part: Sequence[Any] | None = None, is_store: bool = False,
 ) -> list[Any]:  # fmt: skip
     """The address of every register of a tile in memory.
@@ -100,7 +100,7 @@ def places_of(
 
 
 def _active(
-    builder: Any, ty: TileType, row: int, vector: int, first: Any, last: Any, columns: Any
+    builder: ir.IRBuilder, ty: TileType, row: int, vector: int, first: Any, last: Any, columns: Any
 ) -> Any:
     """How many lanes of a register are inside a part."""
     r, zero, lanes = (ir.Constant(I64, k) for k in (row, 0, ty.lanes))
@@ -111,7 +111,7 @@ def _active(
     return builder.select(inside, width, zero)
 
 
-def masks_of(builder: Any, ty: TileType, first: Any, last: Any, columns: Any) -> list[Any]:
+def masks_of(builder: ir.IRBuilder, ty: TileType, first: Any, last: Any, columns: Any) -> list[Any]:
     """For every register of a tile, which of its lanes are inside a part."""
     index = ir.VectorType(I32, ty.lanes)
     numbers = [ir.Constant(index, [v * ty.lanes + k for k in range(ty.lanes)])
@@ -128,7 +128,9 @@ def masks_of(builder: Any, ty: TileType, first: Any, last: Any, columns: Any) ->
     return found
 
 
-def masked_load(builder: Any, ty: TileType, places: list[Any], masks: list[Any]) -> list[Any]:
+def masked_load(
+    builder: ir.IRBuilder, ty: TileType, places: list[Any], masks: list[Any]
+) -> list[Any]:
     """Load the lanes inside; the others are 0 and not read."""
     name = f"llvm.masked.load.v{ty.lanes}{ty.dtype}.p0"
     align = ir.Constant(I32, NBYTES[ty.dtype])
@@ -140,7 +142,7 @@ def masked_load(builder: Any, ty: TileType, places: list[Any], masks: list[Any])
 
 
 def masked_store(
-    builder: Any, ty: TileType, vectors: list[Any], places: list[Any], masks: list[Any]
+    builder: ir.IRBuilder, ty: TileType, vectors: list[Any], places: list[Any], masks: list[Any]
 ) -> None:
     """Store the lanes inside; the others are not written."""
     name = f"llvm.masked.store.v{ty.lanes}{ty.dtype}.p0"
@@ -149,6 +151,6 @@ def masked_store(
         call_llvm(builder, name, ir.VoidType(), [vector, place, align, mask])
 
 
-def entry(builder: Any, table: Any, index: Any) -> Any:
+def entry(builder: ir.IRBuilder, table: Any, index: Any) -> Any:
     """An element of an int64 buffer."""
     return builder.load(numba_bounds.element(builder, table, index), align=8)

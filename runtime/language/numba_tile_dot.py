@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language.numba_bounds import element, moving
@@ -27,15 +30,17 @@ from graphc.runtime.language.numba_tile import (
 
 @intrinsic(prefer_literal=True)
 def tile_dot(
-    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any, x_step: Any,
-    y: Any, where: Any, y_step: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any,
+    x_step: Any, y: Any, where: Any, y_step: Any,
 ) -> Any:  # fmt: skip
     """The sum over p < depth of `x[at + r * x_row + p * x_step] * y[where + p * y_step + j]`."""
     if not literals(rows, vectors) or tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
         return None
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         depth, x, at, x_row, x_step, y, where, y_step = values[2:]
         left = _left(builder, ty, x, at, x_row, x_step)
 
@@ -49,8 +54,8 @@ def tile_dot(
 
 @intrinsic(prefer_literal=True)
 def tile_dot_at(
-    typingctx: Any, rows: Any, vectors: Any, parts: Any, depth: Any, x: Any, at: Any, x_row: Any,
-    y: Any, starts: Any, table: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, parts: Any, depth: Any, x: Any, at: Any,
+    x_row: Any, y: Any, starts: Any, table: Any,
 ) -> Any:  # fmt: skip
     """As `tile_dot` with steps of 1 in x, the right operand in pieces.
 
@@ -65,7 +70,9 @@ def tile_dot_at(
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
     piece = ir.VectorType(ELEMENT[ty.dtype], ty.lanes // parts.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         depth, x, at, x_row, y, starts, table = values[3:]
         bases = [
             moving(builder, y, entry(builder, starts, ir.Constant(I64, i)))
@@ -88,7 +95,7 @@ def tile_dot_at(
 
 @intrinsic(prefer_literal=True)
 def tile_dot_rows(
-    typingctx: Any, rows: Any, vectors: Any, depth: Any, x: Any, starts: Any, first: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any, x: Any, starts: Any, first: Any,
     table: Any, y: Any, y_step: Any,
 ) -> Any:  # fmt: skip
     """The sum over p < depth of `x[starts[first + r] + table[p]] * y[p * y_step + j]`."""
@@ -96,7 +103,9 @@ def tile_dot_rows(
         return None
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+    ) -> Any:
         depth, x, starts, first, table, y, y_step = values[2:]
         bases = []
         for r in range(ty.rows):
@@ -115,7 +124,7 @@ def tile_dot_rows(
     return ty(rows, vectors, INT, x, starts, INT, table, y, INT), codegen
 
 
-def _joined(builder: Any, pieces: list[Any], parts: int) -> list[Any]:
+def _joined(builder: ir.IRBuilder, pieces: list[Any], parts: int) -> list[Any]:
     """Pieces in groups of `parts` (a power of two) joined to vectors."""
     while parts > 1:
         numbers = list(range(2 * pieces[0].type.count))
@@ -126,7 +135,7 @@ def _joined(builder: Any, pieces: list[Any], parts: int) -> list[Any]:
     return pieces
 
 
-def _left(builder: Any, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> Any:
+def _left(builder: ir.IRBuilder, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> Any:
     """The addresses of a left operand's elements at p, a function of p."""
     step = ir.Constant(I64, step) if isinstance(step, int) else step
 
@@ -140,7 +149,7 @@ def _left(builder: Any, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> A
     return places
 
 
-def _row(builder: Any, ty: TileType, memory: Any, offset: Any) -> list[Any]:
+def _row(builder: ir.IRBuilder, ty: TileType, memory: Any, offset: Any) -> list[Any]:
     """One row of vectors, side by side in memory."""
     row = TileType(ty.dtype, 1, ty.vectors)
     places = places_of(builder, row, memory, offset, ir.Constant(I64, 0))
@@ -155,7 +164,7 @@ def _not_unrolled(module: ir.Module) -> Any:
     return loop
 
 
-def _dot(builder: Any, ty: TileType, depth: Any, left: Any, across: Any) -> list[Any]:
+def _dot(builder: ir.IRBuilder, ty: TileType, depth: Any, left: Any, across: Any) -> list[Any]:
     """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register.
 
     `left(p)` gives the addresses of the left operand's elements, `across(p)` the right operand's
@@ -190,7 +199,7 @@ def _dot(builder: Any, ty: TileType, depth: Any, left: Any, across: Any) -> list
 
 
 def _outer(
-    builder: Any, ty: TileType, acc: list[Any], left: list[Any], across: list[Any]
+    builder: ir.IRBuilder, ty: TileType, acc: list[Any], left: list[Any], across: list[Any]
 ) -> list[Any]:
     """`acc[r, j] + left[r] * across[j]`, rounded once where the CPU can."""
     sums = []

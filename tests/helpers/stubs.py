@@ -38,6 +38,8 @@ OPERANDS = {
     "bias", "target", "condition", "src", "source", "tensor", "mask", "indices", "index",
     "self", "sorted_sequence", "exponent", "probability", "logits",
 }  # fmt: skip
+# How those are annotated: what a function takes besides is said by the stub that it is written to.
+LIKE = {"Any", "AnyTensor", "Operand", "TensorLike"}
 # What gives something else than one tensor.
 OTHERWISE = {
     "aminmax": "Any", "broadcast_shapes": "Size", "cond": "Any", "frexp": "tuple[Tensor, Tensor]",
@@ -80,7 +82,7 @@ def _annotation(of: Any, default: str = "Any") -> str:
 def _parameter(parameter: inspect.Parameter, operand: str) -> str:
     kind = {2: "*", 4: "**"}.get(int(parameter.kind), "")
     said = _annotation(parameter.annotation)
-    if said == "Any" and parameter.name in OPERANDS and not kind:
+    if said.removesuffix(" | None") in LIKE and parameter.name in OPERANDS and not kind:
         said = operand
         if parameter.default is None:
             said += " | None"
@@ -221,6 +223,8 @@ def functions() -> str:
             "import numpy as np",
             "",
             "from graphc.core.dtypes import DType",
+            "from graphc.core.typing import DTypeLike",
+            "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
             "from graphc.eager.engine.tensor import Tensor, TensorLike",
@@ -303,6 +307,7 @@ def node_methods() -> str:
             "from graphc.core.dtypes import DType",
             "from graphc.core.ir import Node",
             "from graphc.core.operators import Operators",
+            "from graphc.core.typing import DTypeLike",
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
         ]
@@ -330,6 +335,8 @@ def methods() -> str:
             "",
             "from graphc.eager.engine.tape import Handle",
             "from graphc.core.dtypes import DType",
+            "from graphc.core.typing import DTypeLike",
+            "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",

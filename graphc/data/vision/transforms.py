@@ -9,14 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from graphc.core.ir import caller
+from graphc.core.typing import Ints
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.random import rand, randint
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 
 
-def _pixels(image: Any) -> tuple[np.ndarray, bool]:
+def _pixels(image: npt.ArrayLike) -> tuple[np.ndarray, bool]:
     """An image as an array whose last two axes are height and width, and whether it was one so."""
     if isinstance(image, Tensor):
         return image._array, True
@@ -112,7 +114,7 @@ class Normalize:
         if (self._std == 0).any():
             raise AttributeValueError(f"Normalize: std={std!r} holds a 0", where=caller())
 
-    def __call__(self, tensor: Any) -> Tensor:
+    def __call__(self, tensor: npt.ArrayLike) -> Tensor:
         if not isinstance(tensor, Tensor) or not tensor.dtype.is_float:
             raise ArgumentError(
                 f"Normalize: {type(tensor).__name__} is not a float tensor",
@@ -133,7 +135,7 @@ class Normalize:
         return f"Normalize(mean={self.mean}, std={self.std})"
 
 
-def _pair(value: Any) -> tuple[int, int]:
+def _pair(value: Ints) -> tuple[int, int]:
     if isinstance(value, int):
         return value, value
     pair = tuple(int(v) for v in value)
@@ -184,7 +186,7 @@ class Resize:
     """
 
     def __init__(
-        self, size: Any, interpolation: Any = "bilinear", max_size: int | None = None,
+        self, size: Ints, interpolation: Any = "bilinear", max_size: int | None = None,
         antialias: bool = True,
     ) -> None:  # fmt: skip
         if interpolation not in ("bilinear", 2) and "bilinear" not in str(interpolation).lower():
@@ -223,7 +225,9 @@ class Resize:
         )
 
 
-def _padded(array: np.ndarray, widths: tuple[int, int, int, int], fill: Any, mode: str) -> Any:
+def _padded(
+    array: np.ndarray, widths: tuple[int, int, int, int], fill: float | Sequence[float], mode: str
+) -> Any:
     left, top, right, bottom = widths
     pads = [(0, 0)] * (array.ndim - 2) + [(top, bottom), (left, right)]
     if mode == "constant":
@@ -245,7 +249,7 @@ class CenterCrop:
                  [ 9, 10]]])
     """
 
-    def __init__(self, size: Any) -> None:
+    def __init__(self, size: Ints) -> None:
         self.size = _pair(size)
 
     def __call__(self, image: Any) -> Any:
@@ -283,8 +287,8 @@ class RandomCrop:
     """
 
     def __init__(
-        self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0,
-        padding_mode: str = "constant",
+        self, size: Ints, padding: Any = None, pad_if_needed: bool = False,
+        fill: float | Sequence[float] = 0, padding_mode: str = "constant",
     ) -> None:  # fmt: skip
         self.size, self.padding, self.pad_if_needed = _pair(size), padding, pad_if_needed
         self.fill, self.padding_mode = fill, padding_mode

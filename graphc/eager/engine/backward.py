@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.core.walk import postorder
 from graphc.eager.engine import quiet
 from graphc.eager.engine.hot import hot, tracing
@@ -108,7 +108,7 @@ class Pass:
         result = hook(ct, self.create_graph) if takes else hook(ct)
         return slot if result is None else (self._raw(_checked(result, slot[0])), False)
 
-    def _tensor(self, ct: Any) -> Tensor:
+    def _tensor(self, ct: Node) -> Tensor:
         return ct if isinstance(ct, Tensor) else wrap(ct)
 
     def _raw(self, ct: Any) -> Any:
@@ -144,7 +144,7 @@ class Pass:
                 parts = [None if r is None else (self._raw(r), False) for r in _as_tuple(result)]
         return parts
 
-    def _accumulate(self, fn: AccumulateGrad, ct: Any, own: bool) -> None:
+    def _accumulate(self, fn: AccumulateGrad, ct: Node, own: bool) -> None:
         leaf = fn.variable
         if leaf is None:
             return

@@ -14,6 +14,7 @@ from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.core.operators import Operators
+from graphc.core.typing import DTypeLike
 from graphc.errors import DTypeError
 
 _ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2}
@@ -36,7 +37,7 @@ def get_default_dtype() -> DType:
     return _Default.dtype
 
 
-def set_default_dtype(dtype: Any) -> None:
+def set_default_dtype(dtype: DTypeLike) -> None:
     """Set the dtype of floats that nothing else decides.
 
     Args:

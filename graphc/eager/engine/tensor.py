@@ -22,6 +22,7 @@ from graphc.core.dtypes import ALL, DType, as_dtype
 from graphc.core.ir import Node, Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.attached import Attached
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.hot import hot, tracing
@@ -50,7 +51,7 @@ class TypeOf(TensorType):
         super().__init__(dtype, shape)
         object.__setattr__(self, "_of", of)
 
-    def __call__(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+    def __call__(self, dtype: DTypeLike | None = None, non_blocking: bool = False) -> Any:
         """PyTorch's name for the type; given a dtype or such a name, the tensor in it."""
         if dtype is None:
             return f"torch.{self.dtype.title}Tensor"

@@ -10,7 +10,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine import promotion
 from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.registry import EAGER, as_eager, call, eager, named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import ArgumentError, AttributeValueError, DivisionError
 from graphc.ops.elementwise.division import by_zero
 
@@ -55,7 +55,7 @@ def _is_number(value: Any) -> bool:
 
 
 @eager("add")
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def add(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
     """input + alpha * other, elementwise, broadcast.
 
     Example:
@@ -68,7 +68,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 
 @eager("sub", "subtract")
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def sub(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
     """input - alpha * other, elementwise, broadcast.
 
     Example:
@@ -81,7 +81,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 
 @eager("rsub")
-def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def rsub(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
     """other - alpha * input, elementwise.
 
     Example:
@@ -96,7 +96,7 @@ def _by_integers(name: str, *others: str) -> Any:
     """A quotient that integers do not have by 0; of floats it is inf or nan."""
     form = eager_form(name, _F[name])
 
-    def apply(input: Any, other: Any) -> Any:
+    def apply(input: TensorLike, other: TensorLike) -> Any:
         _check_divisor(name, input, other)
         return form(input, other)
 
@@ -104,7 +104,7 @@ def _by_integers(name: str, *others: str) -> Any:
     return eager(name, *others)(apply)
 
 
-def _check_divisor(name: str, input: Any, other: Any) -> None:
+def _check_divisor(name: str, input: TensorLike, other: TensorLike) -> None:
     """Refuse whole numbers divided by 0, where the numbers are known."""
     if _is_float(input) or _is_float(other):
         return
@@ -123,7 +123,7 @@ _by_integers("fmod")
 
 
 @eager("mul", "multiply")
-def mul(input: Any, other: Any) -> Any:
+def mul(input: TensorLike, other: TensorLike) -> Any:
     """input * other, elementwise, broadcast.
 
     Example:
@@ -136,7 +136,7 @@ def mul(input: Any, other: Any) -> Any:
 
 
 @eager("div", "divide", "true_divide")
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+def div(input: TensorLike, other: TensorLike, *, rounding_mode: str | None = None) -> Any:
     """input / other, elementwise, broadcast.
 
     Args:
@@ -171,7 +171,7 @@ def _is_float(value: Any) -> bool:
     return value.dtype.is_float if isinstance(value, Tensor) else isinstance(value, float)
 
 
-def _wants_one_more(input: Any, other: Any, quotient: Any) -> Any:
+def _wants_one_more(input: TensorLike, other: TensorLike, quotient: Any) -> Any:
     """1 where the rounded-down quotient of integers is below 0 and not exact."""
     inexact = EAGER["ne"](MUL(quotient, other), input)
     return EAGER["logical_and"](inexact, EAGER["lt"](quotient, 0)).to(quotient.dtype)
@@ -186,7 +186,7 @@ _POWER = eager_form("power", _F["power"])
 
 
 @eager("pow", "power")
-def pow(input: Any, exponent: Any) -> Any:
+def pow(input: TensorLike, exponent: Any) -> Any:
     """input to the power exponent, elementwise, broadcast.
 
     Example:
@@ -258,7 +258,7 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
 
 
 @eager("clamp_min")
-def clamp_min(input: Any, min: Any) -> Any:
+def clamp_min(input: TensorLike, min: Any) -> Any:
     """`clamp` with a lower bound alone.
 
     Example:
@@ -271,7 +271,7 @@ def clamp_min(input: Any, min: Any) -> Any:
 
 
 @eager("clamp_max")
-def clamp_max(input: Any, max: Any) -> Any:
+def clamp_max(input: TensorLike, max: Any) -> Any:
     """`clamp` with an upper bound alone.
 
     Example:

@@ -9,12 +9,12 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.tensor import Tensor
-from graphc.eager.functions.random import check_spread, rand, randint, randn
+from graphc.eager.functions.random import Generator, check_spread, rand, randint, randn
 from graphc.errors import AttributeValueError
 
 
 def _inplace_draw(name: str, drawn: Any, what: str, example: str) -> Any:
-    def method(self: Tensor, *args: Any, generator: Any = None, **kw: Any) -> Tensor:
+    def method(self: Tensor, *args: Any, generator: Generator | None = None, **kw: Any) -> Tensor:
         return self.copy_(drawn(self, *args, generator=generator, **kw))
 
     method.__name__ = name
@@ -34,7 +34,7 @@ def _floats(self: Tensor) -> Any:
 
 
 def _uniform_of(
-    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **kw: Any
+    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **kw: Any
 ) -> Any:
     low, high = kw.get("from", a), kw.get("to", b)
     if not low <= high:
@@ -44,16 +44,20 @@ def _uniform_of(
     return rand(*self.shape, generator=generator, dtype=_floats(self)) * (high - low) + low
 
 
-def _normal_of(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
+def _normal_of(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Any:
     check_spread("normal_", std)
     return randn(*self.shape, generator=generator, dtype=_floats(self)) * std + mean
 
 
-def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Any:
+def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
     return (rand(*self.shape, generator=generator) < p).to(self.dtype)
 
 
-def _random_of(self: Tensor, low: int = 0, high: Any = None, *, generator: Any = None) -> Any:
+def _random_of(
+    self: Tensor, low: int = 0, high: Any = None, *, generator: Generator | None = None
+) -> Any:
     low, high = (0, low) if high is None and low else (low, high)
     if self.dtype.is_float:  # whole numbers that it has all of, as in PyTorch
         most = 1 << min(self.dtype.digits, 24)
@@ -62,7 +66,7 @@ def _random_of(self: Tensor, low: int = 0, high: Any = None, *, generator: Any =
     return randint(low, most if high is None else high, tuple(self.shape), generator=generator)
 
 
-def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Any:
+def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Any:
     u = rand(*self.shape, generator=generator, dtype=_floats(self))
     return -(1 - u).log() / lambd
 

@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import check_writable, leaf_written, store
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, backward_name, call_of, fill, invoke
@@ -95,7 +96,7 @@ def _keep_old(target: Tensor, value: Tensor) -> None:
             saved.version, saved.count = Version(), 0
 
 
-def _cast_to(dtype: Any) -> tuple[tuple[str, Any], ...]:
+def _cast_to(dtype: DTypeLike) -> tuple[tuple[str, Any], ...]:
     return (("dtype", dtype),)
 
 

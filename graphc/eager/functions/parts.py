@@ -13,7 +13,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ShapeError
 from graphc.ops.declare import check_axis
@@ -122,7 +122,7 @@ _TRIL, _TRIU = _triangle("tril"), _triangle("triu")
 
 
 @eager()
-def tril(input: Any, diagonal: int = 0) -> Any:
+def tril(input: TensorLike, diagonal: int = 0) -> Any:
     """A matrix with zeros above a diagonal.
 
     Example:
@@ -136,7 +136,7 @@ def tril(input: Any, diagonal: int = 0) -> Any:
 
 
 @eager()
-def triu(input: Any, diagonal: int = 0) -> Any:
+def triu(input: TensorLike, diagonal: int = 0) -> Any:
     """A matrix with zeros below a diagonal.
 
     Example:

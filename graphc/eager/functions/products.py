@@ -13,7 +13,7 @@ from graphc.eager.engine.elementwise import F32, F64, record_pair
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import as_eager, call, call_list, eager, named
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor, TensorLike, wrap
 from graphc.errors import ArgumentError, ShapeError
 
 
@@ -71,7 +71,7 @@ def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
 
 
 @eager()
-def mm(input: Any, mat2: Any) -> Any:
+def mm(input: TensorLike, mat2: Any) -> Any:
     """The product of two matrices.
 
     Example:
@@ -84,7 +84,7 @@ def mm(input: Any, mat2: Any) -> Any:
 
 
 @eager()
-def bmm(input: Any, mat2: Any) -> Any:
+def bmm(input: TensorLike, mat2: Any) -> Any:
     """The products of two batches of matrices.
 
     Example:
@@ -97,7 +97,7 @@ def bmm(input: Any, mat2: Any) -> Any:
 
 
 @eager()
-def mv(input: Any, vec: Any) -> Any:
+def mv(input: TensorLike, vec: Any) -> Any:
     """The product of a matrix and a vector.
 
     Example:
@@ -110,7 +110,7 @@ def mv(input: Any, vec: Any) -> Any:
 
 
 @eager("dot")
-def dot(input: Any, other: Any) -> Any:
+def dot(input: TensorLike, other: TensorLike) -> Any:
     """The sum of the products of two vectors.
 
     Example:
@@ -123,7 +123,7 @@ def dot(input: Any, other: Any) -> Any:
 
 
 @eager("vdot")
-def vdot(input: Any, other: Any) -> Any:
+def vdot(input: TensorLike, other: TensorLike) -> Any:
     """The sum of the products of two vectors.
 
     Example:

@@ -15,8 +15,9 @@ from graphc.core import dtypes
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
-from graphc.eager.engine.device import check_device
+from graphc.eager.engine.device import DeviceLike, check_device
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.registry import EAGER, call, eager, named
 from graphc.eager.engine.tensor import Tensor, wrap
@@ -100,17 +101,17 @@ def set_rng_state(state: Tensor) -> None:
 # one kernel serves every shape.
 
 
-def _uniform(like: Any, key: Any, *, dtype: Any) -> Any:
+def _uniform(like: Any, key: Any, *, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["uniform"](like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
 
-def _normal(like: Any, key: Any, *, dtype: Any) -> Any:
+def _normal(like: Any, key: Any, *, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["normal"](like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
 
-def _randint(like: Any, key: Any, *, low: int, high: int, dtype: Any) -> Any:
+def _randint(like: Any, key: Any, *, low: int, high: int, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["randint"](low, high, like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
@@ -130,14 +131,14 @@ def _draw(run: Any, shape: tuple[Any, ...], generator: Generator | None, **setti
     return wrap(found._array.reshape(shape))
 
 
-def _float(dtype: Any) -> Any:
+def _float(dtype: DTypeLike | None) -> Any:
     return promotion.get_default_dtype() if dtype is None else as_dtype(dtype)
 
 
 def _maker(name: str, run: Any, what: str) -> Any:
     def function(
-        *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-        requires_grad: bool = False, **kw: Any,
+        *size: Any, generator: Generator | None = None, dtype: DTypeLike | None = None,
+        device: DeviceLike | None = None, requires_grad: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
         sizes = (kw.pop("size"),) if "size" in kw else size
         check_device(device)
@@ -196,7 +197,7 @@ randn = _maker("randn", _normal, "of the normal distribution with mean 0 and var
 @eager("randint")
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Random integers, uniform in [low, high); `randint(high, size)` counts from 0.
 
@@ -240,8 +241,8 @@ def randint_like(
 
 @eager()
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A random order of 0 .. n - 1.
 
@@ -259,7 +260,7 @@ def randperm(
 @eager("normal")
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Random floats of the normal distribution; mean and std are numbers or tensors.
 

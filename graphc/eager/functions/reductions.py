@@ -19,7 +19,7 @@ from graphc.eager.engine.registry import (
     eager,
     named,
 )
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import AttributeValueError, DTypeError
 from graphc.ops.arrays.norms import vector_norm
 
@@ -106,7 +106,7 @@ def sum(
 @eager("mean")
 def mean(
     input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
-    keepdims: Any = None,
+    keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The mean of all elements, or over axes; arguments as for `sum`.
 
@@ -131,7 +131,7 @@ def mean(
 @eager("prod")
 def prod(
     input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
-    keepdims: Any = None,
+    keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The product of all elements, or over axes; arguments as for `sum`.
 
@@ -188,7 +188,7 @@ _VAR, _STD = _spread("var", 1), _spread("std", 1)
 
 
 def _variance(
-    run: Any, x: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, axis: Any,
+    run: Any, x: Any, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any, axis: Any,
     keepdims: Any, ddof: Any,
 ) -> Any:  # fmt: skip
     if isinstance(dim, bool):  # x.var(False): PyTorch's older order of arguments
@@ -205,8 +205,8 @@ def _variance(
 
 @eager("var")
 def var(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: Any = None, ddof: Any = None,
+    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: bool | None = None, ddof: Any = None,
 ) -> Any:  # fmt: skip
     """The variance of all elements, or over axes, of a sample unless told otherwise.
 
@@ -230,8 +230,8 @@ def var(
 
 @eager("std")
 def std(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: Any = None, ddof: Any = None,
+    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: bool | None = None, ddof: Any = None,
 ) -> Any:  # fmt: skip
     """The square root of `var`, with its arguments.
 
@@ -245,8 +245,8 @@ def std(
 
 @eager()
 def var_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: Any = None,
+    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The pair (variance, mean) over axes; arguments as for `var`.
 
@@ -260,8 +260,8 @@ def var_mean(
 
 @eager()
 def std_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: Any = None,
+    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
+    correction: Any = None, axis: Any = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The pair (standard deviation, mean) over axes; arguments as for `var`.
 
@@ -328,7 +328,12 @@ def _extremes(
 
 @eager("max")
 def max(
-    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+    input: TensorLike,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
 ) -> Any:
     """The greatest element; along `dim`, the pair (values, indices); of two tensors, the greater.
 
@@ -344,7 +349,12 @@ def max(
 
 @eager("min")
 def min(
-    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: Any = None
+    input: TensorLike,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
 ) -> Any:
     """The least element; along `dim`, the pair (values, indices); of two tensors, the lesser.
 
@@ -383,7 +393,7 @@ def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @eager()
-def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+def aminmax(input: TensorLike, *, dim: Any = None, keepdim: bool = False) -> Any:
     """The pair (min, max) over an axis or all.
 
     Example:

@@ -13,7 +13,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import ShapeError
 from graphc.ops.declare import check_axis
 
@@ -298,7 +298,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
 
 
 @eager()
-def expand(input: Any, *sizes: Any) -> Any:
+def expand(input: TensorLike, *sizes: Any) -> Any:
     """A view with axes of size 1 repeated; -1 keeps a size.
 
     Example:
@@ -323,7 +323,7 @@ def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
 
 
 @eager()
-def broadcast_to(input: Any, *shape: Any, size: Any = None) -> Any:
+def broadcast_to(input: TensorLike, *shape: Any, size: Any = None) -> Any:
     """A view broadcast to a shape; -1 keeps a size.
 
     Example:

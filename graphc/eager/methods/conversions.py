@@ -7,15 +7,16 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.dtypes import DType, as_dtype
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
-from graphc.eager.engine.device import check_device, device
+from graphc.eager.engine.device import DeviceLike, check_device, device
 from graphc.eager.engine.registry import as_flag, call, named
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.methods.methods import METHODS, concrete, method
 
 
 @method
-def view_dtype(self: Tensor, dtype: Any) -> Tensor:
+def view_dtype(self: Tensor, dtype: DTypeLike) -> Tensor:
     """The same bytes as elements of another dtype.
 
     Example:
@@ -27,7 +28,7 @@ def view_dtype(self: Tensor, dtype: Any) -> Tensor:
 
 
 @named("ToCopyBackward0")
-def _cast(x: Any, *, dtype: Any) -> Any:
+def _cast(x: Any, *, dtype: DTypeLike) -> Any:
     return FUNCTIONS["cast"](x, dtype, "wrap")
 
 
@@ -137,7 +138,7 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 
 
 @method
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+def cuda(self: Tensor, device: DeviceLike | None = None, non_blocking: bool = False) -> Tensor:
     """The tensor on a CUDA device: an error, for there is none.
 
     Example:

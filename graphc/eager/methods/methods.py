@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.hot import hot, tracing
@@ -378,7 +379,9 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
 
 
 @method
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+) -> Any:
     """A tensor of data in this one's dtype.
 
     Example:
@@ -392,7 +395,7 @@ def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: boo
 
 
 def _new(name: str) -> None:
-    def make(self: Tensor, *size: Any, dtype: Any = None, **kw: Any) -> Any:
+    def make(self: Tensor, *size: Any, dtype: DTypeLike | None = None, **kw: Any) -> Any:
         return EAGER[name](*size, dtype=self.dtype if dtype is None else dtype, **kw)
 
     make.__name__ = f"new_{name}"

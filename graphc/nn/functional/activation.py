@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import Node, caller
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
+from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.eager.facade import FACE
 from graphc.errors import AttributeValueError, DTypeError
-from graphc.nn.functional.common import applied
+from graphc.nn.functional.operation import operation
 from graphc.ops.elementwise.arithmetic import absolute
 from graphc.ops.elementwise.exponential import exp, expm1, log1p
 from graphc.ops.elementwise.logic import where
@@ -21,12 +19,7 @@ sigmoid = FACE["sigmoid"]
 tanh = FACE["tanh"]
 
 
-@composite
-@named("ReluBackward0")
-def _relu(x: Node) -> Any:
-    return activations.relu(x)
-
-
+@operation("ReluBackward0")
 def relu(input: AnyTensor, inplace: bool = False) -> Any:
     """input where it is positive, else 0; the gradient at 0 is 0.
 
@@ -39,21 +32,10 @@ def relu(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.relu(gc.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    return _relu(input) if not inplace else applied(_relu, input, True)
+    return activations.relu(input)
 
 
-@composite
-@named("HardtanhBackward0")
-def _hardtanh(x: Any, *, low: float, high: float) -> Any:
-    if not x.type.dtype.is_float:  # bounds of integers are integers, and so is what they cut
-        low, high = int(low), int(high)
-        if x.type.dtype.kind == "bool" or (x.type.dtype.kind == "uint" and low < 0):
-            raise DTypeError(
-                f"hardtanh: {x.type.dtype.name} between {low} and {high}", where=caller()
-            )
-    return where(x <= low, low, where(x >= high, high, x))
-
-
+@operation("HardtanhBackward0")
 def hardtanh(
     input: AnyTensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Any:
@@ -74,7 +56,13 @@ def hardtanh(
         raise AttributeValueError(
             f"hardtanh: min_val {min_val} is greater than max_val {max_val}", where=caller()
         )
-    return applied(_hardtanh, input, inplace, low=min_val, high=max_val)
+    if not input.dtype.is_float:  # bounds of integers are integers, and so is what they cut
+        min_val, max_val = int(min_val), int(max_val)
+        if input.dtype.kind == "bool" or (input.dtype.kind == "uint" and min_val < 0):
+            raise DTypeError(
+                f"hardtanh: {input.dtype.name} between {min_val} and {max_val}", where=caller()
+            )
+    return where(input <= min_val, min_val, where(input >= max_val, max_val, input))
 
 
 def relu6(input: AnyTensor, inplace: bool = False) -> Any:
@@ -85,15 +73,10 @@ def relu6(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.relu6(gc.tensor([-1.0, 7.0]))
         tensor([0., 6.])
     """
-    return applied(_hardtanh, input, inplace, low=0.0, high=6.0)
+    return hardtanh(input, 0.0, 6.0, inplace)
 
 
-@composite
-@named("LeakyReluBackward0")
-def _leaky_relu(x: Node, *, slope: float) -> Any:
-    return activations.leaky_relu(x, slope)
-
-
+@operation("LeakyReluBackward0")
 def leaky_relu(input: AnyTensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """input where it is positive, else input times a slope.
 
@@ -107,15 +90,10 @@ def leaky_relu(input: AnyTensor, negative_slope: float = 0.01, inplace: bool = F
         >>> gc.nn.functional.leaky_relu(gc.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.5000,  2.0000])
     """
-    return applied(_leaky_relu, input, inplace, slope=negative_slope)
+    return activations.leaky_relu(input, negative_slope)
 
 
-@composite
-@named("EluBackward0")
-def _elu(x: Node, *, alpha: float) -> Any:
-    return activations.elu(x, alpha)
-
-
+@operation("EluBackward0")
 def elu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """input where it is positive, else alpha * (exp(input) - 1).
 
@@ -124,15 +102,10 @@ def elu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
         >>> gc.nn.functional.elu(gc.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
-    return applied(_elu, input, inplace, alpha=alpha)
+    return activations.elu(input, alpha)
 
 
-@composite
-@named("SeluBackward0")
-def _selu(x: Node) -> Any:
-    return activations.selu(x)
-
-
+@operation("SeluBackward0")
 def selu(input: AnyTensor, inplace: bool = False) -> Any:
     """The scaled elu of Klambauer et al., "Self-normalizing neural networks", 2017.
 
@@ -141,16 +114,10 @@ def selu(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.selu(gc.tensor([0.0, 1.0]))
         tensor([0.0000, 1.0507])
     """
-    return applied(_selu, input, inplace)
+    return activations.selu(input)
 
 
-@composite
-@named("CeluBackward0")
-def _celu(x: Node, *, alpha: float) -> Any:
-    below = expm1(where(x > 0, 0, x) / alpha)
-    return where(x > 0, x, below * alpha)
-
-
+@operation("CeluBackward0")
 def celu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """input where it is positive, else alpha * (exp(input / alpha) - 1).
 
@@ -161,15 +128,11 @@ def celu(input: AnyTensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """
     if alpha == 0:
         raise AttributeValueError("celu: alpha must not be 0", where=caller())
-    return applied(_celu, input, inplace, alpha=alpha)
+    below = expm1(where(input > 0, 0, input) / alpha)
+    return where(input > 0, input, below * alpha)
 
 
-@composite
-@named("SiluBackward0")
-def _silu(x: Node) -> Any:
-    return activations.silu(x)
-
-
+@operation("SiluBackward0")
 def silu(input: AnyTensor, inplace: bool = False) -> Any:
     """input * sigmoid(input), also known as swish.
 
@@ -178,15 +141,10 @@ def silu(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.silu(gc.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7311])
     """
-    return applied(_silu, input, inplace)
+    return activations.silu(input)
 
 
-@composite
-@named("MishBackward0")
-def _mish(x: Node) -> Any:
-    return activations.mish(x)
-
-
+@operation("MishBackward0")
 def mish(input: AnyTensor, inplace: bool = False) -> Any:
     """input * tanh(softplus(input)).
 
@@ -195,15 +153,10 @@ def mish(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.mish(gc.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8651])
     """
-    return applied(_mish, input, inplace)
+    return activations.mish(input)
 
 
-@composite
-@named("GeluBackward0")
-def _gelu(x: Node, *, approximate: str) -> Any:
-    return activations.gelu(x, approximate)
-
-
+@operation("GeluBackward0")
 def gelu(input: AnyTensor, approximate: str = "none") -> Any:
     """input times the normal distribution's probability of a lesser value.
 
@@ -216,15 +169,10 @@ def gelu(input: AnyTensor, approximate: str = "none") -> Any:
         >>> gc.nn.functional.gelu(gc.tensor([-1.0, 1.0]))
         tensor([-0.1587,  0.8413])
     """
-    return _gelu(input, approximate=approximate)
+    return activations.gelu(input, approximate)
 
 
-@composite
-@named("HardsigmoidBackward0")
-def _hardsigmoid(x: Node) -> Any:
-    return activations.relu6(x + 3) / 6
-
-
+@operation("HardsigmoidBackward0")
 def hardsigmoid(input: AnyTensor, inplace: bool = False) -> Any:
     """input / 6 + 1 / 2, cut to lie between 0 and 1.
 
@@ -233,15 +181,10 @@ def hardsigmoid(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.hardsigmoid(gc.tensor([-4.0, 0.0, 1.5]))
         tensor([0.0000, 0.5000, 0.7500])
     """
-    return applied(_hardsigmoid, input, inplace)
+    return activations.relu6(input + 3) / 6
 
 
-@composite
-@named("HardswishBackward0")
-def _hardswish(x: Node) -> Any:
-    return x * activations.relu6(x + 3) / 6
-
-
+@operation("HardswishBackward0")
 def hardswish(input: AnyTensor, inplace: bool = False) -> Any:
     """input * hardsigmoid(input).
 
@@ -250,15 +193,10 @@ def hardswish(input: AnyTensor, inplace: bool = False) -> Any:
         >>> gc.nn.functional.hardswish(gc.tensor([1.5, 4.0]))
         tensor([1.1250, 4.0000])
     """
-    return applied(_hardswish, input, inplace)
+    return input * activations.relu6(input + 3) / 6
 
 
-@composite
-@named("HardshrinkBackward0")
-def _hardshrink(x: Node, *, lambd: float) -> Any:
-    return where((x >= -lambd) & (x <= lambd), 0, x)
-
-
+@operation("HardshrinkBackward0")
 def hardshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
     """input where it is farther than lambd from 0, else 0.
 
@@ -267,15 +205,10 @@ def hardshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
         >>> gc.nn.functional.hardshrink(gc.tensor([-2.0, 0.4]))
         tensor([-2.,  0.])
     """
-    return _hardshrink(input, lambd=lambd)
+    return where((input >= -lambd) & (input <= lambd), 0, input)
 
 
-@composite
-@named("SoftshrinkBackward0")
-def _softshrink(x: Node, *, lambd: float) -> Any:
-    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, x * 0))
-
-
+@operation("SoftshrinkBackward0")
 def softshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
     """input moved towards 0 by lambd, and 0 where that would cross it.
 
@@ -286,18 +219,10 @@ def softshrink(input: AnyTensor, lambd: float = 0.5) -> Any:
     """
     if lambd < 0:
         raise AttributeValueError(f"softshrink: lambd={lambd} is less than 0", where=caller())
-    return _softshrink(input, lambd=lambd)
+    return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, input * 0))
 
 
-@composite
-@named("SoftplusBackward0")
-def _softplus(x: Node, *, beta: float, threshold: float) -> Any:
-    # What is not used must not overflow: its gradient would be nan.
-    large = x * beta > threshold
-    below = log1p(exp(where(large, 0, x * beta))) / beta
-    return where(large, x, below)
-
-
+@operation("SoftplusBackward0")
 def softplus(input: AnyTensor, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(beta * input)) / beta; input itself where beta * input is past a threshold.
 
@@ -306,15 +231,13 @@ def softplus(input: AnyTensor, beta: float = 1.0, threshold: float = 20.0) -> An
         >>> gc.nn.functional.softplus(gc.tensor([0.0, 30.0]))
         tensor([ 0.6931, 30.0000])
     """
-    return _softplus(input, beta=beta, threshold=threshold)
+    # What is not used must not overflow: its gradient would be nan.
+    large = input * beta > threshold
+    below = log1p(exp(where(large, 0, input * beta))) / beta
+    return where(large, input, below)
 
 
-@composite
-@named("LogSigmoidBackward0")
-def _logsigmoid(x: Node) -> Any:
-    return activations.log_sigmoid(x)
-
-
+@operation("LogSigmoidBackward0")
 def logsigmoid(input: AnyTensor) -> Any:
     """log(sigmoid(input)), without overflow.
 
@@ -323,15 +246,10 @@ def logsigmoid(input: AnyTensor) -> Any:
         >>> gc.nn.functional.logsigmoid(gc.tensor([0.0]))
         tensor([-0.6931])
     """
-    return _logsigmoid(input)
+    return activations.log_sigmoid(input)
 
 
-@composite
-@named("DivBackward0")
-def _softsign(x: Node) -> Any:
-    return x / (absolute(x) + 1)
-
-
+@operation("DivBackward0")
 def softsign(input: AnyTensor) -> Any:
     """input / (1 + |input|).
 
@@ -340,15 +258,10 @@ def softsign(input: AnyTensor) -> Any:
         >>> gc.nn.functional.softsign(gc.tensor([-1.0, 3.0]))
         tensor([-0.5000,  0.7500])
     """
-    return _softsign(input)
+    return input / (absolute(input) + 1)
 
 
-@composite
-@named("SubBackward0")
-def _tanhshrink(x: Node) -> Any:
-    return x - _tanh(x)
-
-
+@operation("SubBackward0")
 def tanhshrink(input: AnyTensor) -> Any:
     """input - tanh(input).
 
@@ -357,17 +270,10 @@ def tanhshrink(input: AnyTensor) -> Any:
         >>> gc.nn.functional.tanhshrink(gc.tensor([1.0]))
         tensor([0.2384])
     """
-    return _tanhshrink(input)
+    return input - _tanh(input)
 
 
-@composite
-@named("ThresholdBackward0")
-def _threshold(x: Any, *, threshold: float, value: float) -> Any:
-    if x.type.dtype.is_integer:  # PyTorch cuts both to x's dtype
-        threshold, value = int(threshold), int(value)
-    return where(x <= threshold, value, x)
-
-
+@operation("ThresholdBackward0")
 def threshold(input: AnyTensor, threshold: float, value: float, inplace: bool = False) -> Any:
     """input where it is greater than a threshold, else a value.
 
@@ -376,7 +282,9 @@ def threshold(input: AnyTensor, threshold: float, value: float, inplace: bool = 
         >>> gc.nn.functional.threshold(gc.tensor([0.0, 2.0]), 1.0, 20.0)
         tensor([20.,  2.])
     """
-    return applied(_threshold, input, inplace, threshold=threshold, value=value)
+    if input.dtype.is_integer:  # PyTorch cuts both to input's dtype
+        threshold, value = int(threshold), int(value)
+    return where(input <= threshold, value, input)
 
 
 __all__ = [

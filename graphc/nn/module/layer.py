@@ -12,17 +12,16 @@ more than one written by hand.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 import sys
 from collections.abc import Callable
-from types import CodeType
 from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform, overload
 
 from graphc.core.ir import caller
 from graphc.errors import ArgumentError
 from graphc.nn.module.module import Module
+from graphc.nn.written import written
 
 M = TypeVar("M", bound=Module)
 # PyTorch's old arguments of losses, which layers turn into `reduction` when they are made.
@@ -220,20 +219,12 @@ def _define(
     """Give a class a method, compiled as if it stood on the line of the class's decorator."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None) or f"<layer {cls.__name__}>"
-    filled: dict[str, Any] = {}
-    exec(_compiled(name, source, *scope), vars(module) if module else {}, filled)
-    method = filled["made"](**scope)
-    method.__code__ = method.__code__.replace(co_filename=file, co_firstlineno=line)
+    names = vars(module) if module else {}
+    method = written(name, source, scope, names, file, line)
     method.__qualname__ = f"{cls.__qualname__}.{name}"
     method.is_made = True
     method.__annotations__ = {k: v for k, v in notes.items() if v is not _NONE}
     setattr(cls, name, method)
-
-
-@functools.cache
-def _compiled(name: str, source: str, *scope: str) -> CodeType:
-    """The code of a function that makes a method over what it reads."""
-    return compile(f"def made({', '.join(scope)}):\n {source}\n return {name}", "<layer>", "exec")
 
 
 class _Shown:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.ir import Kind, Library, Op, Sample, caller
+from graphc.core.ir import Kind, Library, Node, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.joining import concat
 from graphc.ops.arrays.shaping import cut, flatten
@@ -83,11 +84,11 @@ def shifted(x: Any, axis: int, by: int, fill: float) -> Any:
     return cut(wide, axis, 0 if by > 0 else 1, x.type.shape[axis])
 
 
-def _cumsum_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _cumsum_vjp(node: Node, ct: Node) -> tuple[Any]:
     return (CUMSUM(ct, axis=node.attr("axis"), reverse=not node.attr("reverse")),)
 
 
-def _cumprod_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _cumprod_vjp(node: Node, ct: Node) -> tuple[Any]:
     """Exact with zeros: the product before each element, times a recurrence over those after."""
     (x,) = node.inputs
     axis, reverse = node.attr("axis"), node.attr("reverse")
@@ -97,7 +98,7 @@ def _cumprod_vjp(node: Any, ct: Any) -> tuple[Any]:
     return (before * after,)
 
 
-def _recurrence_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _recurrence_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     a, _ = node.inputs
     axis, reverse = node.attr("axis"), node.attr("reverse")
     forward = -1 if reverse else 1
@@ -166,7 +167,7 @@ def _cumulative(name: str, op: Op, x: Any, axis: Any, reverse: bool, exclusive: 
 
 
 @public
-def cumsum(x: Any, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
+def cumsum(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
     """The sums of the elements up to each one.
 
     Args:
@@ -182,7 +183,7 @@ def cumsum(x: Any, axis: Any = None, *, reverse: bool = False, exclusive: bool =
 
 
 @public
-def cumprod(x: Any, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
+def cumprod(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
     """The products of the elements up to each one; its gradient is exact where elements are 0.
 
     Args:
@@ -198,7 +199,7 @@ def cumprod(x: Any, axis: Any = None, *, reverse: bool = False, exclusive: bool 
 
 
 @public
-def recurrence(a: Any, b: Any, axis: int = -1, *, reverse: bool = False) -> Any:
+def recurrence(a: Any, b: Operand, axis: int = -1, *, reverse: bool = False) -> Any:
     """The linear recurrence `y[i] = a[i] * y[i - 1] + b[i]` with `y[-1] = 0`.
 
     Args:

@@ -7,18 +7,19 @@ from typing import Any
 from graphc.core import dims, dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike, Operand
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_tensor, public
 
 
 @public
-def zeros(shape: Any, dtype: Any = dtypes.float32) -> Any:
+def zeros(shape: Any, dtype: DTypeLike = dtypes.float32) -> Any:
     """A tensor of zeros; float32 unless told."""
     return FUNCTIONS["full"](shape, 0, dtype)
 
 
 @public
-def ones(shape: Any, dtype: Any = dtypes.float32) -> Any:
+def ones(shape: Any, dtype: DTypeLike = dtypes.float32) -> Any:
     """A tensor of ones; float32 unless told."""
     return FUNCTIONS["full"](shape, 1, dtype)
 
@@ -31,19 +32,19 @@ def full_like(x: Any, value: Any, dtype: Any = None) -> Any:
 
 
 @public
-def zeros_like(x: Any, dtype: Any = None) -> Any:
+def zeros_like(x: Operand, dtype: DTypeLike | None = None) -> Any:
     """A tensor of zeros of x's shape, and dtype unless told."""
     return full_like(x, 0, dtype)
 
 
 @public
-def ones_like(x: Any, dtype: Any = None) -> Any:
+def ones_like(x: Operand, dtype: DTypeLike | None = None) -> Any:
     """A tensor of ones of x's shape, and dtype unless told."""
     return full_like(x, 1, dtype)
 
 
 @public
-def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = dtypes.int64) -> Any:
+def arange(start: Any, stop: Any = None, step: int = 1, dtype: DTypeLike = dtypes.int64) -> Any:
     """The numbers from start (0 unless both are given) to before stop, by step.
 
     Args:
@@ -68,7 +69,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = dtypes.int6
 
 
 @public
-def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = dtypes.float32) -> Any:
+def eye(n: Any, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) -> Any:
     """A matrix of zeros with ones on diagonal k.
 
     Args:

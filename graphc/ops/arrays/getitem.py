@@ -10,6 +10,7 @@ from graphc.core import dims
 from graphc.core.dims import Dim, Size
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
 from graphc.ops.arrays.movement import SLICE
 from graphc.ops.arrays.shaping import reshape
@@ -140,7 +141,7 @@ def _refuse_ambiguous(items: tuple[Any, ...]) -> None:
         )
 
 
-def _known_place(x: Any, item: Any, axis: int, size: Size) -> Size | None:
+def _known_place(x: Operand, item: Any, axis: int, size: Size) -> Size | None:
     """The place that an int index names, when it is certain to be inside; else None."""
     if is_tensor(item):
         return None

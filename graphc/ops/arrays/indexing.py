@@ -152,7 +152,7 @@ def _along_vjp(node: Any, ct: Any) -> tuple[Any, None]:
     return FUNCTIONS["where"](here, broadcast_to(ct, shape), zeros), None
 
 
-def _is_trusted(node: Any) -> bool:
+def _is_trusted(node: Node) -> bool:
     return dict(node.attrs).get("trusted", False)
 
 
@@ -222,7 +222,7 @@ def _check_updates(name: str, x: TensorType, updates: TensorType, shape: Any) ->
         raise ShapeError(f"{name}: the updates must be {wanted}, not {updates}", where=caller())
 
 
-def _scatter_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
+def _scatter_vjp(node: Node, ct: Node) -> tuple[Any, None, Any]:
     return ct, None, TAKE_ALONG_AXIS(ct, node.inputs[1], **dict(node.attrs))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import DTypeLike, Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.indexing import (
     INDEX_ADD,
@@ -37,7 +38,7 @@ def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
 
 
 @public
-def take(x: Any, index: Any, axis: Any = None) -> Any:
+def take(x: Operand, index: Any, axis: Any = None) -> Any:
     """The slices of x along an axis that `index` names, in its shape.
 
     Args:
@@ -61,7 +62,7 @@ def take(x: Any, index: Any, axis: Any = None) -> Any:
 
 
 @public
-def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
+def take_along_axis(x: Operand, index: Any, axis: int = -1) -> Any:
     """Along an axis, the element of x that `index` names at each place.
 
     Args:
@@ -107,13 +108,13 @@ def trusted_along_axis(x: Any, index: Any, axis: int) -> Any:
 
 
 @public
-def gather(x: Any, dim: int, index: Any) -> Any:
+def gather(x: Operand, dim: int, index: Any) -> Any:
     """`take_along_axis` with PyTorch's name and argument order."""
     return take_along_axis(x, index, dim)
 
 
 @public
-def one_hot(index: Any, num_classes: Any, dtype: Any = dtypes.float32) -> Any:
+def one_hot(index: Any, num_classes: Any, dtype: DTypeLike = dtypes.float32) -> Any:
     """A new last axis of size `num_classes` that is 1 where `index` points and 0 elsewhere.
 
     Args:
@@ -155,7 +156,7 @@ def _as_updates(name: str, x: Any, updates: Any, shape: Any) -> Any:
 
 
 @public
-def scatter_add(x: Any, index: Any, updates: Any, axis: int = -1) -> Any:
+def scatter_add(x: Operand, index: Any, updates: Any, axis: int = -1) -> Any:
     """x with `updates` added at the places along an axis that `index` names.
 
     Args:
@@ -185,7 +186,7 @@ def _by_rows(name: str, op: Op, x: Any, index: Any, updates: Any, axis: int) -> 
 
 
 @public
-def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
+def index_add(x: Operand, index: Any, updates: Any, axis: int = 0) -> Any:
     """x with slices of `updates` added to the slices along an axis that `index` names.
 
     Args:
@@ -201,7 +202,7 @@ def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
 
 
 @public
-def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+def index_update(x: Operand, index: Any, values: Any, axis: int = 0) -> Any:
     """x with the slices along an axis that `index` names replaced by `values`.
 
     Where an index comes more than once the last value wins, and only it has a gradient.

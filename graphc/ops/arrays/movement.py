@@ -189,7 +189,7 @@ def _cut(start: int, size: int, step: int) -> slice:
     return slice(start, stop if stop >= 0 else None, step)
 
 
-def _slice_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _slice_vjp(node: Any, ct: Node) -> tuple[Any]:
     low, high, interior, backward = [], [], [], []
     shape = node.inputs[0].type.shape
     for axis, (start, size, step, limit) in enumerate(

@@ -15,6 +15,7 @@ from graphc.core import dims
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import broadcast_shapes
+from graphc.core.typing import Operand
 from graphc.errors import ShapeError
 from graphc.ops.arrays.movement import BROADCAST, PAD, RESHAPE, SLICE, TRANSPOSE
 from graphc.ops.declare import as_tensor, check_axes, check_axis, describe, public
@@ -92,7 +93,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 
 @public
-def permute(x: Any, axes: Any) -> Any:
+def permute(x: Operand, axes: Any) -> Any:
     """`transpose` under PyTorch's name."""
     return transpose(x, axes)
 
@@ -217,7 +218,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 @public
-def ravel(x: Any) -> Any:
+def ravel(x: Operand) -> Any:
     """The tensor as one axis."""
     return flatten(x)
 
@@ -283,13 +284,13 @@ def _triangle(name: str, x: Any, compare: str, k: int) -> Any:
 
 
 @public
-def tril(x: Any, k: int = 0) -> Any:
+def tril(x: Operand, k: int = 0) -> Any:
     """The lower triangle of the last two axes, up to diagonal k; zeros above."""
     return _triangle("tril", x, "less_equal", k)
 
 
 @public
-def triu(x: Any, k: int = 0) -> Any:
+def triu(x: Operand, k: int = 0) -> Any:
     """The upper triangle of the last two axes, from diagonal k; zeros below."""
     return _triangle("triu", x, "greater_equal", k)
 

@@ -14,6 +14,7 @@ from graphc.core import dims, dtypes
 from graphc.core.ir import Kind, Library, NoGradient, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import cut, expand_dims, flatten
@@ -81,7 +82,7 @@ def argsort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
 
 
 @public
-def sort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
+def sort(x: Operand, axis: Any = -1, descending: bool = False) -> Any:
     """x sorted along an axis; stable, nan counts as the greatest.
 
     The gradient goes to the elements in their first order: among equal ones to each its own.

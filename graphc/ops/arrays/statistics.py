@@ -10,6 +10,7 @@ from typing import Any
 from graphc.core import dims, dtypes
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.nonempty import nonempty
 from graphc.ops.arrays.norms import root
@@ -35,7 +36,7 @@ def _reduced(op: Op, x: Any, axes: tuple[int, ...], keepdims: bool, filled: bool
     return kept(y, x, axes) if keepdims else y
 
 
-def kept(y: Any, x: Any, axes: tuple[int, ...]) -> Any:
+def kept(y: Operand, x: Any, axes: tuple[int, ...]) -> Any:
     """A reduction of x over axes with these axes again, of size 1."""
     shape = [1 if a in axes else d for a, d in enumerate(x.type.shape)]
     return FUNCTIONS["reshape"](y, shape)
@@ -93,7 +94,7 @@ def _extreme(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def max(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """The greatest element over axes; nan if one is nan.
 
     Elements that tie share the gradient evenly, as in PyTorch's `amax`.
@@ -110,7 +111,7 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def min(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """The least element over axes; nan if one is nan.
 
     Elements that tie share the gradient evenly, as in PyTorch's `amin`.
@@ -136,7 +137,7 @@ def _truth(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def any(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether some element over axes is true (not 0); False of none.
 
     Args:
@@ -148,7 +149,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def all(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether all elements over axes are true (not 0); True of none.
 
     Args:
@@ -173,7 +174,7 @@ def _position(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def argmax(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """The index of the first greatest element, or of the first nan; int64.
 
     Args:
@@ -188,7 +189,7 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def argmin(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """The index of the first least element, or of the first nan; int64.
 
     Args:
@@ -203,7 +204,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def count_nonzero(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     """How many elements over axes are not 0; int64.
 
     Args:
@@ -232,7 +233,7 @@ def _number(x: Any, axes: tuple[int, ...], correction: float = 0) -> Any:
     return count if isinstance(count, int) else FUNCTIONS["size"](count, x.type.dtype)
 
 
-def _mean(x: Any, axes: tuple[int, ...]) -> Any:
+def _mean(x: Operand, axes: tuple[int, ...]) -> Any:
     """The mean over axes, which stay with size 1."""
     return _reduced(SUM, x, axes, True) / _number(x, axes)
 
@@ -294,7 +295,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float =
 
 
 @public
-def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
+def std(x: Operand, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
     """The square root of `var`, with its arguments; its gradient is 0 where it is 0."""
     return root(var(x, axis, keepdims, correction=correction))
 

@@ -19,9 +19,10 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.dtypes import widened
-from graphc.core.ir import Kind, Library, Op, Sample, caller
+from graphc.core.ir import Kind, Library, Node, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.movement import PAD
 from graphc.ops.arrays.shaping import reshape
@@ -100,7 +101,7 @@ def _weight_infer(
     return x.with_shape((o, c // groups, *kernel))
 
 
-def _padded(x: Any, padding: Ints) -> Any:
+def _padded(x: Operand, padding: Ints) -> Any:
     return np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
 
 
@@ -158,7 +159,7 @@ def _weight_numpy(x: Any, ct: Any, *, kernel: Ints, groups: int, **how: Any) -> 
     return weight.reshape(ct.shape[1], shape[2], *kernel).astype(x.dtype)
 
 
-def _how(node: Any) -> dict[str, Any]:
+def _how(node: Node) -> dict[str, Any]:
     return {name: node.attr(name) for name in ("stride", "padding", "dilation", "groups")}
 
 
@@ -272,7 +273,9 @@ def _image_and_weight(name: str, x: Any, weight: Any) -> tuple[Any, Any, int]:
     return x, weight, rank
 
 
-def _check_channels(name: str, x: Any, weight: Any, have: Size, want: Size, groups: Any) -> None:
+def _check_channels(
+    name: str, x: Operand, weight: Any, have: Size, want: Size, groups: Any
+) -> None:
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
         raise AttributeValueError(f"{name}: groups={groups!r}", where=caller())
     if have != want or weight.type.shape[0] % groups:
@@ -299,7 +302,7 @@ def _plus_bias(name: str, y: Any, bias: Any) -> Any:
 
 
 def _named_padding(
-    x: Any, padding: str, kernel: Ints, stride: Ints, dilation: Ints
+    x: Operand, padding: str, kernel: Ints, stride: Ints, dilation: Ints
 ) -> tuple[Any, Ints]:
     """x and the padding for "valid" or "same"; an odd surplus of "same" goes behind."""
     zero = (0,) * len(kernel)

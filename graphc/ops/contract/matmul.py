@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.ir import Kind, Library, Op, Sample, caller
+from graphc.core.ir import Kind, Library, Node, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType, broadcast_shapes
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
 from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
@@ -32,7 +33,7 @@ def _matmul_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.matmul(dtypes.widened(x), dtypes.widened(y)).astype(x.dtype, copy=False)
 
 
-def _matmul_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _matmul_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     x, y = node.inputs
     return MATMUL(ct, swapaxes(y, -1, -2)), MATMUL(swapaxes(x, -1, -2), ct)
 
@@ -144,7 +145,7 @@ def dot(x: Any, y: Any) -> Any:
 
 
 @public
-def vdot(x: Any, y: Any) -> Any:
+def vdot(x: Operand, y: Operand) -> Any:
     """The inner product of the flattened tensors."""
     return matmul(FUNCTIONS["flatten"](x), FUNCTIONS["flatten"](y))
 
@@ -159,7 +160,7 @@ def inner(x: Any, y: Any) -> Any:
 
 
 @public
-def outer(x: Any, y: Any) -> Any:
+def outer(x: Operand, y: Operand) -> Any:
     """All products of the elements of two flattened tensors: (x.size, y.size)."""
     x, y = FUNCTIONS["flatten"](x), FUNCTIONS["flatten"](y)
     return FUNCTIONS["multiply"](expand_dims(x, 1), expand_dims(y, 0))

@@ -70,11 +70,11 @@ def _windows_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
     return [inside, Piece(None, value=node.attr("value"))] if guards else [inside]
 
 
-def _how(node: Any) -> dict[str, Any]:
+def _how(node: Node) -> dict[str, Any]:
     return {name: node.attr(name) for name in ("stride", "padding", "dilation")}
 
 
-def _windows_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _windows_vjp(node: Any, ct: Node) -> tuple[Any]:
     shape, kernel = node.inputs[0].type.shape[2:], node.attr("kernel")
     how = _how(node)
     tight = kernel == how["stride"] and not any(how["padding"])
@@ -148,7 +148,7 @@ def _transpose_numpy(ct: Any, *, shape: Ints, **how: Any) -> np.ndarray:
     return image[(..., *inside)].astype(dtype)
 
 
-def _transpose_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _transpose_vjp(node: Any, ct: Node) -> tuple[Any]:
     kernel = node.inputs[0].type.shape[2 + len(node.attr("shape")) :]
     return (WINDOWS(ct, kernel=kernel, value=0, **_how(node)),)
 

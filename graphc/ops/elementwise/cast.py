@@ -66,7 +66,7 @@ def _failure(node: Node, value: int) -> CastOverflowError:
     return _overflow(value % 2**64 if source is dtypes.uint64 else value, dtype)
 
 
-def _vjp(node: Any, ct: Any) -> tuple[Any]:
+def _vjp(node: Any, ct: Node) -> tuple[Any]:
     source = node.inputs[0].type.dtype
     return (cast(ct, source) if source.is_float else None,)
 

@@ -8,6 +8,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError
 from graphc.ops.declare import as_tensor, conform, describe, public
 
@@ -30,7 +31,7 @@ def _scaled(x: Any, k: Any) -> Any:
 
 
 @public
-def ldexp(x: Any, exponent: Any) -> Any:
+def ldexp(x: Operand, exponent: Any) -> Any:
     """x times 2 to the power of an integer exponent, elementwise.
 
     Args:
@@ -52,7 +53,7 @@ def ldexp(x: Any, exponent: Any) -> Any:
 
 
 @public
-def frexp(x: Any) -> tuple[Any, Any]:
+def frexp(x: Operand) -> tuple[Any, Any]:
     """A mantissa in [0.5, 1) with the sign of x, and an exponent: x = mantissa * 2**exponent.
 
     Returns:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.ir import NoGradient, Sample, caller
+from graphc.core.ir import Node, NoGradient, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.declare import (
     INTEGER,
@@ -149,7 +150,7 @@ def _where_infer(condition: TensorType, x: TensorType, y: TensorType) -> TensorT
     return x
 
 
-def _where_vjp(node: Any, ct: Any) -> tuple[None, Any, Any]:
+def _where_vjp(node: Node, ct: Node) -> tuple[None, Any, Any]:
     condition = node.inputs[0]
     return None, where(condition, ct, 0), where(condition, 0, ct)
 
@@ -175,7 +176,7 @@ WHERE = elementwise_op(
 
 
 @public
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition: Any, x: Operand, y: Operand) -> Any:
     """x where the condition holds, y elsewhere, elementwise.
 
     Args:

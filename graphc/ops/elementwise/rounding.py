@@ -13,6 +13,7 @@ import numpy as np
 from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import DTypeError
 from graphc.ops.declare import (
     FLOAT,
@@ -123,7 +124,7 @@ def heaviside(x: Any, y: Any) -> Any:
 
 
 @public
-def modf(x: Any) -> tuple[Any, Any]:
+def modf(x: Operand) -> tuple[Any, Any]:
     """The fraction and the whole part of x, elementwise, both with the sign of x.
 
     Example:

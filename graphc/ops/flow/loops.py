@@ -13,6 +13,7 @@ from graphc.core.ir import Graph, Node, caller, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, AttributeValueError, GraphcError, ShapeError
 from graphc.ops.arrays.random import drawing_in_loop
 from graphc.ops.control import ITEM
@@ -272,7 +273,7 @@ def map(f: Callable[..., Any], xs: Any) -> Any:
         array([ 3.,  7., 11.], dtype=float32)
     """
 
-    def step(carry: Any, x: Any) -> Any:
+    def step(carry: Any, x: Operand) -> Any:
         return None, f(x)
 
     step.__name__ = name_body(f, "body")

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.indexing import from_start
 from graphc.ops.arrays.reduce import MAX, SUM
@@ -17,7 +18,7 @@ from graphc.ops.arrays.statistics import kept
 from graphc.ops.declare import as_tensor, check_axis, conform, describe, public, rounded_once
 
 
-def _floats(name: str, x: Any) -> Any:
+def _floats(name: str, x: Operand) -> Any:
     return conform(name, [x], "float")[0]
 
 
@@ -41,7 +42,7 @@ def relu(x: Any) -> Any:
 
 
 @public
-def relu6(x: Any) -> Any:
+def relu6(x: Operand) -> Any:
     """x where it lies between 0 and 6, else the nearer of them; no gradient at either.
 
     Example:
@@ -91,7 +92,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @public
-def selu(x: Any) -> Any:
+def selu(x: Operand) -> Any:
     """The scaled elu of Klambauer et al., "Self-normalizing neural networks", 2017.
 
     Example:
@@ -104,7 +105,7 @@ def selu(x: Any) -> Any:
 
 @public
 @rounded_once
-def silu(x: Any) -> Any:
+def silu(x: Operand) -> Any:
     """x * sigmoid(x).
 
     Example:
@@ -143,7 +144,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 @public
-def log_sigmoid(x: Any) -> Any:
+def log_sigmoid(x: Operand) -> Any:
     """log(sigmoid(x)), without overflow.
 
     Example:
@@ -156,7 +157,7 @@ def log_sigmoid(x: Any) -> Any:
 
 @public
 @rounded_once
-def mish(x: Any) -> Any:
+def mish(x: Operand) -> Any:
     """x * tanh(softplus(x)).
 
     Example:
@@ -180,7 +181,7 @@ def _shifted(name: str, x: Any, axis: int) -> tuple[Any, tuple[int, ...]]:
 
 @public
 @rounded_once
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Operand, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along an axis, without overflow.
 
     Args:
@@ -194,7 +195,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 @public
 @rounded_once
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Operand, axis: int = -1) -> Any:
     """The logarithm of `softmax`, without loss of accuracy.
 
     Args:
@@ -259,7 +260,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
 
 
 @public
-def binary_cross_entropy(probability: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy(probability: Any, target: Operand, reduction: str = "mean") -> Any:
     """-(t * log(p) + (1 - t) * log(1 - p)), logarithms no less than -100, as in PyTorch.
 
     Args:
@@ -285,7 +286,7 @@ def _bounded_log(p: Any) -> Any:
 
 
 @public
-def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy_with_logits(logits: Any, target: Operand, reduction: str = "mean") -> Any:
     """`binary_cross_entropy` of sigmoid(logits), without overflow.
 
     Args:
