@@ -17,12 +17,12 @@ from graphc.core.operators import FUNCTIONS
 from graphc.ops.declare import (
     ANY,
     FLOAT,
-    as_tensor,
     conform,
     elementwise_op,
     is_pattern,
     is_scalar,
     is_tensor,
+    operand,
     public,
 )
 from graphc.ops.documented import documented
@@ -61,7 +61,7 @@ def _comparison(
             decided = _beyond(SWAPPED.get(name, name), y, x) if is_scalar(x) else None
         if decided is not None:
             return decided
-        x, y = (v if is_tensor(v) or is_scalar(v) else as_tensor(v, name) for v in (x, y))
+        x, y = (operand(v, name) for v in (x, y))
         if is_tensor(x) and is_tensor(y) and _signs_differ(x, y):
             return _mixed(name, x, y)
         return op(*conform(name, [x, y]))

@@ -12,13 +12,11 @@ from graphc.core.operators import FUNCTIONS
 from graphc.errors import ArgumentError
 from graphc.ops.declare import (
     ANY,
-    as_tensor,
     binary,
     conform,
     elementwise_op,
     is_pattern,
-    is_scalar,
-    is_tensor,
+    operand,
     public,
 )
 
@@ -134,7 +132,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
         raise ArgumentError("clip: neither min nor max is given", where=caller())
     if is_pattern(x, min, max):
         return CLIP(x, min, max)
-    x = x if is_tensor(x) or is_scalar(x) else as_tensor(x, "clip")
+    x = operand(x, "clip")
     given = [v for v in (min, max) if v is not None]
     x, *bounds = conform("clip", [x, *given])
     low = bounds[0] if min is not None else _limit(x, -1)

@@ -25,6 +25,7 @@ from graphc.ops.declare import (
     is_pattern,
     is_scalar,
     is_tensor,
+    operand,
     public,
     unary,
 )
@@ -187,7 +188,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     """
     if is_pattern(condition, x, y):
         return WHERE(condition, x, y)
-    x, y = (v if is_scalar(v) else as_tensor(v, "where") for v in (x, y))
+    x, y = (operand(v, "where") for v in (x, y))
     truth = _truth(condition, "where")
     dtype = common_dtype([x, y])
     shape = common_shape("where", [v for v in (truth, x, y) if is_tensor(v)])

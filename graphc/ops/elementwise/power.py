@@ -13,12 +13,12 @@ from graphc.core.operators import FUNCTIONS
 from graphc.errors import AttributeValueError
 from graphc.ops.declare import (
     FLOAT,
-    as_tensor,
     conform,
     elementwise_op,
     is_pattern,
     is_scalar,
     literal,
+    operand,
     public,
     unary,
 )
@@ -136,7 +136,7 @@ def power(x: Any, y: Any) -> Any:
     """
     if is_pattern(x, y):
         return POWER(x, y)
-    x, y = (v if is_scalar(v) else as_tensor(v, "power") for v in (x, y))
+    x, y = (operand(v, "power") for v in (x, y))
     base, exponent = conform("power", [x, y], "number")
     if exponent.op is FULL and exponent.type.dtype.kind == "int" and exponent.attr("value") < 0:
         error = _negative_exponent(exponent.attr("value"))
