@@ -26,7 +26,8 @@ C_CONTIGUOUS, ALIGNED = 0x1, 0x100
 class Layout:
     """How outputs were given to `compile`, and so how results come back.
 
-    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's.
+    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's. Outputs that
+    are None are an empty tuple's: the class of None.
     """
 
     form: type | None
@@ -39,7 +40,7 @@ class Layout:
             return Layout(dict, tuple(outputs)), list(outputs.values())
         if isinstance(outputs, list | tuple):
             return Layout(tuple if isinstance(outputs, tuple) else list), list(outputs)
-        return Layout(None), [outputs]
+        return (Layout(type(None)), []) if outputs is None else (Layout(None), [outputs])
 
     def restore(self, values: list[Any]) -> Any:
         """Values in the form that the outputs had."""
@@ -47,6 +48,8 @@ class Layout:
             return values[0]
         if self.form is dict:
             return dict(zip(self.keys, values))
+        if self.form is type(None):
+            return None
         return values if self.form is list else tuple(values)
 
     def label(self, position: int) -> str:
@@ -59,6 +62,8 @@ class Layout:
         """What a user gave as `out=`, one entry an output (None where it has none)."""
         if self.form is None:
             return [out]
+        if self.form is type(None):
+            return []
         if self.form is dict:
             if not isinstance(out, Mapping) or not set(out) <= set(self.keys):
                 raise ArgumentError(

@@ -18,9 +18,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
+import numpy as np
+
 from graphc.core import dtypes
 from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, joined, show
 from graphc.core.bounds import bounds, evaluate, multiple, symbols
+from graphc.core.operators import FUNCTIONS as TENSOR_FUNCTIONS
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -47,24 +50,33 @@ class Dim:
             return True
         return isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms
 
-    def __add__(self, other: Size) -> Size:
-        return _sum(self, other, 1)
+    # NumPy arrays on the left of an operator leave the work to us.
+    __array_ufunc__ = None
+
+    def __add__(self, other: Any) -> Any:
+        return _sum(self, other, 1) if _is_size(other) else _value("add", self, other)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Size) -> Size:
-        return _sum(self, other, -1)
+    def __sub__(self, other: Any) -> Any:
+        return _sum(self, other, -1) if _is_size(other) else _value("subtract", self, other)
 
-    def __rsub__(self, other: Size) -> Size:
-        return _sum(other, self, -1)
+    def __rsub__(self, other: Any) -> Any:
+        return _sum(other, self, -1) if _is_size(other) else _value("subtract", other, self)
 
     def __neg__(self) -> Size:
         return _sum(0, self, -1)
 
-    def __mul__(self, other: Size) -> Size:
-        return _product(self, other)
+    def __mul__(self, other: Any) -> Any:
+        return _product(self, other) if _is_size(other) else _value("multiply", self, other)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return _value("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _value("divide", other, self)
 
     def __floordiv__(self, other: Size) -> Size:
         return _divide(self, other)[0]
@@ -77,6 +89,18 @@ class Dim:
 
     def __rmod__(self, other: Size) -> Size:
         return _divide(other, self)[1]
+
+    def __lt__(self, other: Any) -> Any:
+        return _value("less", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _value("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _value("greater", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _value("greater_equal", self, other)
 
     def __str__(self) -> str:
         if self._text is None:
@@ -135,6 +159,24 @@ def dim(name: str, *, min: int = 0, max: int | None = None, multiple_of: int = 1
 def symbol(atom: Symbol) -> Dim:
     """The dimension that is just `atom`."""
     return Dim({(atom,): 1})
+
+
+def _is_size(x: Any) -> bool:
+    return isinstance(x, int | Dim)
+
+
+def _value(name: str, x: Any, y: Any) -> Any:
+    """A function of a dimension and something that is no size: a tensor of its value.
+
+    Alone with numbers it is a number, whose dtype is that of Python's numbers: float32, not 64.
+    """
+    if not all(isinstance(v, int | float | Dim | np.ndarray | np.generic) for v in (x, y)):
+        return NotImplemented
+    found = TENSOR_FUNCTIONS[name](x, y)
+    alone = all(isinstance(v, int | float | Dim) for v in (x, y))
+    return (
+        TENSOR_FUNCTIONS["cast"](found, dtypes.float32) if alone and found.dtype.is_float else found
+    )
 
 
 def _terms(x: Size) -> Mapping[Monomial, int]:

@@ -28,6 +28,7 @@ from graphc.core.facts import (
     Scalar,
 )
 from graphc.core.methods import Methods
+from graphc.core.operators import FUNCTIONS
 from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
@@ -103,6 +104,18 @@ class Node(Methods):
     attrs: Attrs
     type: Type
     origin: Origin | None = None
+
+    @property
+    def at(self) -> Any:
+        """Parts of the tensor to write: `x.at[index].set(values)` and `.add` give a new tensor.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (3, 4)), gc.input("t", (2,), gc.int64)
+            >>> x.at[t].set(0.0)
+            <index_update: f32[3, 4]>
+        """
+        return FUNCTIONS["_at"](self)
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:

@@ -2,6 +2,7 @@
 
 from graphc.ops import control, source
 from graphc.ops.arrays import (
+    at,
     cumulative,
     filled,
     getitem,
@@ -36,6 +37,7 @@ from graphc.ops.network import activations
 __all__ = [
     "activations",
     "arithmetic",
+    "at",
     "branching",
     "cast",
     "compare",

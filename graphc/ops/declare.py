@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
+from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
+from graphc.ops.axes import check_axes, check_axis
 from graphc.ops.documented import documented
 
 ANY = ("bool", "int", "uint", "float")
@@ -163,6 +165,8 @@ def as_tensor(value: Any, name: str) -> Any:
     """
     if isinstance(value, Operators):
         return value.as_node() if value.is_eager else value
+    if isinstance(value, Dim):
+        return FUNCTIONS["size"](value)
     try:
         array = as_array(value)
         dtypes.as_dtype(array.dtype)
@@ -175,14 +179,16 @@ def as_tensor(value: Any, name: str) -> Any:
 
 
 def operand(value: Any, name: str) -> Any:
-    """An operand as a tensor, or as the number that it is."""
+    """An operand as a tensor, or as the number that it is, whose dtype is weak: a dimension too."""
     value = as_number(value)
-    return value if is_tensor(value) or is_scalar(value) else as_tensor(value, name)
+    weak = is_tensor(value) or is_scalar(value) or isinstance(value, Dim)
+    return value if weak else as_tensor(value, name)
 
 
 def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     """What `promote` wants of each operand: its dtype, or the type of a weak scalar."""
-    return [v.type.dtype if is_tensor(v) else type(v) for v in values]
+    kinds = [v.type.dtype if is_tensor(v) else type(v) for v in values]
+    return [int if kind is Dim else kind for kind in kinds]
 
 
 def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Any]:
@@ -257,6 +263,8 @@ def describe(tensor: Any) -> str:
 
 def bring(value: Any, dtype: DType, shape: tuple[Any, ...]) -> Any:
     """One operand cast and broadcast; a scalar becomes a constant of that type."""
+    if isinstance(value, Dim):
+        value = FUNCTIONS["size"](value, dtype if dtype.kind != "bool" else dtypes.int64)
     if not is_tensor(value):
         value = dtypes.check_scalar(value, dtype, caller())
         return FUNCTIONS["full"](shape, value, dtype)
@@ -424,39 +432,10 @@ def binary(name: str, **facts: Any) -> Callable[..., Any]:
     return elementwise(name, 2, **facts)
 
 
-def check_axis(name: str, axis: Any, rank: int) -> int:
-    """An axis as a number from 0.
-
-    Raises:
-        ShapeError: it is out of range.
-    """
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise ArgumentError(f"{name}: an axis must be an int, not {axis!r}", where=caller())
-    if not -rank <= axis < rank:
-        raise ShapeError(f"{name}: axis {axis} of a tensor with {rank} axes", where=caller())
-    return int(axis) % rank
-
-
-def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
-    """Axes as sorted numbers from 0; None means all.
-
-    Raises:
-        ShapeError: one is out of range or named twice.
-    """
-    if axis is None:
-        return tuple(range(rank))
-    given = axis if isinstance(axis, tuple | list) else (axis,)
-    axes = tuple(sorted(check_axis(name, a, rank) for a in given))
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"{name}: axis {axis} names an axis twice", where=caller())
-    return axes
-
-
 __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_symbolic", "as_tensor",
     "binary", "bring", "check_axes", "check_axis", "common_dtype", "common_shape", "conform",
-    "declare", "describe", "elementwise", "elementwise_op", "in_float32",
-    "infer_elementwise",
-    "is_pattern", "is_scalar", "is_tensor", "literal", "operand_dtypes", "pieces", "promotion",
-    "public", "unary",
+    "declare", "describe", "elementwise", "elementwise_op", "in_float32", "infer_elementwise",
+    "is_pattern", "is_scalar", "is_tensor", "literal", "operand", "operand_dtypes", "pieces",
+    "promotion", "public", "unary",
 ]  # fmt: skip

@@ -14,14 +14,15 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.access import access
+from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.interpret import run
 from graphc.core.ir import Graph, Kind, Node, NoGradient, Op, Sample, caller, toposort
-from graphc.core.operators import Operators
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.ops.declare import check_axis, declare, public
+from graphc.ops.declare import as_tensor, check_axis, declare, public
 
 INPUT = NoGradient("an input depends on nothing")
 
@@ -284,12 +285,16 @@ def full(shape: Any, value: Any, dtype: Any = None) -> Node:
 
     Args:
         shape: ints and symbolic dimensions.
-        value: a Python number.
-        dtype: bool, int64 or float64 by the number unless given.
+        value: a Python number, a symbolic dimension or a 0-d tensor.
+        dtype: bool, int64 or float64 by the number unless given, the tensor's own.
 
     Raises:
         CastOverflowError: the dtype cannot hold the value.
     """
+    if isinstance(value, Dim | Operators):
+        found = as_tensor(value, "full")
+        found = found if dtype is None else FUNCTIONS["cast"](found, dtype)
+        return FUNCTIONS["broadcast_to"](found, as_shape("full", shape))
     kind = dtypes.as_dtype(type(value) if dtype is None else dtype)
     number = dtypes.check_scalar(value, kind, caller())
     return FULL(value=number, shape=as_shape("full", shape), dtype=kind)

@@ -12,13 +12,15 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from graphc import config
 from graphc.core import dims
 from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
+from graphc.core.dims import Dim
 from graphc.core.garbage import uncollected
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
-from graphc.core.types import shape_symbols
 from graphc.core.walk import dependents, toposort
 from graphc.errors import (
     ArgumentError,
@@ -28,7 +30,7 @@ from graphc.errors import (
     ShapeError,
 )
 from graphc.ops.arrays import random
-from graphc.ops.declare import as_symbolic
+from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
@@ -44,7 +46,7 @@ PATH_LINES = 8
 def compile(
     inputs: Any,
     outputs: Any,
-    updates: Mapping[Parameter, Node] | None = None,
+    updates: Mapping[Parameter, Any] | None = None,
     *,
     level: str = "O2",
     threads: int | None = None,
@@ -57,10 +59,12 @@ def compile(
     Args:
         inputs: the input tensors, in the order in which calls give them: a list, or one. The
             parameters and constants that are needed are found.
-        outputs: one tensor, a list, a tuple or a dict; calls return arrays in that form.
-        updates: new values of parameters, each of its parameter's type. All are computed from
-            the values before the call, and take effect together at its end. A program that
-            draws from the default random generator advances it.
+        outputs: one tensor, a list, a tuple or a dict; calls return arrays in that form. A
+            dimension is a tensor of its size; None where only the updates matter.
+        updates: new values of parameters, each of its parameter's type; numbers and arrays are
+            brought to it. All are computed from the values before the call, and take effect
+            together at its end. A program that draws from the default random generator
+            advances it.
         level: "O0" (no passes) to "O3".
         threads: most threads that a call uses; GRAPHC_THREADS or all CPUs unless given.
         target: "cpu", "reference" to run each op with NumPy, or one that was registered (see
@@ -202,8 +206,8 @@ def _traced(
     updates: dict[Any, Any],
 ) -> Graph:
     """The graph as the user wrote it, checked."""
-    results = [as_symbolic(r) for r in results]
-    updates = {p: as_symbolic(value) for p, value in updates.items()}
+    results = [as_tensor(r, "compile") if isinstance(r, Dim) else as_symbolic(r) for r in results]
+    updates = {p: _new_value(p, value) for p, value in updates.items()}
     for position, result in enumerate(results):
         if not isinstance(result, Node):
             raise ArgumentError(
@@ -235,6 +239,14 @@ def _traced(
     return graph
 
 
+def _new_value(parameter: Any, value: Any) -> Any:
+    """A parameter's new value as a tensor: numbers and arrays in its dtype, of its shape."""
+    known = isinstance(value, int | float | np.ndarray | np.generic | Dim)
+    if not known or not isinstance(parameter, Parameter):
+        return as_symbolic(value)
+    return bring(operand(value, "compile"), parameter.dtype, parameter.shape)
+
+
 def _check_update(parameter: Any, value: Any) -> None:
     if not isinstance(parameter, Parameter):
         what = parameter.describe() if isinstance(parameter, Node) else repr(parameter)[:80]
@@ -248,7 +260,7 @@ def _check_update(parameter: Any, value: Any) -> None:
         raise ArgumentError(
             f"compile: the update of {parameter.name!r} is a {type(value).__name__}, not a tensor",
             where=caller(),
-            hint="use gc.constant(value) for a fixed one",
+            hint="give a tensor, an array or a number",
         )
     if value.type == parameter.type:
         return
@@ -288,8 +300,9 @@ def _check_listed(
                 where=caller(),
                 hint=f"add {node.name} to the inputs",
             )
+    sizes = {s for node in order for s in _symbols_of(node)}
     for node in inputs:
-        if node not in order:
+        if node not in order and sizes.isdisjoint(_symbols_of(node)):
             raise GraphError(
                 f"compile: input {node.name!r} is not used by any output or update",
                 [node.describe()],
@@ -326,16 +339,19 @@ def _check_names(bound: Sequence[Node]) -> None:
 
 def _check_symbols(inputs: Sequence[Node], graph: Graph) -> None:
     """Every symbolic size can be found from the inputs' shapes."""
-    known = {s.name for node in inputs for s in shape_symbols(tensor_type(node).shape)}
+    known = {name for node in inputs for name in _symbols_of(node)}
     for node in all_nodes(graph):
-        for size in getattr(node.type, "shape", ()):
-            if isinstance(size, int):
-                continue
-            missing = sorted(s.name for s in dims.symbols(size) if s.name not in known)
-            if missing:
-                raise GraphError(
-                    f"compile: the size {missing[0]} is not the size of any input's axis",
-                    [node.describe()],
-                    where=caller(),
-                    hint=f"declare an input with an axis of size {missing[0]}",
-                )
+        missing = sorted(name for name in _symbols_of(node) if name not in known)
+        if missing:
+            raise GraphError(
+                f"compile: the size {missing[0]} is not the size of any input's axis",
+                [node.describe()],
+                where=caller(),
+                hint=f"declare an input with an axis of size {missing[0]}",
+            )
+
+
+def _symbols_of(node: Node) -> set[str]:
+    """The names of the symbolic sizes in a node's shape, and of the size that it gives."""
+    sizes = (*getattr(node.type, "shape", ()), *(v for _, v in node.attrs if isinstance(v, Dim)))
+    return {s.name for size in sizes if isinstance(size, Dim) for s in dims.symbols(size)}

@@ -154,7 +154,7 @@ def test_programs_and_parameters_take_tensors_and_numpys_numbers() -> None:
     assert first.tolist() == [2.0, 2.0] and second == np.float32(0.1) * 2
     weight = gc.parameter("w", gc.ones(2))
     weight.value = gc.full((2,), 3.0)
-    program = gc.compile([], weight * 1, updates={weight: gc.zeros(2)})  # type: ignore[dict-item]
+    program = gc.compile([], weight * 1, updates={weight: gc.zeros(2)})
     assert program().tolist() == [3.0, 3.0] and weight.value.tolist() == [0.0, 0.0]
     assert gc.parameter("k", gc.random_key(3)).dtype is gc.uint64
     with pytest.raises(gc.errors.ArgumentError, match="depends on x"):
@@ -232,7 +232,7 @@ def test_what_a_symbolic_tensor_has_not_is_said() -> None:
         (lambda: X.no_such(), "is a symbolic tensor and has no 'no_such'"),  # type: ignore[attr-defined]
         (lambda: X.add_(1), r"use x.add\(...\), which makes a new one"),  # type: ignore[attr-defined]
         (lambda: float(X), "a symbolic tensor, which has no value"),
-        (lambda: gc.linspace(X[0], 1, 3), "a symbolic tensor, which has no value"),
+        (lambda: gc.logspace(X[0], 1, 3), "a symbolic tensor, which has no value"),
         (lambda: gc.nonzero(X), r"nonzero: <v: f32\[4\]> is a symbolic tensor and has no value"),
     ):
         with pytest.raises(gc.errors.ArgumentError, match=text):

@@ -104,8 +104,8 @@ def test_brackets_are_numpys(index: Any) -> None:
     ("index", "error"),
     [
         ((2,), IndexRangeError), ((0, 0, 0, 0), IndexRangeError), ((..., ...), IndexRangeError),
-        ((True,), ArgumentError), ((np.zeros(2, bool),), ArgumentError), ((1.5,), ArgumentError),
-        (([0], [1]), ArgumentError), ((0, slice(None), [1]), ArgumentError),
+        ((True,), ArgumentError), ((np.zeros(3, bool),), IndexRangeError), ((1.5,), ArgumentError),
+        (([0, 1], [1, 0, 0]), ShapeError),
         ((slice(0, 2, 0),), ArgumentError), (("x",), ArgumentError),
     ],
     ids=str,

@@ -58,8 +58,8 @@ def test_the_arena_is_near_the_largest_sum_of_live_buffers(seed: int) -> None:
     buffers = _buffers(100, seed)
     total = MemoryPlan(tuple(buffers)).place({}).total
     padded = {b.key: -(-b.nbytes // 64) * 64 for b in buffers}  # type: ignore[operator]
-    peak = max(sum(padded[b.key] for b in buffers if b.first <= t <= b.last) for t in range(120))  # type: ignore[type-var]
-    assert peak <= total <= 1.3 * peak  # type: ignore[operator]
+    peak = max(sum(padded[b.key] for b in buffers if b.first <= t <= b.last) for t in range(120))
+    assert peak <= total <= 1.3 * peak
 
 
 def test_a_chain_needs_two_buffers() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype, is_float
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import check_device
@@ -273,6 +273,8 @@ def full(
         tensor([7, 7])
     """
     shape = sizes_of((size,))
+    if isinstance(fill_value, Dim | Node):
+        return FUNCTIONS["full"](shape, fill_value, dtype)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     if hot.slow and tracing.trace is not None and tracing.trace.is_size(value):
         value = int(value)
@@ -338,9 +340,9 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.
 
 @eager()
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
+    start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Any:  # fmt: skip
     """`steps` numbers, evenly spaced from start to end, both included.
 
     Example:
@@ -348,6 +350,8 @@ def linspace(
         >>> gc.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
+    if any(isinstance(v, Dim | Node) for v in (start, end, steps)):
+        return FUNCTIONS["linspace"](start, end, steps, dtype=dtype)
     array = _spaced("linspace", start, end, steps, _numpy(dtype))
     return finish(array.astype(_numpy(dtype)), device, requires_grad)
 

@@ -24,6 +24,8 @@ from graphc.eager.engine.registry import as_eager, call, named
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.inplace import check_leaf_view, take_history
 from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from graphc.ops.arrays.joint import jointly
+from graphc.ops.declare import is_tensor
 
 
 def _slice_spec(item: Any) -> Any:
@@ -89,22 +91,8 @@ def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
     if not given:
         return x
     axes = [a for a, _ in given]
-    shape = _broadcast([i for _, i in given])
-    together = axes == list(range(axes[0], axes[0] + len(axes)))
-    sizes = [x.type.shape[a] for a in axes]
-    rest = [a for a in range(len(x.type.shape)) if a not in axes]
-    place = _linear([i for _, i in given], sizes, shape)
-    moved = FUNCTIONS["transpose"](x, (*axes, *rest))
-    count: Any = 1
-    for size in sizes:
-        count = count * size
-    rows = FUNCTIONS["reshape"](moved, (count, *(x.type.shape[a] for a in rest)))
-    found = FUNCTIONS["take"](rows, place, 0)
-    if not together or axes[0] == 0:
-        return found
-    rank, before = len(shape), axes[0]
-    order = (*range(rank, rank + before), *range(rank), *range(rank + before, rank + len(rest)))
-    return FUNCTIONS["transpose"](found, order)
+    apart = axes != list(range(axes[0], axes[0] + len(axes)))
+    return jointly(x, given, first=apart)
 
 
 def _taken_apart(index: Any) -> tuple[list[Any], list[tuple[int, int]], list[tuple[int, int]]]:
@@ -124,39 +112,6 @@ def _taken_apart(index: Any) -> tuple[list[Any], list[tuple[int, int]], list[tup
         cut.append(None if mark == "b" else slice(None) if mark in ("t", "i") else _from_spec(item))
         axis += not isinstance(item, int)
     return cut, found, chosen
-
-
-def _broadcast(tensors: Sequence[Any]) -> tuple[Any, ...]:
-    """The shape that index tensors broadcast to."""
-    shape: list[Any] = []
-    for tensor in tensors:
-        own = list(tensor.type.shape)
-        longer, other = (shape, own) if len(shape) >= len(own) else (own, shape)
-        merged = list(longer)
-        for k in range(1, len(other) + 1):
-            if merged[-k] == 1:
-                merged[-k] = other[-k]
-            elif other[-k] not in (1, merged[-k]):
-                raise ShapeError(
-                    "indices of shapes "
-                    f"{' and '.join(str(tuple(t.type.shape)) for t in tensors)} do not broadcast",
-                    where=caller(),
-                )
-        shape = merged
-    return tuple(shape)
-
-
-def _linear(indices: Sequence[Any], sizes: Sequence[Any], shape: tuple[Any, ...]) -> Any:
-    """Several indices as one into their axes taken together."""
-    if len(indices) == 1:
-        return indices[0]
-    total: Any = None
-    for index, size in zip(indices, sizes):
-        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["cast"](index, dtypes.int64), shape)
-        # A lookup among the axis's own places refuses an index that is outside of it.
-        wide = FUNCTIONS["take"](FUNCTIONS["iota"]((size,), 0, dtypes.int64), wide)
-        total = wide if total is None else total * size + wide
-    return total
 
 
 def is_basic(item: Any) -> bool:
@@ -316,7 +271,9 @@ def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:
     return [made(wrap(array))]
 
 
-def _get_advanced(self: Tensor, items: Sequence[Any]) -> Tensor:
+def _get_advanced(self: Tensor, items: Sequence[Any]) -> Any:
+    if any(is_tensor(item) for item in items):
+        return FUNCTIONS["getitem"](self.as_node(), tuple(items))
     tensors, spec = _prepared(self, items)
     return call(_advanced, self, *tensors, index=spec)
 

@@ -235,7 +235,7 @@ def check_graph(graph: Graph) -> None:
         raise ArchiveError("results stand behind updates")
     for node in all_nodes(graph):
         for type_ in (node.type,) if isinstance(node.type, TensorType) else node.type.items:
-            if type_.is_static and type_.nbytes > MOST_BYTES:  # type: ignore[operator]
+            if type_.is_static and type_.nbytes > MOST_BYTES:
                 raise ArchiveError(f"{node.op.name} is {type_}, more than memory can hold")
     _check_symbols(graph)
 

@@ -277,7 +277,8 @@ def _check_record(record: ProgramRecord, graph: Graph) -> None:
     """Refuse results that the record's forms do not fit."""
     count = len(graph.outputs) - len(graph.aliases)
     form, keys = record.layout.form, record.layout.keys
-    if (form is None and count != 1) or (form is dict and len(keys) != count):
+    expected = {None: 1, type(None): 0, dict: len(keys)}.get(form, count)
+    if count != expected:
         raise ArchiveError(f"it has {count} results, which its manifest does not expect")
     if record.call is None:
         return

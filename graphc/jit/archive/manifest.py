@@ -108,7 +108,8 @@ def write(manifest: Manifest) -> bytes:
 
 def _program(record: ProgramRecord) -> dict[str, Any]:
     layout = record.layout
-    form = "one" if layout.form is None else layout.form.__name__
+    forms = {None: "one", type(None): "none", list: "list", tuple: "tuple", dict: "dict"}
+    form = forms[layout.form]
     return {
         "name": record.name,
         "graph": record.graph,

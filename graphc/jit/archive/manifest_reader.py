@@ -27,7 +27,7 @@ from graphc.runtime import targets
 
 MAX_MANIFEST = 64_000_000
 LEVELS = ("O0", "O1", "O2", "O3")
-_FORMS = {"one": None, "list": list, "tuple": tuple, "dict": dict}
+_FORMS = {"one": None, "none": type(None), "list": list, "tuple": tuple, "dict": dict}
 
 
 def read(data: bytes) -> Manifest:

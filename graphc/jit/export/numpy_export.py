@@ -300,6 +300,8 @@ def _laid_out(layout: Any, values: Sequence[str]) -> str:
     """Results in the form that the outputs were given in."""
     if layout.form is None:
         return values[0]
+    if layout.form is type(None):
+        return "None"
     if layout.form is dict:
         return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(layout.keys, values)) + "}"
     return f"[{', '.join(values)}]" if layout.form is list else _tuple(values)

@@ -12,9 +12,10 @@ from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.length import norm_of
+from graphc.ops.arrays.at import index_add
 from graphc.ops.arrays.filled import arange, ones_like, zeros
 from graphc.ops.arrays.indexing import from_start
-from graphc.ops.arrays.lookup import index_add, take
+from graphc.ops.arrays.lookup import take
 from graphc.ops.arrays.shaping import expand_dims, reshape
 from graphc.ops.arrays.sorting import searchsorted
 from graphc.ops.arrays.statistics import max as max_

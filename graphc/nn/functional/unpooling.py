@@ -13,8 +13,8 @@ from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
+from graphc.ops.arrays.at import index_update
 from graphc.ops.arrays.filled import arange, zeros
-from graphc.ops.arrays.lookup import index_update
 from graphc.ops.arrays.shaping import flatten, reshape, squeeze
 from graphc.ops.contract.convolution import spatial_ints
 

@@ -1,4 +1,4 @@
-"""Tensors from a rule: zeros, ones, their likes, arange, eye."""
+"""Tensors from a rule: zeros, ones, their likes, arange, eye, linspace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike, Operand
 from graphc.errors import ArgumentError
-from graphc.ops.declare import as_tensor, public
+from graphc.ops.declare import as_symbolic, as_tensor, bring, public
+from graphc.ops.source import as_shape
 
 
 @public
@@ -81,3 +82,24 @@ def eye(n: Any, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) ->
     shape = (n, n if m is None else m)
     rows, columns = FUNCTIONS["iota"](shape, 0), FUNCTIONS["iota"](shape, 1)
     return FUNCTIONS["cast"](FUNCTIONS["equal"](columns, rows + k), dtypes.as_dtype(dtype))
+
+
+@public
+def linspace(start: Any, end: Any, steps: Any, *, dtype: Any = None) -> Any:
+    """Numbers from start to end, both included, at equal distances; computed in float64.
+
+    Args:
+        start: a number or a 0-d tensor.
+        end: a number or a 0-d tensor.
+        steps: how many: an int or a symbolic dimension.
+        dtype: float32 unless given.
+    """
+    kind = dtypes.float32 if dtype is None else dtypes.as_dtype(dtype)
+    wide, size = dtypes.float64, FUNCTIONS["size"]
+    (count,) = as_shape("linspace", (steps,))
+    first, last = (bring(as_symbolic(v), wide, ()) for v in (start, end))
+    number = FUNCTIONS["iota"]((count,), 0, wide)
+    step = (last - first) / size(dims.maximum(count - 1, 1), wide)
+    # Of one step it is the start.
+    is_last = number == size(dims.maximum(count - 1, 1), wide)
+    return FUNCTIONS["cast"](FUNCTIONS["where"](is_last, last, first + number * step), kind)

@@ -1,7 +1,8 @@
-"""Indexing with brackets: ints, slices, None, `...`, and integers as data along one axis."""
+"""Indexing with brackets: ints, slices, None, `...`, and integers as data, by NumPy's rules."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,30 +13,42 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
+from graphc.ops.arrays import joint
 from graphc.ops.arrays.movement import SLICE
 from graphc.ops.arrays.shaping import reshape
-from graphc.ops.declare import as_tensor, describe, is_tensor, public
+from graphc.ops.declare import as_symbolic, as_tensor, describe, is_tensor, public
+from graphc.ops.source import CONSTANT_OP, Bound
 
 
 @public
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]`: ints, slices with steps, None, `...`, and one integer array or tensor.
+    """`x[index]`: ints, slices with steps, None, `...`, integer arrays and tensors, known masks.
 
     Args:
         x: a tensor.
         index: what stands in the brackets. Slices clip as Python's do; with a symbolic size n,
             `x[:-1]` has size max(n - 1, 0). An integer array or tensor takes along its axis and
-            is checked when the program runs; negative indices count from the end.
+            is checked when the program runs; negative indices count from the end. Several of them
+            broadcast together, and their axes stand where NumPy puts them. An array of bools
+            means the places where it is true.
 
     Raises:
         IndexRangeError: an int is out of range; there are too many indices.
-        ArgumentError: a boolean mask, or something that is no index.
+        ArgumentError: a mask whose values are not known, or something that is no index.
 
     Example:
         >>> x[1:, ::2, None]
     """
     x = as_tensor(x, "getitem")
-    items = _spelled_out(x, index if isinstance(index, tuple) else (index,))
+    items, apart = spelled_out(x, index)
+    if any(map(joint.is_array, items)):
+        cut, found = joint.split(items)
+        return joint.jointly(_cut(x, cut), found, first=apart)
+    return _cut(x, items)
+
+
+def _cut(x: Any, items: Sequence[Any]) -> Any:
+    """What ints, 0-d tensors, slices and None make of a tensor."""
     starts: list[Size] = []
     sizes: list[Size] = []
     steps: list[int] = []
@@ -69,9 +82,14 @@ def getitem(x: Any, index: Any) -> Any:
     return x
 
 
-def _spelled_out(x: Any, items: tuple[Any, ...]) -> list[Any]:
-    """The index with `...` and what is left out replaced by full slices."""
-    items = tuple(_data(item) for item in items)
+def spelled_out(x: Any, index: Any) -> tuple[list[Any], bool]:
+    """An index with `...` and what is left out replaced by full slices, masks by their places.
+
+    Returns:
+        The items, and whether something stands between those that select, be it a `...` of none.
+    """
+    given = index if isinstance(index, tuple) else (index,)
+    items = _places_of_masks(x, [_data(item) for item in given])
     used = sum(item is not None and item is not ... for item in items)
     rank = len(x.type.shape)
     if used > rank:
@@ -83,12 +101,47 @@ def _spelled_out(x: Any, items: tuple[Any, ...]) -> list[Any]:
         raise IndexRangeError("an index can hold only one ...", where=caller())
     at = dots[0] if dots else len(items)
     whole = [slice(None)] * (rank - used)
-    _refuse_ambiguous(items)
-    return [*items[:at], *whole, *items[at + 1 :]]
+    return [*items[:at], *whole, *items[at + 1 :]], joint.apart(items)
+
+
+def _places_of_masks(x: Any, items: Sequence[Any]) -> list[Any]:
+    """The index with each array of bools replaced by the places where it is true, an axis each."""
+    rank = len(x.type.shape)
+    axis, used = 0, sum(map(_axes_of, items))
+    found: list[Any] = []
+    for item in items:
+        found += _places(x, axis, item) if _is_bool(item) else [item]
+        axis += rank - used if item is ... else _axes_of(item)
+    return found
+
+
+def _is_bool(item: Any) -> bool:
+    return is_tensor(item) and item.type.dtype.kind == "bool"
+
+
+def _axes_of(item: Any) -> int:
+    """How many axes an item of an index stands for."""
+    return len(item.type.shape) if _is_bool(item) else item is not None and item is not ...
+
+
+def _places(x: Any, axis: int, mask: Any) -> list[Any]:
+    """Where a mask over the axes from one on is true, an index for each of its axes."""
+    shape = mask.type.shape
+    if not isinstance(mask, Bound) or mask.op is not CONSTANT_OP or not shape:
+        raise _mask(mask.type)
+    wanted = x.type.shape[axis : axis + len(shape)]
+    if shape != tuple(wanted):
+        raise IndexRangeError(
+            f"a mask of shape {shape} for axes of shape {tuple(wanted)}",
+            [describe(x)],
+            where=caller(),
+        )
+    return [as_tensor(places, "getitem") for places in np.nonzero(mask.state.array)]
 
 
 def _data(item: Any) -> Any:
     """Lists and arrays as tensors, NumPy integers as ints; refuse what is no index."""
+    item = as_symbolic(item)
     if item is None or item is ... or isinstance(item, slice | Dim):
         return item
     if isinstance(item, bool | np.bool_):
@@ -105,9 +158,7 @@ def _data(item: Any) -> Any:
             where=caller(),
             hint="use ints, slices, None, ... and integer arrays",
         )
-    if item.type.dtype.kind == "bool":
-        raise _mask(item.type)
-    if not item.type.dtype.is_integer:
+    if not (item.type.dtype.is_integer or item.type.dtype.kind == "bool"):
         raise ArgumentError(
             f"an index must be of an integer dtype, not {item.type}", where=caller()
         )
@@ -120,25 +171,6 @@ def _mask(what: Any) -> ArgumentError:
         where=caller(),
         hint="use gc.where(mask, x, other), or sum over gc.where(mask, x, 0)",
     )
-
-
-def _refuse_ambiguous(items: tuple[Any, ...]) -> None:
-    """NumPy would reorder the axes, or pair the arrays up: say what to write instead."""
-    arrays = [k for k, item in enumerate(items) if is_tensor(item)]
-    if len(arrays) > 1 and sum(len(items[k].type.shape) > 0 for k in arrays) > 1:
-        raise ArgumentError(
-            "only one integer array can index a tensor at a time",
-            where=caller(),
-            hint="index in steps, or use gc.take_along_axis",
-        )
-    chosen = [k for k, item in enumerate(items) if is_tensor(item) or isinstance(item, int | Dim)]
-    apart = bool(chosen) and chosen[-1] - chosen[0] + 1 != len(chosen)
-    if apart and any(len(items[k].type.shape) > 0 for k in arrays):
-        raise ArgumentError(
-            "an int and an integer array with a slice between them",
-            where=caller(),
-            hint="index in two steps, the int first",
-        )
 
 
 def _known_place(x: Operand, item: Any, axis: int, size: Size) -> Size | None:

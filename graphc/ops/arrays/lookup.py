@@ -1,8 +1,8 @@
 """Functions over indices that are data; the ops are in `indexing`.
 
-take take_along_axis gather one_hot scatter_add index_add index_update. An index outside its axis
-is an error that names the value and the size when the program runs; negative ones count from the
-end.
+take take_along_axis gather one_hot scatter_add. An index outside its axis is an error that names
+the value and the size when the program runs; negative ones count from the end. `at` has those that
+write what an index of several parts names.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import Op, caller
+from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike, Operand
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import ShapeError
+from graphc.ops.arrays.at import as_updates
 from graphc.ops.arrays.indexing import (
-    INDEX_ADD,
-    INDEX_UPDATE,
     SCATTER_ADD,
     TAKE,
     TAKE_ALONG_AXIS,
     added,
     check_index,
     checked_index,
-    take_shape,
 )
-from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape
-from graphc.ops.declare import as_tensor, bring, check_axis, describe, is_scalar, public
+from graphc.ops.arrays.shaping import broadcast_to, expand_dims
+from graphc.ops.declare import as_tensor, check_axis, describe, public
 
 
 def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
@@ -139,22 +137,6 @@ def one_hot(index: Any, num_classes: Any, dtype: DTypeLike = dtypes.float32) -> 
     return FUNCTIONS["cast"](hot, dtypes.as_dtype(dtype))
 
 
-def _as_updates(name: str, x: Any, updates: Any, shape: Any) -> Any:
-    updates = (
-        as_tensor(updates, name) if not is_scalar(updates) else bring(updates, x.type.dtype, ())
-    )
-    if updates.type.dtype is not x.type.dtype:
-        if dtypes.promote(updates.type.dtype, x.type.dtype) is not x.type.dtype:
-            raise DTypeError(
-                f"{name}: updates of {updates.type.dtype.name} into {x.type.dtype.name}",
-                [describe(x), describe(updates)],
-                where=caller(),
-                hint="cast the updates first",
-            )
-        updates = FUNCTIONS["cast"](updates, x.type.dtype)
-    return broadcast_to(updates, shape)
-
-
 @public
 def scatter_add(x: Operand, index: Any, updates: Any, axis: int = -1) -> Any:
     """x with `updates` added at the places along an axis that `index` names.
@@ -169,56 +151,5 @@ def scatter_add(x: Operand, index: Any, updates: Any, axis: int = -1) -> Any:
         IndexRangeError: when the program runs, for an index outside the axis.
     """
     x, index, axis = _operands("scatter_add", x, index, axis)
-    updates = _as_updates("scatter_add", x, updates, index.type.shape)
+    updates = as_updates("scatter_add", x, updates, index.type.shape)
     return added(SCATTER_ADD, x, index, updates, axis)
-
-
-def _by_rows(name: str, op: Op, x: Any, index: Any, updates: Any, axis: int) -> Any:
-    x, index, axis = _operands(name, x, index, axis)
-    shape = take_shape(x.type.shape, index.type.shape, axis)
-    updates = _as_updates(name, x, updates, shape)
-    count = index.type.size
-    index = reshape(index, (count,))
-    updates = reshape(updates, take_shape(x.type.shape, (count,), axis))
-    if op is INDEX_ADD:
-        return added(op, x, index, updates, axis)
-    return op(x, index, updates, axis=axis)
-
-
-@public
-def index_add(x: Operand, index: Any, updates: Any, axis: int = 0) -> Any:
-    """x with slices of `updates` added to the slices along an axis that `index` names.
-
-    Args:
-        x: a tensor.
-        index: integers of any shape.
-        updates: broadcast to the shape of `take(x, index, axis)`.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-    """
-    return _by_rows("index_add", INDEX_ADD, x, index, updates, axis)
-
-
-@public
-def index_update(x: Operand, index: Any, values: Any, axis: int = 0) -> Any:
-    """x with the slices along an axis that `index` names replaced by `values`.
-
-    Where an index comes more than once the last value wins, and only it has a gradient.
-
-    Args:
-        x: a tensor.
-        index: integers of any shape.
-        values: broadcast to the shape of `take(x, index, axis)`.
-        axis: the axis.
-
-    Raises:
-        IndexRangeError: when the program runs, for an index outside the axis.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.index_update(gc.zeros(3), gc.tensor([1]), gc.tensor([5.0]))
-        tensor([0., 5., 0.])
-    """
-    return _by_rows("index_update", INDEX_UPDATE, x, index, values, axis)
