@@ -71,7 +71,7 @@ def _contrast(options: argparse.Namespace) -> int:
     print(found.markdown)
     for path in found.save(options.out):
         print(f"written: {path}")
-    return 0
+    return 1 if found.differs else 0
 
 
 def _target(text: str) -> tuple[str, Any, tuple[Any, ...]]:

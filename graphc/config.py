@@ -8,6 +8,7 @@
 | `GRAPHC_CHECK=poison` | fill memory with nan before calls, look for writes past buffers after |
 | `GRAPHC_CHECK=bounds` | test every access of every kernel |
 | `GRAPHC_SKIP=fuse,cse` | leave passes out |
+| `GRAPHC_JIT=audit` | compare calls of compiled functions with eager ones from the same state |
 | `GRAPHC_DEVICE=reference` | run the interpreter instead of kernels |
 | `GRAPHC_THREADS=n` | size of the thread team |
 | `GRAPHC_CACHE_DIR=dir` | where compiled kernels are kept |
@@ -39,6 +40,7 @@ class Config:
     check: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     device: str = "cpu"
+    jit: str = ""
     threads: int = 0
     cache_dir: str = ""
     cache_size: int = 1 << 30
@@ -75,6 +77,12 @@ def _device(text: str) -> str:
     return text
 
 
+def _jit(text: str) -> str:
+    if text != "audit":
+        raise ConfigError(f"GRAPHC_JIT={text!r} is not a way to run", hint="use audit")
+    return text
+
+
 def from_environment() -> Config:
     """Read the settings from the environment.
 
@@ -96,6 +104,7 @@ def from_environment() -> Config:
         "check": _checks,
         "skip": _words,
         "device": _device,
+        "jit": _jit,
         "threads": lambda text: _integer("GRAPHC_THREADS", text),
         "cache_dir": str,
         "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),

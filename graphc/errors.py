@@ -240,6 +240,17 @@ class TraceError(GraphcError, RuntimeError):
     """
 
 
+class AuditError(GraphcError, AssertionError):
+    """An audited compiled call that left something else than the function run eagerly.
+
+    Example:
+        >>> import graphc as gc
+        >>> f = gc.jit.compile(lambda x: x * 2, audit=True)
+        >>> f(gc.ones(2))  # compared; no AuditError
+        tensor([2., 2.])
+    """
+
+
 class ParseError(GraphcError, ValueError):
     """Text that is not a graph.
 

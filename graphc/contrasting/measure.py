@@ -15,14 +15,15 @@ import numpy as np
 
 from graphc import config
 from graphc.contrasting.difference import Difference, difference
-from graphc.contrasting.keep import Kept
 from graphc.contrasting.observe import Clock, Observed, operations, peak_nbytes, timing
 from graphc.contrasting.result import Contrast, Recompilation, Side
 from graphc.core import trees
 from graphc.core.ir import Graph, all_nodes, caller
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, GraphcError, TraceError
+from graphc.jit.audit import check
 from graphc.jit.compiled import Compiled, Options
+from graphc.jit.snapshot import Snapshot
 from graphc.runtime.objects import loader
 
 POLICIES = ("error", "fork", "specialise")
@@ -39,7 +40,7 @@ class _Runner:
     call: Callable[..., Any]
     compiled: Compiled | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    steady: Kept | None = None
+    steady: Snapshot | None = None
     results: dict[str, np.ndarray] = field(default_factory=dict)
     state: dict[str, np.ndarray] = field(default_factory=dict)
     laps: list[float] = field(default_factory=list)
@@ -107,11 +108,12 @@ def contrast(
         raise AttributeValueError("contrast: steps and rounds are 1 or more", where=caller())
     args = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in args)
     called = name or getattr(function, "__name__", type(function).__name__).strip("<>")
-    start = Kept(function, args)
+    start = Snapshot(function, {"argument": args})
     found = Contrast(called, steps=steps, rounds=rounds, traced_by=traced, cold=cold)
     try:
         with _cache(cold):
             runners = _warmed(function, args, start, found, on_branch)
+            _verify(function, args, start, found)
             for runner in runners:
                 _look(runner, args, found)
             _time(runners, args, rounds, budget_s)
@@ -134,7 +136,7 @@ def _cache(cold: bool) -> Iterator[None]:
 
 
 def _warmed(
-    function: Any, args: tuple[Any, ...], start: Kept, found: Contrast, on_branch: str | None
+    function: Any, args: tuple[Any, ...], start: Snapshot, found: Contrast, on_branch: str | None
 ) -> list[_Runner]:
     """The three ways, each warmed up by the calls whose numbers are compared."""
     eager = _Runner(found.eager, function)
@@ -161,6 +163,7 @@ def _warmed(
                 break
             side.refused = ""
             side.policy = policy
+            side.tier = compiled.tier(*args)
             runners.append(runner)
             _compare(eager, runner)
             break
@@ -184,13 +187,29 @@ def _first_calls(runner: _Runner, function: Any, args: tuple[Any, ...], steps: i
                 elif isinstance(leaf, int | float):
                     runner.results[f"result {number} of call {step + 1}"] = np.asarray(leaf)
     runner.side.notes += list(dict.fromkeys(str(w.message).splitlines()[0] for w in caught))
-    runner.steady = Kept(function, args)
+    runner.steady = Snapshot(function, {"argument": args})
     runner.state = runner.steady.values()
 
 
 def _compare(eager: _Runner, runner: _Runner) -> None:
     runner.side.results = difference(eager.results, runner.results)
     runner.side.state = difference(eager.state, runner.state)
+
+
+def _verify(function: Any, args: tuple[Any, ...], start: Snapshot, found: Contrast) -> None:
+    """Compare compiled calls with eager ones as an audit does, each from the same state."""
+    if found.compiled.refused:
+        return
+    start.restore()
+    compiled = Compiled(function, Options(on_branch=found.compiled.policy))
+    for _ in range(found.steps):
+        checked = check(function, compiled, args)
+        if checked.apart is not None:
+            line = f", computed at {checked.line}" if checked.line else ""
+            found.differs = f"{checked.apart}{line}"
+        found.unrepeatable = checked.unrepeatable
+        if found.differs or found.unrepeatable:
+            return
 
 
 def _again(runner: _Runner) -> None:

@@ -73,11 +73,12 @@ def _sentence(found: Any) -> str:
     """What the figures come to."""
     eager, compiled = found.eager, found.compiled
     if compiled.refused:
-        return "The function runs eagerly; as a program it cannot run, see the remarks."
+        return report.verdict(found)
     share = eager.python_s / eager.call_s if eager.call_s else 0.0
     times = eager.call_s / compiled.call_s if compiled.call_s else 0.0
     same = compiled.results is not None and compiled.results.is_exact
     return (
+        f"{report.verdict(found)} "
         f"Eagerly, Python dispatches {eager.operations} operations a call and takes {share:.0%} of "
         f"its time. Compiled, the call is one program of {compiled.launches} kernels, and takes "
         f"{time_text(compiled.call_s)} instead of {time_text(eager.call_s)} ({times:.1f} times as "

@@ -23,6 +23,7 @@ NOT_RUN = "-"
 MEANINGS = {
     "operations that Python dispatches": "each is a function call that looks up what to run, makes "
     "tensors, and writes itself down where a gradient may be asked for",
+    "tier": "guarded: without Python; checked: Python runs at every call, the program computes",
     "kernels": "NumPy functions and native steps",
     "time of a call": "median of turns; the three take turns, each from the same state",
     "of it in Python": "what is left of the call: dispatch, recording, views, copies in place",
@@ -34,6 +35,18 @@ MEANINGS = {
     "results": "difference from the eager results",
     "state after": "difference of parameters, buffers and optimizer state from the eager ones",
 }
+
+
+def verdict(found: Any) -> str:
+    """Whether compiled calls give what eager ones give, in one sentence."""
+    calls = _counted(found.steps, "call")
+    if found.compiled.refused:
+        return "The function runs eagerly; as a program it cannot run, see the remarks."
+    if found.differs:
+        return f"Eager and compiled differ: {found.differs}."
+    if found.unrepeatable:
+        return f"Eager and compiled cannot be compared: {found.unrepeatable}."
+    return f"Eager and compiled give the same in {calls}: results, gradients, state, draws."
 
 
 def machine() -> str:
@@ -54,6 +67,7 @@ def machine() -> str:
 def rows(found: Any) -> list[tuple[str, list[str]]]:
     """The table: a label, and a cell for each side."""
     table = [
+        ("tier", [s.tier or "Python runs" for s in found.sides]),
         ("operations that Python dispatches", [_operations(found, s) for s in found.sides]),
         ("kernels", [_kernels(s) for s in found.sides]),
         ("time of a call", [_call(found, s) for s in found.sides]),
@@ -237,7 +251,7 @@ def _largest(side: Any) -> str:
 
 def markdown(found: Any) -> str:
     """The whole report."""
-    lines = [f"# {found.name}: eager, traced, compiled", "", machine(), ""]
+    lines = [f"# {found.name}: eager, traced, compiled", "", verdict(found), "", machine(), ""]
     lines += [*table(found), "", "## Branches and values", ""]
     lines += _items(_first_of(branches(found)))
     lines += ["", "## Other arguments", "", *_items(recompilations(found))]
@@ -264,4 +278,5 @@ def _items(lines: list[str]) -> list[str]:
 
 __all__ = ["MOST_ITEMS", "assumptions", "branches", "dispatched", "headings", "launched",
            "machine", "markdown", "meaning",
-           "recompilations", "remarks", "rows", "summary", "table"]  # fmt: skip
+           "recompilations", "remarks", "rows", "summary", "table",
+           "verdict"]  # fmt: skip

@@ -32,6 +32,7 @@ class Side:
         steps: (kernel, ns) of a call's native steps.
         programs: programs that were compiled in all.
         policy: what was done at branches that depend on values.
+        tier: "guarded", or "checked: why"; "" of the eager side.
         results, state: differences from the eager run; None for that one.
         refused: why the function cannot run this way; "" when it can.
         notes: warnings.
@@ -53,6 +54,7 @@ class Side:
     steps: list[tuple[str, int]] = field(default_factory=list)
     programs: int = 0
     policy: str = ""
+    tier: str = ""
     results: Difference | None = None
     state: Difference | None = None
     refused: str = ""
@@ -99,6 +101,9 @@ class Contrast:
         assumes: what the program assumes.
         recompilations: calls with other arguments.
         program: the compiled program, a `gc.Program`.
+        differs: where the compiled calls differ from eager ones, by the check of
+            `GRAPHC_JIT=audit`; "" where they do not.
+        unrepeatable: where two eager calls from one state differ, so that nothing was compared.
     """
 
     name: str
@@ -119,6 +124,8 @@ class Contrast:
     assumes: list[str] = field(default_factory=list)
     recompilations: list[Recompilation] = field(default_factory=list)
     program: Any = None
+    differs: str = ""
+    unrepeatable: str = ""
 
     @property
     def sides(self) -> list[Side]:

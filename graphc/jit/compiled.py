@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from graphc import config
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
 from graphc.jit.arguments import Arguments
+from graphc.jit.audit import AUDITED, Audit
 from graphc.jit.fork import Paths
 from graphc.jit.guarded import BY_VALUE, Guarded
 from graphc.jit.roots import Roots
@@ -44,6 +46,7 @@ class Options:
     keep_grads: bool = False
     level: str = "O2"
     tier: str = "auto"
+    audit: int = 0
 
 
 class Compiled:
@@ -265,6 +268,24 @@ class Compiled:
         """
         return self.variants[-1].assumes() if self.variants else []
 
+    def explain(self) -> str:
+        """How the latest program runs, what it assumes, and what the compiler did.
+
+        Example:
+            >>> import graphc as gc
+            >>> double = gc.jit.compile(lambda x: x * 2)
+            >>> _ = double(gc.ones(2))
+            >>> print(double.explain().splitlines()[0])
+            guarded: calls run without Python
+        """
+        if not self.variants:
+            return "nothing was compiled yet"
+        latest = self.variants[-1]
+        is_guarded = latest.guarded is not None and not latest.unproven
+        tier = "guarded: calls run without Python" if is_guarded else "checked"
+        done = "" if latest.program is None else latest.program.explain()
+        return "\n".join([tier, *latest.assumes(), done])
+
     @property
     def program(self) -> Any:
         """The latest program.
@@ -309,8 +330,28 @@ class Compiled:
         return f"<compiled {self._name}: {len(self.variants)} programs>"
 
 
+class Audited(Compiled):
+    """A compiled function whose calls are compared with eager ones."""
+
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+        self._audit = Audit(getattr(function, "__name__", type(function).__name__), options.audit)
+        super().__init__(function, options)
+
+    @property
+    def compared(self) -> int:
+        """How many calls were compared."""
+        return self._audit.compared
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled call, and the function itself from the same state."""
+        return self._audit.call(self._function, super().__call__, self._ran, args, kwargs)
+
+    def _ran(self) -> Any:
+        return max(self.variants, key=lambda v: v.last_used, default=self)
+
+
 def _again(function: Any, options: Options) -> Compiled:
-    return Compiled(function, options)
+    return (Audited if options.audit else Compiled)(function, options)
 
 
 def _told_apart(
@@ -340,7 +381,7 @@ if hasattr(os, "register_at_fork"):
 def compile(
     function: Any = None, *, dynamic: bool = True, on_branch: str = "error",
     impure: str = "run", limit: int = 16, at_limit: str = "drop", keep_grads: bool = False,
-    level: str = "O2", tier: str = "auto",
+    level: str = "O2", tier: str = "auto", audit: bool | int | None = None,
 ) -> Any:  # fmt: skip
     """Make a function of eager tensors run as compiled programs.
 
@@ -365,6 +406,9 @@ def compile(
         level: how much to optimize, see `gc.compile`.
         tier: "auto"; "guarded": a `TraceError` where calls cannot do without the function's
             Python; "checked": run it at every call.
+        audit: compare this many first calls of each program (True: 3), and some later ones, with
+            the function run eagerly from the same state; see `graphc.jit.audit`. Unless given,
+            True where `GRAPHC_JIT=audit`.
 
     Returns:
         A function like the one given; of a module, a module. `variants`, `assumes()`,
@@ -372,6 +416,7 @@ def compile(
 
     Raises:
         TraceError: at a call, where the code does what a static graph cannot hold.
+        AuditError: at an audited call, where the two differ.
 
     Example:
         >>> import graphc as gc
@@ -389,12 +434,15 @@ def compile(
             raise AttributeValueError(
                 f"compile: {what}={value!r}", where=caller(), hint=f"one of {', '.join(allowed)}"
             )
-    options = Options(dynamic, on_branch, impure, limit, at_limit, keep_grads, level, tier)
+    if audit is None:
+        audit = config.current().jit == "audit"
+    calls = AUDITED if audit is True else int(audit)
+    options = Options(dynamic, on_branch, impure, limit, at_limit, keep_grads, level, tier, calls)
     if function is None:
-        return lambda f: Compiled(f, options)
+        return lambda f: _again(f, options)
     if not callable(function):
         raise ArgumentError(f"compile: {type(function).__name__} is not a function", where=caller())
-    return Compiled(function, options)
+    return _again(function, options)
 
 
 __all__ = ["Compiled", "Options", "compile"]

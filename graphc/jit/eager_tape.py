@@ -49,6 +49,7 @@ class SpentBackward(GradFn):
     """The history of a result that a backward pass inside the compiled function has used up."""
 
     results = 1
+    is_spent = True
 
     def __init__(self, name: str, freed: str) -> None:
         super().__init__(())

@@ -60,6 +60,7 @@ class Paths:
         first = next(iter(ends.values()))
         for outcomes, end in ends.items():
             first.check_alike(end, outcomes, owner._name)
+            end.check_fresh(owner._name)
         updated = list(dict.fromkeys(n for e in ends.values() for n in e.updates))
 
         def results(prefix: Outcomes) -> list[Node]:
@@ -113,6 +114,7 @@ class _End:
         self._targets = [target for target, _ in recipe.writes]
         self._gradients = [(str(t), how) for t, how, _ in recipe.gradients]
         self.nodes: list[Node] = []
+        self._memory: list[Any] = []  # whose memory the results are
         self._places: dict[Any, Any] = {}
         self.spec = self._flat(recipe.result)
         values = [v for _, how, v in recipe.gradients if how == "out"]
@@ -126,6 +128,7 @@ class _End:
         kind, what = spec
         if kind in ("alive", "view", "argument", "tensor", "constant"):
             self.nodes.append(self.recipe.node_of(spec))
+            self._memory.append(self._owner(spec))
             if kind in ("alive", "view"):
                 self._places[spec] = ("alive", len(self.nodes) - 1)
             return "alive", len(self.nodes) - 1
@@ -134,6 +137,26 @@ class _End:
         if kind is dict:
             return dict, {k: self._flat(v) for k, v in what.items()}
         return kind, [self._flat(v) for v in what]
+
+    def _owner(self, reference: Any) -> Any:
+        """The tensor whose memory a result is, or is a part of."""
+        while reference[0] == "view":
+            reference = self.recipe.views[reference[1]][0]
+        return reference
+
+    def check_fresh(self, name: str) -> None:
+        """Refuse a path whose results are the caller's tensors, or share memory: merged ones are
+        new.
+
+        Raises:
+            TraceError: it has such.
+        """
+        shared = any(kind in ("argument", "tensor") for kind, _ in self._memory)
+        if shared or len({repr(m) for m in self._memory}) < len(self._memory):
+            raise TraceError(
+                f"{name}: an arm returns a tensor that was there before, or one twice",
+                where=caller(),
+            )
 
     def check_alike(self, other: _End, outcomes: Outcomes, name: str) -> None:
         """Refuse a path that returns or changes something else.

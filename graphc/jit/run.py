@@ -214,7 +214,7 @@ class Run:
         arrays = [trace.given[n] for n in variant.inputs]
         outside = variant.outside if ending.histories else None
         if outside is None:
-            values, _ = variant.run(arrays, trace.live_values)
+            values, _ = variant.run(arrays, trace.live_now())
             ending.fill(values, arrays)
             ending.give_histories(lambda edge: edge)
             return
@@ -230,7 +230,7 @@ class Run:
             return tape[place]().edges[slot]
 
         copies = outside.before(tensor_of)
-        values, saved = variant.run(arrays, trace.live_values)
+        values, saved = variant.run(arrays, trace.live_now())
         ending.fill(values, arrays)
         real = outside.attach(tensor_of, ending.alive, saved, copies, end_of)
         ending.give_histories(lambda edge: real((variant.tape[ending.places[edge[0]]], edge[1])))

@@ -10,6 +10,7 @@ import collections
 import copy
 import dataclasses
 import random
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 import graphc as gc
 import graphc.nn as nn
 import graphc.optim as optim
+from graphc.jit.observation import Observation, first_difference
 from graphc.nn import functional as F
 
 Wrap = Callable[..., Any]
@@ -255,6 +257,21 @@ def state_before_an_exception_is_kept(wrap: Wrap, note: Note) -> None:
         note(w)
 
 
+@program
+def generators_of_ones_own_beside_the_default_one(wrap: Wrap, note: Note) -> None:
+    a, b = gc.Generator().manual_seed(1), gc.Generator().manual_seed(2)
+
+    def drawn(x: Any, first: Any, second: Any) -> Any:
+        return gc.rand(2, generator=first) * x, gc.randn(2, generator=second), gc.rand(2)
+
+    f = wrap(drawn)
+    fixed = wrap(lambda x: drawn(x, a, b))
+    for _ in range(2):
+        note(f(gc.ones(2), a, b), f(gc.ones(2), b, a), f(gc.ones(2), a, a), fixed(gc.ones(2)))
+    a.manual_seed(1)
+    note(fixed(gc.ones(2)), gc.rand(1), gc.rand(1, generator=b))
+
+
 # --- aliasing
 
 
@@ -416,6 +433,24 @@ def grad_of_an_argument(wrap: Wrap, note: Note) -> None:
 
 
 @program
+def leaves_made_inside_with_sizes_of_arguments(wrap: Wrap, note: Note) -> None:
+    def moved(x: Any) -> Any:
+        found = []
+        for d in (
+            gc.zeros_like(x, requires_grad=True),
+            gc.full_like(x, 2.0, requires_grad=True),
+            gc.ones(x.shape, requires_grad=True),
+        ):
+            ((x + d) ** 3).sum().backward()
+            found.append((d.grad, d.requires_grad, d.is_leaf))
+        return found
+
+    f = wrap(moved, keep_grads=True)
+    for rows in (2, 4, 3):
+        note(f(gc.ones(rows, 2)))
+
+
+@program
 def a_second_derivative_from_outside(wrap: Wrap, note: Note) -> None:
     f = wrap(lambda x: (x**3).sum())
     x = gc.tensor([1.0, 2.0], requires_grad=True)
@@ -465,6 +500,43 @@ def options_of_an_optimizer_changed(wrap: Wrap, note: Note) -> None:
     note(f(*_batch()), model.state_dict())
     optimizer.state.clear()
     note(f(*_batch()), model.state_dict())
+
+
+@program
+def learning_rates_set_inside_a_step(wrap: Wrap, note: Note) -> None:
+    w = nn.Parameter(gc.ones(3))
+    optimizer = optim.SGD([w], lr=0.5)
+    group: Any = optimizer.param_groups[0]
+
+    def twice(x: Any) -> None:
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+        group["lr"] = 0.01
+        optimizer.step()
+        group["lr"] = 0.25
+
+    f = wrap(twice)
+    for _ in range(3):
+        f(gc.ones(3))
+        note(w.detach(), group["lr"])
+
+
+@program
+def a_schedule_inside_a_step(wrap: Wrap, note: Note) -> None:
+    model = _model()
+    optimizer = optim.AdamW(model.parameters(), lr=0.05)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, 5)
+    step = _step(model, optimizer)
+
+    def whole(x: Any, y: Any) -> Any:
+        loss = step(x, y)
+        schedule.step()
+        return loss.detach(), schedule.get_last_lr()[0]
+
+    f = wrap(whole, keep_grads=True)
+    for k in range(5):
+        note(f(*_batch(k)), model.state_dict(), schedule.last_epoch)
 
 
 @program
@@ -579,7 +651,7 @@ def branches_on_values_by_both_policies(wrap: Wrap, note: Note) -> None:
         return loss.detach()
 
     for policy in ("specialise", "fork"):
-        f = wrap(step, on_branch=policy)
+        f = wrap(step, on_branch=policy, keep_grads=True)
         for k in (1, -1, 2, -3):
             note(f(gc.ones(3) * k), w)
 
@@ -599,40 +671,12 @@ def copies_of_compiled_things(wrap: Wrap, note: Note) -> None:
 # --- how they are compared
 
 
-def _seen(value: Any) -> Any:
-    """An observation: tensors by flags and values."""
-    if isinstance(value, gc.Tensor):
-        return (
-            "tensor",
-            str(value.dtype),
-            bool(value.requires_grad),
-            value.detach().numpy().copy(),
-        )
-    if isinstance(value, dict):
-        return ("dict", [(k, _seen(v)) for k, v in value.items()])
-    if isinstance(value, list | tuple):
-        return (type(value).__name__, [_seen(v) for v in value])
-    return (type(value).__name__, value)
-
-
-def _compare(own: Any, wanted: Any, where: str) -> None:
-    if isinstance(wanted, np.ndarray):
-        np.testing.assert_allclose(own, wanted, rtol=2e-4, atol=1e-5, err_msg=where)
-        return
-    if isinstance(wanted, list | tuple):
-        assert type(own) is type(wanted) and len(own) == len(wanted), where
-        for k, (a, b) in enumerate(zip(own, wanted)):
-            _compare(a, b, f"{where}[{k}]")
-        return
-    assert own == wanted, where
-
-
-def _observed(body: Callable[[Wrap, Note], None], wrap: Wrap) -> list[Any]:
+def _observed(body: Callable[[Wrap, Note], None], wrap: Wrap) -> list[Observation]:
     gc.manual_seed(1234)
     np.random.seed(0)
     random.seed(0)
-    found: list[Any] = []
-    body(wrap, lambda *values: found.append([_seen(v) for v in values]))
+    found: list[Observation] = []
+    body(wrap, lambda *values: found.append(Observation({"noted": list(values)})))
     return found
 
 
@@ -646,4 +690,23 @@ def test_a_compiled_function_does_what_the_function_does(
     def compiled(function: Any, **settings: Any) -> Any:
         return gc.jit.compile(function, tier=tier, **settings)
 
-    _compare(_observed(body, compiled), wanted, body.__name__)
+    own = _observed(body, compiled)
+    assert len(own) == len(wanted)
+    for a, b in zip(wanted, own):
+        assert first_difference(a, b) is None
+
+
+@pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
+def test_an_audit_finds_no_difference_and_changes_none(body: Callable[[Wrap, Note], None]) -> None:
+    wanted = _observed(body, lambda function, **settings: function)
+    made: list[Any] = []
+
+    def compiled(function: Any, **settings: Any) -> Any:
+        made.append(gc.jit.compile(function, audit=5, **settings))
+        return made[-1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own = _observed(body, compiled)
+    assert all(first_difference(a, b) is None for a, b in zip(wanted, own))
+    assert sum(f.compared for f in made) > 0

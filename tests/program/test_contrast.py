@@ -15,12 +15,14 @@ import pytest
 
 import graphc as gc
 from graphc import nn
+from graphc.cli import main
 from graphc.contrasting import contrast, summary
 from graphc.contrasting.difference import difference
-from graphc.contrasting.keep import Kept
 from graphc.contrasting.observe import operations, peak_nbytes, timing
 from graphc.contrasting.tape import tape
+from graphc.eager.engine.hot import tracing
 from graphc.errors import ArgumentError, AttributeValueError
+from graphc.jit.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICK: dict[str, Any] = {"rounds": 2, "budget_s": 0.1}
@@ -141,6 +143,34 @@ def test_a_branch_can_choose_the_program() -> None:
     assert found.guarded and "True" in found.guarded[0]
 
 
+def test_a_difference_is_said_first_and_a_call_alike_too(tmp_path: Path) -> None:
+    def lying(x: Any) -> Any:
+        return x * (3 if tracing.trace is not None else 2)
+
+    found = contrast(lying, gc.ones(3), **QUICK)
+    said = "Eager and compiled differ: result differs (value): 2.0 at [0] eagerly, 3.0"
+    assert found.markdown.splitlines()[2].startswith(said)
+    assert f"<p>{said}" in found.html
+    assert "test_contrast.py" in found.differs
+    alike = contrast(lambda x: x * 2, gc.ones(3), **QUICK)
+    assert "give the same in 3 calls" in alike.markdown.splitlines()[2]
+    assert alike.compiled.tier == "guarded"
+    assert "| tier | Python runs | guarded | guarded |" in alike.markdown
+
+
+def test_the_command_fails_where_eager_and_compiled_differ(tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text(
+        "import graphc as gc\nfrom graphc.eager.engine.hot import tracing\n"
+        "def make_lying():\n"
+        "    return lambda x: x * (3 if tracing.trace is not None else 2), gc.ones(3)\n"
+        "def make_honest():\n    return lambda x: x * 2, gc.ones(3)\n"
+    )
+    for name, status in (("lying", 1), ("honest", 0)):
+        words = ["contrast", f"{script}:{name}", "--rounds", "2", "--out", str(tmp_path)]
+        assert main(words) == status
+
+
 def test_what_cannot_be_traced_is_said_and_eager_still_measured() -> None:
     def f(x: Any) -> Any:
         return x * x.sum().item()
@@ -182,7 +212,7 @@ def test_kept_state_is_put_back() -> None:
         gc.rand(2)
         np.random.rand()
 
-    kept = Kept(f)
+    kept = Snapshot(f)
     drawn = gc.rand(2).numpy()
     kept.restore()
     f()
@@ -195,7 +225,7 @@ def test_kept_state_is_put_back() -> None:
 
 def test_parameters_are_known_by_their_names_in_the_module() -> None:
     *_, step, args = _training()
-    assert {"model.0.weight", "model.3.bias"} <= set(Kept(step, args).tensors)
+    assert {"model.0.weight", "model.3.bias"} <= set(Snapshot(step, {"argument": args}).tensors)
 
 
 def test_differences() -> None:

@@ -429,7 +429,9 @@ def _leading_to(targets: set[GradFn], roots: Sequence[GradFn]) -> frozenset[Grad
     useful: set[GradFn] = set()
     for fn in postorder(roots, lambda fn: [e[0] for e in fn.edges if e is not None], order):
         order[fn] = None
-        if any(edge is not None and (edge[0] in useful or edge[0] in targets) for edge in fn.edges):
+        if fn.is_spent or any(
+            e is not None and (e[0] in useful or e[0] in targets) for e in fn.edges
+        ):
             useful.add(fn)
     return frozenset(useful)
 

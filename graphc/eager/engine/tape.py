@@ -62,6 +62,7 @@ class GradFn:
     hooks: dict[int, Callable[..., Any]] | None = None
     pre_hooks: dict[int, list[Any]] | None = None
     retained: list[Any] | None = None
+    is_spent = False  # whether it stands for steps that a pass has freed
     edges: tuple[Edge | None, ...]
 
     def __init__(self, edges: Sequence[Edge | None]) -> None:

@@ -209,7 +209,8 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
         if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
             size, dtype = (size[0],), size[1]  # type: ignore[misc]  # NumPy's order: zeros(shape, dtype)
         if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
-            return tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
+            found = tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
+            return found.requires_grad_() if requires_grad else found
         if symbolic is not None and _is_symbolic(size):
             return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
         shape = _checked_sizes(name, sizes_of(size))
@@ -390,7 +391,8 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
         memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
         if input._node is not None and not input.type.is_static:
-            return tracing.trace.filled(input, float(name == "ones_like"), dtype)
+            found = tracing.trace.filled(input, float(name == "ones_like"), dtype)
+            return found.requires_grad_() if requires_grad else found
         kind = input.dtype if dtype is None else as_dtype(dtype)
         return finish(make(input.type.shape, kind.numpy), device, requires_grad)
 
@@ -426,7 +428,8 @@ def full_like(
                 [7., 7.]])
     """
     if input._node is not None and not input.type.is_static:
-        return tracing.trace.filled(input, fill_value, dtype)
+        found = tracing.trace.filled(input, fill_value, dtype)
+        return found.requires_grad_() if requires_grad else found
     kind = input.dtype if dtype is None else as_dtype(dtype)
     fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     return finish(_filled(input.type.shape, fill_value, kind), device, requires_grad)

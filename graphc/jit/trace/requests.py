@@ -78,6 +78,7 @@ class Requests:
         self.known: Callable[[Tensor], str] = lambda tensor: ""
         self.decide = decide
         self.live_values: list[tuple[Any, Any, Any, Node]] = []
+        self.live_seen: dict[Node, Any] = {}
         self.reads: list[tuple[Tensor, np.ndarray, Any]] = []
         self.grads: dict[int, tuple[Tensor, Any]] = {}
         self.grads_before: dict[int, tuple[Tensor, Any]] = {}

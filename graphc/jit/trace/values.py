@@ -104,10 +104,13 @@ class Values(Sized):
 
     def live(self, group: Any, key: Any, index: Any) -> Tensor:
         """A number that each call reads again."""
-        for mapping, name, place, node in self.live_values:
-            if mapping is group and name == key and place == index:
-                return self.wrap(node)
         value = group[key] if index is None else group[key][index]
+        for mapping, name, place, node in self.live_values:
+            # The traced code may have set another since.
+            if mapping is group and name == key and place == index:
+                seen = self.live_seen[node]
+                if value is seen or (not isinstance(value, Tensor) and value == seen):
+                    return self.wrap(node)
 
         def build() -> tuple[Node, ...]:
             name = self._name(str(key) if index is None else f"{key}{index}")
@@ -119,7 +122,12 @@ class Values(Sized):
 
         (node,) = self._asked(("live", key, index), build).nodes
         self.live_values.append((group, key, index, node))
+        self.live_seen[node] = value
         return self.wrap(node)
+
+    def live_now(self) -> list[tuple[Any, Any, Any, Node]]:
+        """The numbers that each call reads anew, as the traced code found them."""
+        return [({None: value}, None, None, node) for node, value in self.live_seen.items()]
 
     def draw_key(self, generator: Any) -> Tensor:
         """The key of a draw; the generator's state moves on in the graph."""
@@ -141,11 +149,20 @@ class Values(Sized):
             step = self._branch(
                 Given((INPUT_OP(name=self._name("key"), type=parameter.type),))
                 if is_other
-                else Captured(array, parameter)
+                else Captured(array, self._placeholder(parameter))
             )
         if step.__class__ is Given:
             self.given[step.nodes[0]] = array
         return step.nodes[0]
+
+    def _placeholder(self, parameter: Any) -> Node:
+        """A generator's parameter; where another of its name is in the graph, one more over the
+        same memory."""
+        name = self._name(parameter.name)
+        if name == parameter.name:
+            return parameter
+        attrs = (("name", name), ("type", parameter.type))
+        return Parameter(PARAMETER_OP, (), attrs, parameter.type, caller(), parameter.state)
 
     def seed(self, generator: Any, state: int) -> None:
         """`manual_seed` in traced code: draws from here on start at another state."""

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from graphc.core.ir import caller
-from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor
-from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, TraceError
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
 from graphc.optim.optimizer import Optimizer
 
 
@@ -137,13 +136,6 @@ class LRScheduler:
             >>> scheduler.get_last_lr()
             [0.05]
         """
-        if hot.slow and tracing.trace is not None:
-            raise TraceError(
-                f"{type(self).__name__}.step() in a traced function: the schedule is Python's, and "
-                "would move on once, for the trace",
-                where=caller(),
-                hint="call it outside; the compiled step reads the learning rate at every call",
-            )
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
                 f"{type(self).__name__}.step() was called before optimizer.step(), so the first "
