@@ -68,6 +68,7 @@ class Guarded:
             else None
         )
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
+        self.held += [(t, array) for t, array in trace.owned if not trace.is_born(t)]
         self.sources = self._sources(trace)
         self.form, self.places, self.positions = arguments.as_tree()
         self.written = [

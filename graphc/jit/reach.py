@@ -109,7 +109,9 @@ def parts(path: str, value: Any) -> Iterator[Part]:
             for k, item in enumerate(value)
         )
     elif isinstance(value, set | frozenset):
-        yield from ((f"{path} item", item) for item in value)
+        # Their order depends on what was in them before.
+        known = sorted(value, key=lambda v: repr(v) if isinstance(v, ATOMS) else "")
+        yield from ((f"{path} item", item) for item in known)
     elif isinstance(value, type):
         yield from _of_class(path, value)
     elif not isinstance(value, (Generator, Parameter, np.ndarray, ModuleType, *ATOMS)):

@@ -480,6 +480,22 @@ def parts_of_a_model_replaced(wrap: Wrap, note: Note) -> None:
 
 
 @program
+def memory_replaced_that_is_used_as_data(wrap: Wrap, note: Note) -> None:
+    w, v = nn.Parameter(gc.ones(3)), gc.ones(3)
+
+    def halved(x: Any) -> Any:
+        w.data.mul_(0.5)
+        return x * w + v.data
+
+    f = wrap(halved)
+    note(f(gc.ones(3)), w)
+    w.data = gc.ones(3) * 8
+    note(f(gc.ones(3)), f(gc.ones(3)), w)
+    v.data = gc.zeros(3)
+    note(f(gc.ones(3)), w)
+
+
+@program
 def parameters_frozen_and_freed(wrap: Wrap, note: Note) -> None:
     model = _model()
     f = wrap(_step(model, optim.Adam(model.parameters(), lr=0.05)), keep_grads=True)

@@ -125,15 +125,6 @@ def test_a_changed_learning_rate_is_used() -> None:
     assert len(step.variants) == 1
 
 
-def test_a_schedule_inside_of_a_step_is_an_error() -> None:
-    net, chosen, step, shape = _training("mlp", "sgd")
-    schedule = optim.lr_scheduler.StepLR(chosen, 1)
-    chosen.step()
-    run = gc.jit.compile(lambda x, y: (step(x, y), schedule.step())[0])  # type: ignore[func-returns-value]
-    with pytest.raises(TraceError, match="the compiled step reads the learning rate at every call"):
-        run(*_batches(shape, [4])[0])
-
-
 def test_evaluation_after_training_is_another_program_with_the_same_state() -> None:
     net, _, step, shape = _training("conv", "sgd")
     run = gc.jit.compile(step)

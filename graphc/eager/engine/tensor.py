@@ -281,7 +281,11 @@ class Tensor(Attached):
             >>> x
             tensor([1., 1.], requires_grad=True)
         """
-        return wrap(self._array) if self._node is None else self.detach()
+        if self._node is not None:
+            return self.detach()
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.owned.append((self, self._array))
+        return wrap(self._array)
 
     @data.setter
     def data(self, value: Tensor) -> None:

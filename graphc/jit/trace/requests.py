@@ -93,6 +93,7 @@ class Requests:
         self.parts = Extents()  # that which does not own it
         self.written_memory = Extents()
         self.written_parts = Extents()
+        self.owned: list[Any] = []  # (tensor, array) of memory that was reached as `.data`
         self.kept: list[Any] = []  # tensors that only the trace holds
         self.moved: dict[Node, Node] = {}  # nodes made again with numbers for sizes
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
