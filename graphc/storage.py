@@ -23,7 +23,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dtypes import DType
-from graphc.core.files import chunks, open_file, read_arrays, read_header, write_file
+from graphc.core.files import chunks, label, open_file, read_arrays, read_header, write_file
 from graphc.core.ir import caller
 from graphc.eager.engine.device import check_device, device
 from graphc.eager.engine.size import Size
@@ -93,8 +93,9 @@ def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
             where=caller(),
         )
     with open_file(path, "load") as file:
-        what = os.path.basename(os.fspath(path))
-        entries, metadata = read_header(file, os.fstat(file.fileno()).st_size, what)
+        what, nbytes = label(path), file.seek(0, os.SEEK_END)
+        file.seek(0)
+        entries, metadata = read_header(file, nbytes, what)
         arrays = read_arrays(file, entries, what)
     if STRUCTURE not in metadata:
         return {name: wrap(array) for name, array in arrays.items()}

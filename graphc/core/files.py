@@ -15,6 +15,7 @@ Not here: nested structures and tensors (`storage`), programs (`jit.archive`).
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -213,7 +214,8 @@ def write_file(path: Any, pieces: Iterable[Any], what: str) -> None:
     """Write a file whole or not at all.
 
     Args:
-        path: where; what is there is replaced once everything is written and on the disk.
+        path: where; what is there is replaced once everything is written and on the disk. Or a
+            file object that is open for writing bytes.
         pieces: bytes, one after another.
         what: the function, for messages.
 
@@ -221,6 +223,10 @@ def write_file(path: Any, pieces: Iterable[Any], what: str) -> None:
         MissingFileError: its folder does not exist.
         StorageError: it cannot be written, or the disk is full.
     """
+    if hasattr(path, "write") and not isinstance(path, str | os.PathLike):
+        for piece in pieces:
+            path.write(piece)
+        return
     target = Path(os.path.realpath(_path(path, what)))
     if not target.parent.is_dir():
         raise MissingFileError(
@@ -270,12 +276,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def open_file(path: Any, what: str) -> BinaryIO:
-    """A file opened to be read.
+    """A file opened to be read; of a file object what is left of it.
 
     Raises:
         MissingFileError: it does not exist.
         StorageError: it cannot be read.
     """
+    if hasattr(path, "read") and not isinstance(path, str | os.PathLike):
+        return io.BytesIO(path.read())
     place = _path(path, what)
     try:
         return open(place, "rb")
@@ -285,6 +293,11 @@ def open_file(path: Any, what: str) -> BinaryIO:
         raise StorageError(
             f"{what}: {place} cannot be read: {error.strerror or error}", where=caller()
         ) from None
+
+
+def label(path: Any) -> str:
+    """How messages name a file."""
+    return os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "the file"
 
 
 def _path(path: Any, what: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from graphc.core.at import At
 from graphc.core.dims import Dim, Size
 from graphc.core.facts import (
     IndexMap,
@@ -28,7 +29,6 @@ from graphc.core.facts import (
     Scalar,
 )
 from graphc.core.methods import Methods
-from graphc.core.operators import FUNCTIONS
 from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
@@ -106,7 +106,7 @@ class Node(Methods):
     origin: Origin | None = None
 
     @property
-    def at(self) -> Any:
+    def at(self) -> At:
         """Parts of the tensor to write: `x.at[index].set(values)` and `.add` give a new tensor.
 
         Example:
@@ -115,7 +115,7 @@ class Node(Methods):
             >>> x.at[t].set(0.0)
             <index_update: f32[3, 4]>
         """
-        return FUNCTIONS["_at"](self)
+        return At(self)
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:

@@ -89,7 +89,7 @@ NOT_EAGER = {
 
 def _fill_table() -> None:
     for name, function in FUNCTIONS.items():
-        if name not in EAGER and name not in NOT_EAGER and not name.startswith("_"):
+        if name not in EAGER and name not in NOT_EAGER:
             EAGER[name] = eager_form(name, function)
 
 

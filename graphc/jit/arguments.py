@@ -12,7 +12,6 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.core.trees import flatten
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace.watching import fingerprint
 
@@ -60,20 +59,6 @@ class Arguments:
             return (kind, tuple(map(_hashable, value)), *map(self._walk, value.values()))
         self._values.append(value)
         return ("value", kind)
-
-    def as_tree(self) -> tuple[str, list[int], list[int]]:
-        """The arguments as an archive has them.
-
-        Returns:
-            The text of their form, the positions of tensors among its leaves, and for each of
-            `tensors` which of these positions is the first with it.
-        """
-        leaves, tree = flatten((list(self.args), self.kwargs))
-        places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        first = [
-            next(j for j, k in enumerate(places) if leaves[k] is tensor) for tensor in self.tensors
-        ]
-        return str(tree), places, first
 
     def replaced(self, stand_ins: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with other tensors in their places, in containers of their own."""

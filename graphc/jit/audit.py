@@ -209,7 +209,7 @@ class _Check:
         for tensor in self._before.tensors.values():
             array = tensor._array
             if is_float(array.dtype) and array.flags.writeable:
-                eps = float(np.finfo(np.float32 if tensor.dtype.wide else array.dtype).eps)
+                eps = float(tensor.dtype.compute.finfo.eps)
                 shake = 1 + eps * _shaking.uniform(-1, 1, array.shape)
                 array[...] = (array.astype(np.float64) * shake).astype(array.dtype)
         return self._eager()

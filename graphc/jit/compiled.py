@@ -22,6 +22,7 @@ from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, Tra
 from graphc.jit.arguments import Arguments
 from graphc.jit.audit import AUDITED, Audit
 from graphc.jit.fork import Paths
+from graphc.jit.form import Form, signature_of
 from graphc.jit.guarded import BY_VALUE, Guarded
 from graphc.jit.roots import Roots
 from graphc.jit.run import Run
@@ -70,6 +71,7 @@ class Compiled:
         self._guarded: dict[Any, list[Guarded]] = {}
         self.variants: list[Variant] = []
         self._function = function
+        self._signature = signature_of(function)
         self._reasons: list[str] = []
         self._has_warned = False
         # One thread traces at a time: a second would make the same program once more.
@@ -122,7 +124,16 @@ class Compiled:
                 self._keep(run, root, key)
                 if self._options.on_branch == "fork" and run.trace.has_evaluated:
                     self._fork(run, arguments, key)
+        if not fresh and run.variant is not None and run.variant.guarded is None:
+            self._watch_again(root)
         return result
+
+    def _watch_again(self, root: Any) -> None:
+        """Let the next run be watched, where a value that an earlier one assumed has changed."""
+        proven = (g.variant.root is root for known in self._guarded.values() for g in known)
+        if root.watches and any(proven):
+            root.watches -= 1
+            root.is_unwatched = True
 
     def _fork(self, run: Run, arguments: Arguments, key: Any) -> None:
         """Let later calls choose among all arms without Python, where that was proven."""
@@ -226,19 +237,38 @@ class Compiled:
             ''
             >>> double.would_recompile(gc.ones(7, 5))
             'axis 1 of input 0 has size 5, not 2'
+            >>> scaled = gc.jit.compile(lambda x, k: x * k)
+            >>> y = scaled(gc.ones(3), 2.0)
+            >>> scaled.would_recompile(gc.ones(3), 4.0)
+            'argument k is 4.0, not 2.0'
         """
         arguments = Arguments(args, kwargs)
         if not self.variants:
             return "nothing was compiled yet"
         key = (arguments.form, promotion.get_default_dtype())
         if key not in self._roots:
-            return "the structure of the arguments differs from every call before"
+            return self._other_arguments(arguments)
         reason = self._roots[key].mismatch(arguments.tensors)
         if reason:
             return reason
         told_apart, tensors, _ = _told_apart(args, kwargs)
         found = [g.mismatch(tensors) for g in self._guarded.get(told_apart, ())]
-        return "" if not found or "" in found else found[0]
+        if found:
+            return "" if "" in found else found[0]
+        # Where Python runs at every call, it goes by the values of this one.
+        return self._other_arguments(arguments) if any(self._guarded.values()) else ""
+
+    def _other_arguments(self, arguments: Arguments) -> str:
+        """How arguments that are no tensors differ from those of the programs so far."""
+        call = Form.of(arguments.args, arguments.kwargs, arguments.tensors, self._signature)
+        known = [g for latest_first in self._guarded.values() for g in latest_first]
+        known.sort(key=lambda g: g.variant.last_used, reverse=True)
+        found = [g.form.difference(call) for g in known]
+        if not found:
+            return "the structure of the arguments differs from every call before"
+        dtype = promotion.get_default_dtype()
+        other = f"the default dtype is {dtype}, not {known[0].default_dtype}"
+        return next((reason for reason in found if reason), other)
 
     def tier(self, *args: Any, **kwargs: Any) -> str:
         """How a call with these arguments runs: "guarded" (without Python) or "checked: why".

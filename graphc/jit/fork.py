@@ -82,7 +82,7 @@ class Paths:
         for other in self.runs.values():
             known = {r.what for r in run.watch.readings}
             run.watch.readings.extend(r for r in other.watch.readings if r.what not in known)
-        return Guarded(variant, first.recipe, trace, run.watch, arguments, run._requires)
+        return Guarded(variant, first.recipe, trace, run.watch, run._requires, run.form())
 
     def _together(self) -> Any:
         """The first path's trace with what the others touched."""

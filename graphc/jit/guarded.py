@@ -12,12 +12,13 @@ from graphc.core import dims
 from graphc.core.dtypes import is_float
 from graphc.core.ir import map_sizes
 from graphc.core.types import TensorType
+from graphc.eager.engine import promotion
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor, new, wrap
-from graphc.jit.arguments import Arguments
 from graphc.jit.eager_tape import SpentBackward
+from graphc.jit.form import Form
 from graphc.jit.lost import LOST
 from graphc.jit.recipe import Recipe, Reference
 from graphc.jit.results import give_history, take_view, unshared
@@ -42,13 +43,13 @@ class Guarded:
         recipe: how results are put together.
         trace: the run.
         watch: what Python consulted in it.
-        arguments: of the call.
         needs: which of its tensors require gradients.
+        form: of its arguments.
     """
 
     def __init__(
-        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch, arguments: Arguments,
-        needs: tuple[int, ...],
+        self, variant: Any, recipe: Recipe, trace: Any, watch: Watch,
+        needs: tuple[int, ...], form: Form,
     ) -> None:  # fmt: skip
         self.variant = variant
         self.recipe = recipe
@@ -70,7 +71,8 @@ class Guarded:
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
         self.held += [(t, array) for t, array in trace.owned if not trace.is_born(t)]
         self.sources = self._sources(trace)
-        self.form, self.places, self.positions = arguments.as_tree()
+        self.form = form
+        self.default_dtype = promotion.get_default_dtype()
         self.written = [
             t.tensor for t in trace.touched.values() if t.current is not t.node and not t.born
         ]
@@ -155,6 +157,18 @@ class Guarded:
         if self.layouts is not None and [a.flags.c_contiguous for a in arrays] != self.layouts:
             return "an input has another layout in memory"
         return self._overlap(arrays) if self.is_writing or len(arrays) > 1 else ""
+
+    def outdated(self) -> str:
+        """Why no call of any arguments fits as Python's values are now; "" when one may."""
+        if self.default_dtype is not promotion.get_default_dtype():
+            return f"the default dtype was {self.default_dtype}"
+        for tensor, array in self.held:
+            if tensor._array is not array:
+                return f"the memory of {tensor.name or 'a tensor'} was replaced"
+        for tensor, value, where in self.reads:
+            if not np.array_equal(tensor._array, value, equal_nan=is_float(value.dtype)):
+                return f"the value of a tensor that Python read at {where} changed"
+        return self.guards.broken()
 
     def _overlap(self, arrays: Sequence[np.ndarray]) -> str:
         """Whether memory is written of which the call has another part too."""

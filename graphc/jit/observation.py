@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.dtypes import is_float
+from graphc.core.dtypes import as_dtype, is_float
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.lost import LOST
 from graphc.jit.reach import ATOMS, Reach, parts, random_states
@@ -231,7 +231,7 @@ def beyond_rounding(wanted: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Which elements differ by more than roundings."""
     if not is_float(wanted.dtype) and wanted.dtype.kind not in "c":
         return np.asarray(wanted != own)
-    eps = float(np.finfo(wanted.dtype).eps) if wanted.dtype.kind in "fc" else 2.0**-7
+    eps = float(as_dtype(wanted.real.dtype).finfo.eps)
     relative, absolute = (NARROW, NARROW) if eps > 1e-4 else (RELATIVE, ABSOLUTE)
     a, b = (x.astype(np.complex128 if x.dtype.kind == "c" else np.float64) for x in (wanted, own))
     with np.errstate(invalid="ignore"):

@@ -38,7 +38,7 @@ class Recipe:
         unproven: what no recipe says.
     """
 
-    def __init__(self, ending: Ending, result: Any, where: Any) -> None:
+    def __init__(self, ending: Ending, returned: list[Any], where: Any) -> None:
         trace = ending.trace
         self._where = where
         self._trace = trace
@@ -56,7 +56,8 @@ class Recipe:
         self.views = [self._view(t) for t in ending.views]
         self._view_nodes = [t._node for t in ending.views]
         self._argument_nodes = [t._node for t in trace.stand_ins.values()]
-        self.result = self._spec(result, None)
+        # Taken out of the list: who else holds a container is asked, and arguments are held.
+        self.result = self._spec(returned.pop(), None)
         self.gradients = [
             (self._reference(t), how, None if value is None else self._reference(value))
             for t, how, value in ending.gradients

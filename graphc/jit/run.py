@@ -18,6 +18,7 @@ from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, decide_constants
+from graphc.jit.form import Form
 from graphc.jit.guarded import Guarded, reasons_against, requires
 from graphc.jit.recipe import Recipe
 from graphc.jit.roots import sizes_in
@@ -86,9 +87,10 @@ class Run:
                 raised.append(error)
             ending = self._ended() if not self.trace.left else None
             self._check_impure()
+            result, self._result = self._result, None
             if ending is None or self.watch is None or raised:
-                return self._result, ending, None
-            return self._result, ending, Recipe(ending, self._result, self.where)
+                return result, ending, None
+            return result, ending, Recipe(ending, [result], self.where)
 
         result, ending, recipe = self._traced(traced)
         if ending is not None:
@@ -126,9 +128,14 @@ class Run:
         assert self.watch is not None and self.variant is not None
         self.reasons = reasons_against(self.trace, self.watch, recipe, self.where)
         self.guarded = Guarded(
-            self.variant, recipe, self.trace, self.watch, self.arguments, self._requires
+            self.variant, recipe, self.trace, self.watch, self._requires, self.form()
         )
         self.variant.reads_values = bool(self.trace.read_arguments or self.trace.has_evaluated)
+
+    def form(self) -> Form:
+        """The form of the call's arguments."""
+        given = self.arguments
+        return Form.of(given.args, given.kwargs, given.tensors, self.owner._signature)
 
     def _check_impure(self) -> None:
         """Refuse code that asks for identities, and clocks where that is wanted."""
@@ -159,7 +166,7 @@ class Run:
             result = self._called(args, kwargs)
             decide_constants(self.trace)
             self.ending = Ending(self.trace, True, result)
-            self.recipe = Recipe(self.ending, result, self.where)
+            self.recipe = Recipe(self.ending, [result], self.where)
 
         try:
             self._traced(traced)

@@ -5,6 +5,7 @@ Unlike `compile` a trace is made once and never again: calls that do not fit it 
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,6 +25,7 @@ from graphc.errors import ArgumentError, GraphcWarning, ShapeError, TraceError
 from graphc.jit.arguments import Arguments
 from graphc.jit.compiled import Compiled, Options
 from graphc.jit.ending import types_of
+from graphc.jit.form import Form, arranged, tensors_for_arrays
 from graphc.jit.guarded import Guarded
 from graphc.jit.roots import new_root
 from graphc.jit.run import Run
@@ -49,14 +51,14 @@ class Traced:
     """
 
     def __init__(
-        self, name: str, function: Callable[..., Any], guarded: Guarded, arguments: Arguments,
+        self, name: str, signature: inspect.Signature | None, guarded: Guarded, key: Any,
         effects: Sequence[str],
     ) -> None:  # fmt: skip
         self.name = name
-        self._function = function
+        self._signature = signature
         self._guarded = guarded
         self._variant = guarded.variant
-        self._arguments = arguments
+        self._key = key
         self.certificate: dict[str, Any] = {
             "assumes": guarded.assumes(), "baked": [str(r) for r in guarded.readings],
             "effects": list(effects), "checks": [],
@@ -65,15 +67,26 @@ class Traced:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program.
 
+        Args:
+            args, kwargs: as the function takes them; NumPy arrays are taken as tensors, what is
+                no tensor must be what it was when the function was traced.
+
         Raises:
             TraceError: the arguments, or something that the program assumes, do not fit.
         """
         arguments = Arguments(args, kwargs)
-        tensors = arguments.tensors
         with no_grad() if not self._guarded.grad_enabled else nullcontext():
-            reason = self._guarded.mismatch(tensors, is_traced=True)
-            if not reason and arguments.key != self._arguments.key:
-                reason = "the arguments that are no tensors, or their structure, differ"
+            reason = ""
+            if arguments.key != self._key:
+                made: dict[int, Tensor] = {}
+                args, kwargs = arranged(
+                    self._signature, *(tensors_for_arrays(v, made) for v in (args, kwargs))
+                )
+                arguments = Arguments(args, kwargs)
+                form = Form.of(args, kwargs, arguments.tensors, self._signature)
+                reason = self._guarded.form.difference(form)
+            tensors = arguments.tensors
+            reason = reason or self._guarded.mismatch(tensors, is_traced=True)
             if reason:
                 raise TraceError(
                     f"{self.name}: the trace does not fit this call: {reason}",
@@ -145,7 +158,8 @@ def trace(
 
     Args:
         function: what to trace.
-        examples: arguments to trace it with; only their dtypes and shapes matter.
+        examples: arguments to trace it with: of tensors and NumPy arrays, which are taken as
+            tensors, only dtypes and shapes matter, all else is part of the program.
         dynamic_axes: axes that may have any size: for each tensor (by its position) a dict of
             axis and name, or a list of axes; None for fixed shapes.
         check: how many times to compare the program with the function, on fresh random inputs
@@ -170,7 +184,8 @@ def trace(
         raise ArgumentError(
             "trace: it takes a function and examples of its arguments", where=caller()
         )
-    arguments = Arguments(tuple(examples), {})
+    made: dict[int, Tensor] = {}
+    arguments = Arguments(tensors_for_arrays(examples, made), {})
     tensors = arguments.tensors
     types = _types(tensors, dynamic_axes)
     options = Options(dynamic=False, on_branch=on_branch, impure=impure, level=level)
@@ -178,7 +193,7 @@ def trace(
     run = _run(owner, arguments, types)
     watch = run.watch
     _report(owner._name, watch, impure)
-    traced = Traced(owner._name, function, run.guarded, arguments, watch.effects)
+    traced = Traced(owner._name, owner._signature, run.guarded, arguments.key, watch.effects)
     variant = run.guarded.variant
     if not variant.updates and not run.guarded.recipe.gradients and not run.guarded.recipe.writes:
         for k in range(check):

@@ -13,7 +13,8 @@ from typing import Any
 
 from graphc import config, text
 from graphc.core.arguments import Layout
-from graphc.core.ir import Graph
+from graphc.core.ir import Graph, caller
+from graphc.errors import AttributeValueError
 from graphc.passes.memory.plan import MemoryPlan, plan
 from graphc.runtime import targets
 from graphc.runtime.objects import loader
@@ -96,3 +97,20 @@ def _planned(executable: targets.Runnable) -> MemoryPlan:
         workspaces = {node: list(names.items()) for node, names in each.workspaces.items()}
         each.memory = plan(each.graph, workspaces, each.arena_values)
     return executable.memory
+
+
+def check_threads(threads: Any, what: str) -> None:
+    """Refuse what is no number of threads.
+
+    Args:
+        threads: to check; None is the setting's.
+        what: the function it was given to.
+
+    Raises:
+        AttributeValueError: it is neither None nor a number from 1.
+    """
+    is_number = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (is_number and threads >= 1):
+        raise AttributeValueError(
+            f"{what}: threads must be a number from 1, or None, not {threads!r}", where=caller()
+        )

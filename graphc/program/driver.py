@@ -35,7 +35,7 @@ from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
-from graphc.program.build import Build, ready
+from graphc.program.build import Build, check_threads, ready
 from graphc.program.program import Program
 from graphc.runtime import targets
 
@@ -134,11 +134,7 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
             f"compile: {level!r} is not a level", where=caller(), hint=f"one of {', '.join(LEVELS)}"
         )
     targets.find(target)
-    is_int = isinstance(threads, int) and not isinstance(threads, bool)
-    if threads is not None and not (is_int and threads >= 1):
-        raise AttributeValueError(
-            f"compile: threads must be a number from 1, or None, not {threads!r}", where=caller()
-        )
+    check_threads(threads, "compile")
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise AttributeValueError(
             f"compile: the name {name!r} is not an identifier",

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.access import access
 from graphc.core.arguments import (
     ALIGNED,
     C_CONTIGUOUS,
@@ -29,10 +28,8 @@ from graphc.core.interpret import located
 from graphc.core.ir import Scalar, caller, tensor_type
 from graphc.errors import (
     ArgumentError,
-    DTypeError,
     GraphcError,
     OutOfMemoryError,
-    ShapeError,
 )
 from graphc.ops.arrays.indexing import out_of_range
 from graphc.ops.source import Bound, Parameter
@@ -40,6 +37,7 @@ from graphc.program import comparing, report
 from graphc.program.build import Build
 from graphc.program.report import Profile, Stats
 from graphc.program.sizes import symbolic_bytes, uncertain_sizes
+from graphc.program.states import read_states, write_states
 from graphc.runtime.base import poison
 from graphc.runtime.machine.call import Call
 
@@ -253,9 +251,7 @@ class Program:
             >>> gc.compile([], w * 2.0).state()
             {'w': array([1., 1.], dtype=float32)}
         """
-        nodes = list(self._states.items())
-        with access(reads=[n.state for _, n in nodes]):
-            return {name: node.state.array.copy() for name, node in nodes}
+        return read_states(self._states)
 
     def load_state(self, values: Mapping[str, Any]) -> None:
         """Set all parameters.
@@ -276,26 +272,7 @@ class Program:
             >>> program()
             array([6., 8.], dtype=float32)
         """
-        missing, unknown = self._states.keys() - values.keys(), values.keys() - self._states.keys()
-        if missing or unknown:
-            facts = [f"missing: {', '.join(sorted(missing))}"] if missing else []
-            facts += [f"unknown: {', '.join(sorted(unknown))}"] if unknown else []
-            raise ArgumentError(
-                f"{self.name}: the state does not have the program's parameters",
-                facts,
-                where=caller(),
-            )
-        arrays = {name: np.asarray(value) for name, value in values.items()}
-        for name, array in arrays.items():
-            type_ = tensor_type(self._states[name])
-            what = f"the value of parameter {name!r}"
-            if array.shape != type_.shape:
-                raise ShapeError(f"{what} has shape {array.shape}; it is {type_}", where=caller())
-            if array.dtype.newbyteorder("=") != type_.dtype.numpy:
-                raise DTypeError(f"{what} is {array.dtype}; it is {type_}", where=caller())
-        with access(writes=[node.state for node in self._states.values()]):
-            for name, array in arrays.items():
-                self._states[name].state.array[...] = array
+        write_states(self.name, self._states, values)
 
     @property
     def kernels(self) -> dict[str, str]:

@@ -129,7 +129,7 @@ def _logit(x: Any, *, eps: float | None) -> Any:
     log = FUNCTIONS["log"]
     # The derivative of the difference is 1 / x + 1 / (1 - x), which holds at 0 and 1 as well.
     # Outside, where there is no value, there is no slope either.
-    inside = FUNCTIONS["where"]((x < 0) | (x > 1), float("nan"), 1.0)
+    inside = FUNCTIONS["where"]((x < 0) | (x > 1), float("nan"), FUNCTIONS["ones_like"](x))
     return GRADIENT_AS(log(x / (1 - x)), (log(x) - log(1 - x)) * inside)
 
 

@@ -14,7 +14,9 @@ The parts: `archive_zip`, `manifest`; what can be saved: `archive_source`; readi
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,8 +27,10 @@ from graphc.core.access import access
 from graphc.core.files import chunks, write_file
 from graphc.core.ir import Origin, caller
 from graphc.errors import ArgumentError
+from graphc.jit.archive.archive_function import LoadedFunction
+from graphc.jit.archive.archive_program import load
 from graphc.jit.archive.archive_reader import quoted, target_name
-from graphc.jit.archive.archive_source import Source, source_of
+from graphc.jit.archive.archive_source import Source, sources_of
 from graphc.jit.archive.archive_zip import pieces
 from graphc.jit.archive.manifest import (
     MANIFEST,
@@ -38,6 +42,7 @@ from graphc.jit.archive.manifest import (
     write,
     written_by,
 )
+from graphc.jit.traced import Traced
 from graphc.ops.source import Bound, State
 
 
@@ -50,7 +55,8 @@ def save(program: Any, path: Any, *, native: bool = False, certificate: Any = No
     Args:
         program: a `gc.Program`, what `gc.jit.trace` or `gc.jit.compile` returns, or a dict of
             these by name. Programs of one archive that share parameters share them when loaded.
-        path: where, by custom ending in `.gcz`.
+            Of a compiled function all programs are saved that fit as Python's values are now.
+        path: where, by custom ending in `.gcz`; or a file object, open for writing bytes.
         native: add the compiled kernels. They run only on this kind of machine with these
             versions, and `load` uses them only when it is told to.
         certificate: anything that JSON holds, kept beside the program; a trace's own unless given.
@@ -71,7 +77,9 @@ def save(program: Any, path: Any, *, native: bool = False, certificate: Any = No
     given = {"": program} if single else dict(program)
     if not given or not all(isinstance(name, str) for name in given):
         raise ArgumentError("save: a dict of programs has a name for each", where=caller())
-    sources = [source_of(name, value, certificate) for name, value in given.items()]
+    sources = [
+        source for name, value in given.items() for source in sources_of(name, value, certificate)
+    ]
     writer = _Writer()
     records = tuple(writer.program(k, source) for k, source in enumerate(sources))
     objects, target = writer.native(sources) if native else ({}, "")
@@ -82,6 +90,18 @@ def save(program: Any, path: Any, *, native: bool = False, certificate: Any = No
     sizes = {name: _summed(contents) for name, contents in writer.members.items()}
     manifest = write(Manifest(sizes, records, single, written_by(), target, objects))
     write_file(path, pieces({MANIFEST: [manifest], **writer.members}), "save")
+
+
+def packed(program: Any) -> Any:
+    """What pickle keeps of a program: an archive, and `load`, which runs nothing of it."""
+    file = io.BytesIO()
+    save(program, file)
+    return unpacked, (file.getvalue(),)
+
+
+def unpacked(data: bytes) -> Any:
+    """What `packed` kept."""
+    return load(io.BytesIO(data))
 
 
 def _summed(contents: Sequence[Any]) -> tuple[int, str]:
@@ -100,6 +120,7 @@ class _Writer:
     def __init__(self) -> None:
         self.members: dict[str, list[Any]] = {}
         self.states: dict[State, str] = {}
+        self._known: dict[Any, str] = {}
         self._names: set[str] = set()
         self._files: dict[str, tuple[int, dict[int, str]]] = {}
 
@@ -112,7 +133,7 @@ class _Writer:
         origins: dict[Origin, int] = {}
         inputs = []
         for node in graph.inputs:
-            state = self._state(node) if isinstance(node, Bound) else ""
+            state = self._state(node, source.same) if isinstance(node, Bound) else ""
             origin = -1 if node.origin is None else origins.setdefault(node.origin, len(origins))
             inputs.append(InputRecord(node.op.name, node.name, str(node.type), state, origin))
         lines = tuple(
@@ -123,24 +144,25 @@ class _Writer:
         options = source.program._build.options
         if options is None:
             raise ArgumentError(f"save: {source.name or 'it'} was not made by compile")
-        call = source.call(self._state) if source.call else None
+        call = source.call(lambda n: self._state(n, source.same)) if source.call else None
         return ProgramRecord(
             source.name, member, tuple(inputs), source.program._build.layout, options,
             tuple((self._file(o), o.line, o.function) for o in origins), lines,
             source.certificate, call,
         )  # fmt: skip
 
-    def _state(self, node: Any) -> str:
+    def _state(self, node: Any, same: Mapping[Any, Any]) -> str:
         """The name of a state, one for each: programs that share it name it alike."""
         state = node.state
-        if state not in self.states:
+        key = same.get(state, state)
+        if key not in self._known:
             name, count = node.name, 1
             while name in self._names:
                 count += 1
                 name = f"{node.name}#{count}"
             self._names.add(name)
-            self.states[state] = name
-        return self.states[state]
+            self.states[state] = self._known[key] = name
+        return self._known[key]
 
     def _file(self, origin: Origin) -> int:
         number, lines = self._files.setdefault(origin.file, (len(self._files), {}))
@@ -166,4 +188,8 @@ class _Writer:
         return objects, target_name() if objects else ""
 
 
-__all__ = ["save"]
+# Pickled, and copied, functions are archives: what comes back is a `LoadedFunction`.
+for _kind in (Traced, LoadedFunction):
+    copyreg.pickle(_kind, packed)
+
+__all__ = ["packed", "save", "unpacked"]

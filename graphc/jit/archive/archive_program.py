@@ -1,4 +1,4 @@
-"""What `load` returns: programs that came from a file, and traced functions around them."""
+"""Reading programs from files: `load`. What it returns of functions is in `archive_function`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ from typing import Any
 import numpy as np
 
 from graphc import config, text
-from graphc.core import trees
 from graphc.core.arguments import bind_sizes
+from graphc.core.files import label
 from graphc.core.ir import Graph, caller
 from graphc.eager.engine.signature import late
-from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import (
     ArchiveError,
-    ArgumentError,
     GraphcError,
     GraphcWarning,
     OutOfMemoryError,
     ParseError,
 )
 from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
+from graphc.jit.archive.archive_function import LoadedFunction, LoadedVariant, assumed
 from graphc.jit.archive.archive_reader import Saved, read, target_name
-from graphc.jit.archive.archive_source import Source
-from graphc.jit.archive.manifest import CallRecord
-from graphc.program.build import Build, ready
+from graphc.program.build import Build, check_threads, ready
 from graphc.program.program import Program
 from graphc.runtime import targets
 from graphc.runtime.machine.call import Call
@@ -92,178 +89,7 @@ class LoadedProgram(Program):
             >>> gc.jit.load("double.gcz").assumes()
             []
         """
-        return _assumed(self.certificate)
-
-
-class LoadedFunction:
-    """A traced function that came from a file: called with tensors, as the function was.
-
-    Results do not require gradients. Parameters, buffers and the optimizer's state are the
-    program's own: read and set them with `state()` and `load_state()`.
-
-    Attributes:
-        program: the `gc.Program` that runs.
-        certificate: what was checked when the function was traced.
-
-    Example:
-        >>> import graphc as gc
-        >>> layer = gc.nn.Linear(3, 1)
-        >>> gc.jit.save(gc.jit.trace(layer, gc.ones(2, 3)), "layer.gcz")
-        >>> loaded = gc.jit.load("layer.gcz")
-        >>> gc.allclose(loaded(gc.ones(2, 3)), layer(gc.ones(2, 3)))
-        True
-    """
-
-    def __init__(self, program: LoadedProgram, call: CallRecord) -> None:
-        self.program = program
-        self.certificate = program.certificate
-        self._call = call
-        self._held: dict[str, Tensor] = {}
-
-    @property
-    def name(self) -> str:
-        """The function's name.
-
-        Example:
-            >>> import graphc as gc
-            >>> def double(x):
-            ...     return x * 2
-            >>> gc.jit.save(gc.jit.trace(double, gc.ones(2)), "double.gcz")
-            >>> gc.jit.load("double.gcz").name
-            'double'
-        """
-        return self.program.name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program.
-
-        Args:
-            args, kwargs: as the function took them, tensors or arrays; what was no tensor when it
-                was traced is not looked at: the program has it built in.
-
-        Returns:
-            What the function returned, with new tensors.
-
-        Raises:
-            ArgumentError: the arguments have another form.
-            DTypeError, ShapeError: a tensor is not what the program takes.
-        """
-        leaves, tree = trees.flatten((list(args), kwargs))
-        places = self._call.places
-        if str(tree) != self._call.form:
-            raise ArgumentError(
-                f"{self.name}: the arguments have the form {tree!s:.100}",
-                [f"the function was traced with {self._call.form:.100}"],
-                where=caller(),
-            )
-        given = [leaves[k] for k in places]
-        arrays = [g._array if isinstance(g, Tensor) else g for g in given]
-        results = self.program(*[arrays[k] for k in self._call.used])
-        found = [self._result(how, what, results) for how, what in self._call.results]
-        return self._call.tree.restore(found)
-
-    def _result(self, how: str, what: Any, results: Sequence[np.ndarray]) -> Any:
-        if how == "out":
-            return wrap(results[what])
-        if how == "value":
-            return what
-        if what not in self._held:
-            inputs = zip(self.program._saved.record.inputs, self.program.graph.inputs)
-            node: Any = next(node for record, node in inputs if record.state == what)
-            self._held[what] = wrap(node.state.array)
-        return self._held[what]
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Copies of the values of all parameters, buffers and other state, by name.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(gc.nn.Linear(3, 1), gc.ones(2, 3)), "layer.gcz")
-            >>> {name: value.shape for name, value in gc.jit.load("layer.gcz").state().items()}
-            {'weight': (1, 3), 'bias': (1,)}
-        """
-        return self.program.state()
-
-    def load_state(self, values: Mapping[str, Any]) -> None:
-        """Set all state: see `gc.Program.load_state`.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(gc.nn.Linear(2, 1), gc.ones(1, 2)), "layer.gcz")
-            >>> loaded = gc.jit.load("layer.gcz")
-            >>> loaded.load_state({name: 0 * value for name, value in loaded.state().items()})
-            >>> loaded(gc.ones(1, 2))
-            tensor([[0.]])
-        """
-        self.program.load_state(values)
-
-    def assumes(self) -> list[str]:
-        """What the program assumes, a line each.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(lambda x: x * 2, gc.ones(2)), "double.gcz")
-            >>> gc.jit.load("double.gcz").assumes()
-            ['input 0: f32[2]']
-        """
-        return _assumed(self.certificate)
-
-    @property
-    def graph(self) -> Graph:
-        """The graph as it was traced.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
-            >>> gc.jit.load("tanh.gcz").graph.outputs
-            (<tanh: f32[2]>,)
-        """
-        return self.program.graph
-
-    @property
-    def code(self) -> str:
-        """The graph as readable Python text.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
-            >>> print(gc.jit.load("tanh.gcz").code)
-            def traced(x0: f32[2]):
-                v0: f32[2] = tanh(x0)
-                return v0
-        """
-        return self.program.code
-
-    def saved_source(self, name: str, certificate: Any) -> Source:
-        """What `save` writes of it.
-
-        Example:
-            >>> import graphc as gc
-            >>> gc.jit.save(gc.jit.trace(lambda x: x.tanh(), gc.ones(2)), "tanh.gcz")
-            >>> gc.jit.save(gc.jit.load("tanh.gcz"), "again.gcz")
-            >>> gc.jit.load("again.gcz")(gc.zeros(2))
-            tensor([0., 0.])
-        """
-        saved = self.program._saved.record
-        held = {r.state: n for r, n in zip(saved.inputs, self.program.graph.inputs) if r.state}
-
-        def call(named: Any) -> CallRecord:
-            results = tuple(
-                (how, named(held[what])) if how == "state" else (how, what)
-                for how, what in self._call.results
-            )
-            return replace(self._call, results=results)
-
-        kept = self.certificate if certificate is None else certificate
-        return Source(name, self.program, kept, call)
-
-    def __repr__(self) -> str:
-        return f"<loaded function {self.name}({self._call.form})>"
-
-
-def _assumed(certificate: Any) -> list[str]:
-    lines = certificate.get("assumes", []) if isinstance(certificate, dict) else []
-    return [str(line) for line in lines] if isinstance(lines, list) else []
+        return assumed(self.certificate)
 
 
 def load(
@@ -275,15 +101,15 @@ def load(
     passes are not run again either.
 
     Args:
-        path: the file.
+        path: the file, or a file object that is open for reading bytes.
         allow_native: use compiled kernels that lie in the file. They are machine code: say so
             only for files from a source you would run a program of.
         target: see `gc.compile`; as it was compiled unless given.
         threads: most threads that a call uses; as it was compiled unless given.
 
     Returns:
-        A `LoadedProgram`; for a traced function a `LoadedFunction`; a dict of these where a dict
-        was saved.
+        A `LoadedProgram`; for a traced or compiled function a `LoadedFunction`; a dict of these
+        where a dict was saved.
 
     Raises:
         MissingFileError, StorageError: the file is not there or cannot be read.
@@ -297,34 +123,47 @@ def load(
         >>> gc.jit.load(path)(gc.tensor([1.0, 2.0, 3.0]))
         tensor(14.)
     """
+    check_threads(threads, "load")
     archive = read(path, allow_native)
-    made = {}
+    made: dict[str, Any] = {}
+    variants: dict[str, list[LoadedVariant]] = {}
     for saved in archive.programs:
-        changes = {"target": target, "threads": threads}
-        options = dict(saved.record.options)
-        options.update({k: v for k, v in changes.items() if v is not None})
-        try:
-            with loader.offered(archive.native):
-                build = revived(saved, options)
-        except GraphcError:
-            raise
-        # What honest graphs never meet shows in any way.
-        except Exception as error:
-            raise ArchiveError(
-                f"{os.path.basename(os.fspath(path))}: the program cannot be compiled: "
-                f"{type(error).__name__}: {error!s:.100}",
-                where=caller(),
-            ) from None
-        program = LoadedProgram(replace(build, options=options), saved)
-        call = saved.record.call
-        made[saved.record.name] = program if call is None else LoadedFunction(program, call)
+        program = _made(saved, {"target": target, "threads": threads}, archive.native, path)
+        name, call = saved.record.name, saved.record.call
+        if call is None:
+            made[name] = program
+        else:
+            variants.setdefault(name, []).append(LoadedVariant(program, call))
+            made[name] = None
+    made.update({name: LoadedFunction(found) for name, found in variants.items()})
     if allow_native and archive.manifest.native:
         _warn_of_others(archive.manifest.target, archive.manifest.native, made)
     return next(iter(made.values())) if archive.manifest.single else made
 
 
+def _made(
+    saved: Saved, changes: Mapping[str, Any], native: Mapping[str, bytes], path: Any
+) -> LoadedProgram:
+    """A saved program, compiled."""
+    options = dict(saved.record.options)
+    options.update({k: v for k, v in changes.items() if v is not None})
+    try:
+        with loader.offered(native):
+            build = revived(saved, options)
+    except GraphcError:
+        raise
+    # What honest graphs never meet shows in any way.
+    except Exception as error:
+        raise ArchiveError(
+            f"{label(path)}: the program cannot be compiled: "
+            f"{type(error).__name__}: {error!s:.100}",
+            where=caller(),
+        ) from None
+    return LoadedProgram(replace(build, options=options), saved)
+
+
 def _warn_of_others(target: str, native: Mapping[str, str], made: Mapping[str, Any]) -> None:
-    programs = [getattr(p, "program", p) for p in made.values()]
+    programs = [p for m in made.values() for p in getattr(m, "programs", [m])]
     keys = {loader.key(k) for p in programs for k in p._executable.loaded}
     if not keys & set(native):
         warnings.warn(
@@ -406,4 +245,4 @@ def _known(saved: Saved, key: str) -> Graph | None:
         return None
 
 
-__all__ = ["LoadedFunction", "LoadedProgram", "load"]
+__all__ = ["LoadedProgram", "load"]

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from graphc import text
 from graphc.core import dtypes
-from graphc.core.files import Entry, open_file, read_arrays, read_header
+from graphc.core.files import Entry, label, open_file, read_arrays, read_header
 from graphc.core.ir import Graph, Node, Origin, caller
 from graphc.core.types import TensorType
 from graphc.errors import ArchiveError, FormatError, GraphcError, ParseError
@@ -93,9 +93,9 @@ def read(path: Any, native: bool = False) -> Archive:
         ArchiveError: it is damaged, or not what `save` writes.
     """
     with open_file(path, "load") as file:
-        name = os.path.basename(os.fspath(path))
+        name, nbytes = label(path), file.seek(0, os.SEEK_END)
         try:
-            return _read(file, os.fstat(file.fileno()).st_size, native)
+            return _read(file, nbytes, native)
         except (ArchiveError, FormatError, ParseError) as error:
             raise ArchiveError(
                 f"{name}: {error.what}", error.details, where=caller(), hint=error.hint

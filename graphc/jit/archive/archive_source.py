@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from graphc.core import dims
 from graphc.core.ir import Node, caller
 from graphc.core.trees import Tree, flatten
 from graphc.eager.engine.tensor import Tensor
-from graphc.errors import ArgumentError
-from graphc.jit.archive.manifest import CallRecord
+from graphc.errors import ArgumentError, GraphcWarning
+from graphc.jit.archive.manifest import AcceptsRecord, CallRecord
 from graphc.jit.compiled import Compiled
+from graphc.jit.form import Place
 from graphc.jit.guarded import Guarded
 from graphc.jit.traced import Traced
 from graphc.ops.source import Parameter
@@ -31,12 +35,14 @@ class Source:
         program: a `Program`.
         certificate: what JSON holds.
         call: gives the record of a traced function's call, from what names states.
+        same: states that are one in the archive, by what they are one with.
     """
 
     name: str
     program: Program
     certificate: Any
     call: Callable[[Callable[[Any], str]], CallRecord] | None = None
+    same: Mapping[Any, Any] = field(default_factory=dict)
 
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """The program's compiled kernels with their keys, as the cache has them."""
@@ -54,7 +60,23 @@ class Source:
 
 
 def source_of(name: str, value: Any, certificate: Any) -> Source:
-    """A program, a trace or a compiled function as what can be saved.
+    """The one program of what can be saved.
+
+    Raises:
+        ArgumentError: it has several, see also `sources_of`.
+    """
+    found = sources_of(name, value, certificate)
+    if len(found) > 1:
+        raise ArgumentError(
+            f"{value!r} has {len(found)} programs, and one is wanted",
+            where=caller(),
+            hint="trace it with gc.jit.trace for the arguments that are meant",
+        )
+    return found[0]
+
+
+def sources_of(name: str, value: Any, certificate: Any) -> list[Source]:
+    """A program, a trace or a compiled function as what can be saved, the latest used first.
 
     Raises:
         ArgumentError: it is none of these, or it depends on more than its inputs.
@@ -62,13 +84,17 @@ def source_of(name: str, value: Any, certificate: Any) -> Source:
     if certificate is not None:
         certificate = as_json(certificate)
     if isinstance(value, Program):
-        return Source(name, value, certificate)
+        return [Source(name, value, certificate)]
     if isinstance(value, Traced):
         certificate = as_json(value.certificate) if certificate is None else certificate
-        return _of_guarded(name, value._guarded, certificate)
+        return [_of_guarded(name, value._guarded, value._signature, certificate)]
     if isinstance(value, Compiled):
-        return _of_compiled(name, value, certificate)
-    loaded = getattr(value, "saved_source", None)
+        return [
+            _of_guarded(name, guarded, value._signature, certificate
+                        or as_json({"assumes": guarded.assumes()}))
+            for guarded in _fitting(value)
+        ]  # fmt: skip
+    loaded = getattr(value, "saved_sources", None)
     if loaded is not None:
         return loaded(name, certificate)
     raise ArgumentError(
@@ -78,45 +104,128 @@ def source_of(name: str, value: Any, certificate: Any) -> Source:
     )
 
 
-def _of_compiled(name: str, value: Compiled, certificate: Any) -> Source:
+def _fitting(value: Compiled) -> list[Guarded]:
+    """Those programs of a compiled function that run as Python's values are now.
+
+    Raises:
+        ArgumentError: there are none, or calls run Python.
+    """
     if not value.variants:
         raise ArgumentError(
             f"save: {value!r} has no program yet", where=caller(), hint="call it once first"
         )
-    guarded = value.variants[-1].guarded
-    if guarded is None or guarded.recipe.unproven or value.variants[-1].reads_values:
-        reasons = [str(r) for r in value.variants[-1].unproven]
+    found: list[Guarded] = []
+    others: list[str] = []
+    unproven: list[Any] = []
+    for variant in sorted(value.variants, key=lambda v: v.last_used, reverse=True):
+        guarded = variant.guarded
+        if guarded is None or guarded.recipe.unproven or variant.reads_values:
+            raise ArgumentError(
+                "save: calls of the function run Python, which a file does not hold",
+                [str(r) for r in variant.unproven[:4]],
+                where=caller(),
+                hint="trace it with gc.jit.trace, or write branches with gc.cond",
+            )
+        # What a run changed itself is another value now; the next one would be like the latest.
+        reason = "" if variant.unproven and not found else guarded.outdated()
+        if reason:
+            others.append(reason)
+        else:
+            found.append(guarded)
+        unproven += variant.unproven
+    if not found:
         raise ArgumentError(
-            "save: calls of the function run Python, which a file does not hold",
-            reasons[:4],
+            f"save: no program of {value!r} fits as things are now",
+            list(dict.fromkeys(others))[:4],
             where=caller(),
-            hint="trace it with gc.jit.trace, or write branches with gc.cond",
+            hint="call it once more first",
         )
-    if certificate is None:
-        certificate = {"assumes": value.assumes()}
-    return _of_guarded(name, guarded, as_json(certificate))
+    _warn("programs that do not fit as things are now are left out", others)
+    _warn("what Python does at a call is not part of the file", unproven)
+    return found
 
 
-def _of_guarded(name: str, guarded: Guarded, certificate: Any) -> Source:
+def _warn(what: str, reasons: Sequence[Any]) -> None:
+    if reasons:
+        lines = list(dict.fromkeys(map(str, reasons)))[:4]
+        warnings.warn(GraphcWarning(f"save: {what}: {'; '.join(lines)}"), stacklevel=6)
+
+
+def _of_guarded(
+    name: str, guarded: Guarded, signature: inspect.Signature | None, certificate: Any
+) -> Source:
     variant = guarded.variant
     results, tree = _results(guarded)
+    for (how, _), _ in guarded.recipe.writes:
+        if how != "argument":
+            raise ArgumentError(
+                "save: the function writes memory that is neither its own nor an argument's",
+                where=caller(),
+                hint="make it a parameter or a buffer of a module",
+            )
+    written = [(what, node) for (_, what), node in guarded.recipe.writes]
     if not variant.outputs and not variant.updates and not results:
         raise ArgumentError("save: the function computes nothing", where=caller())
     for group, key, index, node in variant.live:
         value = group[key] if index is None else group[key][index]
         node.state.array[...] = value._array if isinstance(value, Tensor) else value
-    nodes = list(dict.fromkeys(what for how, what in results if how == "node"))
+    nodes = [what for how, what in results if how == "node"] + [node for _, node in written]
+    nodes = list(dict.fromkeys(nodes))
     program, used = variant.program_of(nodes)
     at = {node: k for k, node in enumerate(nodes)}
+    numbers = {own: k for k, own in enumerate(guarded.form.order)}
+    accepts = _accepts(guarded, signature, [(numbers[t], at[node]) for t, node in written])
 
     def call(named: Callable[[Any], str]) -> CallRecord:
         found = [_result(program, how, what, named, at) for how, what in results]
-        places = guarded.positions
+        form = guarded.form
         return CallRecord(
-            guarded.form, tuple(guarded.places), tuple(places[k] for k in used), tuple(found), tree
-        )
+            str(form.tree), form.places, tuple(numbers[k] for k in used), tuple(found), tree,
+            accepts,
+        )  # fmt: skip
 
-    return Source(name, program, certificate, call)
+    same = {node.state: (id(group), key, index) for group, key, index, node in variant.live}
+    return Source(name, program, certificate, call, same)
+
+
+def _accepts(
+    guarded: Guarded, signature: inspect.Signature | None, writes: Sequence[tuple[int, int]]
+) -> AcceptsRecord:
+    """What is to be checked of a call's arguments.
+
+    Raises:
+        ArgumentError: one that is no tensor is not what an archive holds.
+    """
+    form = guarded.form
+    if len(form.order) < len(guarded.types):
+        raise ArgumentError(
+            "save: an argument holds tensors in a container that an archive does not know",
+            [f"the arguments: {form.described(guarded.types)}"],
+            where=caller(),
+            hint="give them in lists, tuples and dicts",
+        )
+    leaves = tuple(
+        ("tensor", int(leaf)) if isinstance(leaf, Place) else ("value", leaf)
+        for leaf in form.leaves
+    )
+    types = [guarded.types[k] for k in form.order]
+    return AcceptsRecord(
+        form.tree, leaves,
+        tuple((t.dtype.code, tuple(map(_size, t.shape))) for t in types),
+        tuple(guarded.requires[k] for k in form.order),
+        None if signature is None else tuple(map(_parameter, signature.parameters.values())),
+        tuple(writes),
+    )  # fmt: skip
+
+
+def _size(size: Any) -> Any:
+    return size if isinstance(size, int) else (str(size), dims.bounds(size)[0] or 0)
+
+
+def _parameter(parameter: inspect.Parameter) -> tuple[str, str, tuple[Any, ...]]:
+    default = parameter.default
+    is_held = default is None or isinstance(default, bool | int | float | str)
+    return parameter.name, parameter.kind.name, (default,) if is_held else ()
 
 
 def _results(guarded: Guarded) -> tuple[list[tuple[str, Any]], Tree]:

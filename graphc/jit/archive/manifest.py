@@ -8,6 +8,7 @@ Not here: its reading, which trusts nothing (`manifest_reader`).
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from graphc.core.ir import caller
 from graphc.core.trees import Tree
 from graphc.errors import ArgumentError
 
-FORMAT, VERSION = "graphc archive", 1
+FORMAT, VERSION = "graphc archive", 2
+OLDEST = 1  # of those that are read: it says nothing of arguments that are no tensors
+# How a function takes a parameter, by Python's names.
+KINDS = tuple(kind.name for kind in inspect._ParameterKind)
 MANIFEST, STATE, SOURCES = "manifest.json", "state.safetensors", "sources.json"
 
 
@@ -45,6 +49,7 @@ class CallRecord:
         used: which of the tensors the program takes, in order.
         results: for each leaf of the result ["out", k], ["state", name] or ["value", v].
         tree: the form of the result.
+        accepts: what is checked of arguments; None in a file that does not say.
     """
 
     form: str
@@ -52,6 +57,28 @@ class CallRecord:
     used: tuple[int, ...]
     results: tuple[tuple[str, Any], ...]
     tree: Tree
+    accepts: AcceptsRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptsRecord:
+    """What is checked of a call's arguments.
+
+    Attributes:
+        tree: the form of the list of positional arguments and the dict of named ones.
+        leaves: for each leaf ["tensor", which of the tensors] or ["value", v].
+        types: of the tensors: dtype and sizes, a symbolic one as [name, smallest].
+        requires: for each tensor whether it required a gradient: 0, 1 (a leaf), 2 (computed).
+        signature: the function's parameters: name, kind, and a list with the plain default.
+        writes: [which of the tensors, which result]: memory of arguments that is written.
+    """
+
+    tree: Tree
+    leaves: tuple[tuple[str, Any], ...]
+    types: tuple[tuple[str, tuple[Any, ...]], ...]
+    requires: tuple[int, ...]
+    signature: tuple[tuple[str, str, tuple[Any, ...]], ...] | None
+    writes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +160,22 @@ def _call(record: CallRecord) -> dict[str, Any]:
         "used": record.used,
         "results": [[how, plain(what, "a result")] for how, what in record.results],
         "tree": _tree(record.tree),
+        "accepts": None if record.accepts is None else _accepts(record.accepts),
     }
+
+
+def _accepts(record: AcceptsRecord) -> dict[str, Any]:
+    return {
+        "tree": _tree(record.tree),
+        "leaves": [[how, plain(what, "an argument")] for how, what in record.leaves],
+        "types": record.types,
+        "requires": record.requires,
+        "signature": record.signature and [
+            [name, kind, [plain(d, "a default") for d in default]]
+            for name, kind, default in record.signature
+        ],
+        "writes": record.writes,
+    }  # fmt: skip
 
 
 def plain(value: Any, what: str) -> Any:
@@ -159,5 +201,5 @@ def _tree(tree: Tree) -> Any:
     if tree.form is type(None):
         return "none"
     form = next(f for f in (dict, list, tuple) if issubclass(tree.form, f))
-    keys = [plain(key, "a key of the result") for key in tree.keys]
+    keys = [plain(key, "a key") for key in tree.keys]
     return [form.__name__, keys, [_tree(part) for part in tree.parts]]

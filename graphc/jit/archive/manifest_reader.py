@@ -11,17 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core.arguments import Layout
+from graphc.core.dtypes import BY_CODE
 from graphc.core.trees import Tree
 from graphc.errors import ArchiveError
 from graphc.jit.archive.manifest import (
     FORMAT,
+    KINDS,
+    OLDEST,
     SOURCES,
     STATE,
     VERSION,
+    AcceptsRecord,
     CallRecord,
     InputRecord,
     Manifest,
     ProgramRecord,
+    written_by,
 )
 from graphc.runtime import targets
 
@@ -42,16 +47,23 @@ def read(data: bytes) -> Manifest:
         raise ArchiveError(f"its manifest is no JSON: {error!s:.100}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ArchiveError("its manifest is not one of graphc")
-    version = found.get("version")
-    if version != VERSION or isinstance(version, bool):
-        by = found.get("written_by")
+    version: Any = found.get("version")
+    by = found.get("written_by")
+    by = by if isinstance(by, str) and len(by) < 80 and by.isprintable() else ""
+    if not is_count(version) or not OLDEST <= version <= VERSION:
         raise ArchiveError(
             f"it is of version {version!r:.20}, which this graphc does not read",
-            [f"it was written by {by}"] if isinstance(by, str) and len(by) < 80 else (),
-            hint=f"this graphc reads version {VERSION}",
+            [f"it was written by {by}"] if by else (),
+            hint=f"this graphc reads versions {OLDEST} to {VERSION}",
         )
     try:
         return _manifest(found)
+    except ArchiveError as error:
+        if by in ("", written_by()):
+            raise
+        raise ArchiveError(
+            f"{error.what}; it was written by {by}, this is {written_by()}"
+        ) from None
     except RecursionError:
         raise ArchiveError("its manifest is nested too deep") from None
 
@@ -123,13 +135,13 @@ def _is_digest(value: Any) -> bool:
 def _manifest(found: Any) -> Manifest:
     fields = _Fields(found, "the archive")
     fields.take("format", is_text)
-    fields.take("version", is_count)
+    version = fields.take("version", is_count)
     members = {}
     for name, value in fields.take("members", lambda v: isinstance(v, dict)).items():
         member = _Fields(value, f"member {name!r:.60}")
         members[name] = (member.take("nbytes", is_count), member.take("sha256", _is_digest))
         member.done()
-    programs = tuple(_read_program(p) for p in fields.take("programs", _lists(_is_any)))
+    programs = tuple(_read_program(p, version) for p in fields.take("programs", _lists(_is_any)))
     native = _Fields(fields.take("native", _is_any), "native")
     kernels = native.take("kernels", lambda v: isinstance(v, dict))
     if not all(_is_digest(k) and is_text(m) and m in members for k, m in kernels.items()):
@@ -141,7 +153,10 @@ def _manifest(found: Any) -> Manifest:
     native.done()
     fields.done()
     names = [p.name for p in programs]
-    if not programs or len(set(names)) != len(names) or (manifest.single and len(names) != 1):
+    # Several of one name are the programs of one function, which tells them apart.
+    lone = [p.name for p in programs if p.call is None or p.call.accepts is None]
+    are_told = all(names.count(name) == 1 for name in lone)
+    if not programs or not are_told or (manifest.single and len({*names}) != 1):
         raise ArchiveError("its manifest: its programs do not have names of their own")
     listed = {STATE, SOURCES, *(p.graph for p in programs), *kernels.values()}
     if listed != set(members):
@@ -150,7 +165,7 @@ def _manifest(found: Any) -> Manifest:
     return manifest
 
 
-def _read_program(value: Any) -> ProgramRecord:
+def _read_program(value: Any, version: int) -> ProgramRecord:
     fields = _Fields(value, "a program")
     name = fields.take("name", lambda v: is_text(v) and len(v) <= 200)
     fields.what = f"program {name!r:.60}"
@@ -167,7 +182,7 @@ def _read_program(value: Any) -> ProgramRecord:
         tuple((file, line, function) for file, line, function in origins),
         tuple((line, origin) for line, origin in fields.take("lines", pairs)),
         fields.take("certificate", _is_any),
-        None if call is None else _read_call(call),
+        None if call is None else _read_call(call, version),
     )
     fields.done()
     if any(i.origin >= len(origins) for i in inputs):
@@ -227,8 +242,9 @@ def _read_options(value: Any) -> dict[str, Any]:
     return options
 
 
-def _read_call(value: Any) -> CallRecord:
+def _read_call(value: Any, version: int) -> CallRecord:
     fields = _Fields(value, "call")
+    accepts = None if version == 1 else fields.take("accepts", _is_any)
     results = fields.take("results", _lists(lambda v: isinstance(v, list) and len(v) == 2))
     record = CallRecord(
         fields.take("form", is_text),
@@ -236,13 +252,74 @@ def _read_call(value: Any) -> CallRecord:
         tuple(fields.take("used", _lists(is_count))),
         tuple((how, _scalar(what)) for how, what in results),
         _read_tree(fields.take("tree", _is_any)),
+        None if accepts is None else _read_accepts(accepts),
     )
     fields.done()
+    if record.accepts is not None and not _fits(record, record.accepts):
+        raise ArchiveError("its manifest: call does not fit what it accepts")
     if not all(how in ("out", "state", "value") for how, _ in record.results):
         raise ArchiveError("its manifest: a result of call")
     if any(k >= len(record.places) for k in record.used) or record.tree.count != len(results):
         raise ArchiveError("its manifest: call does not fit its results")
     return record
+
+
+def _read_accepts(value: Any) -> AcceptsRecord:
+    fields = _Fields(value, "accepts")
+    pair = _lists(lambda v: isinstance(v, list) and len(v) == 2)
+    leaves = fields.take("leaves", pair)
+    types = fields.take("types", pair)
+    signature = fields.take("signature", lambda v: v is None or isinstance(v, list))
+    record = AcceptsRecord(
+        _read_tree(fields.take("tree", _is_any)),
+        tuple((how, what if how == "tensor" else _scalar(what)) for how, what in leaves),
+        tuple((dtype, tuple(map(_read_size, shape))) for dtype, shape in types),
+        tuple(fields.take("requires", _lists(lambda v: v in (0, 1, 2)))),
+        None if signature is None else tuple(map(_read_parameter, signature)),
+        tuple((t, k) for t, k in fields.take("writes", _lists(_is_pair))),
+    )
+    fields.done()
+    return record
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
+
+
+def _read_size(value: Any) -> Any:
+    """A number, or the name and the smallest number of a symbolic size."""
+    if is_count(value):
+        return value
+    is_pair = isinstance(value, list) and len(value) == 2
+    if is_pair and is_text(value[0]) and value[0].isidentifier() and is_count(value[1]):
+        return tuple(value)
+    raise ArchiveError(f"its manifest: the size {value!r:.60} of an argument")
+
+
+def _read_parameter(value: Any) -> tuple[str, str, tuple[Any, ...]]:
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[2], list):
+        name, kind, default = value
+        if is_text(name) and name.isidentifier() and kind in KINDS and len(default) <= 1:
+            return name, kind, tuple(map(_scalar, default))
+    raise ArchiveError(f"its manifest: the parameter {value!r:.60}")
+
+
+def _fits(call: CallRecord, accepts: AcceptsRecord) -> bool:
+    """Whether what is said of arguments fits together."""
+    forms = [part.form for part in accepts.tree.parts]
+    tensors = [what for how, what in accepts.leaves if how == "tensor"]
+    places = [k for k, (how, _) in enumerate(accepts.leaves) if how == "tensor"]
+    count = len(accepts.types)
+    return (
+        accepts.tree.form is tuple and forms == [list, dict]
+        and all(how in ("tensor", "value") for how, _ in accepts.leaves)
+        and accepts.tree.count == len(accepts.leaves) and places == list(call.places)
+        and all(map(is_count, tensors)) and list(dict.fromkeys(tensors)) == list(range(count))
+        and len(accepts.requires) == count and all(k < count for k in call.used)
+        and all(t < count for t, _ in accepts.writes)
+        and all(dtype in BY_CODE and isinstance(dtype, str) for dtype, _ in accepts.types)
+        and str(accepts.tree) == call.form
+    )  # fmt: skip
 
 
 def _read_tree(value: Any) -> Tree:

@@ -50,6 +50,10 @@ class Step:
         return "the start"
 
 
+# Of the runs from one beginning: being watched takes long.
+_MOST_WATCHED = 8
+
+
 class Root(Step):
     """Where runs with arguments of certain types begin.
 
@@ -61,11 +65,12 @@ class Root(Step):
         parameters: (array, node) of memory that is a parameter on some path, by identity.
         needs_numbers: whether a run had to have the numbers of symbolic sizes.
         sizes: what the symbols are in calls of certain shapes.
+        watches: how many more runs may be watched once what one assumed has changed.
     """
 
     __slots__ = (
         "calls", "fixed_because", "inputs", "is_fixed", "is_unwatched", "names", "needs_numbers",
-        "parameters", "sizes", "types",
+        "parameters", "sizes", "types", "watches",
     )  # fmt: skip
 
     def __init__(self, types: Sequence[Any], inputs: Sequence[Node], is_fixed: bool) -> None:
@@ -76,6 +81,7 @@ class Root(Step):
         self.fixed_because = ""
         self.needs_numbers = ""
         self.is_unwatched = True
+        self.watches = _MOST_WATCHED
         self.calls: dict[Any, Call] = {}
         self.names: set[str] = set()
         self.parameters: dict[int, Any] = {}
