@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Union
+from typing import Any, TypeGuard, Union
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from graphc.core.operators import FUNCTIONS as TENSOR_FUNCTIONS
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
+# What a dimension can be computed with: more sizes, or values that make it a tensor.
+Number = Union[int, float, "Dim", np.ndarray]
 
 # Names that mean something else where the text form of a graph has a size.
 RESERVED = frozenset(("min", "max", "inf", "nan", "dims", *dtypes.BY_SHORT))
@@ -53,29 +55,29 @@ class Dim:
     # NumPy arrays on the left of an operator leave the work to us.
     __array_ufunc__ = None
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Number) -> Any:
         return _sum(self, other, 1) if _is_size(other) else _value("add", self, other)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Number) -> Any:
         return _sum(self, other, -1) if _is_size(other) else _value("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Number) -> Any:
         return _sum(other, self, -1) if _is_size(other) else _value("subtract", other, self)
 
     def __neg__(self) -> Size:
         return _sum(0, self, -1)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Number) -> Any:
         return _product(self, other) if _is_size(other) else _value("multiply", self, other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Number) -> Any:
         return _value("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Number) -> Any:
         return _value("divide", other, self)
 
     def __floordiv__(self, other: Size) -> Size:
@@ -90,16 +92,16 @@ class Dim:
     def __rmod__(self, other: Size) -> Size:
         return _divide(other, self)[1]
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Number) -> Any:
         return _value("less", self, other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Number) -> Any:
         return _value("less_equal", self, other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Number) -> Any:
         return _value("greater", self, other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Number) -> Any:
         return _value("greater_equal", self, other)
 
     def __str__(self) -> str:
@@ -161,11 +163,11 @@ def symbol(atom: Symbol) -> Dim:
     return Dim({(atom,): 1})
 
 
-def _is_size(x: Any) -> bool:
+def _is_size(x: Number) -> TypeGuard[Size]:
     return isinstance(x, int | Dim)
 
 
-def _value(name: str, x: Any, y: Any) -> Any:
+def _value(name: str, x: Number, y: Number) -> Any:
     """A function of a dimension and something that is no size: a tensor of its value.
 
     Alone with numbers it is a number, whose dtype is that of Python's numbers: float32, not 64.

@@ -12,7 +12,8 @@ def step(x, y):
 from graphc.jit.archive.archive import save
 from graphc.jit.archive.archive_function import LoadedFunction
 from graphc.jit.archive.archive_program import LoadedProgram, load
-from graphc.jit.compiled import Compiled, compile
+from graphc.jit.compiled import Compiled
+from graphc.jit.compiling import compile
 from graphc.jit.export.numpy_export import export
 from graphc.jit.traced import Traced, trace
 
