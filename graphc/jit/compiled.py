@@ -158,6 +158,9 @@ class Compiled:
         if run.guarded is None or variant is None:
             return
         root.is_unwatched = False
+        # A history is a tape; a program that an earlier run left knows that run's only.
+        if run.found_variant and run.ending_has_history:
+            return
         variant.unproven = run.reasons
         variant.guarded = run.guarded
         if not run.reasons or self._options.impure == "bake":

@@ -73,6 +73,7 @@ class Run:
         self.reasons: list[Any] = []
         self._result: Any = None
         self.ending_has_history = False
+        self.found_variant = False  # whether an earlier run had ended alike
         self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
     def __call__(self) -> Any:
@@ -205,6 +206,7 @@ class Run:
             ending.forget()
             variant = self._covering(ending)
         self.variant = variant or self.owner._added(trace, ending)
+        self.found_variant = self.variant.made_by != trace.first
         return ending
 
     def _settle(self) -> None:

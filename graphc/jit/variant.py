@@ -42,6 +42,7 @@ class Variant:
         self.name = name
         self.root = trace.root
         self.step = trace.at
+        self.made_by = trace.first  # tells runs apart
         self._options = options
         self.constants = constants(trace)
         self.outputs: list[Node] = list(dict.fromkeys(ending.nodes))

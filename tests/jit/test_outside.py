@@ -743,3 +743,20 @@ def test_random_programs_have_the_gradients_of_eager_code(seed: int) -> None:
     wanted = _observed(seed, lambda f: f)
     got = _observed(seed, gc.jit.compile)
     assert not _differ(wanted, got)
+
+
+def test_a_run_that_ends_as_an_earlier_one_did_leaves_its_own_history() -> None:
+    # Runs are watched again where an assumption changed; calls with and without gradients alternate.
+    @gc.jit.compile
+    def loss(x: Any, w: Any) -> Any:
+        return ((x @ w) ** 2).sum()
+
+    rng = np.random.default_rng(0)
+    for turn in range(8):
+        width = 3 + turn % 3
+        x = rng.standard_normal((2 + turn, width)).astype(np.float32)
+        w = rng.standard_normal((width, 2)).astype(np.float32)
+        loss(gc.tensor(x), gc.tensor(w))
+        leaf = gc.tensor(w, requires_grad=True)
+        loss(gc.tensor(x), leaf).backward()
+        np.testing.assert_allclose(leaf.grad.numpy(), 2 * x.T @ (x @ w), rtol=1e-3, atol=1e-3)
