@@ -746,7 +746,7 @@ def test_random_programs_have_the_gradients_of_eager_code(seed: int) -> None:
 
 
 def test_a_run_that_ends_as_an_earlier_one_did_leaves_its_own_history() -> None:
-    # Runs are watched again where an assumption changed; calls with and without gradients alternate.
+    # Runs are watched again where an assumption changed, here whether gradients are wanted.
     @gc.jit.compile
     def loss(x: Any, w: Any) -> Any:
         return ((x @ w) ** 2).sum()
