@@ -120,7 +120,7 @@ class Building:
             return tensor._node
         if self.around is not None:
             return self.around.node_of(tensor)
-        return FUNCTIONS["constant"](tensor._array)
+        return tensor._of_graph()
 
     def invoke(
         self, function: Any, template: Any, static: Any, tensors: Sequence[Any], view: bool

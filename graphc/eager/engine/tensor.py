@@ -90,6 +90,7 @@ class Tensor(Attached):
     _views: list[Any] | None = None
     _node: Any = None  # while traced: the node of the graph that is being made
     _grad: Any = None
+    _drawn: Any = None  # how its numbers were drawn, where they are random: see `drawing.Drawn`
     name: str | None = None
     is_eager = True
 
@@ -307,14 +308,22 @@ class Tensor(Attached):
     def as_node(self) -> Any:
         """The tensor in a symbolic graph: a constant, or the node while it is traced.
 
+        Random numbers as a function drew them are drawn anew at each call of a program, and at
+        each step of a loop; `gc.constant(t)` stands for these very numbers.
+
         Example:
             >>> import graphc as gc
-            >>> gc.zeros(2, 3).as_node()
-            <constant: f32[2, 3]>
+            >>> gc.zeros(2, 3).as_node(), gc.constant(gc.rand(2, 3)), gc.rand(2, 3).as_node()
+            (<constant: f32[2, 3]>, <constant: f32[2, 3]>, <reshape: f32[2, 3]>)
         """
         if hot.slow and tracing.trace is not None:
             return tracing.trace.node_of(self)
-        return FUNCTIONS["constant"](self._array)
+        return self._of_graph()
+
+    def _of_graph(self) -> Any:
+        """The tensor in a graph that is not traced: a constant, or the draw that made it."""
+        drawn = None if self._drawn is None else self._drawn.node(self._array)
+        return FUNCTIONS["constant"](self._array) if drawn is None else drawn
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:

@@ -13,6 +13,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.arrays import random
+from graphc.ops.declare import is_tensor
 from graphc.ops.source import Parameter
 
 
@@ -143,8 +144,16 @@ class Generator:
 default_generator = Generator(parameter=random.GENERATOR)
 
 
-def draw_key(generator: Generator | None = None) -> Tensor:
-    """The key of the next draw from a generator, the default one unless given."""
+def draw_key(generator: Generator | None = None, of: Any = None) -> Any:
+    """The key of the next draw from a generator, the default one unless given.
+
+    Args:
+        generator: whose state moves on.
+        of: the tensor that the draw is for. If it is symbolic, so is the key, and other at each
+            call of the program.
+    """
+    if is_tensor(of):
+        return random._key_for("draw", None)
     return (default_generator if generator is None else generator).draw_key()
 
 

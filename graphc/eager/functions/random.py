@@ -7,6 +7,7 @@ The default generator is the one that programs use; `gc.manual_seed` sets it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,18 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.types import broadcast_shapes
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device
-from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.registry import EAGER, call, eager, named
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.drawing import draw, in_graph
 from graphc.eager.functions.generator import Generator, default_generator, draw_key
 from graphc.eager.functions.shapes import sizes_of
-from graphc.errors import ArgumentError, AttributeValueError, DTypeError
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
+from graphc.ops.declare import is_tensor
 
 
 def manual_seed(seed: int) -> Generator:
@@ -121,16 +124,6 @@ def _permutation(like: Any, key: Any) -> Any:
     return words + FUNCTIONS["cast"](like, dtypes.int64)
 
 
-def _draw(run: Any, shape: tuple[Any, ...], generator: Generator | None, **settings: Any) -> Any:
-    key = draw_key(generator)
-    if key._node is not None:
-        flat = tracing.trace.zeros(shape)
-        return call(run, flat.reshape(-1), key, **settings).reshape(shape)
-    flat = wrap(np.zeros(int(np.prod(shape, dtype=np.int64)), np.uint8))
-    found = call(run, flat, key, **settings)
-    return wrap(found._array.reshape(shape))
-
-
 def _float(dtype: DTypeLike | None) -> Any:
     return promotion.get_default_dtype() if dtype is None else as_dtype(dtype)
 
@@ -148,7 +141,7 @@ def _maker(name: str, run: Any, what: str) -> Any:
                 ["they are *size, generator, dtype, device, requires_grad"],
                 where=caller(),
             )
-        result = _draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
+        result = draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
         return result.requires_grad_() if requires_grad else result
 
     function.__name__ = function.__qualname__ = name
@@ -212,9 +205,7 @@ def randint(
         raise ArgumentError("randint: size is not given", where=caller())
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     drawn = dtypes.int64 if kind.is_float else kind
-    result = _draw(
-        _randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn
-    )
+    result = draw(_randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn)
     result = result.to(kind)
     return result.requires_grad_() if requires_grad else result
 
@@ -252,7 +243,7 @@ def randperm(
         [0, 1, 2, 3]
     """
     check_device(device)
-    result = _draw(_permutation, (int(n),), generator)
+    result = draw(_permutation, (int(n),), generator)
     result = result if dtype is None else result.to(dtype)
     return result.requires_grad_() if requires_grad else result
 
@@ -272,9 +263,21 @@ def normal(
     check_device(device)
     check_spread("normal", std)
     if size is None:
-        given = [v for v in (mean, std) if isinstance(v, Tensor)]
-        size = np.broadcast_shapes(*(tuple(v.shape) for v in given)) if given else ()
-    result = randn(*sizes_of((size,)), generator=generator, dtype=dtype) * std + mean
+        shape = broadcast_shapes([tuple(v.shape) for v in (mean, std) if isinstance(v, Operators)])
+        if shape is None:
+            raise ShapeError(
+                f"normal: a mean of shape {mean.shape} and a std of shape {std.shape} do not "
+                "broadcast",
+                where=caller(),
+            )
+    else:
+        shape = sizes_of((size,))
+    if is_tensor(mean) or is_tensor(std):
+        return in_graph(_normal, shape, {"dtype": _float(dtype)}) * std + mean
+    drawn = randn(*shape, generator=generator, dtype=dtype)
+    result = drawn * std + mean
+    if drawn._drawn is not None and not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        result._drawn = replace(drawn._drawn, then=lambda z: z * std + mean, nodes={})
     return result.requires_grad_() if requires_grad else result
 
 

@@ -129,7 +129,7 @@ def scaled_dot_product_attention(
         )
     check_probability("scaled_dot_product_attention", dropout_p)
     return _scaled_dot_product_attention(
-        query, key, value, attn_mask, draw_key() if dropout_p > 0 else None, p=dropout_p,
+        query, key, value, attn_mask, draw_key(of=query) if dropout_p > 0 else None, p=dropout_p,
         is_causal=is_causal, scale=None if scale is None else float(scale), grouped=enable_gqa,
     )  # fmt: skip
 

@@ -52,10 +52,10 @@ def _drawn(
     if not training or p == 0:
         return x
     if not inplace:
-        return function(x, draw_key(), p=p, channels=channels)
+        return function(x, draw_key(of=x), p=p, channels=channels)
 
     def dropped(value: AnyTensor) -> Any:
-        return function(value, draw_key(), p=p, channels=channels)
+        return function(value, draw_key(of=value), p=p, channels=channels)
 
     dropped.__name__ = name
     return applied(dropped, x, True)

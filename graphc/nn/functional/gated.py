@@ -86,7 +86,7 @@ def rrelu(
         return leaky_relu(input, (lower + upper) / 2, inplace)
 
     def rrelu_(x: AnyTensor) -> Any:
-        return _rrelu(x, draw_key(), lower=lower, upper=upper)
+        return _rrelu(x, draw_key(of=x), lower=lower, upper=upper)
 
     return applied(rrelu_, input, inplace)
 

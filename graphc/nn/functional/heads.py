@@ -187,7 +187,7 @@ def attention_in_heads(
         q, k, v = (FACE["expand_dims"](t, axis) for t in (q, k, v))
         if key_padding_mask is not None:
             key_padding_mask = FACE["expand_dims"](key_padding_mask, 0)
-    draw = draw_key() if dropout_p > 0 else None
+    draw = draw_key(of=q) if dropout_p > 0 else None
     found = _heads(
         q, k, v, attn_mask, key_padding_mask, *bias_kv, *static, draw, heads=heads,
         batch_first=batch_first, add_zero=add_zero_attn, p=dropout_p, weights=weights,

@@ -143,7 +143,7 @@ def gumbel_softmax(
         >>> gc.nn.functional.gumbel_softmax(gc.zeros(2, 3), hard=True).sum(1)
         tensor([1., 1.])
     """
-    return _gumbel_softmax(logits, draw_key(), tau=tau, hard=hard, dim=dim)
+    return _gumbel_softmax(logits, draw_key(of=logits), tau=tau, hard=hard, dim=dim)
 
 
 @composite

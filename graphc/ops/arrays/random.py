@@ -197,7 +197,7 @@ def _key_for(name: str, key: Any) -> Any:
     if key is not None:
         return _check_key(name, key)
     found = fold_in(GENERATOR, _DRAWS.next())
-    for counter in getattr(_loops, "counters", ()):
+    for counter in counters():
         found = fold_in(found, counter)
     return found
 
@@ -205,11 +205,16 @@ def _key_for(name: str, key: Any) -> Any:
 _loops = threading.local()
 
 
+def counters() -> tuple[Any, ...]:
+    """The counters of the loops whose bodies are being made, the outermost first."""
+    return getattr(_loops, "counters", ())
+
+
 @contextmanager
 def drawing_in_loop(counter: Any) -> Iterator[None]:
     """Inside, each draw from the default generator depends on a loop's counter too, so that every
     run of the loop's body draws other numbers."""
-    before = getattr(_loops, "counters", ())
+    before = counters()
     _loops.counters = (*before, counter)
     try:
         yield
