@@ -127,8 +127,8 @@ def test_numbers_of_another_generator_are_constants() -> None:
 
 def test_dropped_elements_have_no_gradient_and_a_normal_has_that_of_its_mean_and_spread() -> None:
     x = gc.input("x", SHAPE)
-    dropped = F.dropout(x, 0.5)
-    drawn = gc.normal(x, 2.0 * x)
+    dropped: Any = F.dropout(x, 0.5)
+    drawn: Any = gc.normal(x, 2.0 * x)
     program = gc.compile([x], [dropped, gc.grad(gc.sum(dropped), [x])[0], drawn,
                                gc.grad(gc.sum(drawn), [x])[0]])  # fmt: skip
     values, slope, normal, spread = program(ONES)
