@@ -21,6 +21,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from graphc.errors import ConfigError
 
@@ -83,6 +84,19 @@ def _jit(text: str) -> str:
     return text
 
 
+_READERS: dict[str, Callable[[str], object]] = {
+    "debug": lambda text: _integer("GRAPHC_DEBUG", text),
+    "dump": str,
+    "check": _checks,
+    "skip": _words,
+    "device": _device,
+    "jit": _jit,
+    "threads": lambda text: _integer("GRAPHC_THREADS", text),
+    "cache_dir": str,
+    "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),
+}
+
+
 def from_environment() -> Config:
     """Read the settings from the environment.
 
@@ -98,18 +112,7 @@ def from_environment() -> Config:
         'cpu'
     """
     found: dict[str, object] = {}
-    readers: dict[str, Callable[[str], object]] = {
-        "debug": lambda text: _integer("GRAPHC_DEBUG", text),
-        "dump": str,
-        "check": _checks,
-        "skip": _words,
-        "device": _device,
-        "jit": _jit,
-        "threads": lambda text: _integer("GRAPHC_THREADS", text),
-        "cache_dir": str,
-        "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),
-    }
-    for name, read in readers.items():
+    for name, read in _READERS.items():
         text = os.environ.get(f"GRAPHC_{name.upper()}", "")
         if text:
             found[name] = read(text)
@@ -136,7 +139,11 @@ def override(**changes: object) -> Iterator[Config]:
     """Change settings inside a `with` block (for the whole process).
 
     Args:
-        changes: fields of `Config`; `check` and `skip` take any iterable of words.
+        changes: fields of `Config`; `check` and `skip` take words, in a string with commas as in
+            the environment or in any iterable.
+
+    Raises:
+        ConfigError: there is no such setting, or no such check.
 
     Example:
         >>> import graphc as gc
@@ -149,7 +156,8 @@ def override(**changes: object) -> Iterator[Config]:
         raise ConfigError(f"{sorted(bad)[0]!r} is not a setting", hint=f"one of {sorted(known)}")
     for name in ("check", "skip"):
         if name in changes:
-            changes[name] = frozenset(changes[name])  # type: ignore[call-overload]
+            words: Any = changes[name]
+            changes[name] = _READERS[name](words if isinstance(words, str) else ",".join(words))
     settings = replace(current(), **changes)  # type: ignore[arg-type]
     _current.append(settings)
     try:

@@ -548,6 +548,18 @@ def test_the_finite_check_names_an_input_that_holds_a_nan() -> None:
     )
 
 
+@pytest.mark.parametrize("checks", ["finite", "1,finite", ["finite"], {"1", "finite"}])
+def test_checks_are_words_in_a_string_or_one_by_one(checks: object) -> None:
+    x = gc.input("x", (2,))
+    with gc.config.override(check=checks):
+        step = gc.compile([x], gc.log(x))
+    with pytest.raises(ArithmeticError, match="log made nan"):
+        step(np.array([1, -1], np.float32))
+    refused = pytest.raises(gc.errors.ConfigError, match="'finit' is not a check")
+    with refused, gc.config.override(check="finit"):
+        pass
+
+
 def test_a_state_with_other_names() -> None:
     w = gc.parameter("w", np.zeros(2))
     step = gc.compile([], -w, name="step", target="reference")
