@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from graphc.core.at import At
 from graphc.core.dims import Dim, Size
@@ -29,6 +29,7 @@ from graphc.core.facts import (
     Scalar,
 )
 from graphc.core.methods import Methods
+from graphc.core.operators import SymbolicTensorError
 from graphc.core.origin import Origin, at_origin, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
@@ -194,6 +195,22 @@ class Node(Methods):
         """
         made = f", made at {self.origin}" if self.origin else ""
         return f"{self.name}: {self.type}{made}"
+
+
+def immutable(node: Node, name: str, value: object) -> NoReturn:
+    """Refuse `node.name = value`: what a frozen dataclass with slots says of it is unclear.
+
+    Raises:
+        SymbolicTensorError: always; an AttributeError too.
+    """
+    raise SymbolicTensorError(
+        f"{node!r:.80} is a node of a graph, and nodes are immutable: {name!r} cannot be set",
+        where=caller(),
+        hint="a function makes a new node; what changes between calls is a gc.parameter",
+    )
+
+
+Node.__setattr__ = immutable  # type: ignore[method-assign, assignment]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

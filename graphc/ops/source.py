@@ -7,7 +7,7 @@ binds. Only scalars are written into the graph, by `full`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,17 @@ from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.interpret import run
-from graphc.core.ir import Graph, Kind, Node, NoGradient, Op, Sample, caller, toposort
+from graphc.core.ir import (
+    Graph,
+    Kind,
+    Node,
+    NoGradient,
+    Op,
+    Sample,
+    caller,
+    immutable,
+    toposort,
+)
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
@@ -127,10 +137,11 @@ class Parameter(Bound):
 def _assign(self: Parameter, name: str, value: Any) -> None:
     """`w.value = ...`: a frozen dataclass with slots refuses even a property's setter."""
     if name != "value":
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        immutable(self, name, value)
     Parameter.value.fset(self, value)  # type: ignore[attr-defined]
 
 
+Bound.__setattr__ = immutable  # type: ignore[method-assign, assignment]
 Parameter.__setattr__ = _assign  # type: ignore[method-assign, assignment]
 
 

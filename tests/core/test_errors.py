@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -546,6 +547,18 @@ def test_the_finite_check_names_an_input_that_holds_a_nan() -> None:
         f"at {at}",
         "hint: the value was nan before the program ran",
     )
+
+
+@pytest.mark.parametrize("make", [
+    lambda: gc.input("x", (2,)), lambda: -gc.input("x", (2,)), lambda: gc.constant([1.0]),
+    lambda: gc.parameter("w", np.zeros(2)),
+])  # fmt: skip
+def test_a_node_says_that_it_is_immutable(make: Callable[[], Any]) -> None:
+    node = make()
+    with pytest.raises(gc.errors.ArgumentError, match="nodes are immutable: 'name' cannot be set"):
+        node.name = "h"
+    with pytest.raises(AttributeError, match="nodes are immutable: 'other' cannot be set"):
+        node.other = 1
 
 
 @pytest.mark.parametrize("checks", ["finite", "1,finite", ["finite"], {"1", "finite"}])
