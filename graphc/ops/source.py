@@ -100,6 +100,20 @@ class Parameter(Bound):
 
     __hash__ = Node.__hash__
 
+    def takes(self, dtype: np.dtype) -> bool:
+        """Whether arrays of a dtype can become its value: floats take all numbers.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> w = gc.parameter("w", np.zeros(2, np.float32))
+            >>> w.takes(np.dtype("float64")), w.takes(np.dtype("complex64"))
+            (True, False)
+        """
+        own = self.state.array.dtype
+        takes_all = dtypes.is_float(own) and dtypes.has_numbers(dtype)
+        return takes_all or np.can_cast(dtype, own, "same_kind")
+
     @property
     def value(self) -> np.ndarray:
         """A copy of the current value; assign an array of the same shape to change it.
@@ -123,8 +137,7 @@ class Parameter(Bound):
                 f"parameter {self.name!r} is {self.type}; the new value has shape {array.shape}",
                 where=caller(),
             )
-        takes_all = dtypes.is_float(self.state.array.dtype) and dtypes.has_numbers(array.dtype)
-        if not takes_all and not np.can_cast(array.dtype, self.state.array.dtype, "same_kind"):
+        if not self.takes(array.dtype):
             raise ArgumentError(
                 f"parameter {self.name!r} is {self.type}; the new value is {array.dtype}",
                 where=caller(),

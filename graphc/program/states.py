@@ -43,7 +43,7 @@ def write_states(owner: str, nodes: Mapping[str, Any], values: Mapping[str, Any]
         what = f"the value of parameter {name!r}"
         if array.shape != type_.shape:
             raise ShapeError(f"{what} has shape {array.shape}; it is {type_}", where=caller())
-        if array.dtype.newbyteorder("=") != type_.dtype.numpy:
+        if not nodes[name].takes(array.dtype):
             raise DTypeError(f"{what} is {array.dtype}; it is {type_}", where=caller())
     with access(writes=[node.state for node in nodes.values()]):
         for name, array in arrays.items():

@@ -589,7 +589,7 @@ def test_a_state_with_other_names() -> None:
 
 
 def test_a_state_of_another_shape_or_dtype() -> None:
-    w = gc.parameter("w", np.zeros(2))
+    w = gc.parameter("w", np.zeros(2, np.int64))
     step = gc.compile([], -w, target="reference")
 
     def shape() -> None:
@@ -600,11 +600,11 @@ def test_a_state_of_another_shape_or_dtype() -> None:
 
     at = f"at test_errors.py:{shape.__code__.co_firstlineno + 1} in shape"
     assert raised(ValueError, shape) == lines(
-        "the value of parameter 'w' has shape (3,); it is f64[2]", at
+        "the value of parameter 'w' has shape (3,); it is i64[2]", at
     )
     at = f"at test_errors.py:{dtype.__code__.co_firstlineno + 1} in dtype"
     assert raised(TypeError, dtype) == lines(
-        "the value of parameter 'w' is float32; it is f64[2]", at
+        "the value of parameter 'w' is float32; it is i64[2]", at
     )
 
 

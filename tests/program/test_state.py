@@ -143,3 +143,14 @@ def test_constants_are_bound() -> None:
     table[...] = 0
     np.testing.assert_array_equal(program(np.ones(3, np.float32)), [1, 2, 3])
     assert program.state() == {}
+
+
+def test_a_state_takes_the_dtypes_that_its_parameters_take() -> None:
+    w = gc.parameter("w", np.zeros(2, np.float32))
+    step = gc.compile([], w)
+    for values in (np.array([0.5, 2.0]), np.array([1, 2]), np.array([0.5, 1.0], np.float16)):
+        step.load_state({"w": values})
+        w_value = w.value
+        w.value = values
+        np.testing.assert_array_equal(step(), values.astype(np.float32))
+        np.testing.assert_array_equal(w_value, w.value)
