@@ -18,8 +18,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -134,8 +134,7 @@ def current() -> Config:
     return _current[-1] if _current else from_environment()
 
 
-@contextmanager
-def override(**changes: object) -> Iterator[Config]:
+class override(ContextDecorator):
     """Change settings inside a `with` block (for the whole process).
 
     Args:
@@ -151,16 +150,27 @@ def override(**changes: object) -> Iterator[Config]:
         ...     "1" in settings.check
         True
     """
-    known = {field.name for field in fields(Config)}
-    if bad := set(changes) - known:
-        raise ConfigError(f"{sorted(bad)[0]!r} is not a setting", hint=f"one of {sorted(known)}")
-    for name in ("check", "skip"):
-        if name in changes:
+
+    # No generator: what was entered stays in force when nobody holds this object.
+    def __init__(self, **changes: object) -> None:
+        known = {field.name for field in fields(Config)}
+        if bad := set(changes) - known:
+            raise ConfigError(
+                f"{sorted(bad)[0]!r} is not a setting", hint=f"one of {sorted(known)}"
+            )
+        for name in changes.keys() & {"check", "skip"}:
             words: Any = changes[name]
             changes[name] = _READERS[name](words if isinstance(words, str) else ",".join(words))
-    settings = replace(current(), **changes)  # type: ignore[arg-type]
-    _current.append(settings)
-    try:
-        yield settings
-    finally:
-        _current.remove(settings)
+        self._changes = changes
+        self._entered: list[Config] = []
+
+    def __enter__(self) -> Config:
+        settings = replace(current(), **self._changes)  # type: ignore[arg-type]
+        _current.append(settings)
+        self._entered.append(settings)
+        return settings
+
+    def __exit__(self, *_: object) -> None:
+        settings = self._entered.pop()
+        last = max(k for k, other in enumerate(_current) if other is settings)
+        del _current[last]

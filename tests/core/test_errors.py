@@ -573,6 +573,25 @@ def test_checks_are_words_in_a_string_or_one_by_one(checks: object) -> None:
         pass
 
 
+def test_settings_stay_in_force_until_their_block_is_left() -> None:
+    first, second = gc.config.override(debug=0, threads=3), gc.config.override(threads=2)
+    with first:
+        second.__enter__()
+        assert gc.config.current().threads == 2
+        second.__exit__(None, None, None)
+        assert gc.config.current().threads == 3
+        with first:  # a second time, inside
+            assert gc.config.current().threads == 3
+        assert gc.config.current().threads == 3
+    before = gc.config.current().threads
+
+    @gc.config.override(threads=7)
+    def inside() -> int:
+        return gc.config.current().threads
+
+    assert inside() == 7 and gc.config.current().threads == before
+
+
 def test_a_state_with_other_names() -> None:
     w = gc.parameter("w", np.zeros(2))
     step = gc.compile([], -w, name="step", target="reference")

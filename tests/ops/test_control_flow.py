@@ -563,3 +563,12 @@ def test_an_lstm_compiles_with_work_independent_of_its_length() -> None:
     count = [sum(1 for _ in all_nodes(p.history[-1][1])) for p in (first, second)]
     assert count[0] == count[1]
     assert np.isfinite(second(_normal(10_000, 2, 4)))
+
+
+def test_a_loop_from_an_eager_value_whose_condition_or_body_reads_a_graph_is_part_of_it() -> None:
+    x = gc.input("x", (4,))
+    ones = np.ones(4, np.float32)
+    counted = gc.while_loop(lambda c: c < gc.sum(x), lambda c: c + 1, gc.zeros(()))
+    assert gc.compile([x], counted)(ones) == 4
+    summed = gc.while_loop(lambda c: c < 10, lambda c: c + gc.sum(x), gc.zeros(()))
+    assert gc.compile([x], summed)(ones) == 12

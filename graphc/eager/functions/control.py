@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.operators import FUNCTIONS
 from graphc.core.trees import flatten
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER, as_eager, eager
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, ShapeError
+from graphc.ops.declare import is_tensor
 
 
 def _is_traced() -> bool:
@@ -73,7 +75,12 @@ def while_loop(
     if _is_traced():
         return tracing.trace.control("while_loop", [cond_fn, body_fn, init, max_steps])
     value, steps = init, 0
-    while (max_steps is None or steps < max_steps) and bool(cond_fn(value)):
+    while max_steps is None or steps < max_steps:
+        goes_on = cond_fn(value)
+        if is_tensor(goes_on):  # the functions read a graph: so the loop is part of it
+            return FUNCTIONS["while_loop"](cond_fn, body_fn, init, max_steps)
+        if not goes_on:
+            break
         value = body_fn(value)
         steps += 1
     return value
