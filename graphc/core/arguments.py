@@ -26,8 +26,8 @@ C_CONTIGUOUS, ALIGNED = 0x1, 0x100
 class Layout:
     """How outputs were given to `compile`, and so how results come back.
 
-    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's. Outputs that
-    are None are an empty tuple's: the class of None.
+    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's. Where None was
+    given, for no outputs at all, it is the class of None.
     """
 
     form: type | None

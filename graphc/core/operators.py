@@ -18,6 +18,10 @@ class SymbolicTensorError(ArgumentError, AttributeError):
     """Something of eager tensors that a symbolic one has not: a value, a method of PyTorch's."""
 
 
+class UnknownValueError(ArgumentError):
+    """Python asked whether a symbolic tensor is true, whose value a call of a program brings."""
+
+
 class Operators:
     """Python's operators, NumPy's method names.
 
@@ -108,7 +112,7 @@ class Operators:
         return FUNCTIONS["getitem"](self, index)
 
     def __bool__(self) -> bool:
-        raise ArgumentError(
+        raise UnknownValueError(
             f"the value of {self!r} is not known while the graph is built, so Python cannot "
             "branch on it",
             hint="use gc.where(condition, x, y)",

@@ -16,7 +16,12 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS, Operators, SymbolicTensorError
+from graphc.core.operators import (
+    FUNCTIONS,
+    Operators,
+    SymbolicTensorError,
+    UnknownValueError,
+)
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
@@ -50,8 +55,9 @@ def build(
         tracing.trace = building
         hot.slow += 1
         return building.taken(form(*args, **kwargs))
-    except TypeError as error:
-        if "'Dim'" not in str(error):
+    except TypeError as error:  # of which an `UnknownValueError` is one
+        # A form's own tensors are no nodes: a node whose truth is asked compares a size.
+        if not isinstance(error, UnknownValueError) and "'Dim'" not in str(error):
             raise
         raise ShapeError(
             f"{name}: a symbolic size is compared, whose number is not known",
