@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -23,6 +23,18 @@ _ROOTS = tuple(
     f"{folder}{os.sep}"
     for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
     if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
+)
+# Where ops' types are inferred and graphs rewritten, by users' own ops and passes too.
+_COMPILING = tuple(
+    str(folder / name)
+    for folder, name in (
+        *(
+            (folder, name)
+            for folder in (_PACKAGE, _PACKAGE.parent)
+            for name in ("passes", "runtime")
+        ),
+        (_PACKAGE / "core", "ir.py"),
+    )
 )
 _INTERNAL: dict[CodeType, bool] = {}
 _local = threading.local()
@@ -46,6 +58,24 @@ def is_internal(code: CodeType) -> bool:
     """Whether code is graphc's own, or Python's import machinery."""
     file = code.co_filename
     return file.startswith(_ROOTS) or file.startswith("<frozen")
+
+
+def is_asked_by_user(frame: FrameType | None) -> bool:
+    """Whether a frame is of a user's code that builds a graph, and not of a pass or an op of his.
+
+    Passes and ops compare forms: what may be equal in some call is not the same for them.
+    """
+    if frame is None or is_internal(frame.f_code) or _is_ours(frame):
+        return False
+    while (frame := frame.f_back) is not None:
+        if frame.f_code.co_filename.startswith(_COMPILING):
+            return False
+    return True
+
+
+def _is_ours(frame: FrameType) -> bool:
+    # Methods that dataclasses write are in no file.
+    return str(frame.f_globals.get("__name__")).split(".")[0] in ("graphc", "passes", "runtime")
 
 
 def caller() -> Origin | None:
@@ -111,4 +141,7 @@ def record(node: Any) -> None:
         made.append(node)
 
 
-__all__ = ["Origin", "at_origin", "caller", "is_internal", "made_for", "record", "recording"]
+__all__ = [
+    "Origin", "at_origin", "caller", "is_asked_by_user", "is_internal", "made_for", "record",
+    "recording",
+]  # fmt: skip

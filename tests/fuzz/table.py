@@ -10,6 +10,7 @@ import numpy as np
 from samples import PLAIN, RANGES, accepted, arity, domains
 
 from graphc.core import dtypes
+from graphc.core.dims import is_same
 
 from .composed import composed, listed
 from .generate import Growing
@@ -288,7 +289,7 @@ def _partner(g: Growing, x: str, axis: int, rank: int) -> str:
     """An operand whose first axis is x's `axis`: found, or a new input."""
     size = g.nodes[x].shape[axis]
     fitting = [k for k in g.nodes if g.nodes[k].dtype is g.nodes[x].dtype
-               and g.nodes[k].ndim == rank and g.nodes[k].shape[0] == size]  # fmt: skip
+               and g.nodes[k].ndim == rank and is_same(g.nodes[k].shape[0], size)]  # fmt: skip
     if fitting and g.rng.random() < 0.6:
         return g.rng.choice(fitting)
     if not isinstance(size, int):

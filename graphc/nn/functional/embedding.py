@@ -153,7 +153,7 @@ def _bags(
         best = max_(where(used, rows, float("-inf")), 1)
         return where(best == float("-inf"), 0, best)
     if used is None:
-        total, count = sum_(rows, 1), float(index.type.shape[1])
+        total, count = sum_(rows, 1), index.type.shape[1]
     else:
         total = sum_(where(used, rows, 0), 1)
         count = maximum(sum_(cast(used, rows.type.dtype), 1), 1)
