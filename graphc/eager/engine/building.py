@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dims import Dim
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.core.operators import (
     FUNCTIONS,
     Operators,
@@ -25,10 +25,14 @@ from graphc.core.operators import (
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
+from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError
 from graphc.ops.arrays import random
+from graphc.ops.control import STOP_GRADIENT
+from graphc.ops.source import INPUT_OP, PARAMETER_OP
 
 
 def build(
@@ -134,9 +138,12 @@ class Building:
         """An operation: its nodes, in the dtypes that the graph has for them."""
         nodes = [self.node_of(t) if t.is_eager else t for t in tensors]
         found = function(*fill(template, nodes), **dict(static))
-        if isinstance(found, list | tuple):
-            return tuple([self.wrap(node) for node in found])
-        return self.wrap(found)
+        several = isinstance(found, list | tuple)
+        made = [self.wrap(_recorded(node)) for node in (found if several else [found])]
+        if view:
+            for tensor in made:
+                link(tensor, tensors[0], function, template, static)
+        return tuple(made) if several else made[0]
 
     # --- what forms ask for besides
 
@@ -192,8 +199,23 @@ class Building:
         """Symbolic sizes that differ stay different."""
 
     def assign(self, target: Tensor, value: Tensor) -> None:
-        """A tensor of the form's own becomes its new value; memory from outside is not written."""
-        if target._node is None:
+        """A tensor of the form's own becomes its new value, in all that it is a part of too.
+
+        Raises:
+            SymbolicTensorError: memory from outside is written.
+        """
+        whole, keeps_history = target, state.enabled
+        while whole._view is not None:
+            keeps_history &= whole._view.function is not same_memory
+            whole = whole._view.parent
+        if not keeps_history and whole._node is not None and not _has_no_history(whole._node):
+            raise SymbolicTensorError(
+                f"{self.name}: {whole._node!r:.80} is written in place without its gradient",
+                where=caller(),
+                hint="in a graph a value has the gradient of what it is computed from: compute a "
+                "new one, and use x.detach() where it is to have none",
+            )
+        if whole._node is None:
             raise SymbolicTensorError(
                 f"{self.name}: an eager tensor ({target.type}) cannot be changed in place to "
                 f"{self.node_of(value)!r:.80}, a symbolic tensor, which has no value",
@@ -202,6 +224,19 @@ class Building:
                 "of a program: gc.compile(..., updates={parameter: new_value})",
             )
         target._node = self.node_of(value)
+        target.version().count += 1
+        part = target
+        while part._view is not None:
+            parent = part._view.parent
+            parent._node = _recorded(put_back(part._view, parent._node, part._node))
+            part = parent
+        self._refresh(part)
+
+    def _refresh(self, whole: Tensor) -> None:
+        for part, view in parts_of(whole):
+            found = view.function(*fill(view.template, [whole._node]), **dict(view.static))
+            part._node = FUNCTIONS["stop_gradient"](found) if found is whole._node else found
+            self._refresh(part)
 
     def draw_key(self, generator: Any) -> Tensor:
         """The key of a draw, other at each call of the program."""
@@ -214,8 +249,10 @@ class Building:
         return self.wrap(random._key_for(self.name, None))
 
     def detach(self, tensor: Tensor) -> Tensor:
-        """The value without gradient."""
-        return self.wrap(FUNCTIONS["stop_gradient"](self.node_of(tensor)))
+        """The value without gradient, in the same memory."""
+        alias = self.wrap(FUNCTIONS["stop_gradient"](self.node_of(tensor)))
+        link(alias, tensor, same_memory)
+        return alias
 
     def grad_of(self, tensor: Tensor) -> Any:
         """Symbolic tensors have no `grad`; those of eager ones are theirs."""
@@ -229,6 +266,17 @@ class Building:
             where=caller(),
             hint="write the code on eager tensors and compile it with gc.jit.compile",
         )
+
+
+def _recorded(node: Node) -> Node:
+    """What an operation gives, without gradient where eager code records none."""
+    if state.enabled or not node.dtype.is_float or _has_no_history(node):
+        return node
+    return FUNCTIONS["stop_gradient"](node)
+
+
+def _has_no_history(node: Node) -> bool:
+    return (not node.inputs and node.op not in (INPUT_OP, PARAMETER_OP)) or node.op is STOP_GRADIENT
 
 
 __all__ = ["as_tensors", "build", "is_building"]

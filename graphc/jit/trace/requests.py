@@ -19,6 +19,7 @@ from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import CallBackward, GradFn, Saved
 from graphc.eager.engine.tensor import Tensor, View, new
+from graphc.eager.engine.views import link
 from graphc.errors import GraphcError, TraceError
 from graphc.jit.trace.alike import alike
 from graphc.jit.trace.captured import Touched, state_of
@@ -295,11 +296,7 @@ class Requests:
             self._record(step, tensors, step.operands, found)
         if view:
             for tensor in found:
-                tensor._view = View(tensors[0], function, template, static)
-                tensor._version = tensors[0].version()
-                parent = tensors[0]
-                parent._views = parent._views if parent._views is not None else []
-                parent._views.append(weakref.ref(tensor))
+                link(tensor, tensors[0], function, template, static)
         return found[0] if step.single else tuple(found)
 
     def _operation(

@@ -15,12 +15,12 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, call_of
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.engine.views import same_memory
 from graphc.jit.trace.captured import uniform_node
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sized import Sized
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Captured, Given
-from graphc.jit.trace.writes import same_memory
 from graphc.ops.arrays import random
 from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
 
