@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, toposort
 from graphc.errors import ArgumentError, GradientError, InternalError
@@ -212,6 +212,7 @@ def grad(loss: Node, wrt: Any) -> Any:
     """
     _check_loss(loss)
     nodes, form = _listed(wrt)
+    nodes = [n.as_node() if isinstance(n, Operators) else n for n in nodes]
     return form(vjp([loss], [_filled(loss.type, 1)], nodes))  # type: ignore[arg-type]
 
 

@@ -32,6 +32,7 @@ from graphc.errors import (
     OutOfMemoryError,
 )
 from graphc.ops.arrays.indexing import out_of_range
+from graphc.ops.implied import watchers
 from graphc.ops.source import Bound, Parameter
 from graphc.program import comparing, report
 from graphc.program.build import Build
@@ -84,6 +85,7 @@ class Program:
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
         self._restore = build.layout.restore
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
+        self._watchers = watchers(self._states.values())
         self._sized = uncertain_sizes(build.graph)
         self._counted = symbolic_bytes(build.graph)
         self._last_sizes: dict[str, int] = {}
@@ -120,6 +122,9 @@ class Program:
             IndexRangeError, CastOverflowError: a check failed while the program ran.
             OutOfMemoryError: the arena or a result doesn't fit.
         """
+        if self._watchers:
+            for watch in self._watchers:
+                watch()
         # The common case, kept short: everything is right and these shapes were seen before.
         if named or len(args) != self._count:
             return self._call(args, named, out)

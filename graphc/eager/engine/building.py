@@ -8,7 +8,7 @@ here no call is recorded, and what it makes are the graph's nodes again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +23,7 @@ from graphc.core.operators import (
     UnknownValueError,
 )
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bound import parameter_of
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
 from graphc.eager.engine.mode import state
@@ -32,11 +33,16 @@ from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError
 from graphc.ops.arrays import random
 from graphc.ops.control import STOP_GRADIENT
+from graphc.ops.implied import imply
 from graphc.ops.source import INPUT_OP, PARAMETER_OP
 
 
 def build(
-    name: str, form: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    name: str,
+    form: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    state: Iterable[tuple[str, Tensor]] = (),
 ) -> Any:
     """What an eager form gives for symbolic tensors: nodes of their graph.
 
@@ -45,20 +51,25 @@ def build(
         form: of eager tensors.
         args: its positional arguments, symbolic tensors or eager ones among them.
         kwargs: its keyword arguments.
+        state: eager tensors that are parameters of the graph, by name; what the form writes into
+            them the results bring along.
 
     Raises:
         SymbolicTensorError: it needs values, which symbolic tensors do not have.
         ShapeError: it needs the number of a symbolic size.
     """
     before = tracing.trace
-    building = before if isinstance(before, Building) else Building(name, before)
+    building = before if isinstance(before, Building) else Building(name, before, state)
     args = [building.given(value) for value in args]
     kwargs = {key: building.given(value) for key, value in kwargs.items()}
     # No `with`: an interrupt may come where Python enters `__exit__`.
     try:
         tracing.trace = building
         hot.slow += 1
-        return building.taken(form(*args, **kwargs))
+        found = building.taken(form(*args, **kwargs))
+        if building is not before and building.written:
+            imply(nodes_in(found), building.written)
+        return found
     except TypeError as error:  # of which an `UnknownValueError` is one
         # A form's own tensors are no nodes: a node whose truth is asked compares a size.
         if not isinstance(error, UnknownValueError) and "'Dim'" not in str(error):
@@ -98,11 +109,16 @@ class Building:
     Attributes:
         name: of the function that was called.
         around: the trace of a compiled function in which this runs, or None.
+        written: the new values of the state that was written.
     """
 
-    def __init__(self, name: str, around: Any) -> None:
+    def __init__(self, name: str, around: Any, state: Iterable[tuple[str, Tensor]] = ()) -> None:
         self.name = name
         self.around = around
+        self.written: dict[Any, Node] = {}
+        # Memory that eager code took the data of, which traces keep alive.
+        self.owned: list[Any] = []
+        self._state = {} if around is not None else {id(t._array): (n, t) for n, t in state}
 
     def given(self, value: Any) -> Any:
         """An argument with tensors of nodes for its symbolic tensors."""
@@ -130,7 +146,13 @@ class Building:
             return tensor._node
         if self.around is not None:
             return self.around.node_of(tensor)
-        return tensor._of_graph()
+        held = self._parameter(tensor)
+        return tensor._of_graph() if held is None else self.written.get(held, held)
+
+    def _parameter(self, tensor: Tensor) -> Any:
+        """The parameter that an eager tensor's memory is; None for one that is no state."""
+        found = None if tensor._node is not None else self._state.get(id(tensor._array))
+        return None if found is None else parameter_of(found[1], found[0])
 
     def invoke(
         self, function: Any, template: Any, static: Any, tensors: Sequence[Any], view: bool
@@ -215,7 +237,8 @@ class Building:
                 hint="in a graph a value has the gradient of what it is computed from: compute a "
                 "new one, and use x.detach() where it is to have none",
             )
-        if whole._node is None:
+        held = self._parameter(whole)
+        if whole._node is None and held is None:
             raise SymbolicTensorError(
                 f"{self.name}: an eager tensor ({target.type}) cannot be changed in place to "
                 f"{self.node_of(value)!r:.80}, a symbolic tensor, which has no value",
@@ -223,19 +246,23 @@ class Building:
                 hint="use the function that makes a new tensor, or give the result as an update "
                 "of a program: gc.compile(..., updates={parameter: new_value})",
             )
-        target._node = self.node_of(value)
         target.version().count += 1
-        part = target
-        while part._view is not None:
-            parent = part._view.parent
-            parent._node = _recorded(put_back(part._view, parent._node, part._node))
-            part = parent
-        self._refresh(part)
+        part, node = target, self.node_of(value)
+        while (view := part._view) is not None:
+            part._node = node
+            part = view.parent
+            node = _recorded(put_back(view, self.node_of(part), node))
+        if held is None:
+            whole._node = node
+        else:
+            self.written[held] = node
+        self._refresh(whole)
 
     def _refresh(self, whole: Tensor) -> None:
         for part, view in parts_of(whole):
-            found = view.function(*fill(view.template, [whole._node]), **dict(view.static))
-            part._node = FUNCTIONS["stop_gradient"](found) if found is whole._node else found
+            node = self.node_of(whole)
+            found = view.function(*fill(view.template, [node]), **dict(view.static))
+            part._node = FUNCTIONS["stop_gradient"](found) if found is node else found
             self._refresh(part)
 
     def draw_key(self, generator: Any) -> Tensor:
@@ -266,6 +293,15 @@ class Building:
             where=caller(),
             hint="write the code on eager tensors and compile it with gc.jit.compile",
         )
+
+
+def nodes_in(value: Any) -> list[Node]:
+    """The symbolic tensors in what a form gave."""
+    if isinstance(value, Node):
+        return [value]
+    if isinstance(value, dict):
+        return nodes_in(list(value.values()))
+    return [n for v in value for n in nodes_in(v)] if isinstance(value, list | tuple) else []
 
 
 def _recorded(node: Node) -> Node:

@@ -24,6 +24,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.attached import Attached
+from graphc.eager.engine.bound import known_parameter, parameter_of
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.size import Size
@@ -321,7 +322,12 @@ class Tensor(Attached):
         return self._of_graph()
 
     def _of_graph(self) -> Any:
-        """The tensor in a graph that is not traced: a constant, or the draw that made it."""
+        """The tensor in a graph that is not traced: a parameter where it is trained, a constant,
+        or the draw that made it."""
+        if self._edge is not None and self._edge[0].__class__ is AccumulateGrad:
+            return parameter_of(self)
+        if (known := known_parameter(self._array)) is not None:
+            return known
         drawn = None if self._drawn is None else self._drawn.node(self._array)
         return FUNCTIONS["constant"](self._array) if drawn is None else drawn
 

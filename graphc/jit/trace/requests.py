@@ -13,6 +13,7 @@ from graphc.core.ir import Node, caller
 from graphc.core.profilers import unwatched
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bound import state_of
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.invoke import backward_name, fill, invoke
 from graphc.eager.engine.mode import state
@@ -22,7 +23,7 @@ from graphc.eager.engine.tensor import Tensor, View, new
 from graphc.eager.engine.views import link
 from graphc.errors import GraphcError, TraceError
 from graphc.jit.trace.alike import alike
-from graphc.jit.trace.captured import Touched, state_of
+from graphc.jit.trace.captured import Touched
 from graphc.jit.trace.control import control
 from graphc.jit.trace.extents import Extents
 from graphc.jit.trace.recording import symbolic_call

@@ -42,10 +42,14 @@ class Hooked(Members):
             kind = value.__class__
             if kind is not Tensor and kind not in SIMPLE and kinds_of((value,)) & NODES:
                 # PyTorch-shaped code: it gets tensors, which have the nodes.
-                return build(type(self).__name__, self, args, kwargs)
+                return build(type(self).__name__, self, args, kwargs, self._graph_state())
         if self._hooked:
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def _graph_state(self) -> list[tuple[str, Tensor]]:
+        named = [*self.named_parameters(), *self.named_buffers()]
+        return [(f"{type(self).__name__}_{name}", tensor) for name, tensor in named]
 
     def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if calling.has_hooks(self):
