@@ -106,7 +106,7 @@ def _runs(graph: Graph, steps: Sequence[Step], every: Sequence[dict[str, int]]) 
     """Whether steps do what they should on shadow memory, at all of some sizes."""
     for sizes in every:
         try:
-            if not check_elements(graph, homes.settle(graph, steps), sizes, limit=100_000):
+            if check_elements(graph, homes.settle(graph, steps), sizes, limit=100_000):
                 return False  # Python refuses what the kernel does
         except InternalError:
             return False
