@@ -23,6 +23,7 @@ from graphc.core.operators import (
     UnknownValueError,
 )
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bodies import built, nodes_in
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
 from graphc.eager.engine.size import Size
@@ -137,6 +138,14 @@ class Building:
         if isinstance(found, list | tuple):
             return tuple([self.wrap(node) for node in found])
         return self.wrap(found)
+
+    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
+        """A branch or a loop, whose bodies run on symbolic tensors too."""
+
+        def body(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
+            return nodes_in(function(*map(self.given, nodes)), self.node_of)
+
+        return self.given(built(name, arguments, settings, body, self.node_of))
 
     # --- what forms ask for besides
 
