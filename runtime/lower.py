@@ -23,6 +23,7 @@ from graphc.runtime.contract.lower import lower_contract
 from graphc.runtime.fused.constants import share_kernels
 from graphc.runtime.fused.fused_kernel import lower_body
 from graphc.runtime.fused.joined import joined
+from graphc.runtime.fused.turning import turning
 from graphc.runtime.machine.control import lower_control
 from graphc.runtime.nests.table import NESTS
 
@@ -75,9 +76,13 @@ class Native:
 
     body = staticmethod(lower_body)
     contract = staticmethod(lower_contract)
-    control = staticmethod(lower_control)
     joined = staticmethod(joined)
     shared = staticmethod(share_kernels)
+
+    def control(self, node: Node, lower: Lower, value_of: ValueOf) -> list[Step]:
+        """One kernel, where a loop's steps are a few numbers; see `turning`."""
+        whole = turning(node, value_of)
+        return lower_control(node, lower, value_of) if whole is None else [whole]
 
     def nest(self, node: Node) -> list[Step]:
         """See `nests.table`."""

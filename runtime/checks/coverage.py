@@ -225,8 +225,8 @@ class _Run:
             source = self.home(step.source, step.node, step.index)
             target = self.home(step.target, step.node, step.index)
             self.launch(COPY, [source, target], len(source.data), 1 << 18, number)
-        elif step.kernel.language != "kernel":
-            self.nested(step, number)
+        elif step.kernel.language != "kernel" or "cond" in bodies(step.node):
+            self.nested(step, number)  # a loop that need not end for these values, too
         else:
             args = [self.argument(a) for a in step.args]
             for argument, memory in zip(step.args, args):

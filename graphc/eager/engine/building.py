@@ -23,6 +23,7 @@ from graphc.core.operators import (
     UnknownValueError,
 )
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bodies import built, nodes_in
 from graphc.eager.engine.bound import parameter_of
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
@@ -68,7 +69,7 @@ def build(
         hot.slow += 1
         found = building.taken(form(*args, **kwargs))
         if building is not before and building.written:
-            imply(nodes_in(found), building.written)
+            imply(_nodes(found), building.written)
         return found
     except TypeError as error:  # of which an `UnknownValueError` is one
         # A form's own tensors are no nodes: a node whose truth is asked compares a size.
@@ -166,6 +167,22 @@ class Building:
             for tensor in made:
                 link(tensor, tensors[0], function, template, static)
         return tuple(made) if several else made[0]
+
+    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
+        """A branch or a loop, whose bodies run on symbolic tensors too."""
+
+        def body(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
+            before = dict(self.written)
+            found = nodes_in(function(*map(self.given, nodes)), self.node_of)
+            if [*map(id, before.values())] != [*map(id, self.written.values())]:
+                raise SymbolicTensorError(
+                    f"{self.name}: a module's state is written in the body of {name}",
+                    where=caller(),
+                    hint="carry it through the loop, or call the module in eval mode",
+                )
+            return found
+
+        return self.given(built(name, arguments, settings, body, self.node_of))
 
     # --- what forms ask for besides
 
@@ -295,13 +312,13 @@ class Building:
         )
 
 
-def nodes_in(value: Any) -> list[Node]:
+def _nodes(value: Any) -> list[Node]:
     """The symbolic tensors in what a form gave."""
     if isinstance(value, Node):
         return [value]
     if isinstance(value, dict):
-        return nodes_in(list(value.values()))
-    return [n for v in value for n in nodes_in(v)] if isinstance(value, list | tuple) else []
+        return _nodes(list(value.values()))
+    return [n for v in value for n in _nodes(v)] if isinstance(value, list | tuple) else []
 
 
 def _recorded(node: Node) -> Node:

@@ -21,6 +21,7 @@ from graphc.jit.trace.refused import Refused, refusal
 
 POLICIES = ("error", "specialise", "fork")
 MOST_DECISIONS = 64
+OTHER_POLICIES = ', or on_branch="specialise" or "fork"'
 
 
 def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
@@ -29,28 +30,37 @@ def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
     Raises:
         TraceError: always.
     """
-    raise Refused(value_error(tensor, what))
+    raise Refused(value_error(trace, tensor, what))
 
 
 def evaluated(trace: Any, tensor: Tensor, what: str) -> Any:
-    """The policy "specialise": compute the value now, and let Python go its way."""
+    """The policy "specialise": compute the value now, and let Python go its way.
+
+    Raises:
+        TraceError: in a body of control flow, which has other values at each step.
+    """
+    if trace.bodies:
+        raise Refused(value_error(trace, tensor, what))
     return trace.evaluated(tensor)
 
 
-def value_error(tensor: Tensor, what: str) -> TraceError:
+def value_error(trace: Any, tensor: Tensor, what: str) -> TraceError:
     """The error for Python that asks for the value of a traced tensor."""
     where = caller()
     line = linecache.getline(where.file, where.line).strip() if where else ""
     facts = [f"the tensor: {tensor._node.type}, made at {tensor._node.origin}"]
     if line:
         facts.insert(0, f"in: {line}")
-    return TraceError(
-        f"{what} of a traced tensor: its value is not known while the graph is made, and a "
-        "static graph runs the same operations for every value",
-        facts,
-        where=where,
-        hint=_hint(line, what, where),
-    )
+    hint = _hint(line, what, where)
+    if trace.bodies:
+        why = "it is inside a loop or a branch, whose function is called once for all steps"
+        hint = hint.removesuffix(OTHER_POLICIES)
+    else:
+        why = (
+            "its value is not known while the graph is made, and a static graph runs the same "
+            "operations for every value"
+        )
+    return TraceError(f"{what} of a traced tensor: {why}", facts, where=where, hint=hint)
 
 
 def _hint(line: str, what: str, where: Origin | None) -> str:
@@ -65,11 +75,11 @@ def _hint(line: str, what: str, where: Origin | None) -> str:
         )
     if what == "bool()" and condition:
         return (
-            f"gc.cond({condition}, lambda {listed}: ..., lambda {listed}: ..., {listed}), or "
-            'on_branch="specialise" or "fork"'
+            f"gc.cond({condition}, lambda {listed}: ..., lambda {listed}: ..., {listed})"
+            f"{OTHER_POLICIES}"
         )
     if what == "bool()":
-        return 'gc.where(condition, x, y) or gc.cond, or on_branch="specialise" or "fork"'
+        return f"gc.where(condition, x, y) or gc.cond{OTHER_POLICIES}"
     return "keep it a tensor, return it from the function and read it there"
 
 
@@ -117,8 +127,8 @@ class Script:
 
     def __call__(self, trace: Any, tensor: Tensor, what: str) -> Any:
         """The truth of a traced tensor on this path."""
-        if what != "bool()":
-            raise Refused(value_error(tensor, what))
+        if what != "bool()" or trace.bodies:
+            raise Refused(value_error(trace, tensor, what))
         place = len(self.predicates)
         if place >= MOST_DECISIONS:
             raise refusal(

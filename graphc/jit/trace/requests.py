@@ -373,9 +373,9 @@ class Requests:
         tensor._edge = edge
         self.edges[tensor._node] = edge
 
-    def control(self, name: str, arguments: Sequence[Any]) -> Any:
+    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
         """A branch or a loop of tensors: the graph's op."""
-        return control(self, name, arguments)
+        return control(self, name, arguments, settings)
 
     def settled(self, nodes: tuple[Node, ...], what: str) -> tuple[Node, ...]:
         """Nodes built aside, such as a loop's: those of a run before where they are alike."""
