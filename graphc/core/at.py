@@ -14,7 +14,7 @@ class At:
         >>> import graphc as gc
         >>> x, t = gc.input("x", (3, 4)), gc.input("t", (2,), gc.int64)
         >>> x.at[t].add(1.0), x.at[0, 1:3].set(0.0)
-        (<index_add: f32[3, 4]>, <reshape: f32[3, 4]>)
+        (<index_add: f32[3, 4]>, <index_update: f32[3, 4]>)
     """
 
     __slots__ = ("_x",)
@@ -63,6 +63,6 @@ class Part:
             >>> import graphc as gc
             >>> x, t = gc.input("x", (3, 4)), gc.input("t", (2,), gc.int64)
             >>> x.at[t, t].add(1.0)
-            <reshape: f32[3, 4]>
+            <index_add: f32[3, 4]>
         """
         return FUNCTIONS["index_add"](self._x, self._index, values)

@@ -16,6 +16,7 @@ from graphc.ops.arrays import (
     shaping,
     sorting,
     statistics,
+    writing,
 )
 from graphc.ops.contract import convolution, einsum, matmul, pooling
 from graphc.ops.elementwise import (
@@ -70,4 +71,5 @@ __all__ = [
     "source",
     "statistics",
     "trigonometric",
+    "writing",
 ]

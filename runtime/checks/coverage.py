@@ -34,7 +34,15 @@ from graphc.ops.sampling import admitted, sample_arrays
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import COPY, Copy, Homes
 from graphc.runtime.base.kernel import Kernel
-from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace, evaluate
+from graphc.runtime.base.step import (
+    Number,
+    StatusBlock,
+    Step,
+    Value,
+    Workspace,
+    evaluate,
+    is_operand,
+)
 from graphc.runtime.checks import shadow
 from graphc.runtime.checks.shadow import INPUT, NOBODY, SLICES, Cells, Effort, Fault, Memory
 
@@ -230,7 +238,7 @@ class _Run:
         else:
             args = [self.argument(a) for a in step.args]
             for argument, memory in zip(step.args, args):
-                if isinstance(argument, Value) and argument.node is not step.node:
+                if isinstance(argument, Value) and is_operand(step.node, argument):
                     memory.operand_of = number
             self.launch(step.kernel, args, evaluate(step.extent, self.sizes), step.grain, number)
 

@@ -3,13 +3,15 @@
     index_update(A, (t, u), v)        A.at[t, u].set(v)
     index_add(A, t, v)                A.at[t].add(v)
 
-What an index names is what `x[index]` reads. Index arrays on the leading axes, all others whole,
-write slices of x; any other index writes the elements that it finds in a tensor of their numbers.
+What an index names is what `x[index]` reads. The axes from the first that is not read whole to the
+last are counted as one, and slices of x are written at the places that the index finds in a tensor
+of their numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphc.core import dims, dtypes
@@ -17,10 +19,10 @@ from graphc.core.dims import Size
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.errors import DTypeError, ShapeError
-from graphc.ops.arrays import joint
 from graphc.ops.arrays.getitem import getitem, spelled_out
-from graphc.ops.arrays.indexing import INDEX_ADD, INDEX_UPDATE, added, take_shape
+from graphc.ops.arrays.indexing import added
 from graphc.ops.arrays.shaping import broadcast_to, reshape
+from graphc.ops.arrays.writing import INDEX_ADD, INDEX_UPDATE, written
 from graphc.ops.declare import (
     as_symbolic,
     as_tensor,
@@ -70,47 +72,49 @@ def _written(name: str, op: Op, x: Any, index: Any, values: Any, axis: int) -> A
         items = (*(slice(None),) * axis, index)
     if len(items) == 1 and _is_mask(items[0]):
         return _where(name, op, x, items[0], values)
-    found, _ = spelled_out(x, items)
-    if axes := _neighbours(found):
-        return _slices(name, op, x, axes, [found[k] for k in axes], values)
-    numbers = reshape(FUNCTIONS["iota"]((x.type.size,), 0, dtypes.int64), x.type.shape)
-    places = getitem(numbers, items)
-    values = as_updates(name, x, values, places.type.shape)
-    count = (places.type.size,)
-    flat = reshape(x, (x.type.size,))
-    return reshape(
-        _applied(op, flat, reshape(places, count), reshape(values, count), 0), x.type.shape
-    )
+    part = _part(x, items)
+    shape, first, end = x.type.shape, part.first, part.end
+    values = as_updates(name, x, values, (*shape[:first], *part.places.type.shape, *shape[end:]))
+    count = (part.places.type.size,)
+    values = reshape(values, (*shape[:first], *count, *shape[end:]))
+    place = reshape(part.places, count)
+    write = added if op is INDEX_ADD else written
+    return write(op, x, place, values, first, end - first, part.is_inside)
 
 
-def _neighbours(items: Sequence[Any]) -> list[int]:
-    """The axes that tensors index, if these stand side by side and all others are whole."""
-    axes = [k for k, item in enumerate(items) if is_tensor(item)]
-    others = [item for item in items if not is_tensor(item)]
-    beside = bool(axes) and axes[-1] - axes[0] + 1 == len(axes)
-    whole = all(isinstance(i, slice) and i == slice(None) for i in others)
-    return axes if beside and whole else []
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What an index names: `places` among the axes from `first` to `end`, counted as one.
+
+    `is_inside`: the places are sure to be there, counted from the start.
+    """
+
+    places: Any
+    first: int
+    end: int
+    is_inside: bool
 
 
-def _slices(
-    name: str, op: Op, x: Any, axes: Sequence[int], indices: Sequence[Any], values: Any
-) -> Any:
-    """Slices written that arrays on neighbouring axes name together."""
-    first, end = axes[0], axes[-1] + 1
-    shape = joint.broadcast(indices)
-    sizes = x.type.shape[first:end]
-    place = joint.linear(indices, sizes, shape)
-    values = as_updates(name, x, values, (*x.type.shape[:first], *shape, *x.type.shape[end:]))
-    count = dims.product(shape)
-    rows = reshape(x, (*x.type.shape[:first], dims.product(sizes), *x.type.shape[end:]))
-    values = reshape(values, take_shape(rows.type.shape, (count,), first))
-    return reshape(_applied(op, rows, reshape(place, (count,)), values, first), x.type.shape)
+def _part(x: Any, items: Sequence[Any]) -> _Part:
+    """The fewest axes, side by side, among which an index names whole slices."""
+    found, apart = spelled_out(x, items)
+    if apart or any(item is None for item in found):
+        return _Part(getitem(_numbers(x.type.shape), tuple(items)), 0, len(x.type.shape), True)
+    chosen = [k for k, item in enumerate(found) if not _is_whole(item)]
+    first, end = (chosen[0], chosen[-1] + 1) if chosen else (0, 0)
+    if end - first == 1 and is_tensor(found[first]):
+        return _Part(found[first], first, end, False)
+    places = getitem(_numbers(x.type.shape[first:end]), tuple(found[first:end]))
+    return _Part(places, first, end, True)
 
 
-def _applied(op: Op, x: Any, index: Any, values: Any, axis: int) -> Any:
-    if op is INDEX_ADD:
-        return added(op, x, index, values, axis)
-    return op(x, index, values, axis=axis)
+def _numbers(shape: Sequence[Size]) -> Any:
+    """A tensor of a shape that holds the row-major place of each element."""
+    return reshape(FUNCTIONS["iota"]((dims.product(shape),), 0, dtypes.int64), shape)
+
+
+def _is_whole(item: Any) -> bool:
+    return isinstance(item, slice) and item == slice(None)
 
 
 def _is_mask(item: Any) -> bool:
