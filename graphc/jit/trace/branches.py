@@ -3,6 +3,7 @@
 on_branch="error"        an error that shows gc.cond with the user's own names
 on_branch="specialise"   the branch taken is part of the variant; calls evaluate the condition
 on_branch="fork"         both arms are traced, and the results merged by gc.cond
+on_branch="eager"        the graph ends here: it runs, and the rest of the call runs eagerly
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.errors import TraceError
 from graphc.jit.trace.refused import Refused, refusal
 
-POLICIES = ("error", "specialise", "fork")
+POLICIES = ("error", "specialise", "fork", "eager")
 MOST_DECISIONS = 64
 
 
@@ -35,6 +36,12 @@ def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
 def evaluated(trace: Any, tensor: Tensor, what: str) -> Any:
     """The policy "specialise": compute the value now, and let Python go its way."""
     return trace.evaluated(tensor)
+
+
+def ended(trace: Any, tensor: Tensor, what: str) -> Any:
+    """The policy "eager": run the graph so far, and the rest of the call eagerly."""
+    trace.end(f"{what} of a traced tensor")
+    return tensor._array
 
 
 def value_error(tensor: Tensor, what: str) -> TraceError:
@@ -66,11 +73,14 @@ def _hint(line: str, what: str, where: Origin | None) -> str:
     if what == "bool()" and condition:
         return (
             f"gc.cond({condition}, lambda {listed}: ..., lambda {listed}: ..., {listed}), or "
-            'on_branch="specialise" or "fork"'
+            'on_branch="specialise", "fork" or "eager"'
         )
     if what == "bool()":
-        return 'gc.where(condition, x, y) or gc.cond, or on_branch="specialise" or "fork"'
-    return "keep it a tensor, return it from the function and read it there"
+        return 'gc.where(condition, x, y) or gc.cond, or on_branch="specialise", "fork" or "eager"'
+    return (
+        "keep it a tensor, return it from the function and read it there, or "
+        'on_branch="specialise" or "eager"'
+    )
 
 
 def _statement(line: str) -> tuple[str, str]:
@@ -134,6 +144,6 @@ class Script:
 
 
 # What gives the value of a traced tensor, by policy; "fork" has its own.
-POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
+POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated, "eager": ended}
 
 __all__ = ["POLICIES", "POLICY", "Script", "refuse", "value_error"]

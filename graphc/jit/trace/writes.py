@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import Any
 
@@ -76,6 +77,11 @@ class Writes(Requests):
         self.written_memory.add(array)
         if array.base is not None:
             self.written_parts.add(array)
+
+    def end(self, reason: str) -> None:
+        """End the graph: all traced tensors get their values, the rest of the call runs eagerly."""
+        with contextlib.suppress(Left):
+            self.leave(reason)
 
     def leave(self, reason: str) -> None:
         """Give all traced tensors their values; the rest of the call runs eagerly.
