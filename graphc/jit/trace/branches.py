@@ -3,6 +3,7 @@
 on_branch="error"        an error that shows gc.cond with the user's own names
 on_branch="specialise"   the branch taken is part of the variant; calls evaluate the condition
 on_branch="fork"         both arms are traced, and the results merged by gc.cond
+on_branch="eager"        the graph ends here: it runs, and the rest of the call runs eagerly
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.errors import TraceError
 from graphc.jit.trace.refused import Refused, refusal
 
-POLICIES = ("error", "specialise", "fork")
+POLICIES = ("error", "specialise", "fork", "eager")
 MOST_DECISIONS = 64
-OTHER_POLICIES = ', or on_branch="specialise" or "fork"'
+OTHER_POLICIES = ', or on_branch="specialise", "fork" or "eager"'
+READING_POLICIES = ', or on_branch="specialise" or "eager"'
 
 
 def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
@@ -44,6 +46,18 @@ def evaluated(trace: Any, tensor: Tensor, what: str) -> Any:
     return trace.evaluated(tensor)
 
 
+def ended(trace: Any, tensor: Tensor, what: str) -> Any:
+    """The policy "eager": run the graph so far, and the rest of the call eagerly.
+
+    Raises:
+        TraceError: in a body of control flow, which has other values at each step.
+    """
+    if trace.bodies:
+        raise Refused(value_error(trace, tensor, what))
+    trace.end(f"{what} of a traced tensor")
+    return tensor._array
+
+
 def value_error(trace: Any, tensor: Tensor, what: str) -> TraceError:
     """The error for Python that asks for the value of a traced tensor."""
     where = caller()
@@ -54,7 +68,7 @@ def value_error(trace: Any, tensor: Tensor, what: str) -> TraceError:
     hint = _hint(line, what, where)
     if trace.bodies:
         why = "it is inside a loop or a branch, whose function is called once for all steps"
-        hint = hint.removesuffix(OTHER_POLICIES)
+        hint = hint.removesuffix(OTHER_POLICIES).removesuffix(READING_POLICIES)
     else:
         why = (
             "its value is not known while the graph is made, and a static graph runs the same "
@@ -80,7 +94,7 @@ def _hint(line: str, what: str, where: Origin | None) -> str:
         )
     if what == "bool()":
         return f"gc.where(condition, x, y) or gc.cond{OTHER_POLICIES}"
-    return "keep it a tensor, return it from the function and read it there"
+    return f"keep it a tensor, return it from the function and read it there{READING_POLICIES}"
 
 
 def _statement(line: str) -> tuple[str, str]:
@@ -144,6 +158,6 @@ class Script:
 
 
 # What gives the value of a traced tensor, by policy; "fork" has its own.
-POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
+POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated, "eager": ended}
 
 __all__ = ["POLICIES", "POLICY", "Script", "refuse", "value_error"]

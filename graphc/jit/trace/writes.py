@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from graphc.core.ir import Node, caller
 from graphc.eager.engine.invoke import SLOT
 from graphc.eager.engine.mode import state
@@ -73,6 +75,11 @@ class Writes(Requests):
         self.written_memory.add(array)
         if array.base is not None:
             self.written_parts.add(array)
+
+    def end(self, reason: str) -> None:
+        """End the graph: all traced tensors get their values, the rest of the call runs eagerly."""
+        with contextlib.suppress(Left):
+            self.leave(reason)
 
     def leave(self, reason: str) -> None:
         """Give all traced tensors their values; the rest of the call runs eagerly.
