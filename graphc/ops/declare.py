@@ -22,7 +22,7 @@ from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
-from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
+from graphc.core.ir import OPS, Cost, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
@@ -329,6 +329,7 @@ def elementwise_op(
     infer: Any = None,
     samples: Any = None,
     example: str = "",
+    cost: Cost | None = None,
 ) -> Op:
     """Declare an elementwise op; its public function is made apart.
 
@@ -348,6 +349,7 @@ def elementwise_op(
         samples: test cases, where operands of equal type are not the rule.
         example: operands and what they give, as they print: "[4.0, 9.0] -> [2., 3.]"; `help`
             shows it as a call, which the tests run.
+        cost: what NumPy takes for the definition, where that is more than a plain loop.
 
     Returns:
         The op.
@@ -357,7 +359,7 @@ def elementwise_op(
             name, Kind.ELEMENTWISE, infer or infer_elementwise(name, kinds, result),
             in_float32(numpy), vjp, scalar if isinstance(scalar, Scalar) else Scalar(scalar),
             commutative=commutative, checked=checked, domain=domain, samples=samples, doc=doc,
-            example=example,
+            example=example, cost=cost,
         )
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.dtypes import DType
-from graphc.core.ir import Kind, NoGradient, Op, Sample, Scalar, caller
+from graphc.core.ir import Cost, Kind, NoGradient, Op, Sample, Scalar, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
@@ -63,6 +63,8 @@ PHILOX = declare(
             for lane in range(4)
         ],
         doc="32 random bits: word `lane` of the Philox 4x32-10 block `counter` under `key`.",
+        # Ten rounds of arithmetic on 64-bit words, a NumPy call each.
+        cost=Cost(20.0, call=15_400.0),
     )
 )  # fmt: skip
 

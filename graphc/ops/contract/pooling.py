@@ -13,7 +13,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dims import Size
-from graphc.core.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
+from graphc.core.ir import Cost, IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
@@ -110,6 +110,7 @@ WINDOWS = declare(
             _window((1, 1, 2), (3,), (1,), (0,), (1,)),
         ],
         doc="The elements under each place of a kernel; `value` where it leaves the image.",
+        cost=Cost(4.0),
     )
 )  # fmt: skip
 
@@ -170,6 +171,7 @@ WINDOWS_TRANSPOSE = declare(
             _transposed((1, 1, 0, 3), (2,), (1,), (0,), (1,)),
         ],
         doc="The image (N, C, *shape) that sums windows at their places.",
+        cost=Cost(4.0),
     )
 )  # fmt: skip
 
