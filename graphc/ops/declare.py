@@ -157,7 +157,7 @@ def as_number(value: Any) -> Any:
     return value.item() if is_number else value
 
 
-def as_tensor(value: Any, name: str) -> Any:
+def as_tensor(value: Any, name: str) -> Operators:
     """An operand as a tensor: arrays, lists and NumPy scalars become constants.
 
     Raises:
@@ -191,7 +191,7 @@ def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     return [int if kind is Dim else kind for kind in kinds]
 
 
-def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Any]:
+def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Operators]:
     """Bring operands to one shape and dtype, as NumPy would; scalars become constants.
 
     Args:

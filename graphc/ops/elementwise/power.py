@@ -138,6 +138,7 @@ def power(x: Any, y: Any) -> Any:
     if is_pattern(x, y):
         return POWER(x, y)
     x, y = (operand(v, "power") for v in (x, y))
+    exponent: Any
     base, exponent = conform("power", [x, y], "number")
     if exponent.op is FULL and exponent.type.dtype.kind == "int" and exponent.attr("value") < 0:
         error = _negative_exponent(exponent.attr("value"))

@@ -91,7 +91,7 @@ def as_pred(name: str, what: str, value: Any) -> Node:
     Raises:
         DTypeError, ShapeError: it is something else.
     """
-    pred = as_tensor(value, name)
+    pred: Any = as_tensor(value, name)
     if pred.type == PRED:
         return pred
     if pred.type.shape:

@@ -35,7 +35,9 @@ class _Carry:
     def __init__(self, name: str, init: Any) -> None:
         self.name = name
         leaves, self.tree = flatten(init)
-        self.leaves = [leaf if is_scalar(leaf) else as_tensor(leaf, name) for leaf in leaves]
+        self.leaves: list[Any] = [
+            leaf if is_scalar(leaf) else as_tensor(leaf, name) for leaf in leaves
+        ]
         self.labels = [f"carry{path}" for path in self.tree.paths()]
         self.types = [
             TensorType(_USUAL[type(leaf)], ()) if is_scalar(leaf) else tensor_type(leaf)
@@ -212,7 +214,7 @@ def _pair(traced: Traced, carry: _Carry) -> tuple[tuple[Tree, list[Any]], list[N
         )
     first, second = traced.tree.parts
     new = traced.leaves[: first.count]
-    ys = [as_tensor(leaf, "scan") for leaf in traced.leaves[first.count :]]
+    ys: list[Any] = [as_tensor(leaf, "scan") for leaf in traced.leaves[first.count :]]
     return (first, new), ys, second
 
 
