@@ -5,7 +5,7 @@ def zeros(size: ShapeLike, dtype: DTypeLike | None = None): ...
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import EllipsisType
 from typing import Any, TypeAlias, Union
 
@@ -30,6 +30,11 @@ Operand: TypeAlias = Operators | np.ndarray[Any, Any] | Number
 # What becomes a tensor: an operand, a size, or a list of numbers.
 Values: TypeAlias = Operand | Dim | Sequence[Any]
 # What stands in brackets: x[index].
-Index: TypeAlias = Union[Values, slice, EllipsisType, None, "tuple[Index, ...]"]
+Index: TypeAlias = Union[Values, slice, EllipsisType, "tuple[Index, ...]", None]
+# A gradient rule of nodes, see `Op.vjp`; or what asks them: `passes.grad.vjp`.
+Pullback: TypeAlias = Callable[..., Sequence[Any]]
 
-__all__ = ["Axes", "DTypeLike", "Index", "Ints", "Number", "Operand", "ShapeLike", "Values"]
+__all__ = [
+    "Axes", "DTypeLike", "Index", "Ints", "Number", "Operand", "Pullback", "ShapeLike",
+    "Values",
+]  # fmt: skip

@@ -25,6 +25,7 @@ from graphc.core.dtypes import DType
 from graphc.core.ir import OPS, Cost, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
 from graphc.ops.axes import check_axes, check_axis
 from graphc.ops.documented import documented
@@ -136,17 +137,17 @@ def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: object) -> bool:
     """Whether value is a symbolic tensor (or whatever else ops compute on), not an eager one."""
     return isinstance(value, Operators) and not value.is_eager
 
 
-def as_symbolic(value: Any) -> Any:
+def as_symbolic(value: object) -> Any:
     """An eager tensor as the symbolic one that stands for it; anything else as it is."""
     return value.as_node() if isinstance(value, Operators) and value.is_eager else value
 
 
-def is_scalar(value: Any) -> bool:
+def is_scalar(value: object) -> bool:
     """Whether value is a Python scalar, whose dtype is weak."""
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
@@ -157,7 +158,7 @@ def as_number(value: Any) -> Any:
     return value.item() if is_number else value
 
 
-def as_tensor(value: Any, name: str) -> Operators:
+def as_tensor(value: object, name: str) -> Operators:
     """An operand as a tensor: arrays, lists and NumPy scalars become constants.
 
     Raises:
@@ -178,7 +179,7 @@ def as_tensor(value: Any, name: str) -> Operators:
     return FUNCTIONS["constant"](array)
 
 
-def operand(value: Any, name: str) -> Any:
+def operand(value: object, name: str) -> Any:
     """An operand as a tensor, or as the number that it is, whose dtype is weak: a dimension too."""
     value = as_number(value)
     weak = is_tensor(value) or is_scalar(value) or isinstance(value, Dim)
@@ -303,7 +304,7 @@ def infer_elementwise(name: str, kinds: tuple[str, ...], result: Any) -> Callabl
 def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
     """The definition of a float op, with float16 and bfloat16 in float32 and rounded once."""
 
-    def run(*arrays: Any, **attrs: Any) -> Any:
+    def run(*arrays: np.ndarray, **attrs: Any) -> Any:
         dtype = arrays[0].dtype
         if not dtypes.is_narrow(dtype):
             return compute(*arrays, **attrs)
@@ -383,7 +384,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     """
     op = elementwise_op(name, **facts)
 
-    def build(*operands: Any) -> Any:
+    def build(*operands: Operators) -> Any:
         if is_pattern(*operands):
             return op(*operands)
         try:
@@ -400,7 +401,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     return public(function, name)
 
 
-def pieces(node: Any, ct: Any) -> tuple[None, ...]:
+def pieces(node: Node, ct: Node) -> tuple[None, ...]:
     """The gradient of a piecewise constant function: zero, as in PyTorch."""
     return (None,) * len(node.inputs)
 
@@ -411,13 +412,13 @@ def literal(dtype: DType, value: bool | int | float) -> str:
 
 
 def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
-    def one(x: Any) -> Any:
+    def one(x: Operand) -> Any:
         return build(x)
 
-    def two(x: Any, y: Any) -> Any:
+    def two(x: Operand, y: Operand) -> Any:
         return build(x, y)
 
-    def three(x: Any, y: Any, z: Any) -> Any:
+    def three(x: Operand, y: Operand, z: Any) -> Any:
         return build(x, y, z)
 
     functions: dict[int, Callable[..., Any]] = {1: one, 2: two, 3: three}

@@ -15,7 +15,8 @@ from typing import Any
 from graphc.core import dims, dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import Op, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Index, Operand, Values
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays import joint
 from graphc.ops.arrays.getitem import getitem, spelled_out
@@ -55,7 +56,7 @@ def as_updates(name: str, x: Any, updates: Any, shape: Sequence[Size]) -> Any:
     return broadcast_to(updates, shape)
 
 
-def _written(name: str, op: Op, x: Any, index: Any, values: Any, axis: int) -> Any:
+def _written(name: str, op: Op, x: Operand, index: Any, values: Any, axis: int) -> Any:
     x, index = as_tensor(x, name), as_symbolic(index)
     if isinstance(index, list) and any(is_tensor(item) for item in index):
         index = tuple(index)  # eager calls hand tuples of tensors on as lists
@@ -93,7 +94,7 @@ def _neighbours(items: Sequence[Any]) -> list[int]:
 
 
 def _slices(
-    name: str, op: Op, x: Any, axes: Sequence[int], indices: Sequence[Any], values: Any
+    name: str, op: Op, x: Operators, axes: Sequence[int], indices: Sequence[Any], values: Values
 ) -> Any:
     """Slices written that arrays on neighbouring axes name together."""
     first, end = axes[0], axes[-1] + 1
@@ -107,7 +108,7 @@ def _slices(
     return reshape(_applied(op, rows, reshape(place, (count,)), values, first), x.type.shape)
 
 
-def _applied(op: Op, x: Any, index: Any, values: Any, axis: int) -> Any:
+def _applied(op: Op, x: Operators, index: Operators, values: Values, axis: int) -> Any:
     if op is INDEX_ADD:
         return added(op, x, index, values, axis)
     return op(x, index, values, axis=axis)
@@ -132,7 +133,7 @@ def _where(name: str, op: Op, x: Any, mask: Any, values: Any) -> Any:
 
 
 @public
-def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
+def index_add(x: Operand, index: Index, updates: Operand, axis: int = 0) -> Any:
     """x with `updates` added to what `index` names; where it names a place twice, both are added.
 
     Args:
@@ -149,7 +150,7 @@ def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
 
 
 @public
-def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+def index_update(x: Operand, index: Index, values: Values, axis: int = 0) -> Any:
     """x with what `index` names replaced by `values`.
 
     Where an index comes more than once the last value wins, and only it has a gradient.

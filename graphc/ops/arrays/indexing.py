@@ -19,8 +19,9 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import ShapeLike, Values
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ops.arrays.movement import Index
 from graphc.ops.arrays.shaping import broadcast_to, reshape
@@ -46,7 +47,7 @@ def out_of_range(value: int, size: int) -> IndexRangeError:
     return IndexRangeError(f"index {value} is out of range for an axis of size {size}")
 
 
-def from_start(index: Any) -> Any:
+def from_start(index: Values) -> Any:
     """An index of which a negative one is an error, where others count from the end.
 
     As unsigned integers negative ones are beyond every axis, so the op's own check finds them.
@@ -80,14 +81,14 @@ def _take_infer(x: TensorType, index: TensorType, *, axis: int) -> TensorType:
     return x.with_shape(take_shape(x.shape, index.shape, axis))
 
 
-def _take_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _take_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axis = node.attr("axis")
     end = axis + len(node.inputs[1].type.shape)  # type: ignore[union-attr]
     place = read(1, index[axis:end])
     return [Piece(0, (*index[:axis], place, *index[end:]))]
 
 
-def _take_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+def _take_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     count = index.type.size
@@ -132,12 +133,12 @@ def _check_beside(name: str, x: TensorType, index: TensorType, axis: int) -> Non
         )
 
 
-def _along_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _along_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axis = node.attr("axis")
     return [Piece(0, (*index[:axis], read(1, index), *index[axis + 1 :]))]
 
 
-def _along_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+def _along_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     shape = x.type.shape
@@ -156,7 +157,7 @@ def _is_trusted(node: Node) -> bool:
     return dict(node.attrs).get("trusted", False)
 
 
-def added(op: Op, zeros: Any, index: Any, ct: Any, axis: int, trusted: bool = False) -> Any:
+def added(op: Op, zeros: Any, index: Values, ct: Any, axis: int, trusted: bool = False) -> Any:
     """Cotangents added up where they were taken; narrow floats in float32, rounded once."""
     promise = {"trusted": True} if trusted else {}
     dtype, cast = ct.type.dtype, FUNCTIONS["cast"]
@@ -216,7 +217,7 @@ def _scatter_infer(
     return x
 
 
-def _check_updates(name: str, x: TensorType, updates: TensorType, shape: Any) -> None:
+def _check_updates(name: str, x: TensorType, updates: TensorType, shape: ShapeLike) -> None:
     if updates.dtype is not x.dtype or updates.shape != tuple(shape):
         wanted = TensorType(x.dtype, tuple(shape))
         raise ShapeError(f"{name}: the updates must be {wanted}, not {updates}", where=caller())
@@ -280,7 +281,7 @@ def _update_numpy(x: np.ndarray, index: np.ndarray, values: np.ndarray, *, axis:
     return result
 
 
-def _update_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
+def _update_vjp(node: Any, ct: Operators) -> tuple[Any, None, Any]:
     x, index, values = node.inputs
     axis = node.attr("axis")
     dtype = ct.type.dtype
@@ -307,6 +308,6 @@ INDEX_UPDATE = declare(
 )  # fmt: skip
 
 
-def checked_index(index: Any, size: Size) -> Any:
+def checked_index(index: Values, size: Size) -> Any:
     """An index as int64 counted from the start, checked against an axis' size."""
     return TAKE(FUNCTIONS["iota"]((size,)), index, axis=0)

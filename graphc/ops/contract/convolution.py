@@ -242,7 +242,7 @@ CONV_WEIGHT = declare(
 )  # fmt: skip
 
 
-def spatial_ints(name: str, what: str, value: Any, rank: int, least: int) -> Ints:
+def spatial_ints(name: str, what: str, value: int | Sequence[int], rank: int, least: int) -> Ints:
     """An int, or one for each spatial axis, as a tuple; a sequence of one is for all.
 
     Raises:
@@ -382,12 +382,12 @@ def conv(
 def conv_transpose(
     x: Any,
     weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
+    bias: Operand | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
     output_padding: Any = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: int | Sequence[int] = 1,
 ) -> Any:
     """Transposed convolution, as PyTorch's `conv_transpose1d` to `conv_transpose3d`.
 

@@ -103,7 +103,7 @@ class _Carry:
         return found
 
 
-def _number(value: Any, dtype: DType) -> Node:
+def _number(value: bool | int | float, dtype: DType) -> Node:
     return bring(value, dtype, ())
 
 
