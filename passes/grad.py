@@ -346,7 +346,7 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
     given = list(vectors) if isinstance(wrt, tuple | list) else [vectors]
     if len(given) != len(nodes):
         raise ArgumentError(f"hvp: {len(given)} vectors for {len(nodes)} tensors", where=caller())
-    lifted = [as_tensor(v, "hvp") for v in given]
+    lifted: list[Any] = [as_tensor(v, "hvp") for v in given]
     for node, vector in zip(nodes, lifted):
         if vector.type != node.type:
             raise GradientError(

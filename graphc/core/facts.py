@@ -7,10 +7,12 @@ IndexMap(pieces, injective=True)                a movement op: where elements co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from graphc.core import dtypes
 from graphc.core.dims import Size
 from graphc.errors import GraphcError
 
@@ -115,6 +117,19 @@ Lowering = Scalar | Reduction | IndexMap | Library | None
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What NumPy takes for an op's definition, in nanoseconds, where it is not what its kind takes.
+
+    `element`: for each element of the largest of result and operands; `call`: once; `pair`: for
+    each element of the result with each of the largest operand but the first.
+    """
+
+    element: float
+    call: float = 400.0
+    pair: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One test case of an op: operands (shape, dtype name, domain) and attributes."""
 
@@ -127,3 +142,19 @@ def template(node: Node, fact: Any) -> str:
     if not callable(fact):
         return fact
     return fact(*(i.dtype for i in node.inputs), **dict(node.attrs))
+
+
+# Functions of the kernel language that are one instruction or two.
+CHEAP = frozenset(
+    {
+        *dtypes.BY_SHORT,
+        *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
+        *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
+        *("larger_number", "smaller_number"),
+    }
+)
+
+
+def costly_calls(text: str) -> int:
+    """How many functions that take long an expression of the kernel language calls."""
+    return sum(name not in CHEAP for name in re.findall(r"([a-z_0-9]+)\(", text))

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from graphc.core.at import At
 from graphc.core.dims import Dim, Size
 from graphc.core.facts import (
+    Cost,
     IndexMap,
     Library,
     Lowering,
@@ -56,7 +57,8 @@ class Op:
     `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
     `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
     `checked` ops may fail at run time (index out of range); `domain` says what tests draw;
-    `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]".
+    `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]";
+    `cost` says what NumPy takes for the definition, where that is not what its kind takes.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Op:
     samples: Callable[[], Sequence[Sample]] | None = None
     doc: str = ""
     example: str = ""
+    cost: Cost | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -347,8 +350,8 @@ def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
 
 
 __all__ = [
-    "OPS", "Attrs", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient", "Node", "Op",
-    "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin", "bodies",
-    "caller", "is_checked", "is_item", "is_literal", "map_sizes", "rebuild", "recording",
+    "OPS", "Attrs", "Cost", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient",
+    "Node", "Op", "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin",
+    "bodies", "caller", "is_checked", "is_item", "is_literal", "map_sizes", "rebuild", "recording",
     "tensor_type", "toposort",
 ]  # fmt: skip

@@ -121,7 +121,8 @@ class Compiled:
                 self._keep(run, root, key)
                 if self._options.on_branch == "fork" and run.trace.has_evaluated:
                     self._fork(run, arguments, key)
-        if not fresh and not run.trace.left and run.variant.guarded is None:
+        made = None if run.trace.left else run.variant
+        if not fresh and made is not None and made.guarded is None:
             self._watch_again(root)
         return result
 

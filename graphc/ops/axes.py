@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
+from graphc.core.typing import Axes
 from graphc.errors import ArgumentError, ShapeError
 
 
@@ -23,7 +24,7 @@ def check_axis(name: str, axis: Any, rank: int) -> int:
     return int(axis) % rank
 
 
-def check_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
+def check_axes(name: str, axis: Axes | None, rank: int) -> tuple[int, ...]:
     """Axes as sorted numbers from 0; None means all.
 
     Raises:

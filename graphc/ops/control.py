@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from graphc.core.interpret import run_sized
 from graphc.core.ir import (
     Graph,
@@ -46,7 +48,9 @@ def _fused_infer(*types: Type, body: Graph, inplace: tuple[tuple[int, int], ...]
     return results[0] if len(results) == 1 else TupleType(results)
 
 
-def _fused_numpy(*arrays: Any, body: Graph, sizes: Mapping[str, int], inplace: Any = ()) -> Any:
+def _fused_numpy(
+    *arrays: np.ndarray, body: Graph, sizes: Mapping[str, int], inplace: Any = ()
+) -> Any:
     results = run_sized(body, arrays, sizes)
     return results[0] if len(results) == 1 else results
 

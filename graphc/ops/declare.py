@@ -22,9 +22,10 @@ from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
-from graphc.core.ir import OPS, Kind, Node, NoGradient, Op, Scalar, caller
+from graphc.core.ir import OPS, Cost, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
 from graphc.ops.axes import check_axes, check_axis
 from graphc.ops.documented import documented
@@ -136,17 +137,17 @@ def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: object) -> bool:
     """Whether value is a symbolic tensor (or whatever else ops compute on), not an eager one."""
     return isinstance(value, Operators) and not value.is_eager
 
 
-def as_symbolic(value: Any) -> Any:
+def as_symbolic(value: object) -> Any:
     """An eager tensor as the symbolic one that stands for it; anything else as it is."""
     return value.as_node() if isinstance(value, Operators) and value.is_eager else value
 
 
-def is_scalar(value: Any) -> bool:
+def is_scalar(value: object) -> bool:
     """Whether value is a Python scalar, whose dtype is weak."""
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
@@ -157,7 +158,7 @@ def as_number(value: Any) -> Any:
     return value.item() if is_number else value
 
 
-def as_tensor(value: Any, name: str) -> Any:
+def as_tensor(value: object, name: str) -> Operators:
     """An operand as a tensor: arrays, lists and NumPy scalars become constants.
 
     Raises:
@@ -178,7 +179,7 @@ def as_tensor(value: Any, name: str) -> Any:
     return FUNCTIONS["constant"](array)
 
 
-def operand(value: Any, name: str) -> Any:
+def operand(value: object, name: str) -> Any:
     """An operand as a tensor, or as the number that it is, whose dtype is weak: a dimension too."""
     value = as_number(value)
     weak = is_tensor(value) or is_scalar(value) or isinstance(value, Dim)
@@ -191,7 +192,7 @@ def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     return [int if kind is Dim else kind for kind in kinds]
 
 
-def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Any]:
+def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[Operators]:
     """Bring operands to one shape and dtype, as NumPy would; scalars become constants.
 
     Args:
@@ -303,7 +304,7 @@ def infer_elementwise(name: str, kinds: tuple[str, ...], result: Any) -> Callabl
 def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
     """The definition of a float op, with float16 and bfloat16 in float32 and rounded once."""
 
-    def run(*arrays: Any, **attrs: Any) -> Any:
+    def run(*arrays: np.ndarray, **attrs: Any) -> Any:
         dtype = arrays[0].dtype
         if not dtypes.is_narrow(dtype):
             return compute(*arrays, **attrs)
@@ -329,6 +330,7 @@ def elementwise_op(
     infer: Any = None,
     samples: Any = None,
     example: str = "",
+    cost: Cost | None = None,
 ) -> Op:
     """Declare an elementwise op; its public function is made apart.
 
@@ -348,6 +350,7 @@ def elementwise_op(
         samples: test cases, where operands of equal type are not the rule.
         example: operands and what they give, as they print: "[4.0, 9.0] -> [2., 3.]"; `help`
             shows it as a call, which the tests run.
+        cost: what NumPy takes for the definition, where that is more than a plain loop.
 
     Returns:
         The op.
@@ -357,7 +360,7 @@ def elementwise_op(
             name, Kind.ELEMENTWISE, infer or infer_elementwise(name, kinds, result),
             in_float32(numpy), vjp, scalar if isinstance(scalar, Scalar) else Scalar(scalar),
             commutative=commutative, checked=checked, domain=domain, samples=samples, doc=doc,
-            example=example,
+            example=example, cost=cost,
         )
     )  # fmt: skip
 
@@ -381,7 +384,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     """
     op = elementwise_op(name, **facts)
 
-    def build(*operands: Any) -> Any:
+    def build(*operands: Operators) -> Any:
         if is_pattern(*operands):
             return op(*operands)
         try:
@@ -398,7 +401,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
     return public(function, name)
 
 
-def pieces(node: Any, ct: Any) -> tuple[None, ...]:
+def pieces(node: Node, ct: Node) -> tuple[None, ...]:
     """The gradient of a piecewise constant function: zero, as in PyTorch."""
     return (None,) * len(node.inputs)
 
@@ -409,13 +412,13 @@ def literal(dtype: DType, value: bool | int | float) -> str:
 
 
 def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
-    def one(x: Any) -> Any:
+    def one(x: Operand) -> Any:
         return build(x)
 
-    def two(x: Any, y: Any) -> Any:
+    def two(x: Operand, y: Operand) -> Any:
         return build(x, y)
 
-    def three(x: Any, y: Any, z: Any) -> Any:
+    def three(x: Operand, y: Operand, z: Any) -> Any:
         return build(x, y, z)
 
     functions: dict[int, Callable[..., Any]] = {1: one, 2: two, 3: three}

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.access import access
-from graphc.core.dims import Dim
+from graphc.core.dims import Dim, Size
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.interpret import run
@@ -31,6 +31,7 @@ from graphc.core.ir import (
 )
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.declare import as_tensor, check_axis, declare, public
 
@@ -147,7 +148,7 @@ class Parameter(Bound):
             self.state.array[...] = array
 
 
-def _assign(self: Parameter, name: str, value: Any) -> None:
+def _assign(self: Parameter, name: str, value: Values) -> None:
     """`w.value = ...`: a frozen dataclass with slots refuses even a property's setter."""
     if name != "value":
         immutable(self, name, value)
@@ -166,7 +167,7 @@ def _check_name(what: str, name: Any) -> str:
     return name
 
 
-def as_shape(what: str, shape: Any) -> tuple[Any, ...]:
+def as_shape(what: str, shape: ShapeLike) -> tuple[Any, ...]:
     """A shape as a tuple of non-negative ints and dims.
 
     Raises:
@@ -189,7 +190,7 @@ def as_shape(what: str, shape: Any) -> tuple[Any, ...]:
 
 
 @public
-def input(name: str, shape: Any = (), dtype: Any = dtypes.float32) -> Node:
+def input(name: str, shape: ShapeLike = (), dtype: DTypeLike = dtypes.float32) -> Node:
     """A tensor that is given at each call of the compiled program.
 
     Args:
@@ -209,7 +210,7 @@ def input(name: str, shape: Any = (), dtype: Any = dtypes.float32) -> Node:
     return INPUT_OP(name=_check_name("input", name), type=type_)
 
 
-def _bound(cls: type[Bound], op: Op, name: str, value: Any) -> Any:
+def _bound(cls: type[Bound], op: Op, name: str, value: Values) -> Any:
     array = np.array(value, order="C", copy=True)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -219,7 +220,7 @@ def _bound(cls: type[Bound], op: Op, name: str, value: Any) -> Any:
 
 
 @public
-def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
+def parameter(name: str, value: Values, dtype: DTypeLike | None = None) -> Parameter:
     """State that lives in programs and that `updates` change in place.
 
     Args:
@@ -241,7 +242,7 @@ def parameter(name: str, value: Any, dtype: Any = None) -> Parameter:
     return _bound(Parameter, PARAMETER_OP, _check_name("parameter", name), array)
 
 
-def _array(value: Any, dtype: Any) -> np.ndarray:
+def _array(value: Values, dtype: DTypeLike | None) -> np.ndarray:
     """What a parameter or a constant is to hold, as an array."""
     if isinstance(value, Operators):
         value = value.detach().numpy() if value.is_eager else _known(value)  # type: ignore[attr-defined]
@@ -265,7 +266,7 @@ def _known(node: Any) -> np.ndarray:
 
 
 @public
-def constant(value: Any, dtype: Any = None) -> Node:
+def constant(value: Values, dtype: DTypeLike | None = None) -> Node:
     """A fixed value: an array becomes a bound input, a scalar is written into the graph.
 
     Args:
@@ -284,7 +285,7 @@ def constant(value: Any, dtype: Any = None) -> Node:
     return _bound(Bound, CONSTANT_OP, "constant", array)
 
 
-def _full_infer(*, value: Any, shape: Any, dtype: DType) -> TensorType:
+def _full_infer(*, value: Values, shape: Any, dtype: DType) -> TensorType:
     return TensorType(dtype, shape)
 
 
@@ -304,7 +305,7 @@ FULL = declare(
 
 
 @public
-def full(shape: Any, value: Any, dtype: Any = None) -> Node:
+def full(shape: ShapeLike, value: Any, dtype: DTypeLike | None = None) -> Node:
     """A tensor filled with one number.
 
     Args:
@@ -345,7 +346,7 @@ IOTA = declare(
 
 
 @public
-def iota(shape: Any, axis: int = 0, dtype: Any = dtypes.int64) -> Node:
+def iota(shape: ShapeLike, axis: int = 0, dtype: DTypeLike = dtypes.int64) -> Node:
     """The index of each element along one axis.
 
     Args:
@@ -377,7 +378,7 @@ SIZE = declare(
 
 
 @public
-def size(size: Any, dtype: Any = dtypes.int64) -> Node:
+def size(size: Size, dtype: DTypeLike = dtypes.int64) -> Node:
     """A dimension as a 0-d tensor, for arithmetic on values (a mean over a symbolic axis).
 
     Args:

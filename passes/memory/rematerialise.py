@@ -14,10 +14,8 @@ kept only if its peak, with results in place, falls noticeably.
 from __future__ import annotations
 
 import dataclasses
-import re
 
-from graphc.core import dtypes
-from graphc.core.facts import template
+from graphc.core.facts import costly_calls, template
 from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked
 from graphc.core.types import TensorType
 from graphc.core.walk import remade, remake
@@ -25,11 +23,6 @@ from graphc.passes.memory.inplace import inplace
 from graphc.passes.memory.lifetime import Value, readers, spans, value_of
 from graphc.passes.memory.plan import live_bytes, value_bytes
 
-# Kernel-language functions that cost about as much as an addition.
-CHEAP_CALLS = frozenset(
-    ("maximum", "minimum", "select", "absolute", "sign", "b1", "i64", "i32")
-    + tuple(d.short for d in dtypes.ALL if d.is_float)
-)
 WORTH = 0.02  # the part of the peak that must be saved
 SMALLEST = 0.01  # the part of the peak below which a value is not worth a step
 
@@ -85,9 +78,7 @@ def _is_cheap(node: Node, operations: int) -> bool:
 def _is_simple(node: Node) -> bool:
     """Whether an elementwise op calls nothing that takes long."""
     fact = node.op.lowering
-    if not isinstance(fact, Scalar):
-        return False
-    return set(re.findall(r"(\w+)\(", template(node, fact.template))) <= CHEAP_CALLS
+    return isinstance(fact, Scalar) and not costly_calls(template(node, fact.template))
 
 
 def _candidate(graph: Graph, peak: int, cheap: set[Node], most: int) -> Node | None:

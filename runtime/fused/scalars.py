@@ -5,20 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from graphc.core import dtypes
 from graphc.core.dtypes import DType
-from graphc.core.facts import template
+from graphc.core.facts import costly_calls, template
 from graphc.core.ir import Node, Scalar, tensor_type
 
-# Functions of the kernel language that are one instruction or two.
-CHEAP = frozenset(
-    {
-        *dtypes.BY_SHORT,
-        *("select", "maximum", "minimum", "absolute", "sqrt", "floor", "ceil", "trunc", "rint"),
-        *("sign", "copysign", "isnan", "isinf", "isfinite", "signbit", "add_any_order"),
-        *("larger_number", "smaller_number"),
-    }
-)
 # Additions that any other function counts for.
 COSTLY = 12.0
 
@@ -37,8 +27,7 @@ def wide(dtype: DType) -> str:
 
 def scalar_cost(text: str) -> float:
     """About how many additions an expression takes."""
-    calls = re.findall(r"([a-z_0-9]+)\(", text)
-    return 1.0 + sum(0.0 if name in CHEAP else COSTLY for name in calls)
+    return 1.0 + COSTLY * costly_calls(text)
 
 
 def node_cost(node: Node) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.core.ir import OPS
+from graphc.core.ir import OPS, Cost
 from graphc.core.operators import FUNCTIONS
 from graphc.eager import facade
 from graphc.errors import ArchiveError, TraceError
@@ -43,15 +43,24 @@ def slope(x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def bend() -> Iterator[Any]:
-    yield unary(
+    yield _bend(bent)
+    _forget()
+
+
+def _bend(numpy: Callable[..., Any], **facts: Any) -> Any:
+    return unary(
         "own_bend",
-        numpy=bent,
+        numpy=numpy,
         scalar="{0} / (f32(1.0) + absolute({0}))",
         vjp=lambda node, ct: (ct / (1.0 + gc.absolute(node.inputs[0])) ** 2,),
         kinds=FLOAT,
         promote="float",
         doc="x / (1 + |x|), elementwise.",
+        **facts,
     )
+
+
+def _forget() -> None:
     for name in ("own_bend", "own_twice"):
         for table in (OPS, FUNCTIONS, facade.EAGER, facade.FACE):
             table.pop(name, None)
@@ -59,6 +68,22 @@ def bend() -> Iterator[Any]:
             if method in facade._OWN:
                 facade._OWN.remove(method)
                 delattr(gc.Tensor, method)
+
+
+@pytest.mark.parametrize(("cost", "runs"), [(None, 1), (Cost(0.3, call=1e6), 0), (Cost(1e5), 0)])
+def test_an_op_says_when_numpy_is_too_slow_for_it(cost: Cost | None, runs: int) -> None:
+    called = []
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        called.append(x)
+        return bent(x)
+
+    try:
+        result = _bend(counted, cost=cost)(gc.tensor(VALUES))
+    finally:
+        _forget()
+    np.testing.assert_allclose(result.numpy(), bent(VALUES), rtol=1e-6)
+    assert len(called) == runs
 
 
 def test_it_computes_eagerly_and_is_recorded(bend: Any) -> None:

@@ -39,7 +39,7 @@ OPERANDS = {
     "self", "sorted_sequence", "exponent", "probability", "logits",
 }  # fmt: skip
 # How those are annotated: what a function takes besides is said by the stub that it is written to.
-LIKE = {"Any", "AnyTensor", "Operand", "TensorLike"}
+LIKE = {"Any", "AnyTensor", "Index", "Operand", "Operators", "TensorLike", "Values"}
 # What gives something else than one tensor.
 OTHERWISE = {
     "aminmax": "Any", "broadcast_shapes": "Size", "cond": "Any", "frexp": "tuple[Tensor, Tensor]",
@@ -63,6 +63,10 @@ SIZES = {
     "arange": {"start": "float", "end": "float | None", "step": "float"},
 }  # fmt: skip
 
+TYPES = (
+    "from graphc.core.dims import Dim",
+    "from graphc.core.typing import Axes, DTypeLike, Index, Number, Operand, ShapeLike, Values",
+)
 HEADER = '''"""{doc}
 
 Made by `tests/stubs.py` from the live objects; `tests/test_stubs.py` compares.
@@ -81,7 +85,8 @@ def _annotation(of: Any, default: str = "Any") -> str:
 
 def _parameter(parameter: inspect.Parameter, operand: str) -> str:
     kind = {2: "*", 4: "**"}.get(int(parameter.kind), "")
-    said = _annotation(parameter.annotation)
+    # A size is one of `core.dims` there; what the stubs call `Size` are an eager tensor's sizes.
+    said = re.sub(r"\bSize\b", "int | Dim", _annotation(parameter.annotation))
     if said.removesuffix(" | None") in LIKE and parameter.name in OPERANDS and not kind:
         said = operand
         if parameter.default is None:
@@ -223,7 +228,7 @@ def functions() -> str:
             "import numpy as np",
             "",
             "from graphc.core.dtypes import DType",
-            "from graphc.core.typing import DTypeLike",
+            *TYPES,
             "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
@@ -307,7 +312,7 @@ def node_methods() -> str:
             "from graphc.core.dtypes import DType",
             "from graphc.core.ir import Node",
             "from graphc.core.operators import Operators",
-            "from graphc.core.typing import DTypeLike",
+            *TYPES,
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
         ]
@@ -335,7 +340,7 @@ def methods() -> str:
             "",
             "from graphc.eager.engine.tape import Handle",
             "from graphc.core.dtypes import DType",
-            "from graphc.core.typing import DTypeLike",
+            *TYPES,
             "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",

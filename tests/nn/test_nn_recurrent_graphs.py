@@ -10,6 +10,7 @@ from attending import close
 
 import graphc as gc
 from graphc import nn
+from graphc.core.dims import Size
 from graphc.nn.functional import recurrent
 
 LAYERS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
@@ -28,7 +29,7 @@ def test_a_graph_scans_the_same_steps(mode: str, reverse: bool) -> None:
     shapes += [(BATCH, HIDDEN)] * (2 if mode == "LSTM" else 1)
     values = [rng.normal(size=shape) for shape in shapes]
     steps = gc.dim("steps")
-    types = [(steps, *shapes[0][1:]), *shapes[1:]]
+    types: list[tuple[Size, ...]] = [(steps, *shapes[0][1:]), *shapes[1:]]
     nodes = [gc.input(f"x{k}", shape, gc.float64) for k, shape in enumerate(types)]
     tensors = [gc.tensor(v, requires_grad=True) for v in values]
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.core.ir import Graph, Kind, Node, Reduction, tensor_type, toposort
+from graphc.core.ir import Cost, Graph, Kind, Node, Reduction, tensor_type, toposort
 from graphc.core.types import TensorType
 from graphc.ops.source import INPUT_OP
 
-# NumPy's cost of a node in nanoseconds: a call, and each element by the kind of op.
-_CALL_NS = 400.0
-_ELEMENT_NS = {
-    Kind.ELEMENTWISE: 0.35,
-    Kind.REDUCE: 0.3,
-    Kind.MOVEMENT: 0.0,
-    Kind.SOURCE: 0.1,
-    Kind.CONTRACT: 0.3,
-    Kind.LIBRARY: 3.0,
+# What NumPy takes for an op that does not say otherwise.
+_BY_KIND = {
+    Kind.ELEMENTWISE: Cost(0.35),
+    Kind.REDUCE: Cost(0.3),
+    Kind.MOVEMENT: Cost(0.0),
+    Kind.SOURCE: Cost(0.1),
+    Kind.CONTRACT: Cost(0.3),
+    Kind.LIBRARY: Cost(3.0),
 }
+_OTHER = Cost(0.3)
 # Where compiled kernels start to pay: below it a program's own call is a good part of the time.
 COMPILE_ABOVE_NS = 40_000.0
-_SLOW = {"conv": 6.0, "philox": 20.0, "windows": 4.0, "pool": 8.0}
-# Ten rounds of arithmetic on 64-bit words, a NumPy call each.
-_PHILOX_NS = 15_000.0
 _FEW = 12
 
 
@@ -46,13 +43,10 @@ def numpy_cost(outputs: Sequence[Node]) -> float:
     for node in toposort(outputs):
         if node.op is INPUT_OP:
             continue
-        size = max((_elements(n) for n in (node, *node.inputs)), default=1)
-        each = next((v for k, v in _SLOW.items() if k in node.op.name), None)
-        total += _CALL_NS + size * (_ELEMENT_NS.get(node.op.kind, 0.3) if each is None else each)
-        if node.op.name == "philox":
-            total += _PHILOX_NS
-        if "conv" in node.op.name:
-            total += 4.0 * _elements(node) * max(_elements(i) for i in node.inputs[1:])
+        cost = node.op.cost or _BY_KIND.get(node.op.kind, _OTHER)
+        own, *operands = (_elements(n) for n in (node, *node.inputs))
+        total += cost.call + cost.element * max((own, *operands))
+        total += cost.pair * own * max(operands[1:], default=0)
     return total
 
 
@@ -65,7 +59,7 @@ def _finds_places(outputs: Sequence[Node]) -> bool:
     """Whether a graph is about the places of extremes, for which NumPy has the faster loops."""
     nodes = list(toposort(outputs))
     found = any(isinstance(n.op.lowering, Reduction) and n.op.lowering.arg for n in nodes)
-    return found and len(nodes) < _FEW and all(n.op.name != "windows" for n in nodes)
+    return found and len(nodes) < _FEW and not any(n.op.cost for n in nodes)
 
 
 def _has_bodies(outputs: Sequence[Node]) -> bool:
@@ -74,8 +68,6 @@ def _has_bodies(outputs: Sequence[Node]) -> bool:
 
 
 def _is_product(outputs: Sequence[Node]) -> bool:
-    """Whether a graph is one matrix product, which NumPy gives to its BLAS."""
-    return all(
-        n.op.name == "matmul" or n.op.kind in (Kind.MOVEMENT, Kind.SOURCE)
-        for n in toposort(outputs)
-    )
+    """Whether a graph is one matrix product at the cost of its kind: NumPy gives it to its BLAS."""
+    kinds = (Kind.CONTRACT, Kind.MOVEMENT, Kind.SOURCE)
+    return all(n.op.kind in kinds and not n.op.cost for n in toposort(outputs))

@@ -223,7 +223,7 @@ def _leaf(value: Any, name: str) -> Any:
     """
     if isinstance(value, Operators | np.ndarray | bool | int | float):
         return as_eager(value)
-    return wrap(as_tensor(value, name).value)
+    return wrap(as_tensor(value, name).value)  # type: ignore[attr-defined]
 
 
 def _has_nodes(leaves: Sequence[Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Node, caller
+from graphc.core.operators import Operators
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
@@ -32,7 +33,7 @@ from graphc.ops.elementwise.power import sqrt
 
 @composite
 @named("DivBackward0")
-def _cosine_similarity(x: Node, y: Node, *, dim: int, eps: float) -> Any:
+def _cosine_similarity(x: Operators, y: Operators, *, dim: int, eps: float) -> Any:
     x, y = conform("cosine_similarity", [x, y], "float")
     x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
     y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)

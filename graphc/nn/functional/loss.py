@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from graphc.core.ir import Node, caller
+from graphc.core.operators import Operators
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
@@ -268,7 +269,7 @@ def binary_cross_entropy_with_logits(
 
 @composite
 @named("KlDivBackward0")
-def _kl_div(x: Any, target: Node, *, reduction: str, log_target: bool) -> Any:
+def _kl_div(x: Operators, target: Operators, *, reduction: str, log_target: bool) -> Any:
     x, target = conform("kl_div", [x, target])
     if log_target:
         losses = exp(target) * (target - x)

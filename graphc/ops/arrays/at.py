@@ -18,6 +18,7 @@ from graphc.core import dims, dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Index, Operand, Values
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.getitem import getitem, spelled_out
 from graphc.ops.arrays.indexing import added
@@ -57,7 +58,7 @@ def as_updates(name: str, x: Any, updates: Any, shape: Sequence[Size]) -> Any:
     return broadcast_to(updates, shape)
 
 
-def _written(name: str, op: Op, x: Any, index: Any, values: Any, axis: int) -> Any:
+def _written(name: str, op: Op, x: Operand, index: Any, values: Any, axis: int) -> Any:
     x, index = as_tensor(x, name), as_symbolic(index)
     if isinstance(index, list) and any(is_tensor(item) for item in index):
         index = tuple(index)  # eager calls hand tuples of tensors on as lists
@@ -136,7 +137,7 @@ def _where(name: str, op: Op, x: Any, mask: Any, values: Any) -> Any:
 
 
 @public
-def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
+def index_add(x: Operand, index: Index, updates: Operand, axis: int = 0) -> Any:
     """x with `updates` added to what `index` names; where it names a place twice, both are added.
 
     Args:
@@ -153,7 +154,7 @@ def index_add(x: Any, index: Any, updates: Any, axis: int = 0) -> Any:
 
 
 @public
-def index_update(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+def index_update(x: Operand, index: Index, values: Values, axis: int = 0) -> Any:
     """x with what `index` names replaced by `values`.
 
     Where an index comes more than once the last value wins, and only it has a gradient.

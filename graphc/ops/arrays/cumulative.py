@@ -43,7 +43,7 @@ def _carried(dtype: Any) -> Any:
     return np.float64 if dtypes.is_float(dtype) else dtype
 
 
-def _accumulate(ufunc: Any) -> Callable[..., np.ndarray]:
+def _accumulate(ufunc: np.ufunc) -> Callable[..., np.ndarray]:
     def run(x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
         wide = x.astype(_carried(x.dtype), copy=False)
         ordered = np.flip(wide, axis) if reverse else wide
@@ -167,7 +167,9 @@ def _cumulative(name: str, op: Op, x: Any, axis: Any, reverse: bool, exclusive: 
 
 
 @public
-def cumsum(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
+def cumsum(
+    x: Operand, axis: int | None = None, *, reverse: bool = False, exclusive: bool = False
+) -> Any:
     """The sums of the elements up to each one.
 
     Args:
@@ -183,7 +185,9 @@ def cumsum(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: bo
 
 
 @public
-def cumprod(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Any:
+def cumprod(
+    x: Operand, axis: int | None = None, *, reverse: bool = False, exclusive: bool = False
+) -> Any:
     """The products of the elements up to each one; its gradient is exact where elements are 0.
 
     Args:
@@ -199,7 +203,7 @@ def cumprod(x: Operand, axis: Any = None, *, reverse: bool = False, exclusive: b
 
 
 @public
-def recurrence(a: Any, b: Operand, axis: int = -1, *, reverse: bool = False) -> Any:
+def recurrence(a: Operand, b: Operand, axis: int = -1, *, reverse: bool = False) -> Any:
     """The linear recurrence `y[i] = a[i] * y[i - 1] + b[i]` with `y[-1] = 0`.
 
     Args:

@@ -5,28 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core import dims, dtypes
+from graphc.core.dims import Size
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
-from graphc.core.typing import DTypeLike, Operand
+from graphc.core.typing import DTypeLike, Operand, ShapeLike, Values
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_symbolic, as_tensor, bring, public
 from graphc.ops.source import as_shape
 
 
 @public
-def zeros(shape: Any, dtype: DTypeLike = dtypes.float32) -> Any:
+def zeros(shape: ShapeLike, dtype: DTypeLike = dtypes.float32) -> Any:
     """A tensor of zeros; float32 unless told."""
     return FUNCTIONS["full"](shape, 0, dtype)
 
 
 @public
-def ones(shape: Any, dtype: DTypeLike = dtypes.float32) -> Any:
+def ones(shape: ShapeLike, dtype: DTypeLike = dtypes.float32) -> Any:
     """A tensor of ones; float32 unless told."""
     return FUNCTIONS["full"](shape, 1, dtype)
 
 
 @public
-def full_like(x: Any, value: Any, dtype: Any = None) -> Any:
+def full_like(x: Operand, value: Values, dtype: DTypeLike | None = None) -> Any:
     """A tensor of x's shape, and dtype unless told, filled with one number."""
     x = as_tensor(x, "full_like")
     return FUNCTIONS["full"](x.type.shape, value, x.type.dtype if dtype is None else dtype)
@@ -70,7 +71,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: DTypeLike = dtype
 
 
 @public
-def eye(n: Any, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) -> Any:
+def eye(n: Size, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) -> Any:
     """A matrix of zeros with ones on diagonal k.
 
     Args:
@@ -85,7 +86,7 @@ def eye(n: Any, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) ->
 
 
 @public
-def linspace(start: Any, end: Any, steps: Any, *, dtype: Any = None) -> Any:
+def linspace(start: Operand, end: Operand, steps: Any, *, dtype: DTypeLike | None = None) -> Any:
     """Numbers from start to end, both included, at equal distances; computed in float64.
 
     Args:

@@ -10,8 +10,8 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dims import Dim, Size
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
-from graphc.core.typing import Operand
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Index, Operand, Values
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
 from graphc.ops.arrays import joint
 from graphc.ops.arrays.movement import SLICE
@@ -21,7 +21,7 @@ from graphc.ops.source import CONSTANT_OP, Bound
 
 
 @public
-def getitem(x: Any, index: Any) -> Any:
+def getitem(x: Operand, index: Index) -> Any:
     """`x[index]`: ints, slices with steps, None, `...`, integer arrays and tensors, known masks.
 
     Args:
@@ -47,7 +47,7 @@ def getitem(x: Any, index: Any) -> Any:
     return _cut(x, items)
 
 
-def _cut(x: Any, items: Sequence[Any]) -> Any:
+def _cut(x: Operators, items: Sequence[Any]) -> Any:
     """What ints, 0-d tensors, slices and None make of a tensor."""
     starts: list[Size] = []
     sizes: list[Size] = []
@@ -82,7 +82,7 @@ def _cut(x: Any, items: Sequence[Any]) -> Any:
     return x
 
 
-def spelled_out(x: Any, index: Any) -> tuple[list[Any], bool]:
+def spelled_out(x: Any, index: Index) -> tuple[list[Any], bool]:
     """An index with `...` and what is left out replaced by full slices, masks by their places.
 
     Returns:
@@ -124,7 +124,7 @@ def _axes_of(item: Any) -> int:
     return len(item.type.shape) if _is_bool(item) else item is not None and item is not ...
 
 
-def _places(x: Any, axis: int, mask: Any) -> list[Any]:
+def _places(x: Any, axis: int, mask: Operators) -> list[Any]:
     """Where a mask over the axes from one on is true, an index for each of its axes."""
     shape = mask.type.shape
     if not isinstance(mask, Bound) or mask.op is not CONSTANT_OP or not shape:
@@ -208,7 +208,7 @@ def _slice_bounds(item: slice, size: Size) -> tuple[Size, Size, int]:
 
 
 def _forward(
-    given: Any, start: Size | None, stop: Size | None, size: Size, step: int
+    given: Operators, start: Size | None, stop: Size | None, size: Size, step: int
 ) -> tuple[Size, Size, int]:
     """A slice with a positive step; where its count is 0, its start does not matter."""
     last = size if stop is None else dims.minimum(size, stop)
@@ -224,7 +224,7 @@ def _forward(
     return first, (count + step - 1) // step, step
 
 
-def _bound(value: Any, size: Size) -> Size | None:
+def _bound(value: Values, size: Size) -> Size | None:
     """A slice's bound counted from the start: below 0 or beyond the size it is not clipped."""
     if value is None:
         return None

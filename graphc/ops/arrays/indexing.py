@@ -11,7 +11,7 @@ op is then not checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import OPS, IndexMap, Kind, Node, Op, Piece, Sample, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import Values
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ops.arrays.movement import Index
 from graphc.ops.arrays.shaping import broadcast_to, reshape
@@ -46,7 +47,7 @@ def out_of_range(value: int, size: int) -> IndexRangeError:
     return IndexRangeError(f"index {value} is out of range for an axis of size {size}")
 
 
-def from_start(index: Any) -> Any:
+def from_start(index: Values) -> Any:
     """An index of which a negative one is an error, where others count from the end.
 
     As unsigned integers negative ones are beyond every axis, so the op's own check finds them.
@@ -80,14 +81,14 @@ def _take_infer(x: TensorType, index: TensorType, *, axis: int) -> TensorType:
     return x.with_shape(take_shape(x.shape, index.shape, axis))
 
 
-def _take_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _take_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axis = node.attr("axis")
     end = axis + len(node.inputs[1].type.shape)  # type: ignore[union-attr]
     place = read(1, index[axis:end])
     return [Piece(0, (*index[:axis], place, *index[end:]))]
 
 
-def _take_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+def _take_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     count = index.type.size
@@ -132,12 +133,12 @@ def check_beside(name: str, x: TensorType, index: TensorType, axis: int) -> None
         )
 
 
-def _along_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _along_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axis = node.attr("axis")
     return [Piece(0, (*index[:axis], read(1, index), *index[axis + 1 :]))]
 
 
-def _along_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+def _along_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     shape = x.type.shape

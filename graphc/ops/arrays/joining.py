@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims, dtypes
+from graphc.core.dims import Size
 from graphc.core.ir import caller
+from graphc.core.operators import Operators
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.arrays.movement import CONCAT, PAD
 from graphc.ops.arrays.shaping import broadcast_to, cut, expand_dims, flatten, flip, reshape
 from graphc.ops.declare import as_tensor, bring, check_axis, common_dtype, describe, public
 
 
-def _tensors(name: str, xs: Any) -> list[Any]:
+def _tensors(name: str, xs: Sequence[Operand]) -> list[Any]:
     """The operands as tensors of their promoted dtype."""
     if not isinstance(xs, Sequence) or not xs:
         raise ArgumentError(f"{name}: needs a list or tuple of tensors", where=caller())
@@ -29,7 +32,7 @@ def _tensors(name: str, xs: Any) -> list[Any]:
 
 
 @public
-def concat(xs: Any, axis: Any = 0) -> Any:
+def concat(xs: Sequence[Operand], axis: int | None = 0) -> Any:
     """The tensors one after the other along an axis.
 
     Args:
@@ -61,13 +64,13 @@ public(concat, "concatenate")
 
 
 @public
-def stack(xs: Any, axis: int = 0) -> Any:
+def stack(xs: Sequence[Operand], axis: int = 0) -> Any:
     """The tensors, all of one shape, side by side along a new axis."""
     tensors = _tensors("stack", xs)
     return concat([expand_dims(t, axis) for t in tensors], axis)
 
 
-def _parts(x: Any, axis: int, ends: Sequence[Any]) -> list[Any]:
+def _parts(x: Operators, axis: int, ends: Sequence[Any]) -> list[Any]:
     """x cut at `ends`, which clip to the axis' size."""
     size = x.type.shape[axis]
     bounds = [0, *(dims.minimum(e, size) for e in ends), size]
@@ -75,7 +78,7 @@ def _parts(x: Any, axis: int, ends: Sequence[Any]) -> list[Any]:
 
 
 @public
-def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
+def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """x cut into parts along an axis, as NumPy's `split`.
 
     Args:
@@ -103,13 +106,13 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     return _parts(x, axis, [k * (size // sections) for k in range(1, sections)])
 
 
-def _check_count(name: str, count: Any) -> None:
+def _check_count(name: str, count: object) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise AttributeValueError(f"{name}: {count!r} is no number of parts", where=caller())
 
 
 @public
-def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
+def array_split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """`split` into parts that may differ by one: the first ones are the longer.
 
     Example:
@@ -128,7 +131,7 @@ def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
 
 
 @public
-def chunk(x: Any, chunks: int, dim: int = 0) -> list[Any]:
+def chunk(x: Operand, chunks: int, dim: int = 0) -> list[Any]:
     """At most `chunks` parts of equal size, the last one shorter, as PyTorch's `chunk`."""
     x = as_tensor(x, "chunk")
     axis = check_axis("chunk", dim, len(x.type.shape))
@@ -176,7 +179,7 @@ def pad(x: Any, widths: Any, value: Any = 0, mode: str = "constant") -> Any:
     return x
 
 
-def _pairs(x: Any, widths: Any) -> list[tuple[Any, Any]]:
+def _pairs(x: Operators, widths: Any) -> list[tuple[Any, Any]]:
     rank = len(x.type.shape)
     given = widths if isinstance(widths, Sequence) else (widths, widths)
     if len(given) == 2 and not any(isinstance(w, Sequence) for w in given):
@@ -200,7 +203,7 @@ def _pairs(x: Any, widths: Any) -> list[tuple[Any, Any]]:
     return given
 
 
-def _edged(x: Any, axis: int, low: Any, high: Any) -> Any:
+def _edged(x: Any, axis: int, low: Size, high: Size) -> Any:
     size = x.type.shape[axis]
     if not dims.at_least(size, 1) and (low != 0 or high != 0):
         raise ShapeError(f'pad: mode "edge" on axis {axis} of size {size}', where=caller())
@@ -212,7 +215,7 @@ def _edged(x: Any, axis: int, low: Any, high: Any) -> Any:
     return concat(parts, axis)
 
 
-def _mirrored(x: Any, axis: int, low: Any, high: Any) -> Any:
+def _mirrored(x: Any, axis: int, low: Size, high: Size) -> Any:
     size = x.type.shape[axis]
     if any(w != 0 and not dims.at_least(size - 1 - w, 0) for w in (low, high)):
         raise ShapeError(
@@ -229,7 +232,7 @@ def _mirrored(x: Any, axis: int, low: Any, high: Any) -> Any:
 
 
 @public
-def repeat(x: Any, repeats: int, axis: Any = None) -> Any:
+def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
     """Each element `repeats` times in place, as NumPy's `repeat` (PyTorch's repeat_interleave).
 
     Args:
@@ -255,7 +258,7 @@ def repeat(x: Any, repeats: int, axis: Any = None) -> Any:
 
 
 @public
-def tile(x: Any, reps: Any) -> Any:
+def tile(x: Operand, reps: Any) -> Any:
     """The whole tensor repeated along axes, as NumPy's `tile`.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
-from graphc.core.typing import DTypeLike, Operand
+from graphc.core.typing import DTypeLike, Operand, Values
 from graphc.errors import ShapeError
 from graphc.ops.arrays.at import as_updates
 from graphc.ops.arrays.indexing import (
@@ -27,7 +27,7 @@ from graphc.ops.arrays.writing import SCATTER_ADD
 from graphc.ops.declare import as_tensor, check_axis, describe, public
 
 
-def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
+def _operands(name: str, x: Operand, index: Any, axis: int) -> tuple[Any, Any, int]:
     x, index = as_tensor(x, name), as_tensor(index, name)
     check_index(name, index.type)
     if not x.type.shape:
@@ -36,7 +36,7 @@ def _operands(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any, int]:
 
 
 @public
-def take(x: Operand, index: Any, axis: Any = None) -> Any:
+def take(x: Operand, index: Any, axis: int | None = None) -> Any:
     """The slices of x along an axis that `index` names, in its shape.
 
     Args:
@@ -60,7 +60,7 @@ def take(x: Operand, index: Any, axis: Any = None) -> Any:
 
 
 @public
-def take_along_axis(x: Operand, index: Any, axis: int = -1) -> Any:
+def take_along_axis(x: Operand, index: Values, axis: int = -1) -> Any:
     """Along an axis, the element of x that `index` names at each place.
 
     Args:
@@ -99,20 +99,20 @@ def _beside(name: str, x: Any, index: Any, axis: int) -> tuple[Any, Any]:
     return broadcast_to(x, shapes[0]), broadcast_to(index, shapes[1])
 
 
-def trusted_along_axis(x: Any, index: Any, axis: int) -> Any:
+def trusted_along_axis(x: Any, index: Values, axis: int) -> Any:
     """`take_along_axis` for an index that argmax or argsort made of x: not checked again."""
     axis = check_axis("take_along_axis", axis, len(x.type.shape))
     return TAKE_ALONG_AXIS(x, index, axis=axis, trusted=True)
 
 
 @public
-def gather(x: Operand, dim: int, index: Any) -> Any:
+def gather(x: Operand, dim: int, index: Values) -> Any:
     """`take_along_axis` with PyTorch's name and argument order."""
     return take_along_axis(x, index, dim)
 
 
 @public
-def one_hot(index: Any, num_classes: Any, dtype: DTypeLike = dtypes.float32) -> Any:
+def one_hot(index: Values, num_classes: Any, dtype: DTypeLike = dtypes.float32) -> Any:
     """A new last axis of size `num_classes` that is 1 where `index` points and 0 elsewhere.
 
     Args:

@@ -12,7 +12,7 @@ Not here: the functions users call (`shaping`, `joining`), indices that are data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.ir import IndexMap, Kind, Node, Op, Piece, Sample, caller, tensor_type
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import Number
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.declare import declare
 
@@ -46,7 +47,7 @@ def _broadcast_infer(
     return x.with_shape(shape)
 
 
-def _broadcast_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _broadcast_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axes = node.attr("axes")
     return [Piece(0, tuple(i for axis, i in enumerate(index) if axis not in axes))]
 
@@ -246,7 +247,7 @@ def _pad_infer(
     low: tuple[Size, ...],
     high: tuple[Size, ...],
     interior: tuple[int, ...],
-    value: Any,
+    value: Number,
 ) -> TensorType:
     if not len(low) == len(high) == len(interior) == x.rank:
         raise ShapeError(f"pad: low {low}, high {high}, interior {interior} do not fit {x}")
@@ -270,7 +271,7 @@ def _pad_numpy(x: np.ndarray, *, low: Any, high: Any, interior: Any, value: Any)
     return result
 
 
-def _pad_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _pad_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     at: list[Size] = []
     guards: list[tuple[Size, Size, Size]] = []
     for i, size, low, high, gap in zip(
@@ -327,7 +328,7 @@ def _concat_infer(*types: TensorType, axis: int) -> TensorType:
     return first.with_shape((*first.shape[:axis], total, *first.shape[axis + 1 :]))
 
 
-def _concat_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _concat_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     axis = node.attr("axis")
     pieces = []
     offset: Size = 0
@@ -341,7 +342,7 @@ def _concat_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
     return pieces
 
 
-def _concat_vjp(node: Any, ct: Any) -> list[Any]:
+def _concat_vjp(node: Any, ct: Operators) -> list[Any]:
     axis = node.attr("axis")
     parts = []
     offset: Size = 0

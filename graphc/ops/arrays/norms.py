@@ -10,16 +10,17 @@ import math
 from typing import Any
 
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Axes, Operand
 from graphc.ops.control import GRADIENT_AS
 
 
-def root(x: Any) -> Any:
+def root(x: Operand) -> Any:
     """The square root of what is not negative; its gradient at 0 is 0."""
     where, zero = FUNCTIONS["where"], x == 0
     return where(zero, 0, FUNCTIONS["sqrt"](where(zero, 1, x)))
 
 
-def vector_norm(x: Any, p: Any, axis: Any, keepdims: bool = False) -> Any:
+def vector_norm(x: Any, p: Any, axis: Axes | None, keepdims: bool = False) -> Any:
     """The p-norm of a symbolic tensor over axes; the gradient of a zero vector is 0.
 
     Args:
@@ -47,7 +48,7 @@ def vector_norm(x: Any, p: Any, axis: Any, keepdims: bool = False) -> Any:
     return where(zero, 0 if p > 0 else math.inf, where(zero, 1, powers) ** (1.0 / p))
 
 
-def _greatest(name: str, sizes: Any, axis: Any, keepdims: bool) -> Any:
+def _greatest(name: str, sizes: Any, axis: Axes | None, keepdims: bool) -> Any:
     """The greatest or least of sizes; those that tie share the gradient, nan with nan too."""
     top, stop = FUNCTIONS[name](sizes, axis, True), FUNCTIONS["stop_gradient"]
     isnan = FUNCTIONS["isnan"]

@@ -21,9 +21,10 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.dtypes import DType
-from graphc.core.ir import Kind, NoGradient, Op, Sample, Scalar, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Cost, Kind, NoGradient, Op, Sample, Scalar, caller
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import DTypeLike, Operand, ShapeLike, Values
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.philox import philox_words
 from graphc.ops.arrays.shaping import broadcast_to, reshape
@@ -63,6 +64,8 @@ PHILOX = declare(
             for lane in range(4)
         ],
         doc="32 random bits: word `lane` of the Philox 4x32-10 block `counter` under `key`.",
+        # Ten rounds of arithmetic on 64-bit words, a NumPy call each.
+        cost=Cost(20.0, call=15_400.0),
     )
 )  # fmt: skip
 
@@ -136,7 +139,7 @@ def random_key(seed: int) -> Any:
 
 
 @public
-def fold_in(key: Any, data: Any) -> Any:
+def fold_in(key: Operand, data: Any) -> Any:
     """A new key from a key and a number; different numbers give independent keys.
 
     Args:
@@ -163,7 +166,7 @@ def fold_in(key: Any, data: Any) -> Any:
 
 
 @public
-def split_key(key: Any, count: int = 2) -> list[Any]:
+def split_key(key: Operand, count: int = 2) -> list[Any]:
     """Independent keys from one.
 
     Args:
@@ -181,7 +184,7 @@ def split_key(key: Any, count: int = 2) -> list[Any]:
     return [fold_in(key, -1 - k) for k in range(count)]
 
 
-def _check_key(name: str, key: Any) -> Any:
+def _check_key(name: str, key: Values) -> Any:
     key = as_tensor(key, name)
     if key.type != _TYPE:
         raise DTypeError(
@@ -222,27 +225,27 @@ def drawing_in_loop(counter: Any) -> Iterator[None]:
         _loops.counters = before
 
 
-def _word64(key: Any, counter: Any, lane: int) -> Any:
+def _word64(key: Operators, counter: Operators, lane: int) -> Any:
     low, high = (
         FUNCTIONS["cast"](PHILOX(key, counter, lane=k), dtypes.uint64) for k in (lane, lane + 1)
     )
     return FUNCTIONS["bitwise_or"](low, FUNCTIONS["left_shift"](high, 32))
 
 
-def _counters(key: Any, shape: tuple[Any, ...]) -> tuple[Any, Any]:
+def _counters(key: Operators, shape: tuple[Any, ...]) -> tuple[Any, Any]:
     """The key and the row-major number of each element, both of `shape`."""
     flat = FUNCTIONS["iota"]((dims.product(shape),), 0, dtypes.uint64)
     return broadcast_to(key, shape), reshape(flat, shape)
 
 
-def _float_dtype(name: str, dtype: Any) -> DType:
+def _float_dtype(name: str, dtype: DTypeLike) -> DType:
     kind = dtypes.as_dtype(dtype)
     if not kind.is_float:
         raise DTypeError(f"{name}: {kind.name} is not a float dtype", where=caller())
     return kind
 
 
-def _unit(key: Any, counter: Any, lane: int, dtype: DType, offset: int = 0) -> Any:
+def _unit(key: Operators, counter: Operators, lane: int, dtype: DType, offset: int = 0) -> Any:
     """Multiples of the dtype's 2**-digits (2**-24 for float32) in [0, 1), plus offset steps."""
     digits = dtype.digits
     if digits > 32:
@@ -256,7 +259,11 @@ def _unit(key: Any, counter: Any, lane: int, dtype: DType, offset: int = 0) -> A
 
 @public
 def uniform(
-    shape: Any, low: Any = 0.0, high: Any = 1.0, dtype: Any = dtypes.float32, key: Any = None
+    shape: ShapeLike,
+    low: Any = 0.0,
+    high: Any = 1.0,
+    dtype: DTypeLike = dtypes.float32,
+    key: Operand | None = None,
 ) -> Any:
     """Random floats, uniform in [low, high).
 
@@ -286,7 +293,11 @@ def uniform(
 
 @public
 def normal(
-    shape: Any, mean: Any = 0.0, std: Any = 1.0, dtype: Any = dtypes.float32, key: Any = None
+    shape: ShapeLike,
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    dtype: DTypeLike = dtypes.float32,
+    key: Operand | None = None,
 ) -> Any:
     """Random floats of the normal distribution, by Box and Muller's transform.
 
@@ -310,7 +321,7 @@ def normal(
 
 
 @public
-def bernoulli(p: Any = 0.5, shape: Any = None, key: Any = None) -> Any:
+def bernoulli(p: Any = 0.5, shape: Any = None, key: Operand | None = None) -> Any:
     """Random bools, True with probability p.
 
     Args:
@@ -329,7 +340,13 @@ def bernoulli(p: Any = 0.5, shape: Any = None, key: Any = None) -> Any:
 
 
 @public
-def randint(low: int, high: int, shape: Any, dtype: Any = dtypes.int64, key: Any = None) -> Any:
+def randint(
+    low: int,
+    high: int,
+    shape: ShapeLike,
+    dtype: DTypeLike = dtypes.int64,
+    key: Operand | None = None,
+) -> Any:
     """Random integers, uniform in [low, high).
 
     64 random bits times the range, the high half kept: no value's probability is off by more
@@ -373,7 +390,7 @@ def _high_half(word: Any, count: int) -> Any:
 
 
 @public
-def permutation(x: Any, key: Any = None, axis: int = 0) -> Any:
+def permutation(x: Operand, key: Operand | None = None, axis: int = 0) -> Any:
     """A random order of 0 .. x - 1, or of the slices of a tensor along an axis.
 
     The order of random 64-bit words; equal words, of which a million have none, keep theirs.
@@ -399,7 +416,7 @@ def permutation(x: Any, key: Any = None, axis: int = 0) -> Any:
 
 
 @public
-def dropout(x: Any, p: float = 0.5, training: bool = True, key: Any = None) -> Any:
+def dropout(x: Operand, p: float = 0.5, training: bool = True, key: Operand | None = None) -> Any:
     """x with elements set to 0 with probability p, the others divided by 1 - p.
 
     Args:

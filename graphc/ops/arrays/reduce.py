@@ -17,8 +17,8 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.dtypes import DType
-from graphc.core.ir import Kind, NoGradient, Op, Reduction, Sample, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Kind, Node, NoGradient, Op, Reduction, Sample, caller
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.movement import BROADCAST
@@ -74,7 +74,7 @@ def _product(x: np.ndarray, *, axes: Axes) -> Any:
     return np.asarray(np.multiply.reduce(wide, axis=axes, dtype=wide.dtype)).astype(x.dtype)
 
 
-def _extreme(ufunc: Any, identity: Callable[[DType], Any]) -> Callable[..., Any]:
+def _extreme(ufunc: np.ufunc, identity: Callable[[DType], Any]) -> Callable[..., Any]:
     def run(x: np.ndarray, *, axes: Axes) -> Any:
         start = np.asarray(identity(dtypes.as_dtype(x.dtype)), x.dtype)[()]
         return np.asarray(ufunc.reduce(dtypes.widened(x), axis=axes, initial=start)).astype(x.dtype)
@@ -82,7 +82,7 @@ def _extreme(ufunc: Any, identity: Callable[[DType], Any]) -> Callable[..., Any]
     return run
 
 
-def _position(function: Any) -> Callable[..., Any]:
+def _position(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(x: np.ndarray, *, axes: Axes) -> Any:
         if x.shape[axes[0]] == 0:
             return np.zeros(np.delete(x.shape, axes[0]).astype(int), np.int64)
@@ -97,7 +97,7 @@ def spread_back(value: Any, node: Any) -> Any:
     return BROADCAST(value, axes=axes, shape=node.inputs[0].type.shape) if axes else value
 
 
-def _prod_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _prod_vjp(node: Any, ct: Operators) -> tuple[Any]:
     """Times the product of all other elements, exact with zeros: those before times those after."""
     (x,) = node.inputs
     axes, shape = node.attr("axes"), x.type.shape
@@ -131,7 +131,7 @@ def _product_of_others(rows: Any) -> Any:
     return where(lost, 0, before) * where(lost, 0, after)
 
 
-def _extreme_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _extreme_vjp(node: Node, ct: Operators) -> tuple[Any]:
     """An equal part to each of the elements that tie; beside a nan, nan: as PyTorch's amax."""
     (x,) = node.inputs
     dtype = ct.type.dtype
@@ -165,7 +165,9 @@ def _index_samples() -> list[Sample]:
     return found + [_case(shape, axes, "float32", "real") for shape, axes in shapes]
 
 
-def _reduction(name: str, kinds: Any, numpy: Any, vjp: Any, fact: Reduction, doc: str) -> Op:
+def _reduction(
+    name: str, kinds: Any, numpy: Callable[..., Any], vjp: Any, fact: Reduction, doc: str
+) -> Op:
     result = dtypes.int64 if fact.arg else None
     domain = "small" if name == "prod" else "real"
     samples = _index_samples if fact.arg else _samples(kinds, domain)

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.dims import Size
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import broadcast_shapes
-from graphc.core.typing import Operand
+from graphc.core.typing import Axes, Operand, ShapeLike
 from graphc.errors import ShapeError
 from graphc.ops.arrays.movement import BROADCAST, PAD, RESHAPE, SLICE, TRANSPOSE
 from graphc.ops.declare import as_tensor, check_axes, check_axis, describe, public
@@ -28,7 +29,7 @@ def show_shape(shape: Sequence[Any]) -> str:
 
 
 @public
-def reshape(x: Any, shape: Any) -> Any:
+def reshape(x: Operand, shape: ShapeLike) -> Any:
     """The same elements, in row-major order, in another shape.
 
     Args:
@@ -57,11 +58,11 @@ def reshape(x: Any, shape: Any) -> Any:
     return x if sizes == x.type.shape else RESHAPE(x, shape=sizes)
 
 
-def _is_free(size: Any) -> bool:
+def _is_free(size: object) -> bool:
     return not isinstance(size, dims.Dim) and size == -1
 
 
-def _does_not_fit(x: Any, shape: Sequence[Any], wanted: str) -> ShapeError:
+def _does_not_fit(x: Operators, shape: Sequence[Any], wanted: str) -> ShapeError:
     return ShapeError(
         f"reshape: {x.type} has {x.type.size} elements, the shape {show_shape(shape)} "
         f"needs {wanted}",
@@ -93,13 +94,13 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 
 @public
-def permute(x: Operand, axes: Any) -> Any:
+def permute(x: Operand, axes: Axes | None) -> Any:
     """`transpose` under PyTorch's name."""
     return transpose(x, axes)
 
 
 @public
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(x: Operand, axis1: int, axis2: int) -> Any:
     """The tensor with two axes exchanged."""
     x = as_tensor(x, "swapaxes")
     rank = len(x.type.shape)
@@ -110,7 +111,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 
 @public
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+def moveaxis(x: Operand, source: Axes, destination: Axes) -> Any:
     """The tensor with axes moved to new places, the others keeping their order.
 
     Args:
@@ -133,7 +134,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
 
 
 @public
-def broadcast_to(x: Any, shape: Any) -> Any:
+def broadcast_to(x: Operand, shape: ShapeLike) -> Any:
     """The tensor repeated along new axes and axes of size 1.
 
     Args:
@@ -163,7 +164,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 
 @public
-def expand(x: Any, *shape: Any) -> Any:
+def expand(x: Operand, *shape: Any) -> Any:
     """`broadcast_to` with PyTorch's conventions: sizes as arguments, -1 keeps a size."""
     x = as_tensor(x, "expand")
     given = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
@@ -175,7 +176,7 @@ def expand(x: Any, *shape: Any) -> Any:
 
 
 @public
-def expand_dims(x: Any, axis: Any) -> Any:
+def expand_dims(x: Operand, axis: Axes) -> Any:
     """The tensor with axes of size 1 inserted; `axis` counts in the result."""
     x = as_tensor(x, "expand_dims")
     count = len(axis) if isinstance(axis, Sequence) else 1
@@ -185,7 +186,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 
 @public
-def squeeze(x: Any, axis: Any = None) -> Any:
+def squeeze(x: Operand, axis: Axes | None = None) -> Any:
     """The tensor without axes of size 1: those named, or all whose size is the number 1."""
     x = as_tensor(x, "squeeze")
     shape = x.type.shape
@@ -203,7 +204,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 @public
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The tensor with a run of axes made one (all of them unless told)."""
     x = as_tensor(x, "flatten")
     shape = x.type.shape
@@ -224,7 +225,7 @@ def ravel(x: Operand) -> Any:
 
 
 @public
-def flip(x: Any, axis: Any = None) -> Any:
+def flip(x: Operand, axis: Axes | None = None) -> Any:
     """The tensor with the order of elements along axes (all unless told) reversed."""
     x = as_tensor(x, "flip")
     shape = x.type.shape
@@ -236,7 +237,7 @@ def flip(x: Any, axis: Any = None) -> Any:
     return SLICE(x, starts=starts, sizes=shape, steps=steps)
 
 
-def cut(x: Any, axis: int, start: Any, size: Any) -> Any:
+def cut(x: Any, axis: int, start: Size, size: Any) -> Any:
     """`size` neighbouring elements along one axis; the caller vouches for the bounds."""
     shape = x.type.shape
     return SLICE(
@@ -248,7 +249,7 @@ def cut(x: Any, axis: int, start: Any, size: Any) -> Any:
 
 
 @public
-def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+def roll(x: Any, shift: Any, axis: Axes | None = None) -> Any:
     """The tensor with elements moved along axes, those beyond the end returning at the start.
 
     Args:
@@ -272,7 +273,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     return x
 
 
-def _triangle(name: str, x: Any, compare: str, k: int) -> Any:
+def _triangle(name: str, x: Operand, compare: str, k: int) -> Any:
     x = as_tensor(x, name)
     shape = x.type.shape
     if len(shape) < 2:

@@ -14,7 +14,7 @@ from graphc.core import dims, dtypes
 from graphc.core.ir import Kind, Library, NoGradient, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
-from graphc.core.typing import Operand
+from graphc.core.typing import Operand, Values
 from graphc.errors import ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import cut, expand_dims, flatten
@@ -63,7 +63,7 @@ ARGSORT = declare(
 
 
 @public
-def argsort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
+def argsort(x: Values, axis: int = -1, descending: bool = False) -> Any:
     """The indices that sort x along an axis; stable, nan counts as the greatest.
 
     Args:
@@ -82,7 +82,7 @@ def argsort(x: Any, axis: Any = -1, descending: bool = False) -> Any:
 
 
 @public
-def sort(x: Operand, axis: Any = -1, descending: bool = False) -> Any:
+def sort(x: Operand, axis: int = -1, descending: bool = False) -> Any:
     """x sorted along an axis; stable, nan counts as the greatest.
 
     The gradient goes to the elements in their first order: among equal ones to each its own.
@@ -99,7 +99,7 @@ def sort(x: Operand, axis: Any = -1, descending: bool = False) -> Any:
 
 
 @public
-def topk(x: Any, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any, Any]:
+def topk(x: Operand, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any, Any]:
     """The k greatest (or least) elements along an axis, in order, and their indices.
 
     Among equal elements the first ones are taken, and they have the gradient.

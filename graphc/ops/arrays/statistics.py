@@ -9,8 +9,8 @@ from typing import Any
 
 from graphc.core import dims, dtypes
 from graphc.core.ir import Op, caller
-from graphc.core.operators import FUNCTIONS
-from graphc.core.typing import Operand
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes, Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.nonempty import nonempty
 from graphc.ops.arrays.norms import root
@@ -42,7 +42,7 @@ def kept(y: Operand, x: Any, axes: tuple[int, ...]) -> Any:
     return FUNCTIONS["reshape"](y, shape)
 
 
-def _accumulating(name: str, x: Any) -> Any:
+def _accumulating(name: str, x: Operand) -> Any:
     """An operand in the dtype in which NumPy sums it: small integers in 64 bits."""
     x = as_tensor(x, name)
     kind = x.type.dtype.kind
@@ -52,7 +52,7 @@ def _accumulating(name: str, x: Any) -> Any:
 
 
 @public
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def sum(x: Any, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The sum over axes.
 
     Args:
@@ -66,7 +66,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def prod(x: Any, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The product over axes; its gradient is exact where elements are 0.
 
     Args:
@@ -78,7 +78,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduced(PROD, x, check_axes("prod", axis, len(x.type.shape)), keepdims)
 
 
-def _check_filled(name: str, x: Any, axes: tuple[int, ...]) -> None:
+def _check_filled(name: str, x: Operators, axes: tuple[int, ...]) -> None:
     empty = [a for a in axes if x.type.shape[a] == 0]
     if empty:
         raise ShapeError(
@@ -86,7 +86,7 @@ def _check_filled(name: str, x: Any, axes: tuple[int, ...]) -> None:
         )
 
 
-def _extreme(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
+def _extreme(op: Op, x: Operand, axis: Any, keepdims: bool) -> Any:
     x = as_tensor(x, op.name)
     axes = check_axes(op.name, axis, len(x.type.shape))
     _check_filled(op.name, x, axes)
@@ -94,7 +94,7 @@ def _extreme(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def max(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def max(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The greatest element over axes; nan if one is nan.
 
     Elements that tie share the gradient evenly, as in PyTorch's `amax`.
@@ -111,7 +111,7 @@ def max(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def min(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def min(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The least element over axes; nan if one is nan.
 
     Elements that tie share the gradient evenly, as in PyTorch's `amin`.
@@ -137,7 +137,7 @@ def _truth(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def any(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def any(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """Whether some element over axes is true (not 0); False of none.
 
     Args:
@@ -149,7 +149,7 @@ def any(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def all(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def all(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """Whether all elements over axes are true (not 0); True of none.
 
     Args:
@@ -160,7 +160,7 @@ def all(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     return _truth(ALL_OP, x, axis, keepdims)
 
 
-def _position(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
+def _position(op: Op, x: Operand, axis: Axes | None, keepdims: bool) -> Any:
     x = as_tensor(x, op.name)
     rank = len(x.type.shape)
     if axis is None:
@@ -174,7 +174,7 @@ def _position(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @public
-def argmax(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def argmax(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The index of the first greatest element, or of the first nan; int64.
 
     Args:
@@ -189,7 +189,7 @@ def argmax(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def argmin(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def argmin(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The index of the first least element, or of the first nan; int64.
 
     Args:
@@ -204,7 +204,7 @@ def argmin(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def count_nonzero(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
+def count_nonzero(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """How many elements over axes are not 0; int64.
 
     Args:
@@ -215,7 +215,7 @@ def count_nonzero(x: Operand, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(FUNCTIONS["cast"](as_tensor(x, "count_nonzero"), dtypes.bool_), axis, keepdims)
 
 
-def _averaged(name: str, x: Any) -> tuple[Any, dtypes.DType]:
+def _averaged(name: str, x: Operand) -> tuple[Any, dtypes.DType]:
     """An operand as floats to average, narrow ones as float32, and the result's dtype."""
     x = as_tensor(x, name)
     if not x.type.dtype.is_float:
@@ -255,14 +255,14 @@ def variance(distance: Any, axes: tuple[int, ...], correction: float = 0) -> Any
     return total / _number(distance, axes, correction)
 
 
-def _finish(y: Any, axes: tuple[int, ...], keepdims: bool, dtype: dtypes.DType) -> Any:
+def _finish(y: Operators, axes: tuple[int, ...], keepdims: bool, dtype: dtypes.DType) -> Any:
     if axes and not keepdims:
         y = FUNCTIONS["reshape"](y, [d for a, d in enumerate(y.type.shape) if a not in axes])
     return FUNCTIONS["cast"](y, dtype)
 
 
 @public
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def mean(x: Any, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """The mean over axes; nan of none.
 
     Args:
@@ -276,7 +276,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @public
-def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
+def var(x: Any, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0) -> Any:
     """The mean over axes of the squared distance from the mean.
 
     Args:
@@ -295,14 +295,16 @@ def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: float =
 
 
 @public
-def std(x: Operand, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Any:
+def std(
+    x: Operand, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0
+) -> Any:
     """The square root of `var`, with its arguments; its gradient is 0 where it is 0."""
     return root(var(x, axis, keepdims, correction=correction))
 
 
 @public
 @rounded_once
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def logsumexp(x: Operand, axis: Axes | None = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over axes, without overflow; -inf of all -inf, and of none.
 
     Args:

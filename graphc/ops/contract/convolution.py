@@ -19,7 +19,7 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.dtypes import widened
-from graphc.core.ir import Kind, Library, Node, Op, Sample, caller
+from graphc.core.ir import Cost, Kind, Library, Node, Op, Sample, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.core.typing import Operand
@@ -211,10 +211,14 @@ def _samples(name: str) -> list[Sample]:
     return found
 
 
+# NumPy goes over the places of the kernel, a product each.
+_COST = Cost(6.0, pair=4.0)
+
 CONV = declare(
     Op(
         "conv", Kind.CONTRACT, _conv_infer, _conv_numpy, _conv_vjp, Library("conv"),
         samples=lambda: _samples("conv"),
+        cost=_COST,
         doc="The cross-correlation of (N, C, *spatial) with (O, C / groups, *kernel).",
     )
 )  # fmt: skip
@@ -223,6 +227,7 @@ CONV_INPUT = declare(
         "conv_input", Kind.CONTRACT, _input_infer, _input_numpy, _input_vjp,
         Library("conv_input"),
         samples=lambda: _samples("conv_input"),
+        cost=_COST,
         doc="The transpose of conv in its image, whose spatial sizes are `shape`.",
     )
 )  # fmt: skip
@@ -231,12 +236,13 @@ CONV_WEIGHT = declare(
         "conv_weight", Kind.CONTRACT, _weight_infer, _weight_numpy, _weight_vjp,
         Library("conv_weight"),
         samples=lambda: _samples("conv_weight"),
+        cost=_COST,
         doc="The transpose of conv in its weight, whose spatial sizes are `kernel`.",
     )
 )  # fmt: skip
 
 
-def spatial_ints(name: str, what: str, value: Any, rank: int, least: int) -> Ints:
+def spatial_ints(name: str, what: str, value: int | Sequence[int], rank: int, least: int) -> Ints:
     """An int, or one for each spatial axis, as a tuple; a sequence of one is for all.
 
     Raises:
@@ -376,12 +382,12 @@ def conv(
 def conv_transpose(
     x: Any,
     weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
+    bias: Operand | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
     output_padding: Any = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: int | Sequence[int] = 1,
 ) -> Any:
     """Transposed convolution, as PyTorch's `conv_transpose1d` to `conv_transpose3d`.
 

@@ -11,7 +11,8 @@ import numpy as np
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes, Operand
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, diagonal, reshape, transpose
 from graphc.ops.contract.matmul import MATMUL, same_dtype
@@ -24,7 +25,7 @@ Labelled = tuple[Any, str]
 
 
 @public
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: str, *operands: Operand) -> Any:
     """The sum of products of elements over named axes, as NumPy's `einsum`.
 
     Args:
@@ -103,7 +104,7 @@ def _sizes(terms: Sequence[str], tensors: Sequence[Any]) -> dict[str, Size]:
     return sizes
 
 
-def _plain(x: Any, term: str, sizes: dict[str, Size]) -> Labelled:
+def _plain(x: Operators, term: str, sizes: dict[str, Size]) -> Labelled:
     """An operand with each letter once and no axis of size 1."""
     keep = [a for a, size in enumerate(x.type.shape) if size != 1]
     x, term = reshape(x, [x.type.shape[a] for a in keep]), "".join(term[a] for a in keep)
@@ -177,7 +178,7 @@ def _outer(left: Labelled, right: Labelled, term: str, size: dict[str, Size]) ->
 
 
 @public
-def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
+def tensordot(x: Any, y: Any, axes: int | Sequence[Axes] = 2) -> Any:
     """The sum of products over pairs of axes, as NumPy's `tensordot`.
 
     Args:

@@ -6,16 +6,17 @@ windows_transpose(ct; shape, stride, padding, dilation)  the sum of overlapping 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dims import Size
-from graphc.core.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Cost, IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
+from graphc.core.typing import Number, Operand
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.movement import PAD, Index
@@ -26,7 +27,7 @@ from graphc.ops.declare import as_tensor, declare, describe, public
 
 
 def _windows_infer(
-    x: TensorType, *, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, value: Any
+    x: TensorType, *, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, value: Number
 ) -> TensorType:
     if any(len(a) != x.rank - 2 for a in (kernel, stride, padding, dilation)):
         raise ShapeError(f"windows: kernel {kernel}, stride {stride} do not fit {x}")
@@ -34,7 +35,7 @@ def _windows_infer(
     return x.with_shape((*x.shape[:2], *out, *kernel))
 
 
-def _windows_numpy(x: Any, *, value: Any, **how: Any) -> np.ndarray:
+def _windows_numpy(x: np.ndarray, *, value: Number, **how: Any) -> np.ndarray:
     kernel, stride, padding, dilation = (
         how[name] for name in ("kernel", "stride", "padding", "dilation")
     )
@@ -49,7 +50,7 @@ def _windows_numpy(x: Any, *, value: Any, **how: Any) -> np.ndarray:
     return result.transpose(0, 1, *order)
 
 
-def _windows_pieces(node: Node, index: Index, read: Any) -> Sequence[Piece]:
+def _windows_pieces(node: Node, index: Index, read: Callable[..., Any]) -> Sequence[Piece]:
     sizes = node.inputs[0].type.shape[2:]  # type: ignore[union-attr]
     rank = len(sizes)
     at: list[Size] = list(index[:2])
@@ -83,7 +84,7 @@ def _windows_vjp(node: Any, ct: Node) -> tuple[Any]:
     return (WINDOWS_TRANSPOSE(ct, shape=shape, **how),)
 
 
-def _laid_out(ct: Any, shape: tuple[Size, ...]) -> Any:
+def _laid_out(ct: Operators, shape: tuple[Size, ...]) -> Any:
     """Windows that touch and do not overlap, put back side by side: movement alone."""
     rank = len(shape)
     out, kernel = ct.type.shape[2 : 2 + rank], ct.type.shape[2 + rank :]
@@ -110,6 +111,7 @@ WINDOWS = declare(
             _window((1, 1, 2), (3,), (1,), (0,), (1,)),
         ],
         doc="The elements under each place of a kernel; `value` where it leaves the image.",
+        cost=Cost(4.0),
     )
 )  # fmt: skip
 
@@ -170,12 +172,19 @@ WINDOWS_TRANSPOSE = declare(
             _transposed((1, 1, 0, 3), (2,), (1,), (0,), (1,)),
         ],
         doc="The image (N, C, *shape) that sums windows at their places.",
+        cost=Cost(4.0),
     )
 )  # fmt: skip
 
 
 def _pooled(
-    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, value: Any
+    name: str,
+    x: Operators,
+    kernel_size: int | Sequence[int],
+    stride: Any,
+    padding: int | Sequence[int],
+    dilation: int | Sequence[int],
+    value: Number,
 ) -> tuple[Any, int]:
     """The windows with their elements as one last axis, and the number of spatial axes."""
     rank = len(x.type.shape) - 2
@@ -361,7 +370,7 @@ def max_pool(
     return reshape(trusted_along_axis(flat, reshape(first, (*place, 1)), -1), place)
 
 
-def mean_of(total: Any, count: Any) -> Any:
+def mean_of(total: Any, count: Size) -> Any:
     """A sum divided by its number of terms: of integers towards 0, as PyTorch's pooling has it."""
     if total.type.dtype.is_float:
         return total / count
@@ -385,10 +394,10 @@ def check_averaged(name: str, x: Any) -> None:
 
 @public
 def avg_pool(
-    x: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    x: Operand,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
     count_include_pad: bool = True,
 ) -> Any:
     """The mean of the elements under each place of a kernel, as PyTorch's `avg_pool1d` to `3d`.

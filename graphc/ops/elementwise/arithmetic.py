@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
+from graphc.core.ir import Node
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.ops.declare import (
     ANY,
     FLOAT,
@@ -72,7 +74,7 @@ negative = unary(
 )
 
 
-def _absolute_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _absolute_vjp(node: Node, ct: Node) -> tuple[Any]:
     (x,) = node.inputs
     # As in PyTorch: no slope at 0, and none at nan.
     return (ct * FUNCTIONS["where"](FUNCTIONS["isnan"](x), 0, FUNCTIONS["sign"](x)),)
@@ -145,7 +147,7 @@ hypot = binary(
 )
 
 
-def _copysign_vjp(node: Any, ct: Any) -> tuple[Any, None]:
+def _copysign_vjp(node: Node, ct: Node) -> tuple[Any, None]:
     x, _ = node.inputs
     # As in PyTorch: 0 at 0, where the sign says nothing of the slope, and nan at infinities.
     return ct * FUNCTIONS["where"](x == 0, 0, node / x), None
@@ -164,7 +166,7 @@ copysign = binary(
 
 
 @public
-def positive(x: Any) -> Any:
+def positive(x: Operand) -> Any:
     """x itself; bools are refused, as in NumPy.
 
     Example:
@@ -178,7 +180,7 @@ def positive(x: Any) -> Any:
 
 
 @public
-def fabs(x: Any) -> Any:
+def fabs(x: Operand) -> Any:
     """|x|, elementwise, as a float.
 
     Example:

@@ -10,6 +10,7 @@ from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import Kind, Node, Op, Sample, Scalar, caller
 from graphc.core.types import TensorType
+from graphc.core.typing import DTypeLike, Operand, Values
 from graphc.errors import AttributeValueError, CastOverflowError
 from graphc.ops.declare import as_tensor, declare, public
 
@@ -51,7 +52,7 @@ def _numpy(x: np.ndarray, *, dtype: DType, overflow: str) -> np.ndarray:
     return x.astype(dtype.numpy)
 
 
-def _overflow(value: Any, dtype: DType) -> CastOverflowError:
+def _overflow(value: Values, dtype: DType) -> CastOverflowError:
     info = np.iinfo(dtype.numpy)
     return CastOverflowError(
         f"cast: {value} is not a value of {dtype.name}, which holds {info.min} to {info.max}",
@@ -118,7 +119,7 @@ CAST = declare(
 
 
 @public
-def cast(x: Any, dtype: Any, overflow: str = "error") -> Any:
+def cast(x: Operand, dtype: DTypeLike, overflow: str = "error") -> Any:
     """The tensor in another dtype.
 
     Floats become integers by dropping their fraction, bools by being 0 or 1; a bool is whether

@@ -14,6 +14,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import NoGradient
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand, Values
 from graphc.ops.declare import (
     ANY,
     FLOAT,
@@ -53,7 +54,7 @@ def _comparison(
         example=example,
     )
 
-    def compare(x: Any, y: Any) -> Any:
+    def compare(x: Operand, y: Operand) -> Any:
         if is_pattern(x, y):
             return op(x, y)
         x, y = as_number(x), as_number(y)
@@ -91,7 +92,7 @@ def _signs_differ(x: Any, y: Any) -> bool:
     return {t.kind for t in types} == {"int", "uint"} and dtypes.promote(*types).is_float
 
 
-def _mixed(name: str, x: Any, y: Any) -> Any:
+def _mixed(name: str, x: Any, y: Values) -> Any:
     """A comparison of signed integers with uint64, exact where float64 would not be."""
     if x.type.dtype.kind == "uint":
         return _mixed(SWAPPED.get(name, name), y, x)
@@ -175,7 +176,9 @@ signbit = _test("signbit", "negative, -0.0 included", None, example="[1.0, -0.0]
 
 
 @public
-def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def isclose(
+    x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
     """Whether |x - y| <= atol + rtol * |y|, elementwise; infinities are close when equal.
 
     Args:
@@ -198,7 +201,7 @@ def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
 
 @public
 def allclose(
-    x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
     """Whether all elements are close, see `isclose`: a bool scalar.
 

@@ -13,6 +13,7 @@ import numpy as np
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, Scalar
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand
 from graphc.errors import DivisionError
 from graphc.ops.declare import INTEGER, binary, conform, literal, pieces, public
 from graphc.ops.elementwise.logic import BITS
@@ -27,7 +28,7 @@ def by_zero(name: str) -> DivisionError:
     )
 
 
-def _refusing(name: str, ufunc: Any) -> Any:
+def _refusing(name: str, ufunc: np.ufunc) -> Any:
     """A NumPy division that stops at integers divided by 0."""
 
     def divide(x: np.ndarray, y: np.ndarray) -> Any:
@@ -47,7 +48,7 @@ def _zero_divisor(x: DType, y: DType) -> str:
     return f"{{1}} == {literal(y, 0)}"
 
 
-def _checked(name: str, ufunc: Any, template: str) -> dict[str, Any]:
+def _checked(name: str, ufunc: np.ufunc, template: str) -> dict[str, Any]:
     """What integer divisions have in common: they stop at a divisor of 0."""
     return {
         "promote": "number",
@@ -69,7 +70,7 @@ floor_divide = binary(
 )
 
 
-def _remainder_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _remainder_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     return ct, -ct * floor_divide(*node.inputs)
 
 
@@ -82,7 +83,7 @@ remainder = binary(
 )
 
 
-def _fmod_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _fmod_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     x, y = node.inputs
     return ct, -ct * FUNCTIONS["trunc"](x / y)
 
@@ -107,7 +108,7 @@ lcm = binary(
 
 
 @public
-def divmod(x: Any, y: Any) -> tuple[Any, Any]:
+def divmod(x: Operand, y: Operand) -> tuple[Any, Any]:
     """The pair `(x // y, x % y)`, elementwise.
 
     Example:

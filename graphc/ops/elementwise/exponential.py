@@ -6,11 +6,14 @@ exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sigmoid softplus erf er
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Node
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Operand, Pullback
 from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, unary
 
@@ -18,7 +21,12 @@ LN2, LN10 = math.log(2), math.log(10)
 
 
 def _unary(
-    name: str, numpy: Any, vjp: Any, doc: str, domain: str = "real", example: str = ""
+    name: str,
+    numpy: Callable[..., Any],
+    vjp: Pullback,
+    doc: str,
+    domain: str = "real",
+    example: str = "",
 ) -> Any:
     return unary(
         name, promote="float", numpy=numpy, scalar=f"{name}({{0}})", vjp=vjp, kinds=FLOAT,
@@ -53,7 +61,7 @@ def _erfc_numpy(x: np.ndarray) -> np.ndarray:
     return found
 
 
-def _bell(x: Any, height: float) -> Any:
+def _bell(x: Operators, height: float) -> Any:
     return exp(-x * x) * height
 
 
@@ -120,7 +128,7 @@ erfc = _unary(
 )  # fmt: skip
 
 
-def _logaddexp_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _logaddexp_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     x, y = node.inputs
     return ct * sigmoid(x - y), ct * sigmoid(y - x)
 
@@ -140,7 +148,7 @@ logaddexp = binary(
 
 @public
 @rounded_once
-def logaddexp2(x: Any, y: Any) -> Any:
+def logaddexp2(x: Operand, y: Operand) -> Any:
     """log2(2**x + 2**y), elementwise, without overflow.
 
     Example:

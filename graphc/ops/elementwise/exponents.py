@@ -7,7 +7,7 @@ from typing import Any
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Operand
 from graphc.errors import DTypeError
 from graphc.ops.declare import as_tensor, conform, describe, public
@@ -16,7 +16,7 @@ from graphc.ops.declare import as_tensor, conform, describe, public
 LARGEST = {"float64": 2200, "float32": 300}
 
 
-def _scaled(x: Any, k: Any) -> Any:
+def _scaled(x: Operators, k: Any) -> Any:
     """x * 2**k in three factors: each is a normal number, and only the last product rounds."""
     if x.type.dtype.wide is not None:
         wide = _scaled(FUNCTIONS["cast"](x, x.type.dtype.wide), k)
@@ -81,7 +81,7 @@ def frexp(x: Operand) -> tuple[Any, Any]:
 
 
 @public
-def spacing(x: Any) -> Any:
+def spacing(x: Operand) -> Any:
     """The distance from x to the next number away from zero, with the sign of x (positive for
     -0.0, as NumPy has it).
 

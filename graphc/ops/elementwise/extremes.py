@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Node, caller
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Operand
 from graphc.errors import ArgumentError
 from graphc.ops.declare import (
     ANY,
@@ -26,7 +27,7 @@ from graphc.ops.source import FULL
 def _propagating(worse: str) -> Callable[..., tuple[Any, Any]]:
     """Half of the cotangent to each where they tie; a nan passes it to both (as PyTorch)."""
 
-    def vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+    def vjp(node: Node, ct: Node) -> tuple[Any, Any]:
         x, y = node.inputs
         lost, where = FUNCTIONS[worse], FUNCTIONS["where"]
         shared = where(x == y, ct * 0.5, ct)
@@ -38,7 +39,7 @@ def _propagating(worse: str) -> Callable[..., tuple[Any, Any]]:
 def _ignoring(holds: str) -> Callable[..., tuple[Any, Any]]:
     """All of the cotangent to x where they tie; nothing to a nan beside a number (as PyTorch)."""
 
-    def vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+    def vjp(node: Node, ct: Node) -> tuple[Any, Any]:
         x, y = node.inputs
         where = FUNCTIONS["where"]
         first = FUNCTIONS[holds](x, y) | FUNCTIONS["isnan"](y)
@@ -97,7 +98,7 @@ fmin = binary(
 )
 
 
-def _clip_vjp(node: Any, ct: Any) -> tuple[Any, Any, Any]:
+def _clip_vjp(node: Node, ct: Node) -> tuple[Any, Any, Any]:
     x, low, high = node.inputs
     where = FUNCTIONS["where"]
     inside = (x >= low) & (x <= high)
@@ -118,7 +119,7 @@ CLIP = elementwise_op(
 
 
 @public
-def clip(x: Any, min: Any = None, max: Any = None) -> Any:
+def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Any:
     """x where it lies in [min, max], elsewhere the nearer bound, elementwise.
 
     Where min > max, the result is max. nan stays nan. The gradient passes where
@@ -144,7 +145,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     return CLIP(x, low, high)
 
 
-def _limit(x: Any, sign: int) -> Any:
+def _limit(x: Operators, sign: int) -> Any:
     """The bound that excludes nothing."""
     dtype = x.type.dtype
     if dtype.is_float:

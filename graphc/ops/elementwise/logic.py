@@ -9,9 +9,9 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import Node, NoGradient, Sample, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
-from graphc.core.typing import Operand
+from graphc.core.typing import Operand, Values
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.declare import (
     INTEGER,
@@ -36,7 +36,7 @@ from graphc.ops.elementwise.compare import BOOL
 BITS = NoGradient("its result is of integers or bools")
 
 
-def _truth(value: Any, name: str) -> Any:
+def _truth(value: Values, name: str) -> Any:
     """An operand as bools: whether it is not 0."""
     if is_scalar(value):
         return bool(value)
@@ -55,7 +55,7 @@ def _logical(name: str, arity: int, scalar: str, words: str, example: str) -> Ca
         example=example,
     )
 
-    def build(*operands: Any) -> Any:
+    def build(*operands: Operators) -> Any:
         if is_pattern(*operands):
             return op(*operands)
         return op(*conform(name, [_truth(v, name) for v in operands]))
@@ -176,7 +176,7 @@ WHERE = elementwise_op(
 
 
 @public
-def where(condition: Any, x: Operand, y: Operand) -> Any:
+def where(condition: Operand, x: Operand, y: Operand) -> Any:
     """x where the condition holds, y elsewhere, elementwise.
 
     Args:

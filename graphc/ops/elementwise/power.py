@@ -10,6 +10,7 @@ from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, Scalar, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Operand, Values
 from graphc.errors import AttributeValueError
 from graphc.ops.declare import (
     FLOAT,
@@ -59,7 +60,7 @@ rsqrt = unary(
 )
 
 
-def _negative_exponent(value: Any) -> AttributeValueError:
+def _negative_exponent(value: Values) -> AttributeValueError:
     return AttributeValueError(
         f"power: the exponent {value} of an integer is negative",
         hint="cast the base to a float first",
@@ -76,7 +77,7 @@ def _power_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where((y == 0.5) & ((x == 0) | (x == -np.inf)), np.abs(x), result)
 
 
-def _power_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _power_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     x, y = node.inputs
     where = FUNCTIONS["where"]
     if y.op is FULL:
@@ -122,7 +123,7 @@ POWER = elementwise_op(
 
 
 @public
-def power(x: Any, y: Any) -> Any:
+def power(x: Operand, y: Operand) -> Any:
     """x to the power y, elementwise, with NumPy's dtypes; integers wrap around.
 
     The gradient by y is 0 where x is 0 and y is not negative, as in PyTorch.
@@ -138,6 +139,7 @@ def power(x: Any, y: Any) -> Any:
     if is_pattern(x, y):
         return POWER(x, y)
     x, y = (operand(v, "power") for v in (x, y))
+    exponent: Any
     base, exponent = conform("power", [x, y], "number")
     if exponent.op is FULL and exponent.type.dtype.kind == "int" and exponent.attr("value") < 0:
         error = _negative_exponent(exponent.attr("value"))
@@ -151,7 +153,7 @@ public(power, "pow")
 
 
 @public
-def float_power(x: Any, y: Any) -> Any:
+def float_power(x: Operand, y: Operand) -> Any:
     """x to the power y, elementwise, in float64.
 
     Example:

@@ -70,7 +70,7 @@ rint = unary(
 
 
 @public
-def round(x: Any, decimals: int = 0) -> Any:
+def round(x: Operand, decimals: int = 0) -> Any:
     """x rounded to a number of decimals, halves to the even digit, elementwise.
 
     As in NumPy this is `rint(x * 10**decimals) / 10**decimals`. The gradient is zero.
@@ -116,7 +116,7 @@ nextafter = binary(
 
 
 @public
-def heaviside(x: Any, y: Any) -> Any:
+def heaviside(x: Operand, y: Operand) -> Any:
     """0 where x is negative, y where it is 0, 1 where it is positive, nan where it is nan."""
     x, y = conform("heaviside", [x, y], "float")
     where = FUNCTIONS["where"]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.operators import FUNCTIONS
+from graphc.core.ir import Node
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Operand
 from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, unary
 from graphc.ops.elementwise.arithmetic import hypot
 from graphc.ops.elementwise.power import sqrt
@@ -20,7 +22,7 @@ def _unary(name: str, vjp: Any, words: str, domain: str = "real", example: str =
     )  # fmt: skip
 
 
-def _chord(x: Any) -> Any:
+def _chord(x: Operators) -> Any:
     """sqrt(1 - x * x), accurate near 1."""
     return sqrt((1 - x) * (1 + x))
 
@@ -85,7 +87,7 @@ arcsinh = _unary(
 )
 
 
-def _arccosh_vjp(node: Any, ct: Any) -> tuple[Any]:
+def _arccosh_vjp(node: Node, ct: Node) -> tuple[Any]:
     # As in PyTorch the formula is even, so that it gives numbers below -1 too.
     size = FUNCTIONS["absolute"](node.inputs[0])
     return (ct / (sqrt(size - 1) * sqrt(size + 1)),)
@@ -107,7 +109,7 @@ arctanh = _unary(
 )
 
 
-def _arctan2_vjp(node: Any, ct: Any) -> tuple[Any, Any]:
+def _arctan2_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     y, x = node.inputs
     length = hypot(y, x)
     length = FUNCTIONS["where"](length == 0, 1, length)
@@ -128,7 +130,7 @@ arctan2 = binary(
 
 
 @public
-def deg2rad(x: Any) -> Any:
+def deg2rad(x: Operand) -> Any:
     """Degrees as radians, elementwise.
 
     Example:
@@ -141,7 +143,7 @@ def deg2rad(x: Any) -> Any:
 
 
 @public
-def rad2deg(x: Any) -> Any:
+def rad2deg(x: Operand) -> Any:
     """Radians as degrees, elementwise.
 
     Example:
@@ -159,7 +161,7 @@ _SERIES = [(-1.0) ** k / math.factorial(2 * k + 1) for k in range(8)]
 
 @public
 @rounded_once
-def sinc(x: Any) -> Any:
+def sinc(x: Operand) -> Any:
     """sin(pi * x) / (pi * x), elementwise, and 1 at 0, with all its derivatives.
 
     Example:

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.core import dtypes
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, Op, caller, tensor_type
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType, Type
+from graphc.core.typing import Pullback, Values
 from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
 from graphc.ops.control import ITEM
 from graphc.ops.declare import (
@@ -54,12 +57,12 @@ def _cond_infer(pred: Type, *types: Type, true: Graph, false: Graph) -> TupleTyp
 
 
 def _cond_numpy(
-    pred: Any, *arrays: Any, true: Graph, false: Graph, sizes: Mapping[str, int]
+    pred: Any, *arrays: np.ndarray, true: Graph, false: Graph, sizes: Mapping[str, int]
 ) -> tuple[Any, ...]:
     return run_sized(true if pred else false, arrays, sizes)
 
 
-def _cond_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:
+def _cond_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback) -> list[Any]:
     """The gradient runs the branch that ran, forward and back."""
     graphs = (node.attr("true"), node.attr("false"))
     shown = [k for k, ct in enumerate(cts) if ct is not None]
@@ -85,13 +88,13 @@ COND = declare(
 )  # fmt: skip
 
 
-def as_pred(name: str, what: str, value: Any) -> Node:
+def as_pred(name: str, what: str, value: Values) -> Node:
     """A condition as a bool scalar.
 
     Raises:
         DTypeError, ShapeError: it is something else.
     """
-    pred = as_tensor(value, name)
+    pred: Any = as_tensor(value, name)
     if pred.type == PRED:
         return pred
     if pred.type.shape:

@@ -20,6 +20,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, is_literal, tensor_type
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Pullback
 from graphc.core.walk import reach, substitute, toposort
 from graphc.ops.control import ITEM
 from graphc.ops.flow.branching import COND, PRED
@@ -36,7 +37,7 @@ def _is_float(node: Node) -> bool:
     return tensor_type(node).dtype.is_float
 
 
-def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:
+def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback) -> list[Any]:
     """The cotangents of a scan's operands.
 
     Args:
@@ -176,7 +177,7 @@ def _boundary(roots: Sequence[Node], own: set[Node]) -> list[Node]:
     return list(found)
 
 
-def while_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> list[Any]:
+def while_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback) -> list[Any]:
     """The cotangents of a bounded loop's operands: those of the scan that does the same."""
     body, cond, k = node.attr("body"), node.attr("cond"), node.attr("carries")
     going = placeholder("going", PRED)

@@ -24,6 +24,7 @@ from graphc.core.dims import Size
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, Op, tensor_type
 from graphc.core.types import TensorType, TupleType, Type
+from graphc.core.typing import Pullback
 from graphc.errors import GradientError, InternalError
 from graphc.ops.declare import declare
 from graphc.ops.flow import loop_gradients
@@ -61,7 +62,7 @@ def _scan_infer(
 
 
 def _scan_numpy(
-    *arrays: Any,
+    *arrays: np.ndarray,
     body: Graph,
     carries: int,
     length: int,
@@ -84,7 +85,9 @@ def _scan_numpy(
     return (*state, *stacks)
 
 
-def _scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> Sequence[Any]:
+def _scan_vjp(
+    node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback
+) -> Sequence[Any]:
     return loop_gradients.scan_vjp(node, cts, wanted, vjp)
 
 
@@ -109,7 +112,7 @@ def _while_infer(
 
 
 def _while_numpy(
-    *arrays: Any,
+    *arrays: np.ndarray,
     body: Graph,
     carries: int,
     cond: Graph,
@@ -124,7 +127,9 @@ def _while_numpy(
     return tuple(state)
 
 
-def _while_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Any) -> Sequence[Any]:
+def _while_vjp(
+    node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback
+) -> Sequence[Any]:
     if node.attr("max_steps") is None:
         raise GradientError(
             "while_loop has no gradient: it is not known how often it runs, so what its gradient "

@@ -68,7 +68,7 @@ class _Body(Carry):
         ]
 
 
-def _number(value: Any, dtype: DType) -> Node:
+def _number(value: bool | int | float, dtype: DType) -> Node:
     return bring(value, dtype, ())
 
 

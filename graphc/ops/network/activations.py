@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Operand
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.indexing import from_start
@@ -23,7 +23,7 @@ def _floats(name: str, x: Operand) -> Any:
 
 
 @public
-def relu(x: Any) -> Any:
+def relu(x: Operand) -> Any:
     """x where it is positive, else 0; nan stays nan. The gradient at 0 is 0, as in PyTorch.
 
     Args:
@@ -216,7 +216,7 @@ def _averaged(name: str, losses: Any, reduction: str) -> Any:
 
 
 @public
-def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+def cross_entropy(logits: Operand, labels: Any, reduction: str = "mean") -> Any:
     """The negative logarithm of the probability that softmax gives to each label.
 
     Args:
@@ -278,7 +278,7 @@ def binary_cross_entropy(probability: Any, target: Operand, reduction: str = "me
     return _averaged("binary_cross_entropy", losses, reduction)
 
 
-def _bounded_log(p: Any) -> Any:
+def _bounded_log(p: Operators) -> Any:
     """log(p), no less than -100; the gradient at 0 is 0."""
     where = FUNCTIONS["where"]
     value = FUNCTIONS["log"](where(p == 0, 1, p))
@@ -286,7 +286,9 @@ def _bounded_log(p: Any) -> Any:
 
 
 @public
-def binary_cross_entropy_with_logits(logits: Any, target: Operand, reduction: str = "mean") -> Any:
+def binary_cross_entropy_with_logits(
+    logits: Operand, target: Operand, reduction: str = "mean"
+) -> Any:
     """`binary_cross_entropy` of sigmoid(logits), without overflow.
 
     Args:
@@ -300,7 +302,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Operand, reduction: st
 
 
 @public
-def mse_loss(x: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(x: Operand, target: Operand, reduction: str = "mean") -> Any:
     """(x - target)**2.
 
     Args:
