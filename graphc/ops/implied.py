@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphc.core.ir import Node
@@ -27,10 +27,11 @@ class Watched(Parameter):
     """A parameter that is looked after before each call of a program.
 
     Attributes:
-        watcher: makes of a program's parameters of this kind what is called before each call.
+        watcher: makes of a program's parameters of this kind, and of those that it writes, what is
+            called before each call.
     """
 
-    watcher: Callable[[Sequence[Any]], Callable[[], None]] = None  # type: ignore[assignment]
+    watcher: Callable[[Sequence[Any], Container[Any]], Callable[[], None]] = None  # type: ignore[assignment]
 
     __hash__ = Node.__hash__
 
@@ -38,13 +39,38 @@ class Watched(Parameter):
 Watched.__setattr__ = Parameter.__setattr__  # type: ignore[method-assign]
 
 
-def watchers(parameters: Iterable[Any]) -> tuple[Callable[[], None], ...]:
-    """What a program calls before each of its calls."""
+def named_apart(bound: Iterable[Node]) -> dict[Node, Node]:
+    """What stands in a program for those of its watched parameters that have another's name."""
+    names: set[str] = set()
+    new: dict[Node, Node] = {}
+    for node in sorted(bound, key=lambda n: isinstance(n, Watched)):
+        if not isinstance(node, Parameter):
+            continue
+        name, count = node.name, 1
+        while isinstance(node, Watched) and name in names:
+            count += 1
+            name = f"{node.name}_{count}"
+        names.add(name)
+        if name != node.name:
+            new[node] = twin = replace(node, attrs=(("name", name), ("type", node.type)))
+            slots: tuple[str, ...] = type(node).__slots__
+            for slot in slots:
+                object.__setattr__(twin, slot, getattr(node, slot))
+    return new
+
+
+def watchers(parameters: Iterable[Any], written: Container[Any]) -> tuple[Callable[[], None], ...]:
+    """What a program calls before each of its calls.
+
+    Args:
+        parameters: its own.
+        written: those that it updates.
+    """
     kinds: dict[Any, list[Watched]] = {}
     for node in parameters:
         if isinstance(node, Watched):
             kinds.setdefault(node.watcher, []).append(node)
-    return tuple([watcher(nodes) for watcher, nodes in kinds.items()])
+    return tuple([watcher(nodes, written) for watcher, nodes in kinds.items()])
 
 
 def imply(results: Iterable[Node], writes: Mapping[Parameter, Node]) -> None:
@@ -91,4 +117,4 @@ def _entries(nodes: Iterable[Node]) -> dict[int, dict[Parameter, Node]]:
     return dict(entry[1:] for entry in found if entry is not None)
 
 
-__all__ = ["Watched", "implied", "imply", "watchers"]
+__all__ = ["Watched", "implied", "imply", "named_apart", "watchers"]

@@ -22,7 +22,7 @@ from graphc.core.dims import Dim
 from graphc.core.garbage import uncollected
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
 from graphc.core.operators import Operators
-from graphc.core.walk import dependents, toposort
+from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -33,7 +33,7 @@ from graphc.errors import (
 from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.flow.closures import is_placeholder
-from graphc.ops.implied import implied
+from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
@@ -227,6 +227,11 @@ def _traced(
         with at_origin(generator.origin):
             updates[generator] = random.advance(generator)
         toposort((updates[generator],), order)
+    if apart := named_apart(dict.fromkeys([*updates, *order])):
+        done = iter(substitute([*results, *updates.values()], apart))
+        results = [next(done) for _ in results]
+        updates = {apart.get(p, p): next(done) for p in updates}
+        order = toposort((*results, *updates.values()))
     labels = [layout.label(k) for k in range(len(results))]
     labels += [f"the update of {p.name!r}" for p in updates]
     roots = [*results, *updates.values()]

@@ -85,7 +85,8 @@ class Program:
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
         self._restore = build.layout.restore
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
-        self._watchers = watchers(self._states.values())
+        written = {build.graph.inputs[k] for k in aliased.values()}
+        self._watchers = watchers(self._states.values(), written)
         self._sized = uncertain_sizes(build.graph)
         self._counted = symbolic_bytes(build.graph)
         self._last_sizes: dict[str, int] = {}

@@ -163,3 +163,71 @@ def test_what_a_program_cannot_follow_is_an_error() -> None:
     optimizer.register_step_post_hook(lambda *given: None)
     with pytest.raises(gc.errors.ArgumentError, match="step hooks"):
         optimizer.updates(loss)
+
+
+def test_a_setting_that_asks_for_another_update_is_an_error() -> None:
+    model = nn.Linear(5, 3)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    program = _program(model, F.cross_entropy, optimizer)
+    program(*BATCHES[0])
+    optimizer.param_groups[0]["weight_decay"] = 0.1
+    with pytest.raises(gc.errors.ArgumentError, match="decays: was False, is True"):
+        program(*BATCHES[0])
+    _program(model, F.cross_entropy, optimizer)(*BATCHES[0])
+
+
+def test_a_backward_pass_is_told_that_a_program_changed_its_weights() -> None:
+    model = nn.Linear(5, 3)
+    program = _program(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1))
+    x = gc.ones(1, 5, requires_grad=True)
+    loss = model(x).sum()
+    program(*BATCHES[0])
+    with pytest.raises(gc.errors.GradientError, match="changed in place after it was used"):
+        loss.backward()
+
+
+def test_what_has_no_gradient_eagerly_does_not_decay() -> None:
+    first, second = nn.Linear(5, 5), nn.Linear(5, 3)
+    before = first.weight.detach().numpy().copy()
+    optimizer = optim.SGD([*first.parameters(), *second.parameters()], 0.1, weight_decay=0.5)
+    _program(lambda x: second(first(x).detach()), F.cross_entropy, optimizer)(*BATCHES[0])
+    assert np.array_equal(first.weight.detach().numpy(), before)
+
+
+def test_names_of_a_programs_state_do_not_depend_on_what_was_built_before() -> None:
+    for _ in range(2):
+        first, second = nn.Linear(5, 5), nn.Linear(5, 3)
+        optimizer = optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+        x = gc.input("x", (2, 5))
+        loss = gc.sum(second(first(x)))
+        state = gc.compile([x], loss, optimizer.updates(loss), target="reference").state()
+        assert set(state) == {
+            "Linear_weight", "Linear_bias", "Linear_weight_2", "Linear_bias_2", "lr"
+        }  # fmt: skip
+
+
+def test_an_embedding_of_bounded_rows_trains_as_eagerly() -> None:
+    tables = [nn.Embedding(6, 3, max_norm=0.5) for _ in range(2)]
+    tables[1].load_state_dict(tables[0].state_dict())
+    own, other = (optim.SGD(t.parameters(), lr=0.3, momentum=0.5) for t in tables)
+    i = gc.input("i", (4,), gc.int64)
+    loss = gc.sum(tables[0](i) ** 2)
+    program = gc.compile([i], loss, updates=own.updates(loss))
+    for picked in ([0, 1, 1, 2], [3, 0, 5, 5]):
+        other.zero_grad()
+        wanted = (tables[1](gc.tensor(picked)) ** 2).sum()
+        wanted.backward()
+        other.step()
+        np.testing.assert_allclose(program(np.array(picked)), wanted.item(), rtol=1e-5)
+        np.testing.assert_allclose(*(t.weight.detach().numpy() for t in tables), rtol=1e-5)
+
+
+def test_a_constant_whose_gradient_would_be_lost_is_an_error() -> None:
+    w = gc.ones(5, requires_grad=True)
+    x = gc.input("x", (5,))
+    with pytest.raises(gc.errors.GradientError, match=re.escape("w.as_node()")):
+        x * (w * 2)
+    twice = w * 2
+    for constant in (twice.detach(), gc.constant(twice)):
+        assert gc.compile([x], x * constant)(np.ones(5, "f")).tolist() == [2] * 5
+    assert gc.compile([], gc.grad(gc.sum(w.as_node() * 2), w))().tolist() == [2] * 5

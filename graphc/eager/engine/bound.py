@@ -8,7 +8,7 @@ Programs take turns at the memory of a tensor, whether they were traced or writt
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Container, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from graphc.ops.source import PARAMETER_OP, State
 
 _states: weakref.WeakValueDictionary[int, State] = weakref.WeakValueDictionary()
 _nodes: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
-_names: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 def state_of(array: np.ndarray) -> State:
@@ -46,9 +45,10 @@ class OfTensor(Watched):
 class OfNumber(Watched):
     """The parameter that a setting is, such as a learning rate: read anew at each call."""
 
-    __slots__ = ("_place",)
+    __slots__ = ("_check", "_place")
 
     _place: tuple[MutableMapping[str, Any], str, int | None]
+    _check: Callable[[], None]
 
 
 def parameter_of(tensor: Any, name: str = "") -> OfTensor:
@@ -56,7 +56,7 @@ def parameter_of(tensor: Any, name: str = "") -> OfTensor:
 
     Args:
         tensor: an eager one.
-        name: what it is called, made an identifier that no other such parameter has.
+        name: what it is called, made an identifier.
 
     Raises:
         ArgumentError: its elements do not stand one after another.
@@ -84,36 +84,29 @@ def known_parameter(array: np.ndarray) -> OfTensor | None:
     return found if found is not None and found.state.array is array else None
 
 
-def number_of(group: MutableMapping[str, Any], key: str, index: int | None = None) -> Any:
-    """A setting as a 0-d float64 parameter that follows `group[key]` (or `group[key][index]`)."""
-    place = id(group), key, index
-    found = _nodes.get(place)
-    if found is not None and found._place[0] is group:
-        return found
+def number_of(
+    group: MutableMapping[str, Any], key: str, index: int | None, check: Callable[[], None]
+) -> Any:
+    """A setting as a 0-d float64 parameter that follows `group[key]` (or `group[key][index]`).
+
+    Args:
+        group: where the setting is found.
+        key: its name.
+        index: its place, where the setting is a sequence.
+        check: raises where the group has become one that the program does not follow.
+    """
     array = np.array(_read(group, key, index), np.float64)
     node = _made(OfNumber, key if index is None else f"{key}_{index}", array, _watch_numbers)
     object.__setattr__(node, "_place", (group, key, index))
-    _nodes[place] = node
+    object.__setattr__(node, "_check", check)
     return node
 
 
 def _made(kind: Any, wanted: str, array: np.ndarray, watcher: Callable[..., Any]) -> Any:
     type_ = TensorType(as_dtype(array.dtype), array.shape)
-    name = _free_name(wanted)
-    attrs = (("name", name), ("type", type_))
-    node = kind(PARAMETER_OP, (), attrs, type_, caller(), state_of(array), watcher)
-    _names[name] = node
-    return node
-
-
-def _free_name(wanted: str) -> str:
     base = "".join(c if c.isalnum() else "_" for c in wanted)
-    base = base if base[:1].isalpha() else f"s{base}"
-    name, count = base, 1
-    while name in _names:
-        count += 1
-        name = f"{base}_{count}"
-    return name
+    attrs = (("name", base if base[:1].isalpha() else f"s{base}"), ("type", type_))
+    return kind(PARAMETER_OP, (), attrs, type_, caller(), state_of(array), watcher)
 
 
 def _read(group: MutableMapping[str, Any], key: str, index: int | None) -> float:
@@ -121,21 +114,31 @@ def _read(group: MutableMapping[str, Any], key: str, index: int | None) -> float
     return float(value)
 
 
-def _watch_numbers(nodes: Sequence[OfNumber]) -> Callable[[], None]:
+def _watch_numbers(nodes: Sequence[OfNumber], written: Container[Any]) -> Callable[[], None]:
     places = [(node.state.array, *node._place) for node in nodes]
+    checks = dict.fromkeys(node._check for node in nodes)
 
     def refresh() -> None:
+        for check in checks:
+            check()
         for array, group, key, index in places:
             array[()] = _read(group, key, index)
 
     return refresh
 
 
-def _watch_tensors(nodes: Sequence[OfTensor]) -> Callable[[], None]:
+def _watch_tensors(nodes: Sequence[OfTensor], written: Container[Any]) -> Callable[[], None]:
     seen = -1
+    # A backward pass that needs the values from before is told that they are gone.
+    counters = [
+        tensor.version() for node in nodes
+        if node in written and (tensor := node._tensor()) is not None
+    ]  # fmt: skip
 
     def check() -> None:
         nonlocal seen
+        for counter in counters:
+            counter.count += 1
         if changes.count == seen:
             return
         for node in nodes:

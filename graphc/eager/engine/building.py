@@ -33,7 +33,7 @@ from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError
 from graphc.ops.arrays import random
-from graphc.ops.control import STOP_GRADIENT
+from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
 from graphc.ops.implied import imply
 from graphc.ops.source import INPUT_OP, PARAMETER_OP
 
@@ -272,7 +272,9 @@ class Building:
         if held is None:
             whole._node = node
         else:
-            self.written[held] = node
+            # A weight that is written without a gradient is still the leaf that is trained.
+            trained = whole._edge is not None
+            self.written[held] = GRADIENT_AS(node, self.node_of(whole)) if trained else node
         self._refresh(whole)
 
     def _refresh(self, whole: Tensor) -> None:

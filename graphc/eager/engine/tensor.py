@@ -27,6 +27,7 @@ from graphc.eager.engine.attached import Attached
 from graphc.eager.engine.bound import known_parameter, parameter_of
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state as recording
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import AccumulateGrad, Edge, Version
 from graphc.errors import ArgumentError, GradientError
@@ -328,6 +329,14 @@ class Tensor(Attached):
             return parameter_of(self)
         if (known := known_parameter(self._array)) is not None:
             return known
+        if self._edge is not None and recording.enabled:
+            raise GradientError(
+                f"a tensor of shape {tuple(self.shape)} that was computed eagerly, of tensors that "
+                "require gradients, would be a constant of a graph: its gradient is lost",
+                where=caller(),
+                hint="compute it in the graph (from w.as_node()), or say that it is a constant: "
+                "gc.constant(t), t.detach()",
+            )
         drawn = None if self._drawn is None else self._drawn.node(self._array)
         return FUNCTIONS["constant"](self._array) if drawn is None else drawn
 
