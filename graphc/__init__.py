@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.program.clone import clone
     from graphc.program.driver import compile
     from graphc.program.program import Program
     from graphc.storage import load, save
@@ -108,6 +109,7 @@ former.install()
 
 # Where the names are that are imported late; None for modules.
 _LATE = {
+    "clone": "program.clone",
     "compile": "program.driver",
     "Program": "program.program",
     "grad": "passes.grad",
@@ -156,8 +158,8 @@ __all__ = [
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
     "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
     "broadcast_to", "cast", "cat", "cbrt", "ceil", "chunk", "clamp", "clamp_max", "clamp_min",
-    "clip", "compile", "concat", "concatenate", "cond", "config", "constant", "contrast", "conv",
-    "conv_transpose", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cuda",
+    "clip", "clone", "compile", "concat", "concatenate", "cond", "config", "constant", "contrast",
+    "conv", "conv_transpose", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cuda",
     "cumprod", "cumsum", "data", "default_generator", "deg2rad", "degrees", "device", "diag",
     "diagonal", "dim", "div", "divide", "divmod", "dot", "double", "dropout", "dtype", "einsum",
     "elu", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "errors", "exp",
