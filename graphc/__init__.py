@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.program.clone import clone
     from graphc.program.driver import compile
+    from graphc.program.naming import named
     from graphc.program.program import Program
     from graphc.storage import load, save
 
@@ -116,6 +117,7 @@ _LATE = {
     "hessian": "passes.grad",
     "hvp": "passes.grad",
     "jacobian": "passes.grad",
+    "named": "program.naming",
     "value_and_grad": "passes.grad",
     "contrast": "contrasting",
     "data": None,
@@ -178,20 +180,21 @@ __all__ = [
     "logspace", "logsumexp", "long", "lt", "manual_seed", "map", "masked_fill", "masked_scatter",
     "masked_select", "matmul", "max", "max_pool", "maximum", "mean", "median", "meshgrid", "min",
     "minimum", "mish", "mm", "mod", "modf", "moveaxis", "movedim", "mse_loss", "mul", "multinomial",
-    "multiply", "mv", "nan_to_num", "narrow", "ne", "neg", "negative", "nextafter", "nn", "no_grad",
-    "nonzero", "norm", "normal", "not_equal", "numel", "one_hot", "ones", "ones_like", "ops",
-    "optim", "outer", "pad", "parameter", "permutation", "permute", "positive", "pow", "power",
-    "printoptions", "prod", "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "random_key", "randperm", "ravel", "reciprocal", "recurrence", "relu",
-    "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "result_type", "right_shift",
-    "rint", "roll", "round", "row_stack", "rsqrt", "rsub", "save", "scan", "scatter", "scatter_add",
-    "searchsorted", "seed", "selu", "set_default_dtype", "set_grad_enabled", "set_printoptions",
-    "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh",
-    "size", "softmax", "softplus", "sort", "spacing", "special_erf", "split", "split_key", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "stop_gradient", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh",
-    "tensor", "tensor_split", "tensordot", "text", "tile", "to_networkx", "topk", "trace",
-    "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8",
-    "unbind", "unflatten", "uniform", "unique", "unsqueeze", "value_and_grad", "var", "var_mean",
-    "vdot", "viz", "vstack", "where", "while_loop", "zeros", "zeros_like",
+    "multiply", "mv", "named", "nan_to_num", "narrow", "ne", "neg", "negative", "nextafter", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "one_hot", "ones", "ones_like",
+    "ops", "optim", "outer", "pad", "parameter", "permutation", "permute", "positive", "pow",
+    "power", "printoptions", "prod", "rad2deg", "radians", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "random_key", "randperm", "ravel", "reciprocal",
+    "recurrence", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape",
+    "result_type", "right_shift", "rint", "roll", "round", "row_stack", "rsqrt", "rsub", "save",
+    "scan", "scatter", "scatter_add", "searchsorted", "seed", "selu", "set_default_dtype",
+    "set_grad_enabled", "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign",
+    "signbit", "silu", "sin", "sinc", "sinh", "size", "softmax", "softplus", "sort", "spacing",
+    "special_erf", "split", "split_key", "sqrt", "square", "squeeze", "stack", "std", "std_mean",
+    "stop_gradient", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
+    "take_along_axis", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "text", "tile", "to_networkx", "topk", "trace", "transpose", "tril", "triu", "true_divide",
+    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique",
+    "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vstack", "where",
+    "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

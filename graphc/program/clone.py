@@ -17,6 +17,7 @@ from typing import Any
 from graphc.core import dims
 from graphc.core.dims import Symbol
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, bodies, caller, map_sizes
+from graphc.core.origin import name_node
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, match, shape_symbols
 from graphc.core.walk import remade, substitute, toposort
@@ -184,7 +185,10 @@ def _made(node: Node, new: Mapping[Node, Node], sizes: Mapping[Symbol, Any]) -> 
     if all(attrs.get(key, value) is value or attrs[key] == value for key, value in node.attrs):
         return remade(node, new)
     with at_origin(node.origin):
-        return Node.build(node.op, [new[i] for i in node.inputs], attrs)
+        result = Node.build(node.op, [new[i] for i in node.inputs], attrs)
+    if node.label:
+        name_node(result, node.label)
+    return result
 
 
 def _resized(value: Any, sizes: Mapping[Symbol, Any]) -> Any:
