@@ -18,8 +18,8 @@ F64 = gc.float64
 
 def test_gradients_of_structures_have_their_form() -> None:
     x = gc.input("x", (5, 4), F64)
-    params = {"w": gc.parameter("w", W), "rest": [gc.parameter("b", B), None]}
-    loss = gc.sum((x @ params["w"] + params["rest"][0]) ** 2)
+    params: Any = {"w": gc.parameter("w", W), "rest": [gc.parameter("b", B), None]}
+    loss: Any = gc.sum((x @ params["w"] + params["rest"][0]) ** 2)
     value, grads = gc.value_and_grad(loss, params)
     assert value is loss
     assert grads["rest"][1] is None
@@ -76,16 +76,16 @@ def test_wrong_words_and_values_are_errors() -> None:
     with pytest.raises(ArgumentError, match="not NoneType"):
         gc.grad(None, x)
     with pytest.raises(ArgumentError, match="not str"):
-        gc.grad(gc.sum(x), x, consider_constant=["x"])
+        gc.grad(gc.sum(x), x, consider_constant=["x"])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 9])
 def test_jacobians_written_out_and_as_loops_are_alike(size: int) -> None:
-    x, a = gc.input("x", (4,), F64), gc.constant(RNG.standard_normal((size, 4)))
-    slopes = gc.jacobian(gc.tanh(a @ x), [x])
+    x, rows = gc.input("x", (4,), F64), RNG.standard_normal((size, 4))
+    slopes = gc.jacobian(gc.tanh(gc.constant(rows) @ x), [x])
     slopes[0] = slopes[0] + 0.0 * x  # so that none of them does without it
     (got,) = gc.compile([x], slopes)(X[0])
-    want = (1 - np.tanh(a.value @ X[0]) ** 2)[:, None] * a.value
+    want = (1 - np.tanh(rows @ X[0]) ** 2)[:, None] * rows
     np.testing.assert_allclose(got, want, rtol=1e-11)
 
 
