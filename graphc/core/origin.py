@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -42,16 +42,35 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The user's line that made a node."""
+    """The user's line that made a node, and what the user called it (see `gc.named`)."""
 
     file: str
     line: int
     function: str
+    label: str = ""
 
     def __str__(self) -> str:
         name = Path(self.file).name
         inside = "" if self.function.startswith("<") else f" in {self.function}"
         return f"{name}:{self.line}{inside}"
+
+
+def labelled(origin: Origin | None, label: str) -> Origin | None:
+    """A line of a node with another label; "" for what passes build for a node that has one."""
+    if origin is None:
+        return Origin("<unknown>", 0, "<unknown>", label) if label else None
+    return origin if origin.label == label else replace(origin, label=label)
+
+
+def name_node(node: Any, label: str) -> None:
+    """Set what a node is called: like its line this says where it comes from, not what it is."""
+    object.__setattr__(node, "origin", labelled(node.origin, label))
+
+
+def keep_label(node: Any, result: Any) -> None:
+    """Call what was built in a node's place as the node is called."""
+    if node.label and result is not node and not result.label and result.type == node.type:
+        name_node(result, node.label)
 
 
 def is_internal(code: CodeType) -> bool:
@@ -99,7 +118,7 @@ def caller() -> Origin | None:
 def at_origin(origin: Origin | None) -> Iterator[None]:
     """Give `origin` to every node built inside: passes keep the user's line this way."""
     before = getattr(_local, "origin", None)
-    _local.origin = origin if origin is not None else before
+    _local.origin = labelled(origin, "") or before
     try:
         yield
     finally:
@@ -112,7 +131,7 @@ def made_for() -> Iterator[Callable[[Any], None]]:
     before = getattr(_local, "origin", None)
 
     def begin(node: Any) -> None:
-        _local.origin = node.origin or before
+        _local.origin = labelled(node.origin, "") or before
 
     try:
         yield begin
@@ -142,6 +161,6 @@ def record(node: Any) -> None:
 
 
 __all__ = [
-    "Origin", "at_origin", "caller", "is_asked_by_user", "is_internal", "made_for", "record",
-    "recording",
+    "Origin", "at_origin", "caller", "is_asked_by_user", "is_internal", "keep_label", "labelled",
+    "made_for", "name_node", "record", "recording",
 ]  # fmt: skip

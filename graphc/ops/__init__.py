@@ -1,6 +1,6 @@
 """The ops, each declared in one place; importing this package fills `ir.OPS`."""
 
-from graphc.ops import control, source
+from graphc.ops import checking, control, source
 from graphc.ops.arrays import (
     at,
     cumulative,
@@ -60,6 +60,7 @@ __all__ = [
     "loops",
     "matmul",
     "movement",
+    "checking",
     "nonempty",
     "pooling",
     "power",

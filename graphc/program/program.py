@@ -5,6 +5,7 @@ How one is made is in `driver`; what it prints is in `report`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -28,6 +29,7 @@ from graphc.core.interpret import located
 from graphc.core.ir import Scalar, caller, tensor_type
 from graphc.errors import (
     ArgumentError,
+    CheckError,
     GraphcError,
     OutOfMemoryError,
 )
@@ -148,7 +150,7 @@ class Program:
         except MemoryError:
             raise self._out_of_memory(call) from None
         if failure is not None:
-            raise self._failed(*failure)
+            raise self._failed(call, args, *failure)
         return self._restore(results)
 
     def _call(self, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
@@ -177,7 +179,7 @@ class Program:
         if times is not None:
             sys.stderr.write(str(Profile.of(self.name, executable, [times])))
         if failure is not None:
-            raise self._failed(*failure)
+            raise self._failed(call, arrays, *failure)
         if expected is not None:
             self._compared -= 1
             labels = [self._build.layout.label(k) for k in range(len(results))]
@@ -227,12 +229,21 @@ class Program:
                 results[position], targets[position] = None, array
         return list(results), targets
 
-    def _failed(self, site: int, value: int, limit: int) -> GraphcError:
-        """The error that the status block describes."""
+    def _failed(
+        self, call: Call, arrays: Sequence[np.ndarray], site: int, value: int, limit: int
+    ) -> GraphcError:
+        """The error that the status block describes; a user's message gets its values anew."""
         node = self._executable.sites[site - 1]
         fact = node.op.lowering
         if isinstance(fact, Scalar) and fact.failure is not None:
-            return located(fact.failure(node, value), node)
+            error = located(fact.failure(node, value), node)
+            again = (
+                comparing.expect(self.graph, arrays, call.sizes, math.inf)
+                if isinstance(error, CheckError)
+                else None
+            )
+            same = again is not None and type(again.error) is CheckError
+            return again.error if same else error  # type: ignore[union-attr, return-value]
         return located(out_of_range(value, limit), node)
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
