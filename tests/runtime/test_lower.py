@@ -99,7 +99,7 @@ class _Counted(Native):
     def __init__(self) -> None:
         self.bodies = 0
 
-    def body(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def body(self, *args: Any, **kwargs: Any) -> Any:
         self.bodies += 1
         return Native.body(*args, **kwargs)
 
