@@ -8,7 +8,8 @@
                                                   p2[0] = c0
 
 The elements of small arrays are variables too, and what is summed over them is written out; a
-branch is an `if`, and a scan inside that slices and stacks nothing a loop. Loops with larger states, or with steps that have kernels of their own, are run by the step machine (see
+branch is an `if`, and a scan inside that slices and stacks nothing a loop. Loops with larger
+states, or with steps that have kernels of their own, are run by the step machine (see
 `machine.control`).
 """
 
