@@ -7,8 +7,9 @@
                                                       c0 = a * c0 + v0
                                                   p2[0] = c0
 
-The elements of small arrays are variables too, and what is summed over them is written out. Loops
-with larger states, or with steps that have kernels of their own, are run by the step machine (see
+The elements of small arrays are variables too, and what is summed over them is written out; a
+branch is an `if`, and a scan inside that slices and stacks nothing a loop. Loops with larger
+states, or with steps that have kernels of their own, are run by the step machine (see
 `machine.control`).
 """
 
@@ -25,6 +26,7 @@ from graphc.core.ir import (
     Kind,
     Node,
     Reduction,
+    bodies,
     is_checked,
     is_item,
     is_literal,
@@ -32,12 +34,14 @@ from graphc.core.ir import (
 )
 from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
-from graphc.ops.flow.closures import inline
+from graphc.ops.flow.branching import COND
+from graphc.ops.flow.closures import inline, is_placeholder, placeholder
+from graphc.ops.flow.looping import SCAN
 from graphc.runtime.base.kernel import generated
-from graphc.runtime.base.step import Argument, Number, StatusBlock, Step, Value
+from graphc.runtime.base.step import Argument, Number, Step, Value
 from graphc.runtime.fused.assemble import Arguments
 from graphc.runtime.fused.emit import Accumulator, Emitter, Index
-from graphc.runtime.fused.loops import TAB, Line, Symbols, Text, loops_of
+from graphc.runtime.fused.loops import TAB, Block, Branch, Loop, Symbols, Text
 
 # Elements that a step may compute, and elements of an operand that are read before the loop.
 MOST = 256
@@ -58,47 +62,62 @@ def turning(node: Node, value_of: Callable[[Node], Value]) -> Step | None:
     """
     if node.op.name not in ("scan", "while_loop"):
         return None
-    graphs = [_flat(node.attr(name)) for name in ("body", "cond") if name in dict(node.attrs)]
-    if not all(g is not None and _is_little(g) for g in graphs):
-        return None
     try:
-        return _Turning(node, value_of, graphs).step()  # type: ignore[arg-type]
+        graphs = [_flat(body) for body in bodies(node).values()]
+        works = [_work(graph) for graph in graphs]
+        if not all(isinstance(work, int) and work <= MOST for work in works):
+            return None
+        return _Turning(node, value_of, graphs).step()
     except Unfit:
         return None
 
 
-def _flat(graph: Graph) -> Graph | None:
-    """A body without fused nodes; None where it holds what has kernels of its own."""
+def _flat(graph: Graph) -> Graph:
+    """A body without fused nodes.
+
+    Raises:
+        Unfit: it holds what has kernels of its own.
+    """
     new: dict[Node, Node] = {n: n for n in graph.inputs}
     several: dict[Node, list[Node]] = {}
     for node in graph.nodes:
         if node in new:
             continue
+        operands = [new[i] for i in node.inputs]
         if is_item(node) and node.inputs[0] in several:
             new[node] = several[node.inputs[0]][node.attr("index")]
         elif node.op.kind is Kind.FUSED:
-            several[node] = inline(node.attr("body"), [new[i] for i in node.inputs])
+            several[node] = inline(node.attr("body"), operands)
             new[node] = several[node][0]
-        elif is_literal(node) or node.op.kind in WRITTEN_OUT:
-            new[node] = node.with_inputs([new[i] for i in node.inputs])
+        elif node.op in (COND, SCAN):
+            attrs = {k: _flat(v) if isinstance(v, Graph) else v for k, v in node.attrs}
+            new[node] = node.op(*operands, **attrs)
+        elif is_literal(node) or is_item(node) or node.op.kind in WRITTEN_OUT:
+            new[node] = node.with_inputs(operands)
         else:
-            return None
+            raise Unfit
     return Graph.of(graph.name, graph.inputs, [new[o] for o in graph.outputs])
 
 
-def _is_little(graph: Graph) -> bool:
-    """Whether the nodes of a body are so few and small that each element can be a variable."""
-    total: Size = 0
+def _work(graph: Graph) -> Size:
+    """The elements that a body's nodes have, those of bodies inside it included.
+
+    Raises:
+        Unfit: some nodes give no numbers that are known by the place alone.
+    """
+    total: Size = sum(tensor_type(o).size for o in graph.outputs)
     given = set(graph.inputs)
     for node in graph.nodes:
-        if node in given or is_literal(node):
+        if node in given or is_literal(node) or is_item(node):
             continue
-        if is_checked(node) or not node.op.pure or node.op.kind not in WRITTEN_OUT:
-            return False
+        if not node.op.pure:
+            raise Unfit
+        if node.op.kind is Kind.CONTROL:
+            total = total + sum(_work(body) for body in bodies(node).values())
+            continue
         read = node.inputs[0] if node.op.kind is Kind.REDUCE else node
         total = total + tensor_type(read).size
-    total = total + sum(tensor_type(o).size for o in graph.outputs)
-    return isinstance(total, int) and total <= MOST
+    return total
 
 
 class _Emitter(Emitter):
@@ -127,9 +146,64 @@ class _Emitter(Emitter):
         if place is not None:
             buffer, first = place
             return self.load(buffer, first + offset(tensor_type(node).shape, index))
-        if not all(isinstance(i, int) for i in index):
+        if is_item(node):
+            return self._item(node, index)
+        if is_placeholder(node) or not all(isinstance(i, int) for i in index):
             raise Unfit
         return super()._compute(node, index)
+
+    def _item(self, node: Node, index: Index) -> str:
+        """A result of a branch or a loop inside the step, of which all are computed at once."""
+        whole, position = node.inputs[0], node.attr("index")
+        key = (whole, position, index)
+        if self._lookup(key) is None:
+            (self._branched if whole.op is COND else self._looped)(whole)
+        return self._lookup(key)
+
+    def _branched(self, node: Node) -> None:
+        taken = self.define(f"i64({self.value(node.inputs[0], ())})")
+        guard = dims.symbol(self.symbols.value(taken, 2)), 1, 2
+        blocks = []
+        names: dict[Any, str] = {}
+        for branch in ("true", "false"):
+            results = inline(node.attr(branch), node.inputs[1:])
+            blocks.append(Block(self.block, is_branch=True))
+            with self._inside(blocks[-1]):
+                for k, result in enumerate(results):
+                    for index in _indices(result):
+                        value = self.value(result, index)
+                        key = (node, k, index)
+                        names[key] = names.get(key) or self.symbols.variable()
+                        self.line(f"{names[key]} = {value}")
+        self.block.items.append(Branch((guard,), *blocks))
+        self.block.known.update(names)
+
+    def _looped(self, node: Node) -> None:
+        carries, length = node.attr("carries"), node.attr("length")
+        body = node.attr("body")
+        if node.attr("sequences") or len(body.outputs) > carries:
+            raise Unfit  # what is sliced or stacked is in memory
+        own = [placeholder(n.name, tensor_type(n)) for n in body.inputs[:carries]]
+        names: list[str] = []
+        known: dict[object, str] = {}
+        for k, (given, first) in enumerate(zip(own, node.inputs)):
+            for index in _indices(given):
+                names.append(self.define(self.value(first, index)))
+                known[(given, index)] = known[(node, k, index)] = names[-1]
+        block = Block(self.block, known=dict(known), is_branch=True)
+        with self._inside(block):
+            results = inline(body, [*own, *node.inputs[carries:]])
+            self.carry(names, [self.value(r, index) for r in results for index in _indices(r)])
+        self.block.items.append(Loop(self.symbols.loop(length), length, block))
+        self.block.known.update(known)
+
+    def carry(self, names: Sequence[str], values: Sequence[str]) -> None:
+        """Give the carries' variables their new values."""
+        # A new carry that is another carry is kept until that one has changed.
+        kept = {v: self.define(v) for v in dict.fromkeys(values) if v in names}
+        for name, value in zip(names, values):
+            if name != value:
+                self.line(f"{name} = {kept.get(value, value)}")
 
     def _reduced(self, node: Node, index: Index) -> str:
         fact: Any = node.op.lowering
@@ -192,21 +266,21 @@ class _Turning:
     def _read(self, at: Size) -> None:
         """Where the body's inputs are: in variables, or in memory."""
         until = self.carries + self.sequences
-        for k, (placeholder, operand) in enumerate(zip(self.body.inputs, self.node.inputs)):
-            type_ = tensor_type(placeholder)
+        for k, (given, operand) in enumerate(zip(self.body.inputs, self.node.inputs)):
+            type_ = tensor_type(given)
             name = self._buffer(f"p{k}", self.value_of(operand), type_.dtype.short)
             if k < self.carries:
-                self._load(placeholder, name, self.names[k])
+                self._load(given, name, self.names[k])
             elif k < until:
-                self.places[placeholder] = name, at * type_.size
-            elif isinstance(type_.size, int) and type_.size <= FEW:
-                self._load(placeholder, name, [f"f{k}_{j}" for j in range(type_.size)])
+                self.places[given] = name, at * type_.size
             else:
-                self.places[placeholder] = name, 0
+                self.places[given] = name, 0
+                few = type_.size if isinstance(type_.size, int) and type_.size <= FEW else 0
+                self._load(given, name, [f"f{k}_{j}" for j in range(few)])
 
-    def _load(self, placeholder: Node, buffer: str, names: Sequence[str]) -> None:
-        for j, (index, name) in enumerate(zip(_indices(placeholder), names)):
-            self.known[(placeholder, index)] = name
+    def _load(self, given: Node, buffer: str, names: Sequence[str]) -> None:
+        for j, (index, name) in enumerate(zip(_indices(given), names)):
+            self.known[(given, index)] = name
             self.begin.append(f"{name} = {buffer}[{j}]")
 
     def _emitter(self, graph: Graph) -> _Emitter:
@@ -217,8 +291,6 @@ class _Turning:
         return _Emitter(places, self.symbols, self.arguments, known)
 
     def _lines(self, emitter: _Emitter) -> list[str]:
-        if any(True for _ in loops_of(emitter.root)):
-            raise Unfit
         return self.text.lines(emitter.root, 0) if emitter.root.items else []
 
     def _turn(self, at: Size, results: Sequence[str]) -> list[str]:
@@ -229,14 +301,8 @@ class _Turning:
         for result, found in list(zip(results, values))[self.carries :]:
             for j, value in enumerate(found):
                 emitter.store(result, at * len(found) + j, value)
-        new = [v for found in values[: self.carries] for v in found]
         old = [name for names in self.names for name in names]
-        # A new carry that is another carry is kept until that one has changed.
-        kept = {v: f"{v}_old" for v in new if v in old}
-        emitter.root.items += [Line((f"{k} = {v}",)) for v, k in kept.items()]
-        emitter.root.items += [
-            Line((f"{name} = {kept.get(v, v)}",)) for name, v in zip(old, new) if name != v
-        ]
+        emitter.carry(old, [v for found in values[: self.carries] for v in found])
         return self._lines(emitter)
 
     def _while(self) -> list[str]:
@@ -247,10 +313,13 @@ class _Turning:
         assert self.cond is not None
         emitter = self._emitter(self.cond)
         going = emitter.value(self.cond.outputs[0], ())
-        test = [*self._lines(emitter), f"going = {going}"]
-        status = self._buffer("status", StatusBlock(), "i64")
+        test = self._lines(emitter)
         turn = self._turn(0, [""] * self.carries)
-        begin, head = [*test, f"going = going and {status}[0] == 0"], "while going:"
+        goes_on = [going, f"{self.arguments.status()}[0] == 0"]
+        goes_on += [line.removeprefix("if ").replace(":", " == False") for line in self._flags()]
+        begin, head = [*test, f"going = {' and '.join(goes_on)}"], "while going:"
+        checks = any(is_checked(n) for graph in (self.body, self.cond) for n in graph.nodes)
+        test.append(f"going = {' and '.join(goes_on if checks else [going])}")
         limit = self.node.attr("max_steps")
         if limit is not None:
             most = self.arguments.number("most", "most", Number(limit))
@@ -258,12 +327,16 @@ class _Turning:
             turn += ["turn = turn + 1"]
         return [*begin, head, *_inside([*turn, *test])]
 
+    def _flags(self) -> list[str]:
+        """The tests at the kernel's end for checks that failed."""
+        return [line for line in self.arguments.last if line.startswith("if ")]
+
     def _assembled(self, lines: Sequence[str]) -> Step:
         head, args = list(self.arguments.lines), list(self.arguments.args)
         for symbol in self.text.sizes:
             head.append(f"{self.text.names[symbol]} = args[{len(args)}]")
             args.append(Number(dims.symbol(symbol)))
-        body = [*head, "for once in range(lo, hi):", *_inside(lines)]
+        body = [*head, "for once in range(lo, hi):", *_inside(lines), *self.arguments.last]
         source = "".join(f"{TAB}{line}\n" for line in body)
         label = f"{self.node.op.name}_{self.body.name}"
         return Step(generated(label, source), tuple(args), 1, self.node)

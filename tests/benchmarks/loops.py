@@ -99,6 +99,28 @@ def viterbi(m: Any, moves: Any, scores: Any) -> Any:
     return m.scan(lambda k, row: (row[k], k), end, back, reverse=True)[1]
 
 
+def hmc(m: Any, q: Any, noise: Any, uniform: Any) -> Any:
+    """Hamiltonian Monte Carlo on a banana of two numbers: eight leaps a step, each by gradient."""
+
+    def energy(q: Any) -> Any:
+        return 0.5 * q[0] * q[0] + 2.0 * (q[1] - q[0] * q[0]) ** 2
+
+    def leap(state: Any, _: Any) -> Any:
+        q, p = state
+        p = p - 0.05 * m.grad(energy, q)
+        q = q + 0.1 * p
+        return (q, p - 0.05 * m.grad(energy, q)), None
+
+    def step(q: Any, drawn: Any) -> Any:
+        p, u = drawn
+        new, moved = m.scan(leap, (q, p), None, length=8)[0]
+        before, after = energy(q) + 0.5 * m.sum(p * p), energy(new) + 0.5 * m.sum(moved * moved)
+        q = m.where(m.log(u) < before - after, new, q)
+        return q, q
+
+    return m.scan(step, q, (noise, uniform))[1]
+
+
 def rnn(m: Any, w: Any, u: Any, x: Any) -> Any:
     """A recurrent cell of 16 for one sequence."""
     return m.scan(lambda h, v: (m.tanh(h @ w + v @ u), h), x[0] * 0.0, x)[0]
@@ -145,6 +167,7 @@ def cases() -> dict[str, tuple[Callable[..., Any], list[np.ndarray], int]]:
         "Kalman": (kalman, [turn, normal(4), normal(1000)], 1000),
         "Kalman, gradient": (of_sum(kalman), [turn, normal(4), normal(1000)], 1000),
         "Viterbi": (viterbi, [normal(8, 8), normal(1000, 8)], 2000),
+        "HMC": (hmc, [normal(2), normal(1000, 2), RNG.uniform(size=1000).astype("f4")], 8000),
         "RNN, 16": (rnn, recurrent, 1000),
         "RNN, 16, gradient": (of_sum(rnn), recurrent, 1000),
         "LSTM, 8 x 32": (lstm, [normal(64, 128, scale=0.2), normal(200, 8, 32)], 200),

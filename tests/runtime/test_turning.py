@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.errors import GraphcError
 
 RNG = np.random.default_rng(5)
 Step = Callable[[Any, Any], Any]
@@ -27,6 +29,28 @@ STEPS: dict[str, Step] = {
     "transposed": lambda c, x: (
         gc.sum(gc.outer(c, x).T - gc.outer(x, c), axis=1) + x, gc.reshape(gc.outer(c, x), (9,)),
     ),
+    "branches": lambda c, x: gc.cond(
+        x[0] > 0, lambda c: (c * x, gc.sum(c)), lambda c: (gc.flip(c, 0), x[1] - 1.0), c
+    ),
+    "branches in branches": lambda c, x: (
+        gc.cond(
+            x[0] > 0,
+            lambda c: gc.cond(x[1] > 0, lambda c: c * 0.5, lambda c: c + x, c) * x[2],
+            lambda c: c - gc.tanh(x),
+            c,
+        ),
+        gc.tanh(x),
+    ),
+    "a loop inside": lambda c, x: (
+        gc.scan(lambda d, _: ((d[1] * 0.5 + x, d[0]), None), (c, x), length=3)[0][1],
+        gc.scan(lambda d, _: (gc.sin(d + c[0]), None), x[0], length=5)[0],
+    ),
+    "a loop inside a branch": lambda c, x: (
+        gc.cond(x[0] > 0, lambda c: gc.scan(lambda d, _: (d * x, None), c, length=2)[0],
+                lambda c: gc.scan(lambda d, _: (d + x, None), c, length=0)[0], c),
+        c,
+    ),
+    "places": lambda c, x: (c * 0.5 + x[gc.argmax(c, axis=0)], x[gc.argmax(x, axis=0)]),
     "numbers": lambda c, x: (c * 0.0 + 2.5, gc.ones((2,))),
 }  # fmt: skip
 
@@ -95,9 +119,39 @@ def test_what_is_more_than_numbers_is_left_to_the_machine(name: str) -> None:
     steps: dict[str, tuple[Any, Step]] = {
         "elements": (gc.pad(h, ((0, 400),)), lambda c, v: (c + gc.sum(v), None)),
         "products": (h, lambda c, v: (gc.tanh(c @ gc.outer(h, h)), None)),
-        "places": (h, lambda c, v: (c + h[v[0].astype("int64") % 2], None)),
+        "places": (h, lambda c, v: (c * 0.5 + c[gc.argmax(v, axis=0)], None)),
         "branches": (h, lambda c, v: (gc.cond(v[0] > 0, gc.sort, lambda c: c, c), None)),
     }
     init, step = steps[name]
     arrays = [RNG.standard_normal(s).astype(np.float32) for s in ((4, 3), (3,))]
     _agree([x, h], [gc.scan(step, init, x)[0]], arrays, whole=False)
+
+
+@pytest.mark.parametrize("loop", ["scan", "while_loop"])
+@pytest.mark.parametrize("check", ["index", "division"])
+def test_an_error_inside_ends_the_loop_and_names_the_line(loop: str, check: str) -> None:
+    """A while loop that its own values would never end, too; then no state is written."""
+    x, k = gc.input("x", (3,)), gc.input("k", (4,), "int64")
+    w = gc.parameter("w", np.float32(7))
+
+    def taken(c: Any, i: Any) -> Any:
+        return c + (x[i] if check == "index" else (100 // i).astype("float32"))
+
+    if loop == "scan":
+        total = gc.scan(lambda c, i: (taken(c, i), None), 0.0, k)[0]
+    else:
+        body = lambda s: (s[0] * 0.0 + taken(s[1], k[s[2]]), s[1], (s[2] + 1) % 4)  # noqa: E731
+        total = gc.while_loop(lambda s: s[0] < 1e9, body, (0.0, 0.0, 0))[0]
+    program = gc.compile([k] if check == "division" else [x, k], total, updates={w: total})
+    assert "loop" not in program.kernels
+    arrays = [np.array([1, 2, 0 if check == "division" else 9, 1])]
+    arrays = arrays if check == "division" else [np.ones(3, np.float32), *arrays]
+    with pytest.raises(GraphcError) as caught:
+        program(*arrays)
+    assert f"{Path(__file__).name}:{taken.__code__.co_firstlineno + 1} in taken" in str(
+        caught.value
+    )
+    assert w.value == 7
+    if loop == "scan":
+        good = [*arrays[:-1], np.array([1, 2, 2, 1])]
+        assert program(*good) == w.value == (4 if check == "index" else 300)
