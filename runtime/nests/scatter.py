@@ -1,4 +1,4 @@
-"""Loop nests that write where an index says: scatter_add, index_add, index_update.
+"""Loop nests that write where an index says: scatter_add, index_add, index_update, and their like.
 
 Each turn of the parallel loop owns its part of the result (a chunk of columns of one outer place)
 and applies all updates to it in the order of the index: no two threads write one element, and
@@ -62,10 +62,19 @@ ALONG = """            for j in range(width):
                     row = base + place * inner
                     y[row + j] = {value}
 """
+# What is written over {0} for an update {1}: of numbers, and of bools.
+WRITES = {
+    "index_update": ("{1}", "{1}"),
+    "index_add": ("{0} + {1}", "{0} | {1}"),
+    "scatter_add": ("{0} + {1}", "{0} | {1}"),
+    "index_multiply": ("{0} * {1}", "{0} & {1}"),
+    "index_maximum": ("maximum({0}, {1})", "{0} | {1}"),
+    "index_minimum": ("minimum({0}, {1})", "{0} & {1}"),
+}
 
 
 def scatter(name: str) -> Callable[[Node], list[Step]]:
-    """The lowering of scatter_add, index_add or index_update: a node to its step."""
+    """The lowering of an op in `WRITES`: a node to its step."""
 
     def lower(node: Node) -> list[Step]:
         x, index = tensor_type(node.inputs[0]), tensor_type(node.inputs[1])
@@ -88,9 +97,9 @@ def scatter(name: str) -> Callable[[Node], list[Step]]:
 
 def scatter_kernel(name: str, dtype: DType, index: DType, is_over: bool = False) -> Kernel:
     """The kernel for one dtype of elements and one of indices; `is_over`: x's memory is y's."""
-    new = "updates[source + j]"
+    template = WRITES[name][dtype.kind == "bool"]
+    new = template.format("y[row + j]", "updates[source + j]")
     if name != "index_update":
-        new = f"y[row + j] | {new}" if dtype.kind == "bool" else f"y[row + j] + {new}"
         new = f"{nest.wide(dtype)}({new})"
     # Beyond int64 an unsigned index turns negative, and none of them counts from the end.
     least = "0" if index.kind == "uint" else "-n"

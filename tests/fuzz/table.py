@@ -367,12 +367,15 @@ def indexed(g: Growing) -> None:
     along = f"gc.argsort({x}, axis={a})"
     part = f"gc.take({x}, {index}, axis={a})"
     unique = f"gc.constant(np.array({sorted(set(places))}))"
+    given = f"gc.constant(np.array({places}))"
+    reduce = ("amax", "amin", "prod")[places[0] % 3]
     rules = [
         part,
         f"gc.take_along_axis({x}, {along}, axis={a})",
         f"gc.index_add({x}, {index}, {part} * 2, axis={a})",
         f"gc.index_update({x}, {unique}, gc.take({x}, {unique}, axis={a}) * 2, axis={a})",
         f"gc.scatter_add({x}, {along}, {x}, axis={a})",
+        f"gc.index_reduce({x}, {a}, {given}, gc.take({x}, {given}, axis={a}) + 1, {reduce!r})",
         f"{x}[{index}]" if a == 0 else part,
         f"{x}[{index}, {index}]"
         if a == 0 and g.nodes[x].ndim > 1 and g.span(x, 1) >= span

@@ -10,7 +10,7 @@ of their numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,19 @@ from graphc.core.dims import Size
 from graphc.core.ir import Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Index, Operand, Values
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
+from graphc.ops.arrays import joint
 from graphc.ops.arrays.getitem import getitem, spelled_out
 from graphc.ops.arrays.indexing import added
 from graphc.ops.arrays.shaping import broadcast_to, reshape
-from graphc.ops.arrays.writing import INDEX_ADD, INDEX_UPDATE, written
+from graphc.ops.arrays.writing import (
+    INDEX_ADD,
+    INDEX_MAXIMUM,
+    INDEX_MINIMUM,
+    INDEX_MULTIPLY,
+    INDEX_UPDATE,
+    written,
+)
 from graphc.ops.declare import (
     as_symbolic,
     as_tensor,
@@ -34,6 +42,15 @@ from graphc.ops.declare import (
     is_tensor,
     public,
 )
+
+# What an op that writes does to each element.
+OF_ELEMENTS = {
+    INDEX_UPDATE: None,
+    INDEX_ADD: "add",
+    INDEX_MULTIPLY: "multiply",
+    INDEX_MAXIMUM: "maximum",
+    INDEX_MINIMUM: "minimum",
+}
 
 
 def as_updates(name: str, x: Any, updates: Any, shape: Sequence[Size]) -> Any:
@@ -79,7 +96,7 @@ def _written(name: str, op: Op, x: Operand, index: Any, values: Any, axis: int) 
     count = (part.places.type.size,)
     values = reshape(values, (*shape[:first], *count, *shape[end:]))
     place = reshape(part.places, count)
-    write = added if op is INDEX_ADD else written
+    write = added if op in (INDEX_ADD, INDEX_MULTIPLY) else written
     return write(op, x, place, values, first, end - first, part.is_inside)
 
 
@@ -133,7 +150,8 @@ def _where(name: str, op: Op, x: Any, mask: Any, values: Any) -> Any:
     values = as_updates(name, x, values, (*(1,) * len(mask.type.shape), *rest))
     mask = broadcast_to(reshape(mask, (*mask.type.shape, *(1,) * len(rest))), x.type.shape)
     values = broadcast_to(values, x.type.shape)
-    return FUNCTIONS["where"](mask, x + values if op is INDEX_ADD else values, x)
+    how = OF_ELEMENTS[op]
+    return FUNCTIONS["where"](mask, values if how is None else FUNCTIONS[how](x, values), x)
 
 
 @public
@@ -176,3 +194,56 @@ def index_update(x: Operand, index: Index, values: Values, axis: int = 0) -> Any
         tensor([0., 5., 0.])
     """
     return _written("index_update", INDEX_UPDATE, x, index, values, axis)
+
+
+def _reducing(name: str, op: Op) -> Callable[..., Any]:
+    def run(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+        return _written(name, op, x, index, values, axis)
+
+    return run
+
+
+# For `x.at[...]` and the eager functions: no public names of their own.
+FUNCTIONS.update(
+    {op.name: _reducing(op.name, op) for op in (INDEX_MULTIPLY, INDEX_MAXIMUM, INDEX_MINIMUM)}
+)
+
+
+def outside(x: Any, index: Any, mode: str, fill_value: Any) -> Any:
+    """`x[index]` where places may be outside: see `x.at[index].get(mode=...)`."""
+    if mode not in ("clip", "wrap", "fill"):
+        raise AttributeValueError(
+            f"get: mode={mode!r}", where=caller(), hint='None, "clip", "wrap" or "fill"'
+        )
+    items, apart = spelled_out(x, index)
+    room, axis, places = [0] * len(x.type.shape), 0, []
+    for item in items:
+        if is_tensor(item) or isinstance(item, int):
+            room[axis] = 1
+            item = _inside(item, x.type.shape[axis], mode)
+        places.append(item)
+        axis += item is not None
+    if joint.apart(places) != apart:
+        raise ArgumentError("get: a ... that stands for no axis", where=caller(), hint="omit it")
+    if mode == "fill":
+        if fill_value is None:
+            fill_value = float("nan") if x.type.dtype.is_float else 0
+        x = FUNCTIONS["pad"](x, [(0, n) for n in room], fill_value)
+    return getitem(x, tuple(places))
+
+
+FUNCTIONS["outside"] = outside
+
+
+def _inside(place: Any, size: Size, mode: str) -> Any:
+    """A place that is one of an axis, or of mode "fill" the one behind it."""
+    cast, where = FUNCTIONS["cast"], FUNCTIONS["where"]
+    if isinstance(place, int):
+        place = FUNCTIONS["full"]((), place, dtypes.int64)
+    place = cast(place, dtypes.int64, "wrap")
+    if mode == "wrap":
+        return FUNCTIONS["remainder"](place, size)
+    place = where(place < 0, place + size, place)
+    if mode == "clip":
+        return FUNCTIONS["clip"](place, 0, size - 1)
+    return where((place >= 0) & (place < size), place, size)

@@ -1,4 +1,4 @@
-"""Ops that write where an index says: scatter_add, index_add, index_update.
+"""Ops that write where an index says: scatter_add, index_add, index_update, and their like.
 
 They are loop nests that add, or overwrite, in the order of the index, so results do not depend on
 threads. Of an index `x` has as many axes as `span` says, counted as one. What the in-place pass may
@@ -211,6 +211,68 @@ INDEX_UPDATE = declare(
 )  # fmt: skip
 
 
+def _multiply(into: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+    np.multiply.at(into, places, values)
+
+
+def _maximum(into: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+    np.maximum.at(into, places, values)
+
+
+def _minimum(into: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+    np.minimum.at(into, places, values)
+
+
+def _over_slices(node: Any, value: Any, like: Any, op: Op) -> Any:
+    """What `op` makes, in a tensor like `like`, of a value for each slice that a node's index
+    names."""
+    return op(like, node.inputs[1], value, **dict(node.attrs))
+
+
+def _multiply_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
+    """Each factor's cotangent has the product of all others, be some of them zero."""
+    x, index, updates = node.inputs
+    full, where = FUNCTIONS["full"], FUNCTIONS["where"]
+    ones, zeros = (full(x.type.shape, value, ct.type.dtype) for value in (1, 0))
+    product = _over_slices(node, updates, ones, INDEX_MULTIPLY)
+    is_zero = FUNCTIONS["equal"](updates, 0)
+    others = _over_slices(node, where(is_zero, 1, updates), ones, INDEX_MULTIPLY)
+    flags = FUNCTIONS["cast"](is_zero, ct.type.dtype)
+    count = _over_slices(node, flags, zeros, INDEX_ADD)
+    whole, axis = rows_of(node, ct * x * others)
+    taken = TAKE(whole, index, axis=axis) / where(is_zero, 1, updates)
+    left = TAKE(rows_of(node, count)[0], index, axis=axis) - flags
+    return ct * product, None, where(FUNCTIONS["equal"](left, 0), taken, 0)
+
+
+def _extreme_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
+    """Those that are the extreme share its cotangent (as PyTorch's scatter_reduce)."""
+    x, index, updates = node.inputs
+    cast, equal = FUNCTIONS["cast"], FUNCTIONS["equal"]
+    rows, axis = rows_of(node, node)
+    is_x = cast(equal(x, node), ct.type.dtype)
+    is_update = cast(equal(updates, TAKE(rows, index, axis=axis)), ct.type.dtype)
+    share = ct / _over_slices(node, is_update, is_x, INDEX_ADD)
+    return is_x * share, None, is_update * TAKE(rows_of(node, share)[0], index, axis=axis)
+
+
+def _reducing(how: str, write: Any, vjp: Any) -> Op:
+    return declare(
+        Op(
+            f"index_{how}", Kind.LIBRARY, _rows_infer, _rows_numpy(write), vjp,
+            _lowering(f"index_{how}"),
+            checked=lambda node: not is_trusted(node),
+            samples=_row_samples,
+            doc=f"x with slices that a 1-d `index` names made their {how} with `updates`.",
+        )
+    )  # fmt: skip
+
+
+INDEX_MULTIPLY = _reducing("multiply", _multiply, _multiply_vjp)
+INDEX_MAXIMUM = _reducing("maximum", _maximum, _extreme_vjp)
+INDEX_MINIMUM = _reducing("minimum", _minimum, _extreme_vjp)
+
+
 def written(
     op: Op, x: Any, index: Any, updates: Any, axis: int, span: int = 1, trusted: bool = False
 ) -> Any:
@@ -218,4 +280,7 @@ def written(
     return op(x, index, updates, axis=axis, **promises(span, trusted))
 
 
-__all__ = ["INDEX_ADD", "INDEX_UPDATE", "SCATTER_ADD", "checked_apart", "rows_of", "written"]
+__all__ = [
+    "INDEX_ADD", "INDEX_MAXIMUM", "INDEX_MINIMUM", "INDEX_MULTIPLY", "INDEX_UPDATE", "SCATTER_ADD",
+    "checked_apart", "rows_of", "written",
+]  # fmt: skip
