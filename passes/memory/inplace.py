@@ -102,7 +102,7 @@ def _checked_apart(graph: Graph, checked: Set[Node]) -> Graph:
 class Body:
     """The nested graph of a fused node, who uses what in it, and which outputs a node is."""
 
-    __slots__ = ("_spaces", "graph", "outputs", "users")
+    __slots__ = ("_is_flat", "_spaces", "graph", "outputs", "users")
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -111,10 +111,15 @@ class Body:
         for position, output in enumerate(graph.outputs):
             self.outputs.setdefault(output, []).append(position)
         self._spaces: Spaces | None = None
+        # What one operand reaches runs in one loop.
+        flat = (Kind.ELEMENTWISE, Kind.SOURCE)
+        self._is_flat = all(node.op.kind in flat for node in graph.nodes)
 
     def loops(self, position: int) -> tuple[Axes | None, frozenset[int]]:
         """What two outputs have in common that are written in one loop: their axes, as atoms, and
         what must be complete before."""
+        if self._is_flat:
+            return None, frozenset()
         if self._spaces is None:
             try:
                 self._spaces = spaces_of(self.graph)
