@@ -55,7 +55,7 @@ def _check(loss_of: Loss, *shapes: tuple[int, ...], twice: bool = True) -> Any:
             program = compiled
             for left, right in zip(compiled(*arrays), values, strict=True):
                 np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
-        loss = gc.sum(gc.concat([gc.reshape(g * g * g, (-1,)) for g in gradients]))  # type: ignore[assignment]
+        loss = gc.sum(gc.concat([gc.reshape(g * g * g, (-1,)) for g in gradients]))
     return program
 
 
@@ -270,7 +270,7 @@ def _compare(jax: Any, ours: Loss, theirs: Callable[..., Any], *shapes: tuple[in
     inputs = _inputs(arrays)
     loss = ours(*inputs)
     first = gc.grad(loss, inputs)
-    second = gc.grad(gc.sum(gc.concat([gc.reshape(gc.sin(g), (-1,)) for g in first])), inputs)  # type: ignore[arg-type]
+    second = gc.grad(gc.sum(gc.concat([gc.reshape(gc.sin(g), (-1,)) for g in first])), inputs)
     found = gc.compile(inputs, [loss, *first, *second])(*arrays)
     places = tuple(range(len(arrays)))
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dims import Dim
+from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.core.operators import (
     FUNCTIONS,
@@ -22,6 +23,7 @@ from graphc.core.operators import (
     SymbolicTensorError,
     UnknownValueError,
 )
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
@@ -70,7 +72,7 @@ def build(
         hot.slow -= 1
 
 
-def as_tensors(value: Any, wrap_node: Callable[[Any], Any] = lambda node: node) -> Any:
+def as_tensors(value: object, wrap_node: Callable[[Any], Any] = lambda node: node) -> Any:
     """An argument with tensors for the arrays, and for the symbolic tensors, in it."""
     if isinstance(value, np.ndarray):
         return wrap(value)
@@ -100,11 +102,11 @@ class Building:
         self.name = name
         self.around = around
 
-    def given(self, value: Any) -> Any:
+    def given(self, value: object) -> Any:
         """An argument with tensors of nodes for its symbolic tensors."""
         return as_tensors(value, self.wrap)
 
-    def taken(self, value: Any) -> Any:
+    def taken(self, value: object) -> Any:
         """A result with nodes for its tensors."""
         if isinstance(value, Tensor):
             return self.node_of(value)
@@ -129,7 +131,12 @@ class Building:
         return tensor._of_graph()
 
     def invoke(
-        self, function: Any, template: Any, static: Any, tensors: Sequence[Any], view: bool
+        self,
+        function: Callable[..., Any],
+        template: Any,
+        static: Any,
+        tensors: Sequence[Any],
+        view: bool,
     ) -> Any:
         """An operation: its nodes, in the dtypes that the graph has for them."""
         nodes = [self.node_of(t) if t.is_eager else t for t in tensors]
@@ -163,7 +170,7 @@ class Building:
     def bear(self, tensor: Tensor) -> None:
         """A tensor that the form made from nothing is a constant."""
 
-    def is_size(self, value: Any) -> bool:
+    def is_size(self, value: object) -> bool:
         """Whether a value is a symbolic size."""
         return isinstance(value, Dim)
 
@@ -171,11 +178,11 @@ class Building:
         """Whether a size among these is symbolic."""
         return any(isinstance(size, Dim) for size in shape)
 
-    def size_tensor(self, size: Dim, dtype: Any) -> Tensor:
+    def size_tensor(self, size: Dim, dtype: DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""
         return self.wrap(FUNCTIONS["size"](size, dtype if dtype.is_float else dtypes.int64))
 
-    def full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+    def full(self, shape: tuple[Any, ...], value: object, dtype: DTypeLike | None) -> Tensor:
         """A tensor of a shape that may be symbolic, filled with a number."""
         kind = promotion.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         return self.wrap(FUNCTIONS["full"](tuple(shape), value, kind))
@@ -184,7 +191,7 @@ class Building:
         """Zeros of a shape that may be symbolic, to draw numbers for."""
         return self.full(shape, 0, dtypes.uint8)
 
-    def filled(self, like: Tensor, value: Any, dtype: Any) -> Tensor:
+    def filled(self, like: Tensor, value: object, dtype: DTypeLike | None) -> Tensor:
         """A tensor of another's shape, filled with a number."""
         return self.full(like.type.shape, value, like.dtype if dtype is None else dtype)
 

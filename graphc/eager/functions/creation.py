@@ -16,8 +16,9 @@ from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.eager.engine import promotion
-from graphc.eager.engine.device import check_device
+from graphc.eager.engine.device import DeviceLike, check_device
 from graphc.eager.engine.hot import hot, made, tracing
 from graphc.eager.engine.registry import EAGER, eager
 from graphc.eager.engine.tensor import Tensor, wrap
@@ -25,18 +26,20 @@ from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ArgumentError, DTypeError
 
 
-def finish(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
+def finish(
+    array: np.ndarray, device: DeviceLike | None = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor over a fresh array."""
     check_device(device)
     result = made(wrap(array))
     return result.requires_grad_() if requires_grad else result
 
 
-def _numpy(dtype: Any) -> np.dtype:
+def _numpy(dtype: DTypeLike | None) -> np.dtype:
     return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
 
 
-def data_array(data: Any, dtype: Any = None) -> np.ndarray:
+def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
     """Data as an array of PyTorch's choice of dtype: Python floats are of the default dtype.
 
     Raises:
@@ -85,7 +88,7 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
         )
 
 
-def _filled(shape: Any, value: Any, dtype: DType) -> np.ndarray:
+def _filled(shape: ShapeLike, value: Any, dtype: DType) -> np.ndarray:
     check_fits(np.asarray(value), dtype)
     # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
     return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
@@ -103,15 +106,15 @@ def _plain(data: Any) -> Any:
     return as_array(data) if hasattr(data, "__array__") else data
 
 
-def _holds_arrays(data: Any) -> bool:
+def _holds_arrays(data: Values) -> bool:
     while isinstance(data, list | tuple) and data:
         data = data[0]
     return isinstance(data, np.ndarray | np.generic | Tensor)
 
 
 def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-    pin_memory: bool = False,
+    data: Values, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
+    requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of a copy of data.
 
@@ -137,7 +140,9 @@ def tensor(
     return finish(data_array(data, dtype), device, requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
+def as_tensor(
+    data: Values, dtype: DTypeLike | None = None, device: DeviceLike | None = None
+) -> Any:
     """A tensor of data, sharing memory with arrays and tensors of the dtype wanted.
 
     A symbolic tensor is one already.
@@ -194,7 +199,11 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
     symbolic = FUNCTIONS.get(name)
 
     def function(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any
+        *size: Any,
+        dtype: DTypeLike | None = None,
+        device: DeviceLike | None = None,
+        requires_grad: bool = False,
+        **kw: Any,
     ) -> Any:
         if "size" in kw:
             size = (kw.pop("size"),)
@@ -255,8 +264,8 @@ empty = _maker("empty", np.zeros, "zeros (PyTorch leaves it uninitialised)")
 
 @eager("full")
 def full(
-    size: Any, fill_value: Any, dtype: Any = None, *, device: Any = None,
-    requires_grad: bool = False,
+    size: ShapeLike, fill_value: Any, dtype: DTypeLike | None = None, *,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """A tensor filled with a number.
 
@@ -287,8 +296,8 @@ def full(
 
 @eager("arange")
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, stop: Any = None,
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DTypeLike | None = None,
+    device: Any = None, requires_grad: bool = False, stop: Any = None,
 ) -> Any:  # fmt: skip
     """The numbers from start (0 unless both are given) to before end, by step.
 
@@ -322,7 +331,7 @@ def arange(
     return finish(array.astype(kind.numpy), device, requires_grad)
 
 
-def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.ndarray:
+def _spaced(name: str, start: float, end: float, steps: Any, dtype: np.dtype) -> np.ndarray:
     """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
     if isinstance(steps, bool) or steps < 0:
         raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
@@ -340,8 +349,8 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.
 
 @eager()
 def linspace(
-    start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any, steps: int | Dim, *, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """`steps` numbers, evenly spaced from start to end, both included.
 
@@ -358,8 +367,8 @@ def linspace(
 
 @eager()
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """base to the powers of `linspace`.
 
@@ -374,7 +383,12 @@ def logspace(
 
 @eager("eye")
 def eye(
-    n: Any, m: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    n: int,
+    m: Any = None,
+    *,
+    dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None,
+    requires_grad: bool = False,
 ) -> Any:
     """A matrix with ones on its diagonal and zeros elsewhere.
 
@@ -391,8 +405,8 @@ def eye(
 
 def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
     def function(
-        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-        memory_format: Any = None,
+        input: Any, *, dtype: DTypeLike | None = None, device: Any = None,
+        requires_grad: bool = False, memory_format: object = None,
     ) -> Tensor:  # fmt: skip
         if input._node is not None and not input.type.is_static:
             found = tracing.trace.filled(input, float(name == "ones_like"), dtype)
@@ -420,7 +434,7 @@ empty_like = _like("empty_like", np.zeros)
 
 @eager("full_like")
 def full_like(
-    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    input: Any, fill_value: Any, *, dtype: DTypeLike | None = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of the shape, and unless told the dtype, of another, filled with a number.
