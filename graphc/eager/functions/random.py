@@ -23,9 +23,10 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device
 from graphc.eager.engine.registry import EAGER, call, eager, named
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
+from graphc.eager.functions.creation import recorded
 from graphc.eager.functions.drawing import draw, in_graph
 from graphc.eager.functions.generator import Generator, default_generator, draw_key
-from graphc.eager.functions.shapes import sizes_of
+from graphc.eager.functions.shapes import sizes_given, sizes_of
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.declare import is_tensor
 
@@ -134,16 +135,10 @@ def _maker(name: str, run: Callable[..., Any], what: str) -> Any:
         *size: Any, generator: Generator | None = None, dtype: DTypeLike | None = None,
         device: DeviceLike | None = None, requires_grad: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
-        sizes = (kw.pop("size"),) if "size" in kw else size
         check_device(device)
-        if kw.keys() - {"layout", "pin_memory"}:
-            raise ArgumentError(
-                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
-                ["they are *size, generator, dtype, device, requires_grad"],
-                where=caller(),
-            )
+        sizes = sizes_given(name, size, kw, ("size",), "generator, ")
         result = draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
-        return result.requires_grad_() if requires_grad else result
+        return recorded(result, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""Random floats, {what}.
@@ -209,8 +204,7 @@ def randint(
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     drawn = dtypes.int64 if kind.is_float else kind
     result = draw(_randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn)
-    result = result.to(kind)
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result.to(kind), requires_grad)
 
 
 @eager()
@@ -248,8 +242,7 @@ def randperm(
     """
     check_device(device)
     result = draw(_permutation, (int(n),), generator)
-    result = result if dtype is None else result.to(dtype)
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result if dtype is None else result.to(dtype), requires_grad)
 
 
 @eager("normal")
@@ -283,7 +276,7 @@ def normal(
     result = drawn * std + mean
     if drawn._drawn is not None and not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         result._drawn = replace(drawn._drawn, then=lambda z: z * std + mean, nodes={})
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result, requires_grad)
 
 
 def check_spread(name: str, std: Operand) -> None:

@@ -335,13 +335,9 @@ def _extremes(
 
 @eager("max")
 def max(
-    input: TensorLike,
-    dim: Axes | None = None,
-    keepdim: bool = False,
-    *,
-    axis: Axes | None = None,
+    input: TensorLike, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
     keepdims: bool | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The greatest element; along `dim`, the pair (values, indices); of two tensors, the greater.
 
     `axis` and `keepdims` are NumPy's names of dim and keepdim.
@@ -356,13 +352,9 @@ def max(
 
 @eager("min")
 def min(
-    input: TensorLike,
-    dim: Axes | None = None,
-    keepdim: bool = False,
-    *,
-    axis: Axes | None = None,
+    input: TensorLike, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
     keepdims: bool | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The least element; along `dim`, the pair (values, indices); of two tensors, the lesser.
 
     `axis` and `keepdims` are NumPy's names of dim and keepdim.

@@ -15,7 +15,7 @@ from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
-from graphc.errors import ShapeError
+from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.declare import check_axis
 
 
@@ -27,6 +27,25 @@ def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
         int(s) if isinstance(s, np.integer | Tensor) and getattr(s, "_node", None) is None else s
         for s in sizes
     )
+
+
+def sizes_given(
+    name: str, size: tuple[Any, ...], words: dict[str, Any], own: Sequence[str], also: str = ""
+) -> tuple[Any, ...]:
+    """The sizes of a maker's call, one by one or by one of its own words.
+
+    Raises:
+        ArgumentError: there are words besides, of which some have no effect and are let through.
+    """
+    for word in words.keys() & own:
+        size = (words.pop(word),)
+    if words.keys() - {"layout", "pin_memory"}:
+        raise ArgumentError(
+            f"{name}: {', '.join(map(repr, words))} is not one of its arguments",
+            [f"they are *size, {also}dtype, device, requires_grad"],
+            where=caller(),
+        )
+    return size
 
 
 @named("ViewBackward0")
