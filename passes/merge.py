@@ -19,7 +19,7 @@ from graphc.ops.control import ITEM
 from graphc.ops.flow.looping import SCAN
 
 
-def frozen(value: Any) -> Any:
+def frozen(value: object) -> Any:
     """A hashable stand-in for an attribute that tells apart what Python's `==` does not."""
     if isinstance(value, tuple):
         return tuple(frozen(v) for v in value)
@@ -59,7 +59,7 @@ def numbered(graph: Graph) -> dict[Node, bytes]:
     return found
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_text, value))})"
     return value.__name__ if isinstance(value, type) else repr(value)

@@ -79,7 +79,7 @@ def _built(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
         return symbolic(body(f), _nodes(trace, xs))
 
 
-def _node(trace: Any, value: Any) -> Any:
+def _node(trace: Any, value: object) -> Any:
     if not isinstance(value, Tensor):
         return value
     node = trace.node_of(value)
@@ -88,7 +88,7 @@ def _node(trace: Any, value: Any) -> Any:
     return node
 
 
-def _nodes(trace: Any, value: Any) -> Any:
+def _nodes(trace: Any, value: object) -> Any:
     leaves, tree = flatten(value)
     return tree.restore([_node(trace, leaf) for leaf in leaves])
 
