@@ -53,7 +53,7 @@ def numbered(graph: Graph) -> dict[Node, bytes]:
     return found
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_text, value))})"
     return value.__name__ if isinstance(value, type) else repr(value)

@@ -7,9 +7,12 @@ themselves register here when `ops/` declares them, so nothing is imported upwar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from graphc.errors import ArgumentError, ShapeError
+
+if TYPE_CHECKING:
+    from graphc.core.typing import Axes, DTypeLike, Index, Values
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
@@ -108,7 +111,7 @@ class Operators:
         """
         return FUNCTIONS["transpose"](self)
 
-    def __getitem__(self, index: Any) -> Self:
+    def __getitem__(self, index: Index) -> Self:
         return FUNCTIONS["getitem"](self, index)
 
     def __bool__(self) -> bool:
@@ -128,7 +131,7 @@ class Operators:
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+    def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> Any:
         raise ArgumentError(
             f"{self!r} is symbolic and has no value to convert to an array",
             hint="compile or interpret the graph and use the result",
@@ -140,7 +143,7 @@ class Operators:
     def __float__(self) -> float:
         raise SymbolicTensorError(f"float() of {self!r:.80}, a symbolic tensor, which has no value")
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: DTypeLike) -> Self:
         """The tensor cast to another dtype.
 
         Example:
@@ -180,94 +183,94 @@ class Operators:
 
     __hash__ = object.__hash__
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: Values) -> Self:
         return FUNCTIONS["add"](self, other)
 
-    def __radd__(self, other: Any) -> Self:
+    def __radd__(self, other: Values) -> Self:
         return FUNCTIONS["add"](other, self)
 
-    def __sub__(self, other: Any) -> Self:
+    def __sub__(self, other: Values) -> Self:
         return FUNCTIONS["subtract"](self, other)
 
-    def __rsub__(self, other: Any) -> Self:
+    def __rsub__(self, other: Values) -> Self:
         return FUNCTIONS["subtract"](other, self)
 
-    def __mul__(self, other: Any) -> Self:
+    def __mul__(self, other: Values) -> Self:
         return FUNCTIONS["multiply"](self, other)
 
-    def __rmul__(self, other: Any) -> Self:
+    def __rmul__(self, other: Values) -> Self:
         return FUNCTIONS["multiply"](other, self)
 
-    def __truediv__(self, other: Any) -> Self:
+    def __truediv__(self, other: Values) -> Self:
         return FUNCTIONS["divide"](self, other)
 
-    def __rtruediv__(self, other: Any) -> Self:
+    def __rtruediv__(self, other: Values) -> Self:
         return FUNCTIONS["divide"](other, self)
 
-    def __floordiv__(self, other: Any) -> Self:
+    def __floordiv__(self, other: Values) -> Self:
         return FUNCTIONS["floor_divide"](self, other)
 
-    def __rfloordiv__(self, other: Any) -> Self:
+    def __rfloordiv__(self, other: Values) -> Self:
         return FUNCTIONS["floor_divide"](other, self)
 
-    def __mod__(self, other: Any) -> Self:
+    def __mod__(self, other: Values) -> Self:
         return FUNCTIONS["remainder"](self, other)
 
-    def __rmod__(self, other: Any) -> Self:
+    def __rmod__(self, other: Values) -> Self:
         return FUNCTIONS["remainder"](other, self)
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: Values) -> Self:
         return FUNCTIONS["power"](self, other)
 
-    def __rpow__(self, other: Any) -> Self:
+    def __rpow__(self, other: Values) -> Self:
         return FUNCTIONS["power"](other, self)
 
-    def __matmul__(self, other: Any) -> Self:
+    def __matmul__(self, other: Values) -> Self:
         return FUNCTIONS["matmul"](self, other)
 
-    def __rmatmul__(self, other: Any) -> Self:
+    def __rmatmul__(self, other: Values) -> Self:
         return FUNCTIONS["matmul"](other, self)
 
-    def __and__(self, other: Any) -> Self:
+    def __and__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_and"](self, other)
 
-    def __rand__(self, other: Any) -> Self:
+    def __rand__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_and"](other, self)
 
-    def __or__(self, other: Any) -> Self:
+    def __or__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_or"](self, other)
 
-    def __ror__(self, other: Any) -> Self:
+    def __ror__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_or"](other, self)
 
-    def __xor__(self, other: Any) -> Self:
+    def __xor__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_xor"](self, other)
 
-    def __rxor__(self, other: Any) -> Self:
+    def __rxor__(self, other: Values) -> Self:
         return FUNCTIONS["bitwise_xor"](other, self)
 
-    def __lshift__(self, other: Any) -> Self:
+    def __lshift__(self, other: Values) -> Self:
         return FUNCTIONS["left_shift"](self, other)
 
-    def __rlshift__(self, other: Any) -> Self:
+    def __rlshift__(self, other: Values) -> Self:
         return FUNCTIONS["left_shift"](other, self)
 
-    def __rshift__(self, other: Any) -> Self:
+    def __rshift__(self, other: Values) -> Self:
         return FUNCTIONS["right_shift"](self, other)
 
-    def __rrshift__(self, other: Any) -> Self:
+    def __rrshift__(self, other: Values) -> Self:
         return FUNCTIONS["right_shift"](other, self)
 
-    def __lt__(self, other: Any) -> Self:
+    def __lt__(self, other: Values) -> Self:
         return FUNCTIONS["less"](self, other)
 
-    def __le__(self, other: Any) -> Self:
+    def __le__(self, other: Values) -> Self:
         return FUNCTIONS["less_equal"](self, other)
 
-    def __gt__(self, other: Any) -> Self:
+    def __gt__(self, other: Values) -> Self:
         return FUNCTIONS["greater"](self, other)
 
-    def __ge__(self, other: Any) -> Self:
+    def __ge__(self, other: Values) -> Self:
         return FUNCTIONS["greater_equal"](self, other)
 
     def __neg__(self) -> Self:
@@ -282,75 +285,81 @@ class Operators:
     def __pos__(self) -> Self:
         return FUNCTIONS["positive"](self)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def sum(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.sum`."""
         return FUNCTIONS["sum"](self, axis, keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def prod(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.prod`."""
         return FUNCTIONS["prod"](self, axis, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def max(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.max`."""
         return FUNCTIONS["max"](self, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def min(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.min`."""
         return FUNCTIONS["min"](self, axis, keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def mean(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.mean`."""
         return FUNCTIONS["mean"](self, axis, keepdims)
 
-    def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Self:
+    def var(
+        self, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0
+    ) -> Self:
         """See `graphc.var`."""
         return FUNCTIONS["var"](self, axis, keepdims, correction=correction)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def any(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.any`."""
         return FUNCTIONS["any"](self, axis, keepdims)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def all(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.all`."""
         return FUNCTIONS["all"](self, axis, keepdims)
 
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def argmax(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.argmax`."""
         return FUNCTIONS["argmax"](self, axis, keepdims)
 
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Self:
+    def argmin(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.argmin`."""
         return FUNCTIONS["argmin"](self, axis, keepdims)
 
-    def cumsum(self, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Self:
+    def cumsum(
+        self, axis: int | None = None, *, reverse: bool = False, exclusive: bool = False
+    ) -> Self:
         """See `graphc.cumsum`."""
         return FUNCTIONS["cumsum"](self, axis, reverse=reverse, exclusive=exclusive)
 
-    def cumprod(self, axis: Any = None, *, reverse: bool = False, exclusive: bool = False) -> Self:
+    def cumprod(
+        self, axis: int | None = None, *, reverse: bool = False, exclusive: bool = False
+    ) -> Self:
         """See `graphc.cumprod`."""
         return FUNCTIONS["cumprod"](self, axis, reverse=reverse, exclusive=exclusive)
 
-    def squeeze(self, axis: Any = None) -> Self:
+    def squeeze(self, axis: Axes | None = None) -> Self:
         """See `graphc.squeeze`."""
         return FUNCTIONS["squeeze"](self, axis)
 
-    def repeat(self, repeats: int, axis: Any = None) -> Self:
+    def repeat(self, repeats: int, axis: int | None = None) -> Self:
         """See `graphc.repeat`."""
         return FUNCTIONS["repeat"](self, repeats, axis)
 
-    def take(self, index: Any, axis: Any = None) -> Self:
+    def take(self, index: Index, axis: Axes | None = None) -> Self:
         """See `graphc.take`."""
         return FUNCTIONS["take"](self, index, axis)
 
-    def clip(self, min: Any = None, max: Any = None) -> Self:
+    def clip(self, min: Values | None = None, max: Values | None = None) -> Self:
         """See `graphc.clip`."""
         return FUNCTIONS["clip"](self, min, max)
 
-    def sort(self, axis: Any = -1, descending: bool = False) -> Self:
+    def sort(self, axis: int | None = -1, descending: bool = False) -> Self:
         """See `graphc.sort`."""
         return FUNCTIONS["sort"](self, axis, descending)
 
-    def argsort(self, axis: Any = -1, descending: bool = False) -> Self:
+    def argsort(self, axis: int | None = -1, descending: bool = False) -> Self:
         """See `graphc.argsort`."""
         return FUNCTIONS["argsort"](self, axis, descending)
 

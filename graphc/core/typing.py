@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import Any, TypeAlias, Union
+from typing import Any, SupportsIndex, TypeAlias, Union
 
 import numpy as np
 
@@ -22,7 +22,7 @@ ShapeLike: TypeAlias = Sequence[Size]
 # One for all spatial axes, or one for each.
 Ints: TypeAlias = int | Sequence[int]
 # An axis, or several.
-Axes: TypeAlias = int | Sequence[int]
+Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 # One element.
 Number: TypeAlias = bool | int | float | np.generic
 # What functions of graphs take where they take a tensor: one, or what becomes a literal.

@@ -107,7 +107,7 @@ def _same_kind(like: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
         return values
 
 
-def default_convert(data: Any) -> Any:
+def default_convert(data: object) -> Any:
     """One sample with its arrays as tensors, for loaders without batches.
 
     Example:

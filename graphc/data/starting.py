@@ -22,7 +22,7 @@ from graphc.runtime.machine import team
 _MOST_BYTES = 1 << 26
 
 
-def context(wanted: Any, payload: Any) -> Any:
+def context(wanted: Any, payload: object) -> Any:
     """The way to start processes.
 
     Args:
@@ -39,7 +39,7 @@ def context(wanted: Any, payload: Any) -> Any:
     return multiprocessing.get_context(wanted)
 
 
-def _chosen(payload: Any) -> str | None:
+def _chosen(payload: object) -> str | None:
     if not sys.platform.startswith("linux"):
         return None  # what Python has for this system
     return "forkserver" if _has_threads() and _can_be_sent(payload) else "fork"
@@ -51,7 +51,7 @@ def _has_threads() -> bool:
     return bool(set(sys._current_frames()) - workers - {threading.get_ident()})
 
 
-def _can_be_sent(payload: Any) -> bool:
+def _can_be_sent(payload: object) -> bool:
     sink = _Sink()
     try:
         ForkingPickler(sink, -1).dump(payload)

@@ -150,7 +150,7 @@ def run(
         connection.close()
 
 
-def _send(connection: Connection, key: Any, result: Any, parent: int) -> None:
+def _send(connection: Connection, key: Any, result: object, parent: int) -> None:
     try:
         transfer.send(connection, key, result, parent)
     except OSError:

@@ -222,7 +222,7 @@ class Epoch:
             if each.process.sentinel in found:
                 raise _died(each)
 
-    def came(self, key: int, result: Any) -> None:
+    def came(self, key: int, result: object) -> None:
         """Note a batch."""
         number = self.owner.pop(key)
         self.ready[key] = result

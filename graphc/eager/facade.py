@@ -217,7 +217,7 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 _attach()
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: object) -> bool:
     """Whether value is an eager tensor.
 
     Example:

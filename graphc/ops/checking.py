@@ -130,7 +130,7 @@ def check(condition: Operand, message: str, *values: Any) -> Any:
             where=caller(),
             hint="compare it, such as x > 0",
         )
-    listed = [as_tensor(v, "check") for v in values] or [ok]
+    listed: list[Any] = [as_tensor(v, "check") for v in values] or [ok]
     y, shape = listed[0], listed[0].type.shape
     for value in listed[1:]:
         if broadcast_shapes([shape, value.type.shape]) != shape:

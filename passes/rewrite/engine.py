@@ -50,7 +50,7 @@ class Pattern(Operators):
         attrs: Mapping[str, Any] | None = None,
         *,
         name: str = "",
-        value: Any = None,
+        value: object = None,
         where: Callable[[Node], bool] | None = None,
         kind: Kind | None = None,
     ) -> None:

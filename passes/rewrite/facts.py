@@ -23,7 +23,7 @@ def dtype_of(node: Node) -> dtypes.DType:
     return tensor_type(node).dtype
 
 
-def filled(node: Node, value: Any) -> Node:
+def filled(node: Node, value: object) -> Node:
     """A constant of the type of `node`; integers wrap."""
     type_ = tensor_type(node)
     with np.errstate(all="ignore"):

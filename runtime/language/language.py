@@ -53,7 +53,7 @@ class Buffer:
             raise IndexError(f"kernel writes index {index} of a buffer of {self.array.size}")
         self.array[index] = value
 
-    def note(self, index: Any, is_store: bool) -> None:
+    def note(self, index: int, is_store: bool) -> None:
         """Told of accesses of tiles; here they need no more than to be inside."""
 
 

@@ -7,11 +7,15 @@ Importing this module imports Numba.
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.base import BaseContext
+from numba.core.typing import Context as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 _I64 = ir.IntType(64)
@@ -19,34 +23,38 @@ _WORD = types.int64
 _ORDER = "seq_cst"
 
 
-def _at(builder: Any, address: Any) -> Any:
+def _at(builder: ir.IRBuilder, address: ir.Value) -> Any:
     return builder.inttoptr(address, _I64.as_pointer())
 
 
 @intrinsic
-def pointer(typingctx: Any, address: Any) -> Any:
+def pointer(typingctx: TypingContext, address: types.Type) -> Any:
     """The int64s at `address`, to be indexed."""
     signature = types.CPointer(_WORD)(_WORD)
     return signature, lambda context, builder, sig, values: _at(builder, values[0])
 
 
 @intrinsic
-def address_of(typingctx: Any, memory: Any) -> Any:
+def address_of(typingctx: TypingContext, memory: types.Type) -> Any:
     """The inverse of `pointer`."""
     signature = _WORD(types.CPointer(_WORD))
     return signature, lambda context, builder, sig, values: builder.ptrtoint(values[0], _I64)
 
 
-def _call(context: Any, builder: Any, values: Any, result: Any) -> Any:
+def _call(context: BaseContext, builder: ir.IRBuilder, values: Sequence[Any], result: Any) -> Any:
     kind = ir.FunctionType(result, [_I64] * (len(values) - 1))
     return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
 
 
 @intrinsic
-def call(typingctx: Any, function: Any, args: Any, lo: Any, hi: Any) -> Any:
+def call(
+    typingctx: TypingContext, function: types.Type, args: types.Type, lo: types.Type, hi: types.Type
+) -> Any:
     """Call the kernel at `function`."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         _call(context, builder, values, ir.VoidType())
         return context.get_dummy_value()
 
@@ -54,10 +62,12 @@ def call(typingctx: Any, function: Any, args: Any, lo: Any, hi: Any) -> Any:
 
 
 @intrinsic
-def call_c(typingctx: Any, function: Any, x: Any, y: Any) -> Any:
+def call_c(typingctx: TypingContext, function: types.Type, x: types.Type, y: types.Type) -> Any:
     """Call the C function at `function` with two words (it may take fewer); returns nothing."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         _call(context, builder, values, ir.IntType(32))
         return context.get_dummy_value()
 
@@ -66,8 +76,10 @@ def call_c(typingctx: Any, function: Any, x: Any, y: Any) -> Any:
 
 def _read_modify_write(operation: str) -> Any:
     @intrinsic
-    def atomic(typingctx: Any, address: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def atomic(typingctx: TypingContext, address: types.Type, value: types.Type) -> Any:
+        def generate(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+        ) -> Any:
             return builder.atomic_rmw(operation, _at(builder, values[0]), values[1], _ORDER)
 
         return _WORD(_WORD, _WORD), generate
@@ -76,10 +88,14 @@ def _read_modify_write(operation: str) -> Any:
 
 
 @intrinsic
-def replace_if(typingctx: Any, address: Any, old: Any, new: Any) -> Any:
+def replace_if(
+    typingctx: TypingContext, address: types.Type, old: types.Type, new: types.Type
+) -> Any:
     """Compare and exchange: whether the word at `address` was `old`, and now is `new`."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         at = _at(builder, values[0])
         return builder.extract_value(builder.cmpxchg(at, values[1], values[2], _ORDER, _ORDER), 1)
 
@@ -87,7 +103,7 @@ def replace_if(typingctx: Any, address: Any, old: Any, new: Any) -> Any:
 
 
 @intrinsic
-def load(typingctx: Any, address: Any) -> Any:
+def load(typingctx: TypingContext, address: types.Type) -> Any:
     """The word at `address`, which others may write."""
     signature = _WORD(_WORD)
     return signature, lambda context, builder, sig, values: builder.load_atomic(
@@ -96,10 +112,12 @@ def load(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
-def store(typingctx: Any, address: Any, value: Any) -> Any:
+def store(typingctx: TypingContext, address: types.Type, value: types.Type) -> Any:
     """Write a word that others may read."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         builder.store_atomic(values[1], _at(builder, values[0]), _ORDER, 8)
         return context.get_dummy_value()
 
@@ -116,10 +134,12 @@ _PAUSE = {
 
 
 @intrinsic
-def pause(typingctx: Any) -> Any:
+def pause(typingctx: TypingContext) -> Any:
     """Tell the CPU that this loop only waits; nothing where it has no such instruction."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         name, numbers = _PAUSE.get(platform.machine(), ("", ()))
         if name:
             kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
@@ -131,10 +151,12 @@ def pause(typingctx: Any) -> Any:
 
 
 @intrinsic
-def byte_at(typingctx: Any, address: Any) -> Any:
+def byte_at(typingctx: TypingContext, address: types.Type) -> Any:
     """The byte at `address`, as 0 to 255."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         at = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
         return builder.zext(builder.load(at), _I64)
 
@@ -142,10 +164,14 @@ def byte_at(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
-def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+def copy_bytes(
+    typingctx: TypingContext, target: types.Type, source: types.Type, count: types.Type
+) -> Any:
     """Copy `count` bytes between places that do not overlap."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         byte = ir.IntType(8).as_pointer()
         at, origin = (builder.inttoptr(v, byte) for v in values[:2])
         cgutils.raw_memcpy(builder, at, origin, values[2], 1)

@@ -12,6 +12,7 @@ Not here: what the words before the args are (`bounds`), loads and stores (`numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -35,12 +36,14 @@ def checked_type(element: ir.Type) -> ir.Type:
     return ir.LiteralStructType([element.as_pointer(), I64, WORDS, I64])
 
 
-def is_checked(memory: Any) -> bool:
+def is_checked(memory: ir.Value) -> bool:
     """Whether a buffer's value is a checked one."""
     return isinstance(memory.type, ir.LiteralStructType)
 
 
-def checked(builder: ir.IRBuilder, address: Any, count: Any, args: Any, number: Any) -> Any:
+def checked(
+    builder: ir.IRBuilder, address: ir.Value, count: ir.Value, args: ir.Value, number: Any
+) -> Any:
     """A checked buffer."""
     found = ir.Constant(checked_type(address.type.pointee), ir.Undefined)
     for k, value in enumerate((address, count, args, number)):
@@ -48,7 +51,7 @@ def checked(builder: ir.IRBuilder, address: Any, count: Any, args: Any, number: 
     return found
 
 
-def count_of(builder: ir.IRBuilder, args: Any, index: Any, width: int) -> Any:
+def count_of(builder: ir.IRBuilder, args: ir.Value, index: ir.Value, width: int) -> Any:
     """How many elements of `width` bytes the argument at `index` has."""
     word = builder.sub(ir.Constant(I64, bounds.NBYTES_OF_FIRST), index)
     nbytes = builder.load(builder.gep(args, [word]))
@@ -56,7 +59,7 @@ def count_of(builder: ir.IRBuilder, args: Any, index: Any, width: int) -> Any:
 
 
 def element(
-    builder: ir.IRBuilder, memory: Any, index: Any, width: Any = 1, is_store: bool = False
+    builder: ir.IRBuilder, memory: ir.Value, index: ir.Value, width: Any = 1, is_store: bool = False
 ) -> Any:
     """The address of a buffer's element.
 
@@ -86,7 +89,7 @@ def element(
     return builder.select(inside, builder.gep(address, [index]), aside)
 
 
-def moving(builder: ir.IRBuilder, memory: Any, start: Any) -> Any:
+def moving(builder: ir.IRBuilder, memory: ir.Value, start: Any) -> Any:
     """A function of (shift, width) that gives the address of the element at `start + shift`."""
     if is_checked(memory):
         return lambda shift, width: element(builder, memory, builder.add(start, shift), width)
@@ -128,7 +131,7 @@ def _report(module: ir.Module) -> Any:
     return function
 
 
-def _take(builder: ir.IRBuilder, status: Any, code: Any) -> Any:
+def _take(builder: ir.IRBuilder, status: ir.Value, code: Any) -> Any:
     """Put a code into an empty status block; whether this did it, and no other thread."""
     none = ir.Constant(I64, 0)
     found = builder.cmpxchg(status, none, code, "seq_cst", "seq_cst")
@@ -136,11 +139,11 @@ def _take(builder: ir.IRBuilder, status: Any, code: Any) -> Any:
 
 
 @intrinsic
-def taken(typingctx: TypingContext, status: Any, site: Any) -> Any:
+def taken(typingctx: TypingContext, status: Any, site: types.Type) -> Any:
     """Put a site into an empty status block; whether this did it, and no other thread."""
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         block = builder.extract_value(values[0], 0) if status.checked else values[0]
         return _take(builder, block, values[1])
@@ -148,7 +151,7 @@ def taken(typingctx: TypingContext, status: Any, site: Any) -> Any:
     return types.boolean(status, types.int64), codegen
 
 
-def fill(builder: ir.IRBuilder, memory: Any, count: int, width: int) -> None:
+def fill(builder: ir.IRBuilder, memory: ir.Value, count: int, width: int) -> None:
     """Fill scratch memory with the pattern of `poison`: `count` elements of `width` bytes."""
     word = ir.IntType(8 * width)
     byte = (poison.PATTERN >> 8).to_bytes(1, "little")

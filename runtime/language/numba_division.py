@@ -10,6 +10,7 @@ out of loops and vectorises. That is exact below 2**53: x / y is off a whole num
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -39,7 +40,7 @@ def _divides(whole: Any, instruction: str, rest: bool, doc: str) -> Any:
     """An intrinsic of two int64: `instruction` for a literal divisor, `whole` for others."""
 
     @intrinsic(prefer_literal=True)
-    def divide(typingctx: TypingContext, x: Any, y: Any) -> Any:
+    def divide(typingctx: TypingContext, x: types.Type, y: types.Type) -> Any:
         if not isinstance(x, types.Integer) or not isinstance(y, types.Integer):
             return None
         literal = y.literal_value if isinstance(y, types.IntegerLiteral) else 0
@@ -47,7 +48,9 @@ def _divides(whole: Any, instruction: str, rest: bool, doc: str) -> Any:
         # The literal stays in the signature: Numba keeps one implementation a signature.
         signature = types.int64(types.int64, y if plain else types.int64)
 
-        def codegen(context: BaseContext, builder: ir.IRBuilder, _: Any, values: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, _: Any, values: Sequence[Any]
+        ) -> Any:
             if plain:
                 return getattr(builder, instruction)(values[0], ir.Constant(I64, literal))
             a, b = (Term(builder, value) for value in values)

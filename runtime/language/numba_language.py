@@ -11,6 +11,7 @@ without run-time overlap checks. A buffer updated in place is one buffer, read a
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -61,7 +62,7 @@ class DTypeName(types.Callable, types.Opaque):
         self.dtype = dtype
         super().__init__(name=f"DTypeName({dtype})")
 
-    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+    def get_call_type(self, context: Any, args: Sequence[Any], kws: Any) -> Any:
         """The signature of `f32(x)` for a scalar x."""
         if len(args) != 1 or kws or not isinstance(args[0], types.Number | types.Boolean):
             return None
@@ -109,13 +110,15 @@ def _typeof_dtype(value: DTypeValue, context: BaseContext) -> types.Type:
 
 
 @lower_constant(DTypeName)
-def _lower_dtype(context: BaseContext, builder: ir.IRBuilder, ty: Any, value: Any) -> Any:
+def _lower_dtype(context: BaseContext, builder: ir.IRBuilder, ty: Any, value: ir.Value) -> Any:
     return context.get_dummy_value()
 
 
 def _lower_cast(dtype: str) -> None:
     @lower_builtin(("graphc cast", dtype), types.Any)
-    def cast(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
+    def cast(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
         source = signature.args[0]
         value = values[0]
         if dtype == "b1":
@@ -127,7 +130,7 @@ def _lower_cast(dtype: str) -> None:
         return context.cast(builder, value, source, SCALAR[dtype])
 
 
-def float_to_integer(builder: ir.IRBuilder, value: Any, dtype: str) -> Any:
+def float_to_integer(builder: ir.IRBuilder, value: ir.Value, dtype: str) -> Any:
     """Truncate a float to an integer as NumPy does on x86-64: through int64, or uint64."""
     wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
     target = STORAGE[dtype]
@@ -175,7 +178,7 @@ def to_scalar(builder: ir.IRBuilder, dtype: str, stored: Any) -> Any:
     return numba_narrow.widened(builder, dtype, stored) if is_narrow else stored
 
 
-def to_storage(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
+def to_storage(builder: ir.IRBuilder, dtype: str, value: ir.Value) -> Any:
     """The inverse of `to_scalar`."""
     if dtype == "b1":
         return builder.zext(value, ir.IntType(8))
@@ -185,7 +188,9 @@ def to_storage(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
 
 def _buffer(checked: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def buffer(typingctx: TypingContext, args: Any, index: Any, dtype: Any) -> Any:
+    def buffer(
+        typingctx: TypingContext, args: types.Type, index: types.Type, dtype: types.Type
+    ) -> Any:
         """The buffer whose address is `args[index]`; `index` is a literal."""
         if not isinstance(index, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
@@ -193,7 +198,7 @@ def _buffer(checked: bool) -> Any:
         number = ir.Constant(I64, index.literal_value)
 
         def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
         ) -> Any:
             return _memory(builder, values[0], number, dtype.dtype, checked)
 
@@ -204,7 +209,10 @@ def _buffer(checked: bool) -> Any:
 
 def _buffer_at(checked: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def buffer_at(typingctx: TypingContext, args: Any, index: Any, dtype: Any, scope: Any) -> Any:
+    def buffer_at(
+        typingctx: TypingContext, args: types.Type, index: types.Type, dtype: types.Type,
+        scope: types.Type,
+    ) -> Any:  # fmt: skip
         """The buffer whose address is `args[index]`, its alias scope the literal `scope`."""
         if not isinstance(scope, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
@@ -212,7 +220,7 @@ def _buffer_at(checked: bool) -> Any:
         result = BufferType(dtype.dtype, number, checked)
 
         def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
         ) -> Any:
             return _memory(builder, values[0], values[1], dtype.dtype, checked)
 
@@ -221,7 +229,9 @@ def _buffer_at(checked: bool) -> Any:
     return buffer_at
 
 
-def _memory(builder: ir.IRBuilder, args: Any, index: Any, dtype: str, checked: bool) -> Any:
+def _memory(
+    builder: ir.IRBuilder, args: ir.Value, index: ir.Value, dtype: str, checked: bool
+) -> Any:
     """The buffer at a place in the args, of known length where its accesses are tested."""
     address = builder.load(builder.gep(args, [index]))
     address = builder.inttoptr(address, STORAGE[dtype].as_pointer())
@@ -232,13 +242,15 @@ def _memory(builder: ir.IRBuilder, args: Any, index: Any, dtype: str, checked: b
 
 
 @intrinsic
-def number_at(typingctx: TypingContext, args: Any, index: Any, dtype: Any) -> Any:
+def number_at(
+    typingctx: TypingContext, args: types.Type, index: types.Type, dtype: types.Type
+) -> Any:
     """The float32 or float64 whose bits stand in `args[index]`."""
     if not isinstance(dtype, DTypeName) or dtype.dtype not in ("f32", "f64"):
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         word = builder.load(builder.gep(values[0], [values[1]]))
         if dtype.dtype == "f32":
@@ -250,13 +262,13 @@ def number_at(typingctx: TypingContext, args: Any, index: Any, dtype: Any) -> An
 
 def _local(checked: bool, poisoned: bool) -> Any:
     @intrinsic(prefer_literal=True)
-    def local(typingctx: TypingContext, count: Any, dtype: Any) -> Any:
+    def local(typingctx: TypingContext, count: types.Type, dtype: types.Type) -> Any:
         """Scratch memory on the stack: `count` (a literal) elements, 64-byte aligned."""
         if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
 
         def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
         ) -> Any:
             size = ir.Constant(I64, count.literal_value)
             with builder.goto_entry_block():
@@ -277,7 +289,7 @@ def _local(checked: bool, poisoned: bool) -> Any:
 
 @type_callable(operator.getitem)
 def _type_load(context: Any) -> Any:
-    def typer(memory: Any, index: Any) -> Any:
+    def typer(memory: types.Type, index: types.Type) -> Any:
         if isinstance(memory, BufferType) and isinstance(index, types.Integer):
             return SCALAR[memory.dtype]
         return None
@@ -286,7 +298,9 @@ def _type_load(context: Any) -> Any:
 
 
 @lower_builtin(operator.getitem, BufferType, types.Integer)
-def _load(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
+def _load(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
     pointer = numba_bounds.element(builder, values[0], index)
@@ -297,7 +311,7 @@ def _load(context: BaseContext, builder: ir.IRBuilder, signature: Signature, val
 
 @type_callable(operator.setitem)
 def _type_store(context: Any) -> Any:
-    def typer(memory: Any, index: Any, value: Any) -> Any:
+    def typer(memory: types.Type, index: types.Type, value: types.Type) -> Any:
         if isinstance(memory, BufferType) and isinstance(index, types.Integer):
             return types.none
         return None
@@ -306,7 +320,9 @@ def _type_store(context: Any) -> Any:
 
 
 @lower_builtin(operator.setitem, BufferType, types.Integer, types.Any)
-def _store(context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any) -> Any:
+def _store(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+) -> Any:
     memory = signature.args[0]
     index = context.cast(builder, values[1], signature.args[1], types.int64)
     value = context.cast(builder, values[2], signature.args[2], SCALAR[memory.dtype])
@@ -317,7 +333,7 @@ def _store(context: BaseContext, builder: ir.IRBuilder, signature: Signature, va
 
 
 @intrinsic
-def select(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
+def select(typingctx: TypingContext, condition: types.Type, x: types.Type, y: types.Type) -> Any:
     """`x` where `condition` holds, else `y`: both are evaluated, no branch."""
     if types.unliteral(x) != types.unliteral(y):
         return None
@@ -327,11 +343,11 @@ def select(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
 
 def _any_order(name: str) -> Any:
     @intrinsic
-    def step(typingctx: TypingContext, accumulator: Any, value: Any) -> Any:
+    def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
         ty = types.unliteral(accumulator)
 
         def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
         ) -> Any:
             if isinstance(ty, types.Float):
                 return getattr(builder, "f" + name)(*values, flags=("reassoc",))
@@ -344,11 +360,11 @@ def _any_order(name: str) -> Any:
 
 def _chosen(comparison: str) -> Any:
     @intrinsic
-    def step(typingctx: TypingContext, accumulator: Any, value: Any) -> Any:
+    def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
         ty = types.unliteral(accumulator)
 
         def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
         ) -> Any:
             total, new = values
             flags = ("nnan", "nsz")
@@ -361,14 +377,14 @@ def _chosen(comparison: str) -> Any:
 
 
 @intrinsic
-def lost(typingctx: TypingContext, total: Any, value: Any) -> Any:
+def lost(typingctx: TypingContext, total: types.Type, value: types.Type) -> Any:
     """What rounding takes from `total + value`, exactly (Knuth); 0 where the sum is not finite."""
     ty = types.unliteral(total)
     if not isinstance(ty, types.Float) or types.unliteral(value) != ty:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         old, new = values
         rounded = builder.fadd(old, new)

@@ -8,7 +8,7 @@ silently: `maximum(x, 0.0)` of a float32 x doesn't type.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -31,7 +31,7 @@ def _is_signed(kind: Any) -> bool:
 
 def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         return formula(*(Term(builder, v) for v in values), *extra).value
 
@@ -42,7 +42,7 @@ def _unary(name: str) -> Any:
     of_floats, of_integers = numba_float.formulas(name), numba_integer.UNARY.get(name)
 
     @intrinsic
-    def function(typingctx: TypingContext, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: types.Type) -> Any:
         kind: Any = types.unliteral(x)
         if kind in of_floats:
             return kind(kind), _codegen(of_floats[kind])
@@ -58,7 +58,7 @@ def _binary(name: str) -> Any:
     of_floats, of_integers = numba_float.formulas(name), numba_integer.BINARY.get(name)
 
     @intrinsic
-    def function(typingctx: TypingContext, x: Any, y: Any) -> Any:
+    def function(typingctx: TypingContext, x: types.Type, y: types.Type) -> Any:
         kind: Any = types.unliteral(x)
         if kind != types.unliteral(y):
             return None
@@ -77,7 +77,7 @@ def _shift(name: str) -> Any:
     formula = numba_integer.SHIFTS[name]
 
     @intrinsic
-    def function(typingctx: TypingContext, x: Any, count: Any) -> Any:
+    def function(typingctx: TypingContext, x: types.Type, count: types.Type) -> Any:
         kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Integer) or not isinstance(count, types.Integer):
             return None
@@ -88,7 +88,7 @@ def _shift(name: str) -> Any:
 
 def _test(name: str) -> Any:
     @intrinsic
-    def function(typingctx: TypingContext, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: types.Type) -> Any:
         kind: Any = types.unliteral(x)
         if not isinstance(kind, types.Float):
             return None
@@ -101,7 +101,7 @@ def _out_of_range(target: str) -> Any:
     bits, signed = numba_integer.TARGETS[target]
 
     @intrinsic
-    def function(typingctx: TypingContext, x: Any) -> Any:
+    def function(typingctx: TypingContext, x: types.Type) -> Any:
         kind: Any = types.unliteral(x)
         if isinstance(kind, types.Float):
             formula = _codegen(numba_integer.float_out_of_range, bits, signed)

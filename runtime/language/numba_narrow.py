@@ -19,14 +19,14 @@ I16, I32, F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 STORAGE = {"f16": ir.HalfType(), "bf16": I16}
 
 
-def widened(builder: Any, dtype: str, stored: Any) -> Any:
+def widened(builder: ir.IRBuilder, dtype: str, stored: Any) -> Any:
     """A stored element as float32."""
     if dtype == "f16":
         return builder.fpext(stored, F32)
     return builder.bitcast(builder.shl(builder.zext(stored, I32), ir.Constant(I32, 16)), F32)
 
 
-def narrowed(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
+def narrowed(builder: ir.IRBuilder, dtype: str, value: ir.Value) -> Any:
     """A float32 rounded to the nearest element, halves to the even one, as it is stored."""
     if dtype == "f16":
         return builder.fptrunc(value, ir.HalfType())
@@ -43,7 +43,7 @@ def narrowed(builder: ir.IRBuilder, dtype: str, value: Any) -> Any:
 
 
 def rounded(
-    context: BaseContext, builder: ir.IRBuilder, dtype: str, source: Any, value: Any
+    context: BaseContext, builder: ir.IRBuilder, dtype: str, source: Any, value: ir.Value
 ) -> Any:
     """A scalar of a Numba type rounded to a narrow float, as the float32 that a kernel holds.
 
@@ -72,7 +72,7 @@ def _computes_in_float64(builder: ir.IRBuilder) -> bool:
     )
 
 
-def round_to_odd(builder: ir.IRBuilder, value: Any) -> Any:
+def round_to_odd(builder: ir.IRBuilder, value: ir.Value) -> Any:
     """A float64 as the float32 from which rounding to float16 gives what rounding once would.
 
     An inexact float32 is cut toward 0 and its last bit set, so that it is no tie of float16

@@ -5,6 +5,7 @@ The definition, on NumPy arrays, is in `graphc.ops.arrays.philox`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -39,13 +40,15 @@ def _block(key: Term, counter: Term) -> list[Term]:
 
 
 @intrinsic(prefer_literal=True)
-def philox_word(typingctx: TypingContext, key: Any, counter: Any, lane: Any) -> Any:
+def philox_word(
+    typingctx: TypingContext, key: types.Type, counter: types.Type, lane: types.Type
+) -> Any:
     """Word `lane` (an int literal, 0 to 3) of the Philox block `counter` under `key`, as uint32."""
     if not isinstance(lane, types.IntegerLiteral) or not 0 <= lane.literal_value < 4:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         words = _block(Term(builder, values[0]), Term(builder, values[1]))
         return words[lane.literal_value].value

@@ -15,6 +15,7 @@ Every offset and step counts elements. Importing this module imports Numba.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -45,7 +46,12 @@ from graphc.runtime.language.numba_tile_dot import tile_dot, tile_dot_at, tile_d
 
 @intrinsic(prefer_literal=True)
 def tile_load(
-    typingctx: TypingContext, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any
+    typingctx: TypingContext,
+    rows: Any,
+    vectors: Any,
+    memory: Any,
+    offset: types.Type,
+    step: types.Type,
 ) -> Any:
     """The tile at `offset` whose rows are `step` apart."""
     if not literals(rows, vectors) or tile_dtype(memory) is None:
@@ -53,7 +59,7 @@ def tile_load(
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         memory, offset, step = values[2:]
         places = places_of(builder, ty, memory, offset, step)
@@ -64,8 +70,8 @@ def tile_load(
 
 @intrinsic(prefer_literal=True)
 def tile_load_part(
-    typingctx: TypingContext, rows: Any, vectors: Any, memory: Any, offset: Any, step: Any,
-    first: Any, last: Any, columns: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, memory: Any,
+    offset: types.Type, step: types.Type, first: types.Type, last: types.Type, columns: types.Type,
 ) -> Any:  # fmt: skip
     """As `tile_load`; what is outside the part is 0 and isn't read."""
     if not literals(rows, vectors) or tile_dtype(memory) is None:
@@ -73,7 +79,7 @@ def tile_load_part(
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         memory, offset, step, *part = values[2:]
         places = places_of(builder, ty, memory, offset, step, part)
@@ -84,13 +90,19 @@ def tile_load_part(
 
 
 @intrinsic
-def tile_store(typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any) -> Any:
+def tile_store(
+    typingctx: TypingContext,
+    tile: types.Type,
+    memory: types.Type,
+    offset: types.Type,
+    step: types.Type,
+) -> Any:
     """Store a tile at `offset`, its rows `step` apart."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         value, memory, offset, step = values
         places = places_of(builder, tile, memory, offset, step, is_store=True)
@@ -103,15 +115,15 @@ def tile_store(typingctx: TypingContext, tile: Any, memory: Any, offset: Any, st
 
 @intrinsic
 def tile_store_part(
-    typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any,
-    first: Any, last: Any, columns: Any,
+    typingctx: TypingContext, tile: types.Type, memory: types.Type, offset: types.Type,
+    step: types.Type, first: types.Type, last: types.Type, columns: types.Type,
 ) -> Any:  # fmt: skip
     """As `tile_store`; what is outside the part isn't written."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         value, memory, offset, step, *part = values
         places = places_of(builder, tile, memory, offset, step, part, is_store=True)
@@ -124,15 +136,15 @@ def tile_store_part(
 
 @intrinsic
 def tile_update(
-    typingctx: TypingContext, tile: Any, memory: Any, offset: Any, step: Any,
-    first: Any, columns: Any, initial: Any,
+    typingctx: TypingContext, tile: types.Type, memory: types.Type, offset: types.Type,
+    step: types.Type, first: types.Type, columns: types.Type, initial: types.Type,
 ) -> Any:  # fmt: skip
     """Store the rows from `first` on where `initial` holds, else add them to what is there."""
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         value, memory, offset, step, first, columns, initial = values
         part = (first, ir.Constant(I64, tile.rows), columns)
@@ -158,13 +170,13 @@ def tile_update(
 
 
 @intrinsic
-def tile_transpose(typingctx: TypingContext, tile: Any) -> Any:
+def tile_transpose(typingctx: TypingContext, tile: types.Type) -> Any:
     """The transpose of a square tile: as many rows as a vector has lanes, one vector wide."""
     if not isinstance(tile, TileType) or tile.vectors != 1 or tile.rows != tile.lanes:
         return None
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         rows = registers(builder, tile, values[0])
         size = tile.lanes
@@ -187,7 +199,7 @@ def tile_transpose(typingctx: TypingContext, tile: Any) -> Any:
 
 
 @intrinsic
-def either(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
+def either(typingctx: TypingContext, condition: types.Type, x: Any, y: types.Type) -> Any:
     """Buffer `x` where `condition` holds, else `y`: of one dtype, without an alias claim."""
     if tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
         return None
@@ -197,8 +209,8 @@ def either(typingctx: TypingContext, condition: Any, x: Any, y: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def tile_store_at(
-    typingctx: TypingContext, tile: Any, parts: Any, memory: Any, offset: Any, step: Any,
-    first: Any, places: Any, widths: Any,
+    typingctx: TypingContext, tile: Any, parts: Any, memory: Any,
+    offset: types.Type, step: types.Type, first: types.Type, places: Any, widths: Any,
 ) -> Any:  # fmt: skip
     """Store rows from `first` on, in pieces as in `tile_dot_at`.
 
@@ -210,7 +222,7 @@ def tile_store_at(
     piece = TileType(tile.dtype, tile.rows, 1, tile.lanes // count)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         value, _, memory, offset, step, first, places, widths = values
         vectors = registers(builder, tile, value)
@@ -230,7 +242,7 @@ def tile_store_at(
     return types.none(tile, parts, memory, INT, INT, INT, places, widths), codegen
 
 
-def _cut(builder: ir.IRBuilder, vector: Any, number: int, parts: int) -> Any:
+def _cut(builder: ir.IRBuilder, vector: ir.Value, number: int, parts: int) -> Any:
     """One of the equal parts of a vector."""
     if parts == 1:
         return vector

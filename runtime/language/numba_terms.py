@@ -37,7 +37,7 @@ class Term:
     integers. Of unsigned integers, `below` compares and `logical_shift` shifts to the right.
     """
 
-    def __init__(self, builder: Any, value: Any) -> None:
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder, self.value = builder, value
 
     @property
@@ -50,11 +50,11 @@ class Term:
         """Whether the type is float or double."""
         return self.type in BITS
 
-    def make(self, value: Any) -> Term:
+    def make(self, value: ir.Value) -> Term:
         """A Term of an LLVM value of the same function."""
         return Term(self.builder, value)
 
-    def lift(self, other: Any) -> Any:
+    def lift(self, other: Term | int | float) -> Any:
         """The LLVM value of a Term, or of a Python number as a constant of this type."""
         return other.value if isinstance(other, Term) else ir.Constant(self.type, other)
 
@@ -62,84 +62,84 @@ class Term:
         """A constant of this type."""
         return self.make(ir.Constant(self.type, number))
 
-    def _binary(self, name: str, other: Any) -> Term:
+    def _binary(self, name: str, other: Term | int | float) -> Term:
         prefix = "f" if self.is_float else ""
         return self.make(getattr(self.builder, prefix + name)(self.value, self.lift(other)))
 
-    def __add__(self, other: Any) -> Term:
+    def __add__(self, other: Term | int | float) -> Term:
         return self._binary("add", other)
 
-    def __sub__(self, other: Any) -> Term:
+    def __sub__(self, other: Term | int | float) -> Term:
         return self._binary("sub", other)
 
-    def __mul__(self, other: Any) -> Term:
+    def __mul__(self, other: Term | int | float) -> Term:
         return self._binary("mul", other)
 
-    def __rsub__(self, other: Any) -> Term:
+    def __rsub__(self, other: Term | int | float) -> Term:
         return self.make(self.lift(other)) - self
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def __truediv__(self, other: Any) -> Term:
+    def __truediv__(self, other: Term | int | float) -> Term:
         return self.make(self.builder.fdiv(self.value, self.lift(other)))
 
-    def __rtruediv__(self, other: Any) -> Term:
+    def __rtruediv__(self, other: Term | int | float) -> Term:
         return self.make(self.lift(other)) / self
 
     def __neg__(self) -> Term:
         negate = self.builder.fneg if self.is_float else self.builder.neg
         return self.make(negate(self.value))
 
-    def __and__(self, other: Any) -> Term:
+    def __and__(self, other: Term | int | float) -> Term:
         return self.make(self.builder.and_(self.value, self.lift(other)))
 
-    def __or__(self, other: Any) -> Term:
+    def __or__(self, other: Term | int | float) -> Term:
         return self.make(self.builder.or_(self.value, self.lift(other)))
 
-    def __xor__(self, other: Any) -> Term:
+    def __xor__(self, other: Term | int | float) -> Term:
         return self.make(self.builder.xor(self.value, self.lift(other)))
 
     def __invert__(self) -> Term:
         return self.make(self.builder.not_(self.value))
 
-    def __lshift__(self, other: Any) -> Term:
+    def __lshift__(self, other: Term | int | float) -> Term:
         return self.make(self.builder.shl(self.value, self.lift(other)))
 
-    def __rshift__(self, other: Any) -> Term:
+    def __rshift__(self, other: Term | int | float) -> Term:
         """Arithmetic: the sign is kept."""
         return self.make(self.builder.ashr(self.value, self.lift(other)))
 
-    def logical_shift(self, other: Any) -> Term:
+    def logical_shift(self, other: Term | int | float) -> Term:
         """A shift to the right that brings in zeros."""
         return self.make(self.builder.lshr(self.value, self.lift(other)))
 
-    def _compare(self, sign: str, other: Any) -> Term:
+    def _compare(self, sign: str, other: Term | int | float) -> Term:
         compare = self.builder.fcmp_ordered if self.is_float else self.builder.icmp_signed
         return self.make(compare(sign, self.value, self.lift(other)))
 
-    def __lt__(self, other: Any) -> Term:
+    def __lt__(self, other: Term | int | float) -> Term:
         return self._compare("<", other)
 
-    def __le__(self, other: Any) -> Term:
+    def __le__(self, other: Term | int | float) -> Term:
         return self._compare("<=", other)
 
-    def __gt__(self, other: Any) -> Term:
+    def __gt__(self, other: Term | int | float) -> Term:
         return self._compare(">", other)
 
-    def __ge__(self, other: Any) -> Term:
+    def __ge__(self, other: Term | int | float) -> Term:
         return self._compare(">=", other)
 
-    def equals(self, other: Any) -> Term:
+    def equals(self, other: Term | int | float) -> Term:
         """Whether this is `other`; `==` is left to Python."""
         return self._compare("==", other)
 
-    def differs(self, other: Any) -> Term:
+    def differs(self, other: Term | int | float) -> Term:
         """Whether this is not `other`, nan included."""
         if self.is_float:
             return ~self.equals(other)
         return self._compare("!=", other)
 
-    def below(self, other: Any) -> Term:
+    def below(self, other: Term | int | float) -> Term:
         """The comparison of unsigned integers `self < other`."""
         return self.make(self.builder.icmp_unsigned("<", self.value, self.lift(other)))
 
@@ -169,7 +169,7 @@ class Term:
         signature = ir.FunctionType(F64, [F64] * len(operands))
         return self._call(name, signature, operands).cast(self.type)
 
-    def fma(self, y: Any, z: Any) -> Term:
+    def fma(self, y: Term | int | float, z: Term | int | float) -> Term:
         """self * y + z with one rounding (of float32 without hardware for it, nearly so)."""
         if has_fma() or self.type is F64:
             return self.call("fma", y, z)

@@ -45,7 +45,7 @@ def literals(*values: Any) -> bool:
     return all(isinstance(v, types.IntegerLiteral) for v in values)
 
 
-def tile_dtype(memory: Any) -> str | None:
+def tile_dtype(memory: types.Type) -> str | None:
     """The dtype of a buffer that tiles can come from."""
     name = getattr(memory, "dtype", None)
     return name if name in ELEMENT else None
@@ -59,12 +59,12 @@ def make_tile(builder: ir.IRBuilder, ty: TileType, vectors: list[Any]) -> Any:
     return value
 
 
-def registers(builder: ir.IRBuilder, ty: TileType, value: Any) -> list[Any]:
+def registers(builder: ir.IRBuilder, ty: TileType, value: ir.Value) -> list[Any]:
     """The registers of a tile, row by row."""
     return [builder.extract_value(value, k) for k in range(ty.rows * ty.vectors)]
 
 
-def splat(builder: ir.IRBuilder, vector: Any, scalar: Any) -> Any:
+def splat(builder: ir.IRBuilder, vector: ir.VectorType, scalar: Any) -> Any:
     """A vector that repeats a scalar."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
@@ -79,7 +79,7 @@ def call_llvm(builder: ir.IRBuilder, name: str, result: Any, values: list[Any]) 
 
 
 def places_of(
-    builder: ir.IRBuilder, ty: TileType, memory: Any, offset: Any, step: Any,
+    builder: ir.IRBuilder, ty: TileType, memory: ir.Value, offset: ir.Value, step: ir.Value,
     part: Sequence[Any] | None = None, is_store: bool = False,
 ) -> list[Any]:  # fmt: skip
     """The address of every register of a tile in memory.
@@ -100,7 +100,13 @@ def places_of(
 
 
 def _active(
-    builder: ir.IRBuilder, ty: TileType, row: int, vector: int, first: Any, last: Any, columns: Any
+    builder: ir.IRBuilder,
+    ty: TileType,
+    row: int,
+    vector: int,
+    first: ir.Value,
+    last: ir.Value,
+    columns: ir.Value,
 ) -> Any:
     """How many lanes of a register are inside a part."""
     r, zero, lanes = (ir.Constant(I64, k) for k in (row, 0, ty.lanes))
@@ -111,7 +117,9 @@ def _active(
     return builder.select(inside, width, zero)
 
 
-def masks_of(builder: ir.IRBuilder, ty: TileType, first: Any, last: Any, columns: Any) -> list[Any]:
+def masks_of(
+    builder: ir.IRBuilder, ty: TileType, first: ir.Value, last: ir.Value, columns: ir.Value
+) -> list[Any]:
     """For every register of a tile, which of its lanes are inside a part."""
     index = ir.VectorType(I32, ty.lanes)
     numbers = [ir.Constant(index, [v * ty.lanes + k for k in range(ty.lanes)])
@@ -151,6 +159,6 @@ def masked_store(
         call_llvm(builder, name, ir.VoidType(), [vector, place, align, mask])
 
 
-def entry(builder: ir.IRBuilder, table: Any, index: Any) -> Any:
+def entry(builder: ir.IRBuilder, table: Any, index: ir.Value) -> Any:
     """An element of an int64 buffer."""
     return builder.load(numba_bounds.element(builder, table, index), align=8)

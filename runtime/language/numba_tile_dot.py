@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
 from numba.core.typing.templates import Signature
@@ -30,8 +32,9 @@ from graphc.runtime.language.numba_tile import (
 
 @intrinsic(prefer_literal=True)
 def tile_dot(
-    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any, x: Any, at: Any, x_row: Any,
-    x_step: Any, y: Any, where: Any, y_step: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any,
+    x: Any, at: types.Type, x_row: types.Type, x_step: types.Type, y: types.Type,
+    where: types.Type, y_step: types.Type,
 ) -> Any:  # fmt: skip
     """The sum over p < depth of `x[at + r * x_row + p * x_step] * y[where + p * y_step + j]`."""
     if not literals(rows, vectors) or tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
@@ -39,12 +42,12 @@ def tile_dot(
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         depth, x, at, x_row, x_step, y, where, y_step = values[2:]
         left = _left(builder, ty, x, at, x_row, x_step)
 
-        def across(p: Any) -> list[Any]:
+        def across(p: ir.Value) -> list[Any]:
             return _row(builder, ty, y, builder.add(where, builder.mul(p, y_step)))
 
         return make_tile(builder, ty, _dot(builder, ty, depth, left, across))
@@ -54,8 +57,9 @@ def tile_dot(
 
 @intrinsic(prefer_literal=True)
 def tile_dot_at(
-    typingctx: TypingContext, rows: Any, vectors: Any, parts: Any, depth: Any, x: Any, at: Any,
-    x_row: Any, y: Any, starts: Any, table: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, parts: Any,
+    depth: Any, x: Any, at: types.Type, x_row: types.Type, y: types.Type,
+    starts: types.Type, table: types.Type,
 ) -> Any:  # fmt: skip
     """As `tile_dot` with steps of 1 in x, the right operand in pieces.
 
@@ -71,7 +75,7 @@ def tile_dot_at(
     piece = ir.VectorType(ELEMENT[ty.dtype], ty.lanes // parts.literal_value)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         depth, x, at, x_row, y, starts, table = values[3:]
         bases = [
@@ -79,7 +83,7 @@ def tile_dot_at(
             for i in range(ty.vectors * parts.literal_value)
         ]
 
-        def across(p: Any) -> list[Any]:
+        def across(p: ir.Value) -> list[Any]:
             shift = entry(builder, table, p)
             pieces = []
             for base in bases:
@@ -95,8 +99,9 @@ def tile_dot_at(
 
 @intrinsic(prefer_literal=True)
 def tile_dot_rows(
-    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any, x: Any, starts: Any, first: Any,
-    table: Any, y: Any, y_step: Any,
+    typingctx: TypingContext, rows: Any, vectors: Any, depth: Any,
+    x: Any, starts: types.Type, first: types.Type, table: types.Type, y: types.Type,
+    y_step: types.Type,
 ) -> Any:  # fmt: skip
     """The sum over p < depth of `x[starts[first + r] + table[p]] * y[p * y_step + j]`."""
     if not literals(rows, vectors) or tile_dtype(x) is None or tile_dtype(x) != tile_dtype(y):
@@ -104,7 +109,7 @@ def tile_dot_rows(
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Any
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
     ) -> Any:
         depth, x, starts, first, table, y, y_step = values[2:]
         bases = []
@@ -112,11 +117,11 @@ def tile_dot_rows(
             index = builder.add(first, ir.Constant(I64, r))
             bases.append(moving(builder, x, entry(builder, starts, index)))
 
-        def left(p: Any) -> list[Any]:
+        def left(p: ir.Value) -> list[Any]:
             shift = entry(builder, table, p)
             return [base(shift, 1) for base in bases]
 
-        def across(p: Any) -> list[Any]:
+        def across(p: ir.Value) -> list[Any]:
             return _row(builder, ty, y, builder.mul(p, y_step))
 
         return make_tile(builder, ty, _dot(builder, ty, depth, left, across))
@@ -135,11 +140,13 @@ def _joined(builder: ir.IRBuilder, pieces: list[Any], parts: int) -> list[Any]:
     return pieces
 
 
-def _left(builder: ir.IRBuilder, ty: TileType, x: Any, at: Any, row: Any, step: Any) -> Any:
+def _left(
+    builder: ir.IRBuilder, ty: TileType, x: ir.Value, at: ir.Value, row: Any, step: Any
+) -> Any:
     """The addresses of a left operand's elements at p, a function of p."""
     step = ir.Constant(I64, step) if isinstance(step, int) else step
 
-    def places(p: Any) -> list[Any]:
+    def places(p: ir.Value) -> list[Any]:
         start = builder.add(at, builder.mul(p, step))
         return [
             element(builder, x, builder.add(start, builder.mul(row, ir.Constant(I64, r))))
@@ -149,7 +156,7 @@ def _left(builder: ir.IRBuilder, ty: TileType, x: Any, at: Any, row: Any, step: 
     return places
 
 
-def _row(builder: ir.IRBuilder, ty: TileType, memory: Any, offset: Any) -> list[Any]:
+def _row(builder: ir.IRBuilder, ty: TileType, memory: ir.Value, offset: ir.Value) -> list[Any]:
     """One row of vectors, side by side in memory."""
     row = TileType(ty.dtype, 1, ty.vectors)
     places = places_of(builder, row, memory, offset, ir.Constant(I64, 0))
@@ -164,7 +171,7 @@ def _not_unrolled(module: ir.Module) -> Any:
     return loop
 
 
-def _dot(builder: ir.IRBuilder, ty: TileType, depth: Any, left: Any, across: Any) -> list[Any]:
+def _dot(builder: ir.IRBuilder, ty: TileType, depth: ir.Value, left: Any, across: Any) -> list[Any]:
     """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register.
 
     `left(p)` gives the addresses of the left operand's elements, `across(p)` the right operand's

@@ -206,7 +206,7 @@ CALLS: dict[str, tuple[Callable[[], Any], Any]] = {
     "power": (lambda: gc.full((4,), 2.0) ** X, [1, 2, 4, 8]),
     "method": (lambda: ONES.add(X), [1, 2, 3, 4]),  # type: ignore[arg-type]
     "keyword": (lambda: gc.maximum(ONES, other=X), [1, 1, 2, 3]),
-    "list": (lambda: gc.cat([ONES, X]), [1, 1, 1, 1, 0, 1, 2, 3]),
+    "list": (lambda: gc.cat([ONES, X]), [1, 1, 1, 1, 0, 1, 2, 3]),  # type: ignore[list-item]
     "index_add": (lambda: gc.index_add(gc.zeros(4), 0, I, X[:2]), [0, 0, 0, 1]),
     "index_add of a node": (
         lambda: gc.index_add(X, 0, gc.tensor([0, 0]), gc.ones(2)),

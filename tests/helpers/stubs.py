@@ -36,7 +36,8 @@ PUBLIC = sorted(set(FACE) - {"getitem"})
 OPERANDS = {
     "input", "other", "x", "y", "a", "b", "tensor1", "tensor2", "mat2", "vec2", "weight",
     "bias", "target", "condition", "src", "source", "tensor", "mask", "indices", "index",
-    "self", "sorted_sequence", "exponent", "probability", "logits",
+    "self", "sorted_sequence", "exponent", "probability", "logits", "max", "min",
+    "test_elements", "vec", "weights", "boundaries",
 }  # fmt: skip
 # How those are annotated: what a function takes besides is said by the stub that it is written to.
 LIKE = {"Any", "AnyTensor", "Index", "Operand", "Operators", "TensorLike", "Values"}
@@ -208,7 +209,7 @@ def _sized(head: str, sizes: dict[str, str]) -> list[str]:
     """The declarations of a maker: with sizes that are numbers, and with any."""
     eager = head
     for name, said in sizes.items():
-        eager = re.sub(rf"\b{name}: Any\b", f"{name}: {said}", eager)
+        eager = re.sub(rf"\b{name}: [^=,)]+?(?= =|,|\))", f"{name}: {said}", eager)
     return [eager, head.removesuffix("Tensor") + "Node"]
 
 

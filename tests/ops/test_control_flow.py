@@ -342,7 +342,7 @@ def test_a_carry_that_changes_its_type() -> None:
     x, h = gc.input("x", (5, 3)), gc.input("h", (3,))
 
     def step(c: dict[str, Node], row: Node) -> tuple[dict[str, Node], None]:
-        return {"h": gc.concat([c["h"], row]), "n": c["n"]}, None  # type: ignore[dict-item]
+        return {"h": gc.concat([c["h"], row]), "n": c["n"]}, None
 
     def call() -> object:
         return scan(step, {"h": h, "n": h}, x)

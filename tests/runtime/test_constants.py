@@ -90,7 +90,7 @@ def _unrolled(steps: int) -> gc.Program:
     for k in range(1, steps):
         every.append(gc.tanh(x[:, k] @ w + every[-1] @ u))
     loss = gc.mean(gc.stack(every, 1) ** 2)
-    slopes = gc.grad(loss, [w, u])  # type: ignore[arg-type]
+    slopes = gc.grad(loss, [w, u])
     return gc.compile([x], loss, {p: p - 0.1 * g for p, g in zip((w, u), slopes)})
 
 

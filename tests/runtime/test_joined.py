@@ -71,7 +71,7 @@ def test_a_chain_of_choices_is_no_deeper_than_the_parser_goes() -> None:
     for _ in range(120):
         y = gc.pad(y * 0.5 + 1.0, ((1, 0),))
     for _ in range(12):
-        y = gc.concat([y[:20], *[y[k : k + 2] * 2.0 for k in range(20)]])  # type: ignore[assignment]
+        y = gc.concat([y[:20], *[y[k : k + 2] * 2.0 for k in range(20)]])
     wanted = np.arange(4, dtype=np.float32)
     for _ in range(120):
         wanted = np.pad(wanted * np.float32(0.5) + np.float32(1), ((1, 0),))

@@ -38,7 +38,7 @@ def _columns() -> Outputs:
 def _pieces() -> Outputs:
     n, m = gc.dim("n"), gc.dim("m")
     x, y = gc.input("x", (n, 4)), gc.input("y", (n, m))
-    joined: Node = gc.concat([y, x], 1)  # type: ignore[assignment]
+    joined: Node = gc.concat([y, x], 1)
     return [x, y], [joined, gc.transpose(y, (1, 0)) + 1]
 
 

@@ -68,7 +68,7 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
     if choice == 6:
         if integer:
             return gc.cast(gc.cumsum(x, axis=1), x.dtype, overflow="wrap")  # type: ignore[attr-defined]
-        return x / (1.0 + gc.absolute(x))
+        return x / (1.0 + gc.absolute(x))  # type: ignore[operator]
     name = _pick(draw, list(INTEGER_BINARY if integer else BINARY))
     y = _pick(draw, values)
     if name == "floor_divide":

@@ -8,6 +8,7 @@ uint8, and an int.
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -313,8 +314,8 @@ class Digits(VisionDataset):
 
     def __init__(
         self, train: bool = True, transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None, *, root: Any = None,
-        download: bool = False,
+        target_transform: Callable[[Any], Any] | None = None, *,
+        root: str | PathLike[str] | None = None, download: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(None, train, transform, target_transform)
         try:

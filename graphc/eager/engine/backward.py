@@ -9,7 +9,7 @@ tensors, and the derivative is an eager operation like any other, recorded in it
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Pass:
         self.waiting: dict[GradFn, list[Any]] = {}
         self.captured: dict[tuple[GradFn, int], Any] = {}
 
-    def send(self, edge: Any, ct: Any, own: bool) -> None:
+    def send(self, edge: Any, ct: Node, own: bool) -> None:
         """Add a cotangent to those of a result."""
         fn, place = edge
         slots = self.waiting.get(fn)
@@ -101,7 +101,7 @@ class Pass:
             if tensor is not None and place < len(slots) and slots[place] is not None:
                 self._store(tensor, slots[place][0], False)
 
-    def _hooked(self, hook: Any, slot: Any) -> Any:
+    def _hooked(self, hook: Callable[..., Any], slot: Any) -> Any:
         ct = self._tensor(slot[0])
         # Hooks that a compiled function left can be recorded, if they know that they are.
         takes = getattr(hook, "takes_create_graph", False)
@@ -225,11 +225,11 @@ def _unpacked(fn: CallBackward, saved: Any, edge: Any) -> Tensor:
     return tensor
 
 
-def _as_tuple(result: Any) -> tuple[Any, ...]:
+def _as_tuple(result: object) -> tuple[Any, ...]:
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
-def _checked(result: Any, before: Any) -> Any:
+def _checked(result: object, before: Any) -> Any:
     if not isinstance(result, Tensor):
         raise ArgumentError(
             f"a gradient hook returned {type(result).__name__}, not a tensor or None",
@@ -302,7 +302,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Any = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Add up the gradients of tensors in the `.grad` of the leaves that they depend on.
 

@@ -22,6 +22,7 @@ from graphc.core.operators import (
     SymbolicTensorError,
     UnknownValueError,
 )
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.bodies import built, nodes_in
 from graphc.eager.engine.bound import parameter_of
@@ -86,7 +87,7 @@ def build(
         hot.slow -= 1
 
 
-def as_tensors(value: Any, wrap_node: Callable[[Any], Any] = lambda node: node) -> Any:
+def as_tensors(value: object, wrap_node: Callable[[Any], Any] = lambda node: node) -> Any:
     """An argument with tensors for the arrays, and for the symbolic tensors, in it."""
     if isinstance(value, np.ndarray):
         return wrap(value)
@@ -121,11 +122,11 @@ class Building:
         self.owned: list[Any] = []
         self._state = {} if around is not None else {id(t._array): (n, t) for n, t in state}
 
-    def given(self, value: Any) -> Any:
+    def given(self, value: object) -> Any:
         """An argument with tensors of nodes for its symbolic tensors."""
         return as_tensors(value, self.wrap)
 
-    def taken(self, value: Any) -> Any:
+    def taken(self, value: object) -> Any:
         """A result with nodes for its tensors."""
         if isinstance(value, Tensor):
             return self.node_of(value)
@@ -156,7 +157,12 @@ class Building:
         return None if found is None else parameter_of(found[1], found[0])
 
     def invoke(
-        self, function: Any, template: Any, static: Any, tensors: Sequence[Any], view: bool
+        self,
+        function: Callable[..., Any],
+        template: Any,
+        static: Any,
+        tensors: Sequence[Any],
+        view: bool,
     ) -> Any:
         """An operation: its nodes, in the dtypes that the graph has for them."""
         nodes = [self.node_of(t) if t.is_eager else t for t in tensors]
@@ -209,7 +215,7 @@ class Building:
     def bear(self, tensor: Tensor) -> None:
         """A tensor that the form made from nothing is a constant."""
 
-    def is_size(self, value: Any) -> bool:
+    def is_size(self, value: object) -> bool:
         """Whether a value is a symbolic size."""
         return isinstance(value, Dim)
 
@@ -217,11 +223,11 @@ class Building:
         """Whether a size among these is symbolic."""
         return any(isinstance(size, Dim) for size in shape)
 
-    def size_tensor(self, size: Dim, dtype: Any) -> Tensor:
+    def size_tensor(self, size: Dim, dtype: dtypes.DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""
         return self.wrap(FUNCTIONS["size"](size, dtype if dtype.is_float else dtypes.int64))
 
-    def full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+    def full(self, shape: tuple[Any, ...], value: object, dtype: DTypeLike | None) -> Tensor:
         """A tensor of a shape that may be symbolic, filled with a number."""
         kind = promotion.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         return self.wrap(FUNCTIONS["full"](tuple(shape), value, kind))
@@ -230,7 +236,7 @@ class Building:
         """Zeros of a shape that may be symbolic, to draw numbers for."""
         return self.full(shape, 0, dtypes.uint8)
 
-    def filled(self, like: Tensor, value: Any, dtype: Any) -> Tensor:
+    def filled(self, like: Tensor, value: object, dtype: DTypeLike | None) -> Tensor:
         """A tensor of another's shape, filled with a number."""
         return self.full(like.type.shape, value, like.dtype if dtype is None else dtype)
 

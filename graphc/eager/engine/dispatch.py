@@ -147,7 +147,7 @@ def call_symbolic(
     return symbolic(*args, **renamed)
 
 
-def _with_numbers(value: Any) -> Any:
+def _with_numbers(value: object) -> Any:
     """An argument with numbers of Python's for those of NumPy's in it."""
     if value.__class__ in (list, tuple):
         return value.__class__([_with_numbers(v) for v in value])
@@ -163,7 +163,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def _renamed(key: str, value: Any, own: tuple[str, ...], torch: tuple[str, ...]) -> str:
+def _renamed(key: str, value: object, own: tuple[str, ...], torch: tuple[str, ...]) -> str:
     """A keyword as the graph's function has it: by its alias, a tensor's else by its place."""
     if key in own:
         return key
@@ -259,7 +259,7 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _place(value: Any, template: list[Any], tensors: list[Tensor]) -> None:
+def _place(value: object, template: list[Any], tensors: list[Tensor]) -> None:
     """Add one positional argument to a template."""
     if isinstance(value, Operators):  # a symbolic one too, of which `invoke` makes a graph
         template.append(SLOT)
@@ -274,7 +274,7 @@ def _place(value: Any, template: list[Any], tensors: list[Tensor]) -> None:
         template.append(static_value(value))
 
 
-def static_value(value: Any) -> Any:
+def static_value(value: object) -> Any:
     """A setting in a form that can be a key."""
     if isinstance(value, list):
         return tuple(static_value(v) for v in value)

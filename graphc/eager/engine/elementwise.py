@@ -14,6 +14,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
+from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion, quiet
 from graphc.eager.engine.hot import hot, made, tracing
@@ -63,7 +64,7 @@ def record_one(function: Callable[..., Any], a: Any, result: Any) -> None:
     result._edge = (fn, 0)
 
 
-def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Callable[..., Any]:
+def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) -> Callable[..., Any]:
     """The eager form of an elementwise function of two operands.
 
     Args:
@@ -133,7 +134,7 @@ def binary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Call
     return apply
 
 
-def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Callable[..., Any]:
+def unary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) -> Callable[..., Any]:
     """The eager form of an elementwise function of one operand; arguments as for `binary`."""
 
     def apply(input: Any) -> Any:
@@ -156,7 +157,7 @@ def unary(function: Callable[..., Any], ufunc: Any, has_gradient: bool) -> Calla
     return apply
 
 
-def number(value: bool | int | float, dtype: Any) -> Tensor:
+def number(value: bool | int | float, dtype: DType) -> Tensor:
     """A Python number as the 0-d tensor it is beside one of `dtype`."""
     kind = promotion.beside(value, dtype)
     return made(wrap(np.array(dtypes.check_scalar(value, kind), kind.numpy)))
@@ -212,5 +213,5 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
     return invoke(function, (SLOT,) * len(found), (), found)
 
 
-def _symbolic(value: Any) -> bool:
+def _symbolic(value: object) -> bool:
     return is_tensor(value)

@@ -95,7 +95,7 @@ def call_of(
     return call
 
 
-def _apart(function: Any, template: Template, static: Static) -> Any:
+def _apart(function: Callable[..., Any], template: Template, static: Static) -> Any:
     """The function, as a key that tells settings apart that are equal: 2, 2.0; 0, 0.0, -0.0."""
     for value in (*template, *[v for _, v in static]):
         if value.__class__ is float and value.is_integer():
@@ -246,7 +246,7 @@ def _recorded(function: Any, call: Call, tensors: Sequence[Tensor]) -> CallBackw
     return fn
 
 
-def _is_shared(array: Any, before: Sequence[Any], tensors: Sequence[Tensor]) -> bool:
+def _is_shared(array: np.ndarray, before: Sequence[Any], tensors: Sequence[Tensor]) -> bool:
     """Whether a result is part of other memory, an operand itself, or a result a second time."""
     if array.base is not None or any(array is other for other in before):
         return True
@@ -280,7 +280,7 @@ def _wrapped(
 
 
 def attach_view(
-    tensor: Tensor, parent: Tensor, function: Any, template: Template, static: Static
+    tensor: Tensor, parent: Tensor, function: Callable[..., Any], template: Template, static: Static
 ) -> None:
     """Note that a tensor is a view of another, when it shares the other's memory."""
     own = parent._array
@@ -315,7 +315,9 @@ def backward_name(function: Callable[..., Any]) -> str:
     return name
 
 
-def viewed(tensor: Tensor, array: Any, function: Any, static: Static) -> Tensor:
+def viewed(
+    tensor: Tensor, array: np.ndarray, function: Callable[..., Any], static: Static
+) -> Tensor:
     """A tensor over a part of another's memory, recorded as `function` of it.
 
     Args:

@@ -21,6 +21,7 @@ from graphc.core.dtypes import DType
 from graphc.core.interpret import AT_RUN_TIME, located
 from graphc.core.ir import Kind, Node, tensor_type, toposort
 from graphc.core.types import TupleType
+from graphc.core.typing import Number
 from graphc.ops.source import Bound
 
 Shape = tuple[int, ...]
@@ -28,7 +29,7 @@ Shape = tuple[int, ...]
 FEW = 128
 
 
-def filled(value: Any, shape: Shape) -> np.ndarray:
+def filled(value: np.ndarray | Number, shape: Shape) -> np.ndarray:
     """A fresh array of `shape` with the elements of `value`, which broadcasts to it."""
     value = np.asarray(value)
     result = np.empty(shape, value.dtype)
@@ -60,7 +61,7 @@ class _Writer:
             self.names[node] = f"x{k}"
             self.shapes[node] = tensor_type(node).shape  # type: ignore[assignment]
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: object) -> str:
         """The name under which the function finds a Python object."""
         name = self._known.get(id(value))
         if name is None:
@@ -161,13 +162,13 @@ class _Writer:
         return f", {text}" if comma else text
 
 
-def _broadcasts(function: Any, arity: int) -> bool:
+def _broadcasts(function: Callable[..., Any], arity: int) -> bool:
     """Whether the definition of an elementwise op may get arrays of other shapes."""
     inner = getattr(function, "__wrapped__", function)
     return arity == 1 or isinstance(inner, np.ufunc) or inner is np.where
 
 
-def _plain_function(function: Any, dtype: DType) -> Any:
+def _plain_function(function: Callable[..., Any], dtype: DType) -> Any:
     """The definition without its care for narrow floats, where there are none."""
     return getattr(function, "__wrapped__", function) if dtype.wide is None else function
 

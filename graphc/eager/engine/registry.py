@@ -15,9 +15,10 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import Operators
+from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.invoke import SLOT, _Listed, invoke
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import check_axis
 
@@ -36,9 +37,10 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return enter
 
 
-def call(function: Callable[..., Any], *tensors: Tensor, view: bool = False, **static: Any) -> Any:
+def call(function: Callable[..., Any], *tensors: AnyTensor, view: bool = False, **how: Any) -> Any:
     """Run a function of symbolic tensors eagerly: tensors first, settings by keyword."""
-    return invoke(function, SLOTS[len(tensors)], tuple(static.items()), tensors, view)
+    # Of symbolic ones, `invoke` makes a graph.
+    return invoke(function, SLOTS[len(tensors)], tuple(how.items()), tensors, view)  # type: ignore[arg-type]
 
 
 def call_list(function: Callable[..., Any], tensors: Sequence[Tensor], **static: Any) -> Any:
@@ -56,7 +58,7 @@ def named(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return mark
 
 
-def as_eager(value: Any, like: Tensor | None = None) -> Tensor:
+def as_eager(value: object, like: Tensor | None = None) -> Tensor:
     """A tensor of a tensor, an array, a list or a number; a symbolic tensor is itself."""
     if isinstance(value, Operators):
         return value  # type: ignore[return-value]
@@ -84,14 +86,14 @@ def as_axis(dim: Any) -> int:
     )
 
 
-def as_dims(dim: Any) -> Any:
+def as_dims(dim: Axes | None) -> Any:
     """Axes as None, an int or a tuple of ints."""
     if isinstance(dim, list | tuple):
         return tuple(as_axis(d) for d in dim)
     return None if dim is None else as_axis(dim)
 
 
-def as_summed(found: Tensor, input: Tensor, dtype: Any) -> Tensor:
+def as_summed(found: Tensor, input: Tensor, dtype: DTypeLike | None) -> Tensor:
     """A sum in the dtype asked for, or in int64 where it is of integers, unsigned ones too."""
     if dtype is not None:
         return found.to(dtypes.as_dtype(dtype))
@@ -99,7 +101,7 @@ def as_summed(found: Tensor, input: Tensor, dtype: Any) -> Tensor:
     return found.to(dtypes.int64) if is_unsigned else found
 
 
-def as_flag(value: Any, name: str) -> bool:
+def as_flag(value: object, name: str) -> bool:
     """A setting that is true or false; a number is refused, for it stands for something else."""
     if not isinstance(value, bool | np.bool_):
         raise ArgumentError(
@@ -109,7 +111,7 @@ def as_flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def axes_of(input: Any, dim: Any) -> Any:
+def axes_of(input: AnyTensor, dim: Axes | None) -> Any:
     """The axes that a reduction of a tensor is over: None for all, which an empty list also means.
 
     A 0-d tensor takes 0 and -1, as if it had one axis.

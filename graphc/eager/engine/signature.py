@@ -396,7 +396,7 @@ def _with_any_batch(
         return None
 
 
-def function_name(function: Any) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     """The name of a function, as an identifier."""
     name = getattr(function, "__name__", "op")
     return name if name.isidentifier() else "op"

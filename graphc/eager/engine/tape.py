@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.eager.engine import quiet
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.signature import Call
@@ -203,7 +203,7 @@ class Saved:
             return
 
 
-def type_text(array: Any, node: Any = None) -> str:
+def type_text(array: Any, node: Node | None = None) -> str:
     """A value's dtype and shape for messages."""
     if node is not None:
         return str(node.type)

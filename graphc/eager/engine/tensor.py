@@ -179,7 +179,7 @@ class Tensor(Attached):
         return self._grad
 
     @grad.setter
-    def grad(self, value: Any) -> None:
+    def grad(self, value: Tensor | None) -> None:
         if value is not None and not isinstance(value, Tensor):
             raise ArgumentError(
                 f"grad: {type(value).__name__} is neither a tensor nor None", where=caller()

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphc.core.dtypes import bool_
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.registry import EAGER, as_eager, call, eager, named
@@ -34,7 +34,7 @@ DIV = eager_form("divide", _F["divide"])
 TRUNC, FLOOR = eager_form("trunc", _F["trunc"]), eager_form("floor", _F["floor"])
 
 
-def _times(value: Any, alpha: Any, beside: Any) -> Any:
+def _times(value: Any, alpha: float, beside: Any) -> Any:
     """A term of a sum by its factor, which may not make floats of integers."""
     if isinstance(alpha, int | float) and alpha == 1:
         return value
@@ -55,7 +55,7 @@ def _is_number(value: Any) -> bool:
 
 
 @eager("add")
-def add(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
+def add(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Any:
     """input + alpha * other, elementwise, broadcast.
 
     Example:
@@ -68,7 +68,7 @@ def add(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
 
 
 @eager("sub", "subtract")
-def sub(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
+def sub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Any:
     """input - alpha * other, elementwise, broadcast.
 
     Example:
@@ -81,7 +81,7 @@ def sub(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
 
 
 @eager("rsub")
-def rsub(input: TensorLike, other: TensorLike, *, alpha: Any = 1) -> Any:
+def rsub(input: TensorLike, other: TensorLike, *, alpha: float = 1) -> Any:
     """other - alpha * input, elementwise.
 
     Example:
@@ -178,7 +178,7 @@ def _wants_one_more(input: TensorLike, other: TensorLike, quotient: Any) -> Any:
 
 
 @named("PowBackward0")
-def _power(x: Any, *, exponent: Any) -> Any:
+def _power(x: Operators, *, exponent: Operators) -> Any:
     return FUNCTIONS["power"](x, exponent)
 
 
@@ -186,7 +186,7 @@ _POWER = eager_form("power", _F["power"])
 
 
 @eager("pow", "power")
-def pow(input: TensorLike, exponent: Any) -> Any:
+def pow(input: TensorLike, exponent: TensorLike) -> Any:
     """input to the power exponent, elementwise, broadcast.
 
     Example:
@@ -206,7 +206,7 @@ def pow(input: TensorLike, exponent: Any) -> Any:
     return _POWER(input, exponent)
 
 
-def _integer_power(x: Any, exponent: Any) -> Any:
+def _integer_power(x: Operators, exponent: Operators) -> Any:
     """Integers to powers that may be negative, where only 1 and -1 leave integers other than 0."""
     where, equal = _F["where"], _F["equal"]
     negative = _F["less"](exponent, 0)
@@ -218,7 +218,7 @@ def _integer_power(x: Any, exponent: Any) -> Any:
 
 
 @named("RoundBackward0")
-def _rounded(x: Any, *, decimals: int) -> Any:
+def _rounded(x: Operators, *, decimals: int) -> Any:
     return FUNCTIONS["round"](x, decimals)
 
 
@@ -236,7 +236,7 @@ def round(input: Any, *, decimals: int = 0) -> Any:
 
 
 @named("ClampBackward1")
-def _clamped(x: Any, *bounds: Any, low: bool, high: bool) -> Any:
+def _clamped(x: Operators, *bounds: Any, low: bool, high: bool) -> Any:
     given = iter(bounds)
     return FUNCTIONS["clip"](x, next(given) if low else None, next(given) if high else None)
 
@@ -258,7 +258,7 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
 
 
 @eager("clamp_min")
-def clamp_min(input: TensorLike, min: Any) -> Any:
+def clamp_min(input: TensorLike, min: TensorLike) -> Any:
     """`clamp` with a lower bound alone.
 
     Example:
@@ -271,7 +271,7 @@ def clamp_min(input: TensorLike, min: Any) -> Any:
 
 
 @eager("clamp_max")
-def clamp_max(input: TensorLike, max: Any) -> Any:
+def clamp_max(input: TensorLike, max: TensorLike) -> Any:
     """`clamp` with an upper bound alone.
 
     Example:
@@ -284,7 +284,7 @@ def clamp_max(input: TensorLike, max: Any) -> Any:
 
 
 @named("LerpBackward0")
-def _lerp(start: Any, end: Any, weight: Any) -> Any:
+def _lerp(start: Operators, end: Operators, weight: Operators) -> Any:
     return start + weight * (end - start)
 
 
@@ -302,19 +302,19 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
 
 @named("AddcmulBackward0")
-def _addcmul(x: Any, a: Any, b: Any, value: Any) -> Any:
+def _addcmul(x: Operators, a: Operators, b: Operators, value: Operators) -> Any:
     a, b = _in_one_dtype(x, a, b)
     return x + value * (a * b)
 
 
-def _in_one_dtype(x: Any, *others: Any) -> Any:
+def _in_one_dtype(x: Operators, *others: Any) -> Any:
     """Others in the dtype that x has beside them: small integers would overflow in their own."""
     kind = promotion.result_type(x, *others)
     return [_F["cast"](other, kind) for other in others]
 
 
 @named("AddcdivBackward0")
-def _addcdiv(x: Any, a: Any, b: Any, value: Any) -> Any:
+def _addcdiv(x: Operators, a: Operators, b: Operators, value: Operators) -> Any:
     a, b = _in_one_dtype(x, a, b)
     return x + value * (a / b)
 

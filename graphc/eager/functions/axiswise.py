@@ -6,13 +6,15 @@ from typing import Any
 
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.registry import as_axis, as_flag, as_summed, axes_of, call, eager, named
+from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, DTypeError
 from graphc.ops.declare import check_axis
 
 
-def chosen_axis(name: str, dim: Any, axis: Any) -> int:
+def chosen_axis(name: str, dim: Axes | None, axis: Axes | None) -> int:
     """The axis under PyTorch's name or NumPy's.
 
     Raises:
@@ -35,14 +37,14 @@ def along(function: Any, input: Any, axis: int, **settings: Any) -> Any:
 def _position(name: str) -> Any:
     function = FUNCTIONS[name]
 
-    def run(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    def run(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
         return function(x, axis, keepdims)
 
     run.__name__ = name
 
     def find(
-        input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-        keepdims: Any = None,
+        input: Any, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
+        keepdims: bool | None = None,
     ) -> Any:  # fmt: skip
         keep = as_flag(keepdim if keepdims is None else keepdims, "keepdim")
         dim = dim if axis is None else axis
@@ -72,13 +74,17 @@ def _position(name: str) -> Any:
 argmax, argmin = _position("argmax"), _position("argmin")
 
 
-def _counted(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def _counted(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
     return FUNCTIONS["count_nonzero"](x, axis, keepdims)
 
 
 @eager("count_nonzero")
 def count_nonzero(
-    input: Any, *dims: Any, dim: Any = None, axis: Any = None, keepdims: bool = False
+    input: Any,
+    *dims: Any,
+    dim: Axes | None = None,
+    axis: Axes | None = None,
+    keepdims: bool = False,
 ) -> Any:
     """How many elements are not 0: of all, or over axes.
 
@@ -105,7 +111,7 @@ def _scanned(name: str, what: str, example: str) -> Any:
     function = FUNCTIONS[name]
 
     @named(f"{name.title()}Backward0")
-    def run(x: Any, *, axis: Any, reverse: bool, exclusive: bool) -> Any:
+    def run(x: Operators, *, axis: Axes | None, reverse: bool, exclusive: bool) -> Any:
         return function(x, axis, reverse=reverse, exclusive=exclusive)
 
     run.__name__ = name
@@ -147,12 +153,18 @@ cumprod = _scanned("cumprod", "product", "[1, 2, 6]")
 def _weights(name: str, what: str, example: str) -> Any:
     function = FUNCTIONS[name]
 
-    def run(x: Any, *, axis: int) -> Any:
+    def run(x: Operators, *, axis: int) -> Any:
         return function(x, axis)
 
     run.__name__ = name
 
-    def weigh(input: Any, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Any:
+    def weigh(
+        input: AnyTensor,
+        dim: Axes | None = None,
+        dtype: DTypeLike | None = None,
+        *,
+        axis: Axes | None = None,
+    ) -> Any:
         x = input if dtype is None else input.to(as_dtype(dtype))
         if not x.dtype.is_float:
             raise DTypeError(

@@ -6,6 +6,7 @@ tensor instead, so a graph's code reads the same.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,27 +17,32 @@ from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.eager.engine import promotion
-from graphc.eager.engine.device import check_device
+from graphc.eager.engine.device import DeviceLike, check_device
 from graphc.eager.engine.hot import hot, made, tracing
 from graphc.eager.engine.registry import EAGER, eager
 from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.eager.functions.shapes import sizes_of
+from graphc.eager.functions.shapes import sizes_given, sizes_of
 from graphc.errors import ArgumentError, DTypeError
 
 
-def finish(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
+def finish(array: np.ndarray, device: DeviceLike | None, requires_grad: bool = False) -> Tensor:
     """A tensor over a fresh array."""
     check_device(device)
-    result = made(wrap(array))
-    return result.requires_grad_() if requires_grad else result
+    return recorded(made(wrap(array)), requires_grad)
 
 
-def _numpy(dtype: Any) -> np.dtype:
+def recorded(found: Tensor, requires_grad: bool) -> Tensor:
+    """A tensor that was made, which operations are recorded on if that was asked for."""
+    return found.requires_grad_() if requires_grad else found
+
+
+def _numpy(dtype: DTypeLike | None) -> np.dtype:
     return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
 
 
-def data_array(data: Any, dtype: Any = None) -> np.ndarray:
+def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
     """Data as an array of PyTorch's choice of dtype: Python floats are of the default dtype.
 
     Raises:
@@ -85,7 +91,8 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
         )
 
 
-def _filled(shape: Any, value: Any, dtype: DType) -> np.ndarray:
+def _filled(shape: ShapeLike, kind: np.dtype, value: Any) -> np.ndarray:
+    dtype = as_dtype(kind)
     check_fits(np.asarray(value), dtype)
     # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
     return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
@@ -103,15 +110,15 @@ def _plain(data: Any) -> Any:
     return as_array(data) if hasattr(data, "__array__") else data
 
 
-def _holds_arrays(data: Any) -> bool:
+def _holds_arrays(data: Values) -> bool:
     while isinstance(data, list | tuple) and data:
         data = data[0]
     return isinstance(data, np.ndarray | np.generic | Tensor)
 
 
 def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-    pin_memory: bool = False,
+    data: Values, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
+    requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of a copy of data.
 
@@ -137,7 +144,9 @@ def tensor(
     return finish(data_array(data, dtype), device, requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
+def as_tensor(
+    data: Values, dtype: DTypeLike | None = None, device: DeviceLike | None = None
+) -> Any:
     """A tensor of data, sharing memory with arrays and tensors of the dtype wanted.
 
     A symbolic tensor is one already.
@@ -194,23 +203,15 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
     symbolic = FUNCTIONS.get(name)
 
     def function(
-        *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any
-    ) -> Any:
-        if "size" in kw:
-            size = (kw.pop("size"),)
-        if "shape" in kw:
-            size = (kw.pop("shape"),)
-        if kw.keys() - {"layout", "pin_memory"}:
-            raise ArgumentError(
-                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
-                ["they are *size, dtype, device, requires_grad"],
-                where=caller(),
-            )
+        *size: Any, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
+        requires_grad: bool = False, **kw: Any,
+    ) -> Any:  # fmt: skip
+        size = sizes_given(name, size, kw, ("size", "shape"))
         if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
             size, dtype = (size[0],), size[1]  # type: ignore[misc]  # NumPy's order: zeros(shape, dtype)
         if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
             found = tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
-            return found.requires_grad_() if requires_grad else found
+            return recorded(found, requires_grad)
         if symbolic is not None and _is_symbolic(size):
             return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
         shape = _checked_sizes(name, sizes_of(size))
@@ -255,8 +256,8 @@ empty = _maker("empty", np.zeros, "zeros (PyTorch leaves it uninitialised)")
 
 @eager("full")
 def full(
-    size: Any, fill_value: Any, dtype: Any = None, *, device: Any = None,
-    requires_grad: bool = False,
+    size: ShapeLike, fill_value: Any, dtype: DTypeLike | None = None, *,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """A tensor filled with a number.
 
@@ -281,14 +282,14 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
-    array = _filled(_checked_sizes("full", shape), value, kind)
+    array = _filled(_checked_sizes("full", shape), kind.numpy, value)
     return finish(array, device, requires_grad)
 
 
 @eager("arange")
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, stop: Any = None,
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DTypeLike | None = None,
+    device: Any = None, requires_grad: bool = False, stop: Any = None,
 ) -> Any:  # fmt: skip
     """The numbers from start (0 unless both are given) to before end, by step.
 
@@ -322,7 +323,7 @@ def arange(
     return finish(array.astype(kind.numpy), device, requires_grad)
 
 
-def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.ndarray:
+def _spaced(name: str, start: float, end: float, steps: Any, dtype: np.dtype) -> np.ndarray:
     """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
     if isinstance(steps, bool) or steps < 0:
         raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
@@ -340,8 +341,8 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, dtype: np.dtype) -> np.
 
 @eager()
 def linspace(
-    start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any, steps: int | Dim, *, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Any:  # fmt: skip
     """`steps` numbers, evenly spaced from start to end, both included.
 
@@ -358,8 +359,8 @@ def linspace(
 
 @eager()
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """base to the powers of `linspace`.
 
@@ -368,14 +369,16 @@ def logspace(
         >>> gc.logspace(0, 3, 4)
         tensor([   1.,   10.,  100., 1000.])
     """
-    array = np.power(float(base), _spaced("logspace", start, end, steps, _numpy(dtype)))
-    return finish(array.astype(_numpy(dtype)), device, requires_grad)
+    kind = _numpy(dtype)
+    array = np.power(float(base), _spaced("logspace", start, end, steps, kind))
+    return finish(array.astype(kind), device, requires_grad)
 
 
 @eager("eye")
 def eye(
-    n: Any, m: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Any:
+    n: int, m: Any = None, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
+    requires_grad: bool = False,
+) -> Any:  # fmt: skip
     """A matrix with ones on its diagonal and zeros elsewhere.
 
     Example:
@@ -389,16 +392,22 @@ def eye(
     return finish(np.eye(n, m, dtype=_numpy(dtype)), device, requires_grad)
 
 
-def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
+def _alike(
+    input: Any, value: Any, make: Callable[..., np.ndarray], dtype: DTypeLike | None,
+    device: DeviceLike | None, requires_grad: bool,
+) -> Tensor:  # fmt: skip
+    if input._node is not None and not input.type.is_static:
+        return recorded(tracing.trace.filled(input, value, dtype), requires_grad)
+    kind = input.dtype if dtype is None else as_dtype(dtype)
+    return finish(make(input.type.shape, kind.numpy), device, requires_grad)
+
+
+def _like(name: str, value: float, make: Callable[..., np.ndarray]) -> None:
     def function(
-        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-        memory_format: Any = None,
+        input: Any, *, dtype: DTypeLike | None = None, device: Any = None,
+        requires_grad: bool = False, memory_format: object = None,
     ) -> Tensor:  # fmt: skip
-        if input._node is not None and not input.type.is_static:
-            found = tracing.trace.filled(input, float(name == "ones_like"), dtype)
-            return found.requires_grad_() if requires_grad else found
-        kind = input.dtype if dtype is None else as_dtype(dtype)
-        return finish(make(input.type.shape, kind.numpy), device, requires_grad)
+        return _alike(input, value, make, dtype, device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""`{name[:-5]}` of the shape, and unless told the dtype, of a tensor.
@@ -410,17 +419,16 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Any]:
         (graphc.int64, graphc.Size([2, 2]))
     """
     EAGER[name] = function
-    return function
 
 
-zeros_like = _like("zeros_like", np.zeros)
-ones_like = _like("ones_like", np.ones)
-empty_like = _like("empty_like", np.zeros)
+_like("zeros_like", 0.0, np.zeros)
+_like("ones_like", 1.0, np.ones)
+_like("empty_like", 0.0, np.zeros)
 
 
 @eager("full_like")
 def full_like(
-    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    input: Any, fill_value: Any, *, dtype: DTypeLike | None = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of the shape, and unless told the dtype, of another, filled with a number.
@@ -431,12 +439,9 @@ def full_like(
         tensor([[7., 7.],
                 [7., 7.]])
     """
-    if input._node is not None and not input.type.is_static:
-        found = tracing.trace.filled(input, fill_value, dtype)
-        return found.requires_grad_() if requires_grad else found
-    kind = input.dtype if dtype is None else as_dtype(dtype)
-    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return finish(_filled(input.type.shape, fill_value, kind), device, requires_grad)
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    make = functools.partial(_filled, value=value)
+    return _alike(input, fill_value, make, dtype, device, requires_grad)
 
 
-__all__ = ["as_tensor", "finish", "from_numpy", "tensor"]
+__all__ = ["as_tensor", "finish", "from_numpy", "recorded", "tensor"]

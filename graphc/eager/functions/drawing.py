@@ -63,18 +63,22 @@ class Drawn:
             tracing.trace = before
 
 
-def _eagerly(run: Any, shape: tuple[Any, ...], key: Tensor, settings: dict[str, Any]) -> Tensor:
+def _eagerly(
+    run: Callable[..., Any], shape: tuple[Any, ...], key: Tensor, settings: dict[str, Any]
+) -> Tensor:
     flat = wrap(np.zeros(int(np.prod(shape, dtype=np.int64)), np.uint8))
     return wrap(call(run, flat, key, **settings)._array.reshape(shape))
 
 
-def in_graph(run: Any, shape: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+def in_graph(run: Callable[..., Any], shape: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """A draw from the default generator, other at each call of a program."""
     flat = FUNCTIONS["zeros"]((dims.product(shape),), dtypes.uint8)
     return FUNCTIONS["reshape"](run(flat, draw_key(of=flat), **settings), shape)
 
 
-def draw(run: Any, shape: tuple[Any, ...], generator: Generator | None, **settings: Any) -> Any:
+def draw(
+    run: Callable[..., Any], shape: tuple[Any, ...], generator: Generator | None, **settings: Any
+) -> Any:
     """Draw numbers: at once, or where a graph is made, or a size is symbolic, as part of it.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions.random import Generator, check_spread, rand, randint, randn
 from graphc.errors import AttributeValueError
 
@@ -51,7 +51,7 @@ def _normal_of(
     return randn(*self.shape, generator=generator, dtype=_floats(self)) * std + mean
 
 
-def _bernoulli_of(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
+def _bernoulli_of(self: Tensor, p: TensorLike = 0.5, *, generator: Generator | None = None) -> Any:
     return (rand(*self.shape, generator=generator) < p).to(self.dtype)
 
 

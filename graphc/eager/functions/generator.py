@@ -9,6 +9,7 @@ import numpy as np
 from graphc.core.access import Access, enter, interruptions, leave
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.eager.engine.device import DeviceLike
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
@@ -29,7 +30,9 @@ class Generator:
         >>> x = gc.rand(3, generator=g)
     """
 
-    def __init__(self, device: Any = "cpu", *, parameter: Parameter | None = None) -> None:
+    def __init__(
+        self, device: DeviceLike | None = "cpu", *, parameter: Parameter | None = None
+    ) -> None:
         self._seed = 0
         self.device = "cpu"
         self.parameter: Parameter = (

@@ -15,13 +15,14 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Index, Operand
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.hot import hot, made
 from graphc.eager.engine.invoke import ONE, invoke, viewed
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_eager, call, named
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor, TensorLike, wrap
 from graphc.eager.functions.inplace import check_leaf_view, take_history
 from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from graphc.ops.arrays.joint import jointly
@@ -37,27 +38,29 @@ def _slice_spec(item: Any) -> Any:
     return item
 
 
-def _from_spec(item: Any) -> Any:
+def _from_spec(item: Index) -> Any:
     return slice(*item[1:]) if isinstance(item, tuple) and item and item[0] == "s" else item
 
 
 @named("SliceBackward0")
-def _basic(x: Any, *, index: Any) -> Any:
+def _basic(x: Operators, *, index: tuple[Any, ...]) -> Any:
     return FUNCTIONS["getitem"](x, tuple(_from_spec(i) for i in index))
 
 
 @named("SelectBackward0")
-def _selected(x: Any, *, index: Any) -> Any:
+def _selected(x: Operators, *, index: tuple[Any, ...]) -> Any:
     return FUNCTIONS["getitem"](x, tuple(_from_spec(i) for i in index))
 
 
 @named("IndexBackward0")
-def _advanced(x: Any, *indices: Any, index: Any) -> Any:
+def _advanced(x: Operators, *indices: Any, index: tuple[Any, ...]) -> Any:
     return picked(x, indices, index)
 
 
 @named("IndexPutBackward0")
-def _put(x: Any, value: Any, *indices: Any, index: Any, accumulate: bool) -> Any:
+def _put(
+    x: Operators, value: Operators, *indices: Any, index: tuple[Any, ...], accumulate: bool
+) -> Any:
     shape = x.type.shape
     places = FUNCTIONS["reshape"](FUNCTIONS["iota"]((x.type.size,), 0, dtypes.int64), shape)
     places = picked(places, indices, index)
@@ -68,7 +71,7 @@ def _put(x: Any, value: Any, *indices: Any, index: Any, accumulate: bool) -> Any
     return FUNCTIONS["reshape"](how(flat(x), flat(places), flat(value)), shape)
 
 
-def _without_leading(value: Any, places: Any) -> Any:
+def _without_leading(value: Operators, places: Any) -> Any:
     """A value without leading axes of size 1 that the places to write do not have."""
     shape, rank = value.type.shape, len(places.type.shape)
     extra = len(shape) - rank
@@ -77,7 +80,7 @@ def _without_leading(value: Any, places: Any) -> Any:
     return FUNCTIONS["reshape"](value, shape[extra:])
 
 
-def picked(x: Any, indices: Sequence[Any], index: Any) -> Any:
+def picked(x: Operand, indices: Sequence[Any], index: Index) -> Any:
     """`x[index]` of a symbolic tensor, whose index tensors the marks of `index` name.
 
     As in PyTorch the ints and the 0-d tensors, `("i", k)`, select first; what is left is indexed
@@ -114,7 +117,7 @@ def _taken_apart(index: Any) -> tuple[list[Any], list[tuple[int, int]], list[tup
     return cut, found, chosen
 
 
-def is_basic(item: Any) -> bool:
+def is_basic(item: Index) -> bool:
     """Whether an index gives a view."""
     return (
         item is None
@@ -158,7 +161,7 @@ def _backwards() -> ArgumentError:
     )
 
 
-def _refused(self: Tensor, index: Any, error: Exception) -> Exception:
+def _refused(self: Tensor, index: Index, error: Exception) -> Exception:
     if isinstance(error, IndexError):
         return IndexRangeError(
             f"{error} (a tensor of shape {tuple(self.shape)}, index {index!r})", where=caller()
@@ -198,7 +201,7 @@ def _prepared(self: Tensor, items: Sequence[Any]) -> tuple[list[Tensor], tuple[A
     return tensors, tuple(_slice_spec(i) for i in spec)
 
 
-def _as_mask(item: Any) -> Any:
+def _as_mask(item: Index) -> Any:
     """Bytes, which PyTorch once had for bools, as the mask they are."""
     if isinstance(item, Tensor) and item.dtype is dtypes.uint8:
         return item.bool()
@@ -219,7 +222,7 @@ def _marked(self: Tensor, item: Any, axis: int) -> list[tuple[str | None, Any]]:
     return [("t" if part.ndim else "i", part) for part in parts]
 
 
-def _axes_of(item: Any) -> int:
+def _axes_of(item: Index) -> int:
     if item is None or item is ... or isinstance(item, bool | np.bool_):
         return 0
     if isinstance(item, Tensor) and item.dtype is dtypes.bool_:
@@ -231,13 +234,13 @@ def _axes_of(item: Any) -> int:
     return 1
 
 
-def _raw(item: Any) -> Any:
+def _raw(item: Index) -> Any:
     if isinstance(item, list | tuple):
         return [_raw(i) for i in item]
     return item.numpy() if isinstance(item, Tensor) else item
 
 
-def _index_tensors(self: Tensor, item: Any, axis: int) -> list[Tensor]:
+def _index_tensors(self: Tensor, item: Index, axis: int) -> list[Tensor]:
     """One index as integer tensors: a mask as the places where it is true, an axis each."""
     if isinstance(item, Tensor) and item.dtype.is_integer:
         return [item]
@@ -278,7 +281,7 @@ def _get_advanced(self: Tensor, items: Sequence[Any]) -> Any:
     return call(_advanced, self, *tensors, index=spec)
 
 
-def setitem(self: Tensor, index: Any, value: Any) -> None:
+def setitem(self: Tensor, index: Index, value: TensorLike) -> None:
     """`x[index] = value`, in place, with the history of both.
 
     Raises:

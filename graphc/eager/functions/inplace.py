@@ -188,7 +188,7 @@ def _documented(name: str, doc: str) -> str:
 _WORD = r"\w+"
 
 
-def zero_cost_copy(target: Tensor, array: Any) -> None:
+def zero_cost_copy(target: Tensor, array: np.ndarray) -> None:
     """Fill the memory of a tensor that has no history, broadcasting an array or number."""
     check_writable(target)
     np.copyto(target._array, array, casting="unsafe")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.typing import Axes
 from graphc.eager.engine.registry import as_axis, call_list, eager, named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions.shapes import reshape
 from graphc.errors import AttributeValueError
 
 
 @named("CatBackward0")
-def _cat(xs: Any, *, axis: int) -> Any:
+def _cat(xs: Sequence[Tensor], *, axis: int) -> Any:
     shapes = [x.type.shape for x in xs]
     # PyTorch lets an empty vector stand among tensors of any shape.
     kept = [x for x, s in zip(xs, shapes) if s != (0,)] if len(set(map(len, shapes))) > 1 else xs
@@ -21,11 +23,11 @@ def _cat(xs: Any, *, axis: int) -> Any:
 
 
 @named("StackBackward0")
-def _stack(xs: Any, *, axis: int) -> Any:
+def _stack(xs: Sequence[Tensor], *, axis: int) -> Any:
     return FUNCTIONS["stack"](xs, axis)
 
 
-def _listed(tensors: Any, name: str) -> list[Tensor]:
+def _listed(tensors: Sequence[Any], name: str) -> list[Tensor]:
     found = list(tensors)
     if not found:
         raise AttributeValueError(f"{name}: an empty list of tensors", where=caller())
@@ -33,7 +35,7 @@ def _listed(tensors: Any, name: str) -> list[Tensor]:
 
 
 @eager("cat", "concat", "concatenate")
-def cat(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
+def cat(tensors: Sequence[TensorLike], dim: int = 0, *, axis: Axes | None = None) -> Any:
     """Tensors one after the other along an axis.
 
     Example:
@@ -45,7 +47,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
 
 
 @eager("stack")
-def stack(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
+def stack(tensors: Sequence[TensorLike], dim: int = 0, *, axis: Axes | None = None) -> Any:
     """Tensors of one shape along a new axis.
 
     Example:
@@ -57,13 +59,13 @@ def stack(tensors: Any, dim: int = 0, *, axis: Any = None) -> Any:
     return call_list(_stack, _listed(tensors, "stack"), axis=as_axis(dim if axis is None else axis))
 
 
-def _at_least(tensors: Any, rank: int) -> list[Tensor]:
+def _at_least(tensors: Sequence[Any], rank: int) -> list[Tensor]:
     return [x if x.ndim >= rank else reshape(x, (1,) * (rank - x.ndim) + tuple(x.shape))
             for x in tensors]  # fmt: skip
 
 
 @eager("hstack")
-def hstack(tensors: Any) -> Any:
+def hstack(tensors: Sequence[Any]) -> Any:
     """Tensors side by side: along axis 1, vectors along axis 0.
 
     Example:
@@ -76,7 +78,7 @@ def hstack(tensors: Any) -> Any:
 
 
 @eager("vstack", "row_stack")
-def vstack(tensors: Any) -> Any:
+def vstack(tensors: Sequence[Any]) -> Any:
     """Tensors one below the other: along axis 0, vectors as rows.
 
     Example:

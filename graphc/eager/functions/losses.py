@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.registry import call, eager, named
 from graphc.errors import AttributeValueError
 
@@ -13,7 +13,9 @@ _REDUCTIONS = {0: "none", 1: "mean", 2: "sum", "none": "none", "mean": "mean", "
 
 
 @named("BinaryCrossEntropyWithLogitsBackward0")
-def _logits_loss(x: Any, target: Any, *weights: Any, weighted: bool, reduction: str) -> Any:
+def _logits_loss(
+    x: Operators, target: Operators, *weights: Any, weighted: bool, reduction: str
+) -> Any:
     given = list(weights)
     weight = given.pop(0) if weighted else None
     near, far = FUNCTIONS["softplus"](-x), FUNCTIONS["softplus"](x)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, eager
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import check_axis
@@ -23,12 +24,12 @@ MedianPair = namedtuple("median", ["values", "indices"])  # type: ignore[name-ma
 KthPair = namedtuple("kthvalue", ["values", "indices"])  # type: ignore[name-match]
 
 
-def _alone(x: Any) -> tuple[Any, Any]:
+def _alone(x: Operators) -> tuple[Any, Any]:
     """The one element of a 0-d tensor, and its place."""
     return FUNCTIONS["reshape"](x, ()), FUNCTIONS["full"]((), 0, dtypes.int64)
 
 
-def _sorted(x: Any, *, axis: int, descending: bool) -> Any:
+def _sorted(x: Operators, *, axis: int, descending: bool) -> Any:
     if not x.type.shape:
         check_axis("dim", axis, 1)
         return _alone(x)
@@ -56,7 +57,7 @@ def sort(
     return SortPair(*call(_sorted, input, axis=axis, descending=as_flag(descending, "descending")))
 
 
-def _argsorted(x: Any, *, axis: int, descending: bool) -> Any:
+def _argsorted(x: Operators, *, axis: int, descending: bool) -> Any:
     if not x.type.shape:
         check_axis("dim", axis, 1)
         return _alone(x)[1]
@@ -78,7 +79,7 @@ def argsort(
     return call(_argsorted, input, axis=axis, descending=as_flag(descending, "descending"))
 
 
-def _topk(x: Any, *, k: int, axis: int, largest: bool) -> Any:
+def _topk(x: Operators, *, k: int, axis: int, largest: bool) -> Any:
     if not x.type.shape:
         check_axis("topk", axis, 1)
         if k not in (0, 1):
@@ -100,7 +101,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return TopkPair(*call(_topk, input, k=as_axis(k), axis=axis, largest=largest))
 
 
-def _nth(x: Any, *, place: int, axis: int, keepdims: bool, any_nan: bool = False) -> Any:
+def _nth(x: Operators, *, place: int, axis: int, keepdims: bool, any_nan: bool = False) -> Any:
     if not x.type.shape:
         check_axis("dim", axis, 1)
         return _alone(x)
@@ -138,7 +139,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     return KthPair(*call(_nth, input, place=as_axis(k) - 1, axis=axis, keepdims=keep))
 
 
-def _middle(x: Any, *, place: int) -> Any:
+def _middle(x: Operators, *, place: int) -> Any:
     """The lower median of a vector; elements equal to it share the gradient, as in PyTorch."""
     value, _ = _nth(x, place=place, axis=0, keepdims=False, any_nan=True)
     if not x.type.dtype.is_float:
@@ -198,7 +199,7 @@ def unique(
     return _unique_parts(input, sorted, return_inverse, return_counts, dim)
 
 
-def _bincount(x: Any, *weights: Any, size: int) -> Any:
+def _bincount(x: Operators, *weights: Any, size: int) -> Any:
     dtype = weights[0].type.dtype if weights else dtypes.int64
     zeros = FUNCTIONS["full"]((size,), 0, dtype)
     ones = FUNCTIONS["full"](x.type.shape, 1, dtype)
@@ -243,13 +244,13 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     return call(_bincount, input, *given, size=size)
 
 
-def _places(x: Any, values: Any, *, right: bool) -> Any:
+def _places(x: Operators, values: Sequence[Tensor], *, right: bool) -> Any:
     return FUNCTIONS["searchsorted"](x, values, "right" if right else "left")
 
 
 @eager("searchsorted")
 def searchsorted(
-    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False,
+    sorted_sequence: Any, input: AnyTensor, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Any = None,
 ) -> Any:  # fmt: skip
     """Where values would be inserted into a sorted sequence to keep it sorted.

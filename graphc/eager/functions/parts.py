@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.core import dims
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named
-from graphc.eager.engine.tensor import Tensor, TensorLike
+from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ShapeError
 from graphc.ops.declare import check_axis
 
 
 @named("DiagonalBackward0")
-def _diagonal(x: Any, *, offset: int, dim1: int, dim2: int) -> Any:
+def _diagonal(x: Operators, *, offset: int, dim1: int, dim2: int) -> Any:
     rank = len(x.type.shape)
     first, second = (check_axis("diagonal", a, rank) for a in (dim1, dim2))
     if first == second:
@@ -54,7 +55,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
 
 
 @named("DiagonalBackward0")
-def _diag_matrix(x: Any, *, offset: int) -> Any:
+def _diag_matrix(x: Operators, *, offset: int) -> Any:
     n = x.type.shape[0] + abs(offset)
     rows, columns = (FUNCTIONS["iota"]((n, n), a) for a in (0, 1))
     low, high = (offset, 0) if offset > 0 else (0, -offset)
@@ -85,7 +86,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 
 
 @eager()
-def trace(input: Any) -> Any:
+def trace(input: AnyTensor) -> Any:
     """The sum of a matrix's diagonal.
 
     Example:
@@ -103,7 +104,7 @@ def trace(input: Any) -> Any:
 def _triangle(name: str) -> Any:
     function = FUNCTIONS[name]
 
-    def run(x: Any, *, k: int) -> Any:
+    def run(x: Operators, *, k: int) -> Any:
         return function(x, k)
 
     run.__name__ = name
@@ -150,7 +151,7 @@ def triu(input: TensorLike, diagonal: int = 0) -> Any:
 
 
 @named("SliceBackward0")
-def _narrow(x: Any, *, axis: int, start: int, length: int) -> Any:
+def _narrow(x: Operators, *, axis: int, start: int, length: int) -> Any:
     rank = len(x.type.shape)
     cut = tuple(slice(start, start + length) if a == axis else slice(None)
                 for a in range(rank))  # fmt: skip
@@ -178,7 +179,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
 
 
 @eager("split")
-def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+def split(input: AnyTensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Views along an axis, each of one size (the last may be smaller), or of given sizes.
 
     Example:
@@ -205,7 +206,7 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
 
 
 @eager("chunk")
-def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+def chunk(input: AnyTensor, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most `chunks` views along an axis, all but the last of one size.
 
     Example:
@@ -224,8 +225,8 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
 @eager("tensor_split")
 def tensor_split(
-    input: Any, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
-    sections: Any = None,
+    input: AnyTensor, indices_or_sections: Any = None, dim: int = 0, *,
+    indices: AnyTensor | None = None, sections: int | Sequence[int] | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Views along an axis: a number of nearly equal ones, or cut before given places.
 
@@ -252,7 +253,7 @@ def tensor_split(
 
 
 @eager()
-def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+def unbind(input: AnyTensor, dim: int = 0) -> tuple[Any, ...]:
     """The slices along an axis, without it.
 
     Example:

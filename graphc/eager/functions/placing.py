@@ -8,7 +8,8 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import ShapeLike
 from graphc.eager.engine.registry import (
     as_axis,
     as_eager,
@@ -44,7 +45,7 @@ def check_within(name: str, index: Any, x: Any, axis: int | None) -> None:
         )
 
 
-def _crossed(index: Any, axis: int, shape: Any) -> Any:
+def _crossed(index: Operators, axis: int, shape: ShapeLike) -> Any:
     """The row-major places, in a tensor of `shape`, of elements whose place along axis is given."""
     places = FUNCTIONS["cast"](index, dtypes.int64)
     stride: Any = 1
@@ -57,16 +58,16 @@ def _crossed(index: Any, axis: int, shape: Any) -> Any:
 
 
 @named("ScatterBackward0")
-def _scatter(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+def _scatter(x: Operators, index: Operators, source: Operators, *, axis: int) -> Any:
     return _scattered(x, index, source, axis, "index_update")
 
 
 @named("ScatterAddBackward0")
-def _scatter_add(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+def _scatter_add(x: Operators, index: Operators, source: Operators, *, axis: int) -> Any:
     return _scattered(x, index, source, axis, "index_add")
 
 
-def _scattered(x: Any, index: Any, source: Any, axis: int, how: str) -> Any:
+def _scattered(x: Operators, index: Operators, source: Operators, axis: int, how: str) -> Any:
     shape, counts = x.type.shape, index.type.shape
     flatten = FUNCTIONS["flatten"]
     if not shape:
@@ -280,14 +281,14 @@ def index_reduce(
 
 
 @named("IndexSelectBackward0")
-def _index_select(x: Any, index: Any, *, axis: int) -> Any:
+def _index_select(x: Operators, index: Operators, *, axis: int) -> Any:
     if not x.type.shape:
         found = FUNCTIONS["take"](FUNCTIONS["flatten"](x), from_start(index), 0)
         return FUNCTIONS["reshape"](found, ())
     return FUNCTIONS["take"](x, from_start(index), axis)
 
 
-def _vector(name: str, index: Any, input: Any, dim: Any) -> tuple[Any, int]:
+def _vector(name: str, index: Any, input: Any, dim: int) -> tuple[Any, int]:
     """An index of one axis, and the axis it is for."""
     axis = check_axis(name, as_axis(dim), input.ndim or 1)
     if index.ndim > 1:
@@ -314,7 +315,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 
 def _slices(name: str, how: str, backward: str) -> Any:
     @named(backward)
-    def run(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+    def run(x: Operators, index: Operators, source: Operators, *, axis: int) -> Any:
         shape = x.type.shape
         if not shape:
             flat, source = FUNCTIONS["flatten"](x), FUNCTIONS["flatten"](source)
@@ -370,7 +371,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 
 @named("IndexFillBackward0")
-def _filled(x: Any, index: Any, value: Any, *, axis: int) -> Any:
+def _filled(x: Operators, index: Any, value: Any, *, axis: int) -> Any:
     shape = x.type.shape
     flat = x if shape else FUNCTIONS["flatten"](x)
     wide = (*shape[:axis], index.type.shape[0], *shape[axis + 1 :])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import quiet
 from graphc.eager.engine.elementwise import F32, F64, record_pair
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import as_eager, call, call_list, eager, named
-from graphc.eager.engine.tensor import Tensor, TensorLike, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike, wrap
 from graphc.errors import ArgumentError, ShapeError
 
 
@@ -21,7 +22,7 @@ def _product(name: str, backward: str) -> Any:
     function = FUNCTIONS[name]
 
     @named(backward)
-    def run(x: Any, y: Any) -> Any:
+    def run(x: Operators, y: Operators) -> Any:
         return function(x, y)
 
     run.__name__ = name
@@ -71,7 +72,7 @@ def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
 
 
 @eager()
-def mm(input: TensorLike, mat2: Any) -> Any:
+def mm(input: TensorLike, mat2: AnyTensor) -> Any:
     """The product of two matrices.
 
     Example:
@@ -84,7 +85,7 @@ def mm(input: TensorLike, mat2: Any) -> Any:
 
 
 @eager()
-def bmm(input: TensorLike, mat2: Any) -> Any:
+def bmm(input: TensorLike, mat2: AnyTensor) -> Any:
     """The products of two batches of matrices.
 
     Example:
@@ -97,7 +98,7 @@ def bmm(input: TensorLike, mat2: Any) -> Any:
 
 
 @eager()
-def mv(input: TensorLike, vec: Any) -> Any:
+def mv(input: TensorLike, vec: AnyTensor) -> Any:
     """The product of a matrix and a vector.
 
     Example:
@@ -135,7 +136,7 @@ def vdot(input: TensorLike, other: TensorLike) -> Any:
     return matmul(input, other)
 
 
-def _inner(x: Any, y: Any) -> Any:
+def _inner(x: Operators, y: Operators) -> Any:
     return FUNCTIONS["inner"](x, y)
 
 
@@ -151,7 +152,7 @@ def inner(input: Any, other: Any) -> Any:
     return call(_inner, input, other)
 
 
-def _outer(x: Any, y: Any) -> Any:
+def _outer(x: Operators, y: Operators) -> Any:
     return FUNCTIONS["outer"](x, y)
 
 
@@ -170,23 +171,25 @@ def outer(input: Any, vec2: Any) -> Any:
 
 
 @named("AddmmBackward0")
-def _addmm(x: Any, a: Any, b: Any, beta: Any, alpha: Any, *, batched: bool) -> Any:
+def _addmm(
+    x: Operators, a: Operators, b: Operators, beta: float, alpha: float, *, batched: bool
+) -> Any:
     return beta * _beside_product(x, product := _product_of(a, b, batched)) + alpha * product
 
 
 @named("AddmmBackward0")
-def _mm_alone(x: Any, a: Any, b: Any, alpha: Any, *, batched: bool) -> Any:
+def _mm_alone(x: Operators, a: Operators, b: Operators, alpha: float, *, batched: bool) -> Any:
     product = _product_of(a, b, batched)
     _beside_product(x, product)
     return alpha * product
 
 
-def _product_of(a: Any, b: Any, batched: bool) -> Any:
+def _product_of(a: Operators, b: Operators, batched: bool) -> Any:
     product = FUNCTIONS["matmul"](a, b)
     return FUNCTIONS["sum"](product, 0) if batched else product
 
 
-def _beside_product(x: Any, product: Any) -> Any:
+def _beside_product(x: Operators, product: Operators) -> Any:
     return FUNCTIONS["broadcast_to"](x, product.type.shape)
 
 
@@ -250,7 +253,7 @@ _added(
 
 
 @named("EinsumBackward0")
-def _einsum(operands: Any, *, equation: str) -> Any:
+def _einsum(operands: Sequence[Tensor], *, equation: str) -> Any:
     return FUNCTIONS["einsum"](equation, *operands)
 
 
@@ -299,12 +302,14 @@ def _lettered(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return (f"{equation}->{term(given[-1])}" if len(given) % 2 else equation), operands
 
 
-def _tensordot(x: Any, y: Any, *, axes: Any) -> Any:
+def _tensordot(x: Operators, y: Operators, *, axes: int | Sequence[Any]) -> Any:
     return FUNCTIONS["tensordot"](x, y, axes)
 
 
 @eager("tensordot")
-def tensordot(a: Any, b: Any, dims: Any = 2, *, axes: Any = None) -> Any:
+def tensordot(
+    a: Any, b: Any, dims: int | Sequence[Any] = 2, *, axes: int | Sequence[Any] | None = None
+) -> Any:
     """The sums of products over pairs of axes.
 
     Args:

@@ -7,6 +7,7 @@ The default generator is the one that programs use; `gc.manual_seed` sets it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +18,15 @@ from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import broadcast_shapes
-from graphc.core.typing import DTypeLike
+from graphc.core.typing import DTypeLike, Operand, ShapeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device
 from graphc.eager.engine.registry import EAGER, call, eager, named
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
+from graphc.eager.functions.creation import recorded
 from graphc.eager.functions.drawing import draw, in_graph
 from graphc.eager.functions.generator import Generator, default_generator, draw_key
-from graphc.eager.functions.shapes import sizes_of
+from graphc.eager.functions.shapes import sizes_given, sizes_of
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.declare import is_tensor
 
@@ -104,22 +106,22 @@ def set_rng_state(state: Tensor) -> None:
 # one kernel serves every shape.
 
 
-def _uniform(like: Any, key: Any, *, dtype: DTypeLike) -> Any:
+def _uniform(like: Operators, key: Operators, *, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["uniform"](like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
 
-def _normal(like: Any, key: Any, *, dtype: DTypeLike) -> Any:
+def _normal(like: Operators, key: Operators, *, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["normal"](like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
 
-def _randint(like: Any, key: Any, *, low: int, high: int, dtype: DTypeLike) -> Any:
+def _randint(like: Operators, key: Operators, *, low: int, high: int, dtype: DTypeLike) -> Any:
     drawn = FUNCTIONS["randint"](low, high, like.type.shape, dtype=dtype, key=key)
     return drawn + FUNCTIONS["cast"](like, dtype)
 
 
-def _permutation(like: Any, key: Any) -> Any:
+def _permutation(like: Operators, key: Operators) -> Any:
     words = FUNCTIONS["permutation"](like.type.shape[0], key)
     return words + FUNCTIONS["cast"](like, dtypes.int64)
 
@@ -128,21 +130,15 @@ def _float(dtype: DTypeLike | None) -> Any:
     return promotion.get_default_dtype() if dtype is None else as_dtype(dtype)
 
 
-def _maker(name: str, run: Any, what: str) -> Any:
+def _maker(name: str, run: Callable[..., Any], what: str) -> Any:
     def function(
         *size: Any, generator: Generator | None = None, dtype: DTypeLike | None = None,
         device: DeviceLike | None = None, requires_grad: bool = False, **kw: Any,
     ) -> Tensor:  # fmt: skip
-        sizes = (kw.pop("size"),) if "size" in kw else size
         check_device(device)
-        if kw.keys() - {"layout", "pin_memory"}:
-            raise ArgumentError(
-                f"{name}: {', '.join(map(repr, kw))} is not one of its arguments",
-                ["they are *size, generator, dtype, device, requires_grad"],
-                where=caller(),
-            )
+        sizes = sizes_given(name, size, kw, ("size",), "generator, ")
         result = draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
-        return result.requires_grad_() if requires_grad else result
+        return recorded(result, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""Random floats, {what}.
@@ -162,8 +158,9 @@ def _maker(name: str, run: Any, what: str) -> Any:
     EAGER[name] = function
 
     def like(
-        input: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-        generator: Generator | None = None, memory_format: Any = None,
+        input: AnyTensor, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
+        requires_grad: bool = False, generator: Generator | None = None,
+        memory_format: object = None,
     ) -> Tensor:  # fmt: skip
         kind = input.dtype if dtype is None else dtype
         return function(
@@ -189,8 +186,9 @@ randn = _maker("randn", _normal, "of the normal distribution with mean 0 and var
 
 @eager("randint")
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
+    low: int, high: Any = None, size: ShapeLike | None = None, *,
+    generator: Generator | None = None, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Random integers, uniform in [low, high); `randint(high, size)` counts from 0.
 
@@ -206,14 +204,14 @@ def randint(
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     drawn = dtypes.int64 if kind.is_float else kind
     result = draw(_randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn)
-    result = result.to(kind)
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result.to(kind), requires_grad)
 
 
 @eager()
 def randint_like(
-    input: Any, low: int, high: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
+    input: AnyTensor, low: int, high: Any = None, *, generator: Generator | None = None,
+    dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
+    memory_format: object = None,
 ) -> Tensor:  # fmt: skip
     """`randint` of the shape, and unless told the dtype, of a tensor.
 
@@ -244,14 +242,14 @@ def randperm(
     """
     check_device(device)
     result = draw(_permutation, (int(n),), generator)
-    result = result if dtype is None else result.to(dtype)
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result if dtype is None else result.to(dtype), requires_grad)
 
 
 @eager("normal")
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
+    mean: Any = 0.0, std: Any = 1.0, size: ShapeLike | None = None, *,
+    generator: Generator | None = None, dtype: DTypeLike | None = None,
+    device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Random floats of the normal distribution; mean and std are numbers or tensors.
 
@@ -278,10 +276,10 @@ def normal(
     result = drawn * std + mean
     if drawn._drawn is not None and not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         result._drawn = replace(drawn._drawn, then=lambda z: z * std + mean, nodes={})
-    return result.requires_grad_() if requires_grad else result
+    return recorded(result, requires_grad)
 
 
-def check_spread(name: str, std: Any) -> None:
+def check_spread(name: str, std: Operand) -> None:
     if isinstance(std, int | float) and not std >= 0:
         raise AttributeValueError(
             f"{name}: std={std!r}", where=caller(), hint="it must be 0 or more"
@@ -289,7 +287,9 @@ def check_spread(name: str, std: Any) -> None:
 
 
 @eager("bernoulli")
-def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) -> Tensor:
+def bernoulli(
+    input: AnyTensor, p: TensorLike | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """1 with the probability that stands at each place (or with p), else 0.
 
     Example:
@@ -365,7 +365,7 @@ def _check_weights(weights: np.ndarray) -> None:
 
 
 @named("NativeDropoutBackward0")
-def _dropout(x: Any, key: Any, *, p: float) -> Any:
+def _dropout(x: Operators, key: Operators, *, p: float) -> Any:
     return FUNCTIONS["dropout"](x, p, True, key)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.registry import (
     EAGER,
     as_axis,
@@ -28,7 +29,9 @@ MinPair = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
 AminmaxPair = namedtuple("aminmax", ["min", "max"])  # type: ignore[name-match]
 
 
-def _settings(x: Any, dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> dict[str, Any]:
+def _settings(
+    x: Any, dim: Axes | None, keepdim: bool, axis: Axes | None, keepdims: bool | None
+) -> dict[str, Any]:
     return {
         "axis": axes_of(x, dim if axis is None else axis),
         # One element has no axis that could be kept.
@@ -42,11 +45,11 @@ def _one(name: str) -> Any:
     title = name.title()
 
     @named(f"{title}Backward0")
-    def whole(x: Any) -> Any:
+    def whole(x: Operators) -> Any:
         return function(x)
 
     @named(f"{title}Backward1")
-    def part(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    def part(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
         return function(x, axis, keepdims)
 
     whole.__name__ = part.__name__ = name
@@ -57,7 +60,9 @@ _SUM, _MEAN, _PROD = _one("sum"), _one("mean"), _one("prod")
 _ANY, _ALL = _one("any"), _one("all")
 
 
-def _reduce(pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: Any) -> Tensor:
+def _reduce(
+    pair: Any, x: Tensor, dim: Axes | None, keepdim: bool, axis: Axes | None, keepdims: bool | None
+) -> Tensor:
     settings = _settings(x, dim, keepdim, axis, keepdims)
     if settings["axis"] is None and not settings["keepdims"]:
         return call(pair[0], x)
@@ -65,7 +70,7 @@ def _reduce(pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: 
 
 
 def _reduced_truth(
-    pair: Any, x: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: Any
+    pair: Any, x: Tensor, dim: Axes | None, keepdim: bool, axis: Axes | None, keepdims: bool | None
 ) -> Tensor:
     """`any` and `all`: over an empty list of axes each element for itself, as in PyTorch."""
     if isinstance(dim, list | tuple) and not dim:
@@ -75,14 +80,14 @@ def _reduced_truth(
     return found.to(dtypes.uint8) if x.dtype is dtypes.uint8 else found
 
 
-def _converted(x: Tensor, dtype: Any) -> Tensor:
+def _converted(x: Tensor, dtype: DTypeLike | None) -> Tensor:
     return x if dtype is None else x.to(as_dtype(dtype))
 
 
 @eager("sum")
 def sum(
-    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
-    keepdims: Any = None,
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DTypeLike | None = None,
+    axis: Any = None, keepdims: Any = None,
 ) -> Any:  # fmt: skip
     """The sum of all elements, or over axes.
 
@@ -105,8 +110,8 @@ def sum(
 
 @eager("mean")
 def mean(
-    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
-    keepdims: bool | None = None,
+    input: Any, dim: Axes | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None,
+    axis: Axes | None = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The mean of all elements, or over axes; arguments as for `sum`.
 
@@ -130,8 +135,8 @@ def mean(
 
 @eager("prod")
 def prod(
-    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None,
-    keepdims: bool | None = None,
+    input: Any, dim: Axes | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None,
+    axis: Axes | None = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The product of all elements, or over axes; arguments as for `sum`.
 
@@ -173,11 +178,11 @@ def all_(
     return _reduced_truth(_ALL, input, dim, keepdim, axis, keepdims)
 
 
-def _spread(name: str, correction: Any) -> Any:
+def _spread(name: str, correction: float | None) -> Any:
     function = FUNCTIONS[name]
 
     @named(f"{name.title()}Backward0")
-    def run(x: Any, *, axis: Any, keepdims: bool, correction: int) -> Any:
+    def run(x: Operators, *, axis: Axes | None, keepdims: bool, correction: int) -> Any:
         return function(x, axis, keepdims, correction=correction)
 
     run.__name__ = name
@@ -188,8 +193,8 @@ _VAR, _STD = _spread("var", 1), _spread("std", 1)
 
 
 def _variance(
-    run: Any, x: Any, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any, axis: Any,
-    keepdims: Any, ddof: Any,
+    run: Any, x: Any, dim: Axes | None, unbiased: bool | None, keepdim: bool, correction: Any,
+    axis: Axes | None, keepdims: bool | None, ddof: float | None,
 ) -> Any:  # fmt: skip
     if isinstance(dim, bool):  # x.var(False): PyTorch's older order of arguments
         dim, unbiased = None, dim
@@ -205,8 +210,9 @@ def _variance(
 
 @eager("var")
 def var(
-    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: bool | None = None, ddof: Any = None,
+    input: TensorLike, dim: Axes | None = None, unbiased: bool | None = None, keepdim: bool = False,
+    *, correction: float | None = None, axis: Axes | None = None, keepdims: bool | None = None,
+    ddof: float | None = None,
 ) -> Any:  # fmt: skip
     """The variance of all elements, or over axes, of a sample unless told otherwise.
 
@@ -230,8 +236,9 @@ def var(
 
 @eager("std")
 def std(
-    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: bool | None = None, ddof: Any = None,
+    input: TensorLike, dim: Axes | None = None, unbiased: bool | None = None, keepdim: bool = False,
+    *, correction: float | None = None, axis: Axes | None = None, keepdims: bool | None = None,
+    ddof: float | None = None,
 ) -> Any:  # fmt: skip
     """The square root of `var`, with its arguments.
 
@@ -245,8 +252,8 @@ def std(
 
 @eager()
 def var_mean(
-    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: bool | None = None,
+    input: TensorLike, dim: Axes | None = None, unbiased: bool | None = None, keepdim: bool = False,
+    *, correction: float | None = None, axis: Axes | None = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The pair (variance, mean) over axes; arguments as for `var`.
 
@@ -260,8 +267,8 @@ def var_mean(
 
 @eager()
 def std_mean(
-    input: TensorLike, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: Any = None, axis: Any = None, keepdims: bool | None = None,
+    input: TensorLike, dim: Axes | None = None, unbiased: bool | None = None, keepdim: bool = False,
+    *, correction: float | None = None, axis: Axes | None = None, keepdims: bool | None = None,
 ) -> Any:  # fmt: skip
     """The pair (standard deviation, mean) over axes; arguments as for `var`.
 
@@ -274,8 +281,8 @@ def std_mean(
 
 
 def _with_mean(
-    spread: Any, x: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, axis: Any,
-    keepdims: Any,
+    spread: Any, x: Any, dim: Axes | None, unbiased: bool | None, keepdim: bool,
+    correction: float | None, axis: Axes | None, keepdims: bool | None,
 ) -> Any:  # fmt: skip
     if isinstance(dim, bool):  # x.var_mean(False): PyTorch's older order of arguments
         dim, unbiased = None, dim
@@ -290,11 +297,11 @@ def _extreme(name: str) -> Any:
     function, position = FUNCTIONS[name], FUNCTIONS[f"arg{name}"]
 
     @named(f"{name.title()}Backward1")
-    def whole(x: Any) -> Any:
+    def whole(x: Operators) -> Any:
         return function(x)
 
     @named(f"A{name}Backward0")
-    def part(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    def part(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
         return function(x, axis, keepdims)
 
     @named(f"{name.title()}Backward0")
@@ -328,13 +335,9 @@ def _extremes(
 
 @eager("max")
 def max(
-    input: TensorLike,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    axis: Any = None,
+    input: TensorLike, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
     keepdims: bool | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The greatest element; along `dim`, the pair (values, indices); of two tensors, the greater.
 
     `axis` and `keepdims` are NumPy's names of dim and keepdim.
@@ -349,13 +352,9 @@ def max(
 
 @eager("min")
 def min(
-    input: TensorLike,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    axis: Any = None,
+    input: TensorLike, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
     keepdims: bool | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The least element; along `dim`, the pair (values, indices); of two tensors, the lesser.
 
     `axis` and `keepdims` are NumPy's names of dim and keepdim.
@@ -393,7 +392,7 @@ def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 @eager()
-def aminmax(input: TensorLike, *, dim: Any = None, keepdim: bool = False) -> Any:
+def aminmax(input: TensorLike, *, dim: Axes | None = None, keepdim: bool = False) -> Any:
     """The pair (min, max) over an axis or all.
 
     Example:
@@ -406,7 +405,7 @@ def aminmax(input: TensorLike, *, dim: Any = None, keepdim: bool = False) -> Any
 
 
 @named("LinalgVectorNormBackward0")
-def _norm(x: Any, *, p: Any, axis: Any, keepdims: bool) -> Any:
+def _norm(x: Operators, *, p: float, axis: Axes | None, keepdims: bool) -> Any:
     return vector_norm(x, p, axis, keepdims)
 
 
@@ -431,7 +430,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> 
 
 
 @named("LogsumexpBackward0")
-def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def _logsumexp(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
     return FUNCTIONS["logsumexp"](x, axis, keepdims)
 
 

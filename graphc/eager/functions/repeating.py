@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes
 from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.registry import (
     EAGER,
@@ -17,7 +18,7 @@ from graphc.eager.engine.registry import (
     eager,
     named,
 )
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.eager.functions.placing import index_select
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import (
@@ -27,12 +28,12 @@ from graphc.errors import (
 from graphc.ops.declare import check_axis
 
 
-def _flip(x: Any, *, axes: Any) -> Any:
+def _flip(x: Operators, *, axes: Axes | None) -> Any:
     return FUNCTIONS["flip"](x, axes)
 
 
 @eager("flip")
-def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
+def flip(input: Any, *axes: Any, dims: Axes | None = None) -> Any:
     """The elements along axes in reverse order, copied; of no axes, a copy.
 
     Example:
@@ -51,7 +52,7 @@ def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
 
 
 @eager("roll")
-def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
+def roll(input: AnyTensor, shifts: Axes, dims: Axes | None = None) -> Any:
     """The elements moved along axes; those that fall off come in at the other end.
 
     Example:
@@ -75,12 +76,12 @@ _ROLL = eager_form("roll", FUNCTIONS["roll"])
 
 
 @named("RepeatBackward0")
-def _tiled(x: Any, *, reps: Any) -> Any:
+def _tiled(x: Operators, *, reps: Any) -> Any:
     return FUNCTIONS["tile"](x, reps)
 
 
 @eager("tile")
-def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
+def tile(input: Any, *reps: Any, dims: Axes | None = None) -> Any:
     """The tensor repeated as a whole along axes, the last ones where dims names fewer.
 
     Example:
@@ -95,7 +96,7 @@ def tile(input: Any, *reps: Any, dims: Any = None) -> Any:
     return call(_tiled, input, reps=counts)
 
 
-def repeat(input: Any, *repeats: Any) -> Any:
+def repeat(input: AnyTensor, *repeats: Any) -> Any:
     """The tensor repeated as a whole: one count for each axis, new axes in front.
 
     Example:
@@ -114,7 +115,7 @@ def repeat(input: Any, *repeats: Any) -> Any:
     return tile(input, counts)
 
 
-def _repeated(x: Any, *, repeats: int, axis: Any) -> Any:
+def _repeated(x: Operators, *, repeats: int, axis: Axes | None) -> Any:
     return FUNCTIONS["repeat"](x, repeats, axis)
 
 
@@ -155,7 +156,7 @@ def repeat_interleave(
     return found
 
 
-def _each_repeated(x: Any, repeats: Any, axis: int) -> Any:
+def _each_repeated(x: AnyTensor, repeats: Any, axis: int) -> Any:
     counts = repeats.numpy()
     if counts.shape != (x.shape[axis],) or (counts < 0).any():
         raise ShapeError(

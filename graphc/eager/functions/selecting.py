@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import made
 from graphc.eager.engine.registry import (
@@ -18,7 +18,7 @@ from graphc.eager.engine.registry import (
     eager,
     named,
 )
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike, wrap
 from graphc.eager.functions.placing import (
     check_within,
     index_copy,
@@ -35,12 +35,14 @@ from graphc.ops.declare import check_axis
 
 
 @named("WhereBackward0")
-def _where(condition: Any, x: Any, y: Any) -> Any:
+def _where(condition: AnyTensor, x: Operators, y: Operators) -> Any:
     return FUNCTIONS["where"](condition, x, y)
 
 
 @eager("where")
-def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+def where(
+    condition: AnyTensor, input: TensorLike | None = None, other: TensorLike | None = None
+) -> Any:
     """input where a condition holds, other elsewhere; of the condition alone, its true places.
 
     Example:
@@ -71,7 +73,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
-def where_method(self: Any, condition: Any, other: Any) -> Any:
+def where_method(self: Any, condition: AnyTensor, other: TensorLike) -> Any:
     """The tensor where a condition holds, other elsewhere.
 
     Example:
@@ -104,7 +106,7 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
 
 
 @eager("argwhere")
-def argwhere(input: Any) -> Any:
+def argwhere(input: AnyTensor) -> Any:
     """`nonzero` under NumPy's name.
 
     Example:
@@ -117,7 +119,7 @@ def argwhere(input: Any) -> Any:
 
 
 @named("GatherBackward0")
-def _gather(x: Any, index: Any, *, axis: int) -> Any:
+def _gather(x: Operators, index: Operators, *, axis: int) -> Any:
     if not x.type.shape:
         return FUNCTIONS["reshape"](FUNCTIONS["take"](x, from_start(index)), index.type.shape)
     shape, places = x.type.shape, index.type.shape
@@ -158,7 +160,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 
 @named("GatherBackward0")
-def _along(x: Any, index: Any, *, axis: int) -> Any:
+def _along(x: Operators, index: Operators, *, axis: int) -> Any:
     return FUNCTIONS["take_along_axis"](x, index, axis)
 
 
@@ -174,7 +176,7 @@ def _mask(name: str, mask: Any) -> Any:
 
 
 @named("MaskedFillBackward0")
-def _masked_fill(x: Any, mask: Any, value: Any) -> Any:
+def _masked_fill(x: Operators, mask: Operators, value: Operators) -> Any:
     return FUNCTIONS["where"](mask, FUNCTIONS["cast"](value, x.type.dtype, "wrap"), x)
 
 
@@ -193,7 +195,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
 
 @eager()
-def masked_select(input: Any, mask: Any) -> Any:
+def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
     """The elements where a mask is true, as a vector; its size depends on the values.
 
     Example:
@@ -208,7 +210,7 @@ def masked_select(input: Any, mask: Any) -> Any:
 
 
 @eager()
-def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+def masked_scatter(input: AnyTensor, mask: Any, source: AnyTensor) -> Any:
     """input with the first elements of source, in order, where a mask is true.
 
     Example:
@@ -224,10 +226,10 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         places = mask.reshape(-1).cumsum(0).reshape(input.shape) - 1
         return where(mask, flat[where(mask, places, 0)], input)
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    places = np.flatnonzero(np.broadcast_to(mask.numpy(), shape))
-    if len(places) > flat.shape[0]:
+    there = np.flatnonzero(np.broadcast_to(mask.numpy(), shape))
+    if len(there) > flat.shape[0]:
         raise ShapeError(
-            f"masked_scatter: {len(places)} places for {flat.shape[0]} elements", where=caller()
+            f"masked_scatter: {len(there)} places for {flat.shape[0]} elements", where=caller()
         )
     whole = input.expand(*shape).reshape(-1)
-    return index_copy(whole, 0, wrap(places), flat[: len(places)]).reshape(*shape)
+    return index_copy(whole, 0, wrap(there), flat[: len(there)]).reshape(*shape)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Axes, ShapeLike
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named
-from graphc.eager.engine.tensor import Tensor, TensorLike
-from graphc.errors import ShapeError
+from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
+from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.declare import check_axis
 
 
@@ -28,28 +29,47 @@ def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
+def sizes_given(
+    name: str, size: tuple[Any, ...], words: dict[str, Any], own: Sequence[str], also: str = ""
+) -> tuple[Any, ...]:
+    """The sizes of a maker's call, one by one or by one of its own words.
+
+    Raises:
+        ArgumentError: there are words besides, of which some have no effect and are let through.
+    """
+    for word in words.keys() & own:
+        size = (words.pop(word),)
+    if words.keys() - {"layout", "pin_memory"}:
+        raise ArgumentError(
+            f"{name}: {', '.join(map(repr, words))} is not one of its arguments",
+            [f"they are *size, {also}dtype, device, requires_grad"],
+            where=caller(),
+        )
+    return size
+
+
 @named("ViewBackward0")
-def _view(x: Any, *, shape: Any) -> Any:
+def _view(x: Operators, *, shape: ShapeLike) -> Any:
     return FUNCTIONS["reshape"](x, shape)
 
 
 @named("TransposeBackward0")
-def _swapped(x: Any, *, dim0: int, dim1: int) -> Any:
+def _swapped(x: Operators, *, dim0: int, dim1: int) -> Any:
     return FUNCTIONS["swapaxes"](x, dim0, dim1) if x.type.shape else x
 
 
 @named("PermuteBackward0")
-def _permuted(x: Any, *, axes: Any) -> Any:
+def _permuted(x: Operators, *, axes: Axes | None) -> Any:
     return FUNCTIONS["transpose"](x, axes)
 
 
 @named("TBackward0")
-def _turned(x: Any) -> Any:
+def _turned(x: Operators) -> Any:
     return FUNCTIONS["transpose"](x)
 
 
 @named("SqueezeBackward0")
-def _squeezed(x: Any, *, axis: Any) -> Any:
+def _squeezed(x: Operators, *, axis: Any) -> Any:
     shape = x.type.shape
     rank = len(shape)
     axes = range(rank) if axis is None else [check_axis("squeeze", a, rank or 1) for a in axis]
@@ -58,12 +78,12 @@ def _squeezed(x: Any, *, axis: Any) -> Any:
 
 
 @named("UnsqueezeBackward0")
-def _unsqueezed(x: Any, *, axis: int) -> Any:
+def _unsqueezed(x: Operators, *, axis: int) -> Any:
     return FUNCTIONS["expand_dims"](x, axis)
 
 
 @named("ExpandBackward0")
-def _expanded(x: Any, *, shape: Any) -> Any:
+def _expanded(x: Operators, *, shape: ShapeLike) -> Any:
     own = (1,) * (len(shape) - len(x.type.shape)) + tuple(x.type.shape)
     wanted = tuple(o if s == -1 else s for s, o in zip(shape, own))
     return FUNCTIONS["broadcast_to"](x, wanted)
@@ -90,7 +110,7 @@ def reshape(input: Any, *shape: Any) -> Any:
     return call(_view, input, view=True, shape=sizes)
 
 
-def view(input: Any, *shape: Any) -> Any:
+def view(input: AnyTensor, *shape: Any) -> Any:
     """A view of the same memory in another shape, or, given a dtype, the same bytes as it.
 
     Raises:
@@ -149,7 +169,7 @@ def permute(input: Any, *dims: Any) -> Any:
 
 
 @eager()
-def t(input: Any) -> Any:
+def t(input: AnyTensor) -> Any:
     """A matrix transposed, as a view; vectors and 0-d tensors as they are.
 
     Example:
@@ -173,7 +193,7 @@ def transposed(input: Any) -> Any:
 
 
 @eager("movedim", "moveaxis")
-def movedim(input: Any, source: Any, destination: Any) -> Any:
+def movedim(input: AnyTensor, source: Axes, destination: Axes) -> Any:
     """A view with axes moved to other places.
 
     Example:
@@ -191,7 +211,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     return permute(input, order)
 
 
-def _places(what: str, given: Any, rank: int) -> list[int]:
+def _places(what: str, given: Axes, rank: int) -> list[int]:
     dims = as_dims(given)
     found = [check_axis("movedim", a, rank) for a in (dims if isinstance(dims, tuple) else [dims])]
     if len(set(found)) < len(found):
@@ -200,7 +220,7 @@ def _places(what: str, given: Any, rank: int) -> list[int]:
 
 
 @eager()
-def squeeze(input: Any, *dims: Any, dim: Any = None, axis: Any = None) -> Any:
+def squeeze(input: Any, *dims: Any, dim: Axes | None = None, axis: Axes | None = None) -> Any:
     """A view without the axes of size 1 (among `dim`, when given).
 
     Example:
@@ -217,7 +237,7 @@ def squeeze(input: Any, *dims: Any, dim: Any = None, axis: Any = None) -> Any:
 
 
 @eager("unsqueeze", "expand_dims")
-def unsqueeze(input: Any, dim: Any = 0, *, axis: Any = None) -> Any:
+def unsqueeze(input: Any, dim: Axes | None = 0, *, axis: Axes | None = None) -> Any:
     """A view with a new axis of size 1 at `dim`.
 
     Example:
@@ -235,7 +255,7 @@ def unsqueeze(input: Any, dim: Any = 0, *, axis: Any = None) -> Any:
 
 
 @eager("flatten")
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(input: AnyTensor, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The axes from start_dim to end_dim as one; a view where that can be.
 
     Example:
@@ -263,7 +283,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 @eager("ravel")
-def ravel(input: Any) -> Any:
+def ravel(input: AnyTensor) -> Any:
     """All elements along one axis; a view where that can be.
 
     Example:
@@ -275,7 +295,7 @@ def ravel(input: Any) -> Any:
 
 
 @eager()
-def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+def unflatten(input: AnyTensor, dim: int, sizes: ShapeLike) -> Any:
     """One axis as several, whose sizes are given; one of them may be -1.
 
     Example:
@@ -323,7 +343,7 @@ def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
 
 
 @eager()
-def broadcast_to(input: TensorLike, *shape: Any, size: Any = None) -> Any:
+def broadcast_to(input: TensorLike, *shape: Any, size: ShapeLike | None = None) -> Any:
     """A view broadcast to a shape; -1 keeps a size.
 
     Example:

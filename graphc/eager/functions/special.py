@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.dtypes import bool_
+from graphc.core.dtypes import DType, bool_
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.promotion import get_default_dtype
 from graphc.eager.engine.registry import call, eager, named
+from graphc.eager.engine.tensor import AnyTensor, TensorLike
 from graphc.eager.functions.arithmetic import MUL, pow
 from graphc.errors import DTypeError
 from graphc.ops.control import GRADIENT_AS
@@ -18,7 +19,7 @@ _F = FUNCTIONS
 
 
 @eager("ldexp")
-def ldexp(input: Any, other: Any) -> Any:
+def ldexp(input: AnyTensor, other: TensorLike) -> Any:
     """input * 2 ** other, elementwise, broadcast.
 
     Example:
@@ -32,7 +33,7 @@ def ldexp(input: Any, other: Any) -> Any:
 def _as_floats(name: str) -> None:
     form = eager_form(name, _F[name])
 
-    def apply(input: Any) -> Any:
+    def apply(input: AnyTensor) -> Any:
         x = input if input.dtype.is_float else input.to(get_default_dtype())
         return form(x)
 
@@ -45,7 +46,7 @@ _SQUARE = eager_form("square", _F["square"])
 
 
 @eager("square")
-def square(input: Any) -> Any:
+def square(input: AnyTensor) -> Any:
     """input * input, elementwise; bools as int64.
 
     Example:
@@ -58,7 +59,7 @@ def square(input: Any) -> Any:
 
 
 @named("SignBackward0")
-def _sign(x: Any) -> Any:
+def _sign(x: Operators) -> Any:
     found = _F["sign"](x)
     return _F["where"](_F["isnan"](x), 0, found) if x.type.dtype.is_float else found
 
@@ -103,7 +104,7 @@ def heaviside(input: Any, values: Any) -> Any:
 
 
 @named("FracBackward0")
-def _frac(x: Any) -> Any:
+def _frac(x: Operators) -> Any:
     return x - FUNCTIONS["trunc"](x)
 
 
@@ -121,7 +122,7 @@ def frac(input: Any) -> Any:
 
 
 @named("LogitBackward0")
-def _logit(x: Any, *, eps: float | None) -> Any:
+def _logit(x: Operators, *, eps: float | None) -> Any:
     if eps is not None:
         # In this order, also where eps is above 1/2, as PyTorch does.
         high = FUNCTIONS["where"](x > 1 - eps, 1 - eps, x)
@@ -148,7 +149,7 @@ def logit(input: Any, eps: float | None = None) -> Any:
 
 
 @named("NanToNumBackward0")
-def _nan_to_num(x: Any, *, nan: float, posinf: float, neginf: float) -> Any:
+def _nan_to_num(x: Operators, *, nan: float, posinf: float, neginf: float) -> Any:
     where = FUNCTIONS["where"]
     x = where(FUNCTIONS["isnan"](x), nan, x)
     x = where(x == float("inf"), posinf, x)
@@ -177,5 +178,5 @@ def nan_to_num(
     )  # fmt: skip
 
 
-def _greatest(dtype: Any) -> float:
+def _greatest(dtype: DType) -> float:
     return float(dtype.finfo.max)

@@ -77,7 +77,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _conversion(name: str, dtype: DType) -> None:
-    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+    def convert(self: Tensor, memory_format: object = None) -> Tensor:
         return converted(self, dtype)
 
     convert.__name__ = name
@@ -113,7 +113,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-def astype(self: Tensor, dtype: Any) -> Tensor:
+def astype(self: Tensor, dtype: DTypeLike) -> Tensor:
     """The tensor in another dtype, under NumPy's name.
 
     Example:
@@ -125,7 +125,7 @@ def astype(self: Tensor, dtype: Any) -> Tensor:
 
 
 @method
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     """The tensor on the CPU, where it is.
 
     Example:

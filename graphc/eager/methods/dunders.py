@@ -13,7 +13,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import CPU
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions import parts, shapes
 from graphc.eager.methods import methods
 from graphc.eager.methods.printing import tensor_text
@@ -188,7 +188,7 @@ def __iter__(self: Tensor) -> Iterator[Any]:
 
 
 @_special
-def __contains__(self: Tensor, value: Any) -> bool:
+def __contains__(self: Tensor, value: TensorLike) -> bool:
     if not isinstance(value, Tensor | bool | int | float | np.generic | np.ndarray):
         raise ArgumentError(
             f"in: {type(value).__name__} {value!r:.60} is no element of a tensor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.core.ir import caller
@@ -14,7 +15,7 @@ from graphc.errors import GradientError
 METHODS: dict[str, Any] = {}
 
 
-def method(function: Any) -> Any:
+def method(function: Callable[..., Any]) -> Any:
     """Make a function a method of tensors."""
     METHODS[function.__name__] = function
     return function
@@ -47,7 +48,7 @@ def register_hook(self: Tensor, hook: Any) -> Handle:
 
 
 @method
-def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Handle:
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[..., Any]) -> Handle:
     """Call `hook(x)` after a backward pass added to `x.grad`; leaves only.
 
     Example:
@@ -91,7 +92,7 @@ def retain_grad(self: Tensor) -> None:
 
 def _backward(
     self: Tensor, gradient: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, inputs: Any = None,
+    create_graph: bool = False, inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:  # fmt: skip
     """Add up the gradients in the leaves that the tensor depends on: `gc.autograd.backward`.
 

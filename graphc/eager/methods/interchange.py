@@ -55,7 +55,9 @@ def __array_namespace__(self: Tensor, *, api_version: str | None = None) -> Any:
 
 
 @special
-def __array_ufunc__(self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+def __array_ufunc__(
+    self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any
+) -> Any:
     """NumPy's elementwise functions are graphc's, where graphc has them: np.exp(x) is gc.exp(x).
 
     With `out=` arrays, or by other ways than a call, they are NumPy's, on the tensors' arrays.

@@ -6,20 +6,21 @@ Operations become methods in `facade`, from the table.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
-from graphc.core.typing import DTypeLike
+from graphc.core.typing import DTypeLike, Values
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, call, named
 from graphc.eager.engine.tape import AccumulateGrad
-from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.engine.tensor import Tensor, TensorLike, new
 from graphc.eager.functions.inplace import check_leaf_view, take_history, zero_cost_copy
 from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
 from graphc.ops.declare import check_axis
@@ -27,7 +28,7 @@ from graphc.ops.declare import check_axis
 METHODS: dict[str, Any] = {}
 
 
-def method(function: Any) -> Any:
+def method(function: Callable[..., Any]) -> Any:
     """Make a function a method of tensors."""
     METHODS[function.__name__] = function
     return function
@@ -161,7 +162,7 @@ def _clone(x: Any) -> Any:
 
 
 @method
-def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(self: Tensor, *, memory_format: object = None) -> Tensor:
     """A copy, whose gradient flows back to the tensor.
 
     Example:
@@ -175,7 +176,7 @@ def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
 
 
 @method
-def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+def contiguous(self: Tensor, memory_format: object = None) -> Tensor:
     """The tensor itself when its elements are in order in memory, else a copy in order.
 
     Example:
@@ -193,7 +194,7 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 
 
 @method
-def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
     """Whether the elements are in order in memory.
 
     Example:
@@ -302,7 +303,7 @@ def data_ptr(self: Tensor) -> int:
 
 
 @named("CopyBackwards")
-def _copied(x: Any, value: Any) -> Any:
+def _copied(x: Any, value: TensorLike) -> Any:
     value = FUNCTIONS["cast"](value, x.type.dtype, "wrap")
     return FUNCTIONS["broadcast_to"](value, x.type.shape)
 
@@ -340,7 +341,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 
 @method
-def fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(self: Tensor, value: TensorLike) -> Tensor:
     """Write one number to every place.
 
     Example:
@@ -380,7 +381,7 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
 
 @method
 def new_tensor(
-    self: Tensor, data: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+    self: Tensor, data: Values, *, dtype: DTypeLike | None = None, requires_grad: bool = False
 ) -> Any:
     """A tensor of data in this one's dtype.
 
@@ -427,7 +428,7 @@ def select(self: Tensor, dim: int, index: int) -> Tensor:
 
 
 @method
-def apply_(self: Tensor, function: Any) -> Tensor:
+def apply_(self: Tensor, function: Callable[..., Any]) -> Tensor:
     """Write `function(element)` to every place; slow, one Python call each.
 
     Example:

@@ -35,42 +35,42 @@ MAX_LANE = 3
 _MANY = 1 << 20
 
 
-def _is_int(value: Any, low: int = 0, high: int = 1 << 40) -> bool:
+def _is_int(value: object, low: int = 0, high: int = 1 << 40) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: object) -> bool:
     return isinstance(value, Dim) or _is_int(value)
 
 
-def _is_bool(value: Any) -> bool:
+def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
 def _all(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    def is_tuple(value: Any) -> bool:
+    def is_tuple(value: object) -> bool:
         return isinstance(value, tuple) and len(value) <= MAX_ITEMS and all(map(check, value))
 
     return is_tuple
 
 
-def _is_axis(value: Any) -> bool:
+def _is_axis(value: object) -> bool:
     return _is_int(value, 0, MAX_ITEMS)
 
 
-def _is_graph(value: Any) -> bool:
+def _is_graph(value: object) -> bool:
     return isinstance(value, Graph)
 
 
-def _is_function(value: Any) -> bool:
+def _is_function(value: object) -> bool:
     return isinstance(value, str) and value in FUNCTIONS
 
 
-def _is_positive(value: Any) -> bool:
+def _is_positive(value: object) -> bool:
     return _is_int(value, 1)
 
 
-def _is_start(value: Any) -> bool:
+def _is_start(value: object) -> bool:
     return isinstance(value, Dim) or _is_int(value, -(1 << 40))
 
 

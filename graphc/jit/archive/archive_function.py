@@ -289,7 +289,7 @@ class LoadedFunction:
         """
         return self.program.code
 
-    def saved_sources(self, name: str, certificate: Any) -> list[Source]:
+    def saved_sources(self, name: str, certificate: object) -> list[Source]:
         """What `save` writes of it.
 
         Example:
@@ -306,7 +306,7 @@ class LoadedFunction:
         return f"<loaded function {self.name}({forms:.200})>"
 
 
-def assumed(certificate: Any) -> list[str]:
+def assumed(certificate: object) -> list[str]:
     """What a program assumes, as far as its certificate says."""
     lines = certificate.get("assumes", []) if isinstance(certificate, dict) else []
     return [str(line) for line in lines] if isinstance(lines, list) else []
@@ -332,7 +332,7 @@ def _keys(leaves: Sequence[Any], places: Sequence[int]) -> list[Any]:
     return keys
 
 
-def _tensor(leaf: Any, type_: TensorType) -> Tensor:
+def _tensor(leaf: object, type_: TensorType) -> Tensor:
     if isinstance(leaf, Tensor):
         return leaf
     if isinstance(leaf, np.ndarray | np.generic):

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache as memo
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def load(
 
 
 def _made(
-    saved: Saved, changes: Mapping[str, Any], native: Mapping[str, bytes], path: Any
+    saved: Saved, changes: Mapping[str, Any], native: Mapping[str, bytes], path: str | PathLike[str]
 ) -> LoadedProgram:
     """A saved program, compiled."""
     options = dict(saved.record.options)

@@ -17,6 +17,7 @@ import linecache
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, BinaryIO
 
 from graphc import text
@@ -81,7 +82,7 @@ def target_name() -> str:
     return f"{llvm.get_process_triple()}, {llvm.get_host_cpu_name()}"
 
 
-def read(path: Any, native: bool = False) -> Archive:
+def read(path: str | PathLike[str], native: bool = False) -> Archive:
     """An archive's contents, all checked; nothing is compiled.
 
     Args:
@@ -224,7 +225,7 @@ class _Reader:
         return Saved(record, graph, content, origins)
 
 
-def _line(value: Any) -> str:
+def _line(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     # One line, without what would move a terminal's cursor.

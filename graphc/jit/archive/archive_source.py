@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.dims import Size
 from graphc.core.ir import Node, caller
 from graphc.core.trees import Tree, flatten
 from graphc.eager.engine.tensor import Tensor
@@ -59,7 +60,7 @@ class Source:
             yield key, data
 
 
-def source_of(name: str, value: Any, certificate: Any) -> Source:
+def source_of(name: str, value: object, certificate: object) -> Source:
     """The one program of what can be saved.
 
     Raises:
@@ -75,7 +76,7 @@ def source_of(name: str, value: Any, certificate: Any) -> Source:
     return found[0]
 
 
-def sources_of(name: str, value: Any, certificate: Any) -> list[Source]:
+def sources_of(name: str, value: object, certificate: object) -> list[Source]:
     """A program, a trace or a compiled function as what can be saved, the latest used first.
 
     Raises:
@@ -152,7 +153,7 @@ def _warn(what: str, reasons: Sequence[Any]) -> None:
 
 
 def _of_guarded(
-    name: str, guarded: Guarded, signature: inspect.Signature | None, certificate: Any
+    name: str, guarded: Guarded, signature: inspect.Signature | None, certificate: object
 ) -> Source:
     variant = guarded.variant
     results, tree = _results(guarded)
@@ -218,7 +219,7 @@ def _accepts(
     )  # fmt: skip
 
 
-def _size(size: Any) -> Any:
+def _size(size: Size) -> Any:
     return size if isinstance(size, int) else (str(size), dims.bounds(size)[0] or 0)
 
 
@@ -259,7 +260,7 @@ def _result(
     )
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> Any:
     """What JSON holds of a value: numbers that it lacks become text.
 
     Raises:
@@ -273,7 +274,7 @@ def as_json(value: Any) -> Any:
         ) from None
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> Any:
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

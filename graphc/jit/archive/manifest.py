@@ -178,7 +178,7 @@ def _accepts(record: AcceptsRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plain(value: Any, what: str) -> Any:
+def plain(value: object, what: str) -> Any:
     """A number, text or None, as JSON has it; numbers that JSON lacks as a list of their text.
 
     Raises:

@@ -106,17 +106,17 @@ class _Fields:
             raise ArchiveError(f"its manifest: {self.what} has {next(iter(self.left))!r:.60}")
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: object) -> bool:
     """Whether a value is text of a reasonable length."""
     return isinstance(value, str) and len(value) <= 10_000
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: object) -> bool:
     """Whether a value is a number from 0."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return value == -1 or is_count(value)
 
 
@@ -124,15 +124,15 @@ def _lists(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(map(check, value))
 
 
-def _is_any(value: Any) -> bool:
+def _is_any(value: object) -> bool:
     return True
 
 
-def _is_digest(value: Any) -> bool:
+def _is_digest(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
-def _manifest(found: Any) -> Manifest:
+def _manifest(found: object) -> Manifest:
     fields = _Fields(found, "the archive")
     fields.take("format", is_text)
     version = fields.take("version", is_count)
@@ -165,7 +165,7 @@ def _manifest(found: Any) -> Manifest:
     return manifest
 
 
-def _read_program(value: Any, version: int) -> ProgramRecord:
+def _read_program(value: object, version: int) -> ProgramRecord:
     fields = _Fields(value, "a program")
     name = fields.take("name", lambda v: is_text(v) and len(v) <= 200)
     fields.what = f"program {name!r:.60}"
@@ -190,14 +190,14 @@ def _read_program(value: Any, version: int) -> ProgramRecord:
     return record
 
 
-def _is_origin(value: Any) -> bool:
+def _is_origin(value: object) -> bool:
     return (
         isinstance(value, list) and len(value) == 3 and is_count(value[0]) and is_count(value[1])
         and is_text(value[2])
     )  # fmt: skip
 
 
-def _read_input(value: Any) -> InputRecord:
+def _read_input(value: object) -> InputRecord:
     fields = _Fields(value, "an input")
     kinds = ("input", "parameter", "constant")
     record = InputRecord(
@@ -211,7 +211,7 @@ def _read_input(value: Any) -> InputRecord:
     return record
 
 
-def _read_layout(value: Any) -> Layout:
+def _read_layout(value: object) -> Layout:
     fields = _Fields(value, "results")
     form = _FORMS[fields.take("form", lambda v: isinstance(v, str) and v in _FORMS)]
     keys = tuple(map(_scalar, fields.take("keys", _lists(_is_any))))
@@ -221,7 +221,7 @@ def _read_layout(value: Any) -> Layout:
     return Layout(form, keys)
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: object) -> Any:
     """What `plain` wrote."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -230,7 +230,7 @@ def _scalar(value: Any) -> Any:
     raise ArchiveError(f"its manifest: {value!r:.60} is no number and no text")
 
 
-def _read_options(value: Any) -> dict[str, Any]:
+def _read_options(value: object) -> dict[str, Any]:
     fields = _Fields(value, "options")
     options = {
         "level": fields.take("level", lambda v: v in LEVELS),
@@ -242,7 +242,7 @@ def _read_options(value: Any) -> dict[str, Any]:
     return options
 
 
-def _read_call(value: Any, version: int) -> CallRecord:
+def _read_call(value: object, version: int) -> CallRecord:
     fields = _Fields(value, "call")
     accepts = None if version == 1 else fields.take("accepts", _is_any)
     results = fields.take("results", _lists(lambda v: isinstance(v, list) and len(v) == 2))
@@ -264,7 +264,7 @@ def _read_call(value: Any, version: int) -> CallRecord:
     return record
 
 
-def _read_accepts(value: Any) -> AcceptsRecord:
+def _read_accepts(value: object) -> AcceptsRecord:
     fields = _Fields(value, "accepts")
     pair = _lists(lambda v: isinstance(v, list) and len(v) == 2)
     leaves = fields.take("leaves", pair)
@@ -282,7 +282,7 @@ def _read_accepts(value: Any) -> AcceptsRecord:
     return record
 
 
-def _is_pair(value: Any) -> bool:
+def _is_pair(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
 
 
@@ -296,7 +296,7 @@ def _read_size(value: Any) -> Any:
     raise ArchiveError(f"its manifest: the size {value!r:.60} of an argument")
 
 
-def _read_parameter(value: Any) -> tuple[str, str, tuple[Any, ...]]:
+def _read_parameter(value: object) -> tuple[str, str, tuple[Any, ...]]:
     if isinstance(value, list) and len(value) == 3 and isinstance(value[2], list):
         name, kind, default = value
         if is_text(name) and name.isidentifier() and kind in KINDS and len(default) <= 1:
@@ -322,7 +322,7 @@ def _fits(call: CallRecord, accepts: AcceptsRecord) -> bool:
     )  # fmt: skip
 
 
-def _read_tree(value: Any) -> Tree:
+def _read_tree(value: object) -> Tree:
     if value == "leaf":
         return Tree()
     if value == "none":

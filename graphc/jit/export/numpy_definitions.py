@@ -87,7 +87,7 @@ class Definitions:
         self.texts[name] = text, resolver.used
         return name
 
-    def expression(self, value: Any, used: set[str]) -> ast.expr:
+    def expression(self, value: object, used: set[str]) -> ast.expr:
         """A value that a definition reads, as an expression of the exported module."""
         if isinstance(value, FunctionType):
             name = _STANDS_FOR.get(value) or self._name(value, value.__name__)
@@ -186,7 +186,7 @@ def _locals(code: CodeType) -> set[str]:
     return {*code.co_varnames, *code.co_cellvars}.union(*inner)
 
 
-def _tree_of(function: Any) -> ast.FunctionDef | ast.Lambda:
+def _tree_of(function: Callable[..., Any]) -> ast.FunctionDef | ast.Lambda:
     """A function's own text."""
     if not isinstance(function, FunctionType):
         raise _Unwritable(repr(function))

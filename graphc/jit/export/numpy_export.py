@@ -27,6 +27,7 @@ from graphc.core import dims, dtypes
 from graphc.core.access import access
 from graphc.core.atoms import Symbol
 from graphc.core.declared import symbols_of
+from graphc.core.dims import Size
 from graphc.core.files import write_file
 from graphc.core.ir import Graph, Node, all_nodes, bodies, caller, tensor_type
 from graphc.core.trees import Tree
@@ -209,7 +210,7 @@ class _Module:
         for symbol in sorted(_declared(free), key=lambda s: s.name):
             self._facts(symbol)
 
-    def _size(self, place: str, size: Any, known: set[str]) -> None:
+    def _size(self, place: str, size: Size, known: set[str]) -> None:
         """Bind the one unknown symbol of a size that is linear in it."""
         unknown = [s for s in dims.symbols(size) if s.name not in known]
         if len(unknown) != 1:

@@ -8,7 +8,6 @@ conv(x, w, stride=(1, 1), ...)  conv(x, w, stride=(1, 1), ...)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ INFIX = {
 PREFIX = {"negative": "-", "invert": "~"}
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """An attribute as Python, sizes as expressions of their symbols."""
     if isinstance(value, tuple):
         inside = ", ".join(map(text_of, value))
@@ -95,7 +94,7 @@ def _defined(node: Node, operands: Sequence[str], use: Use) -> str:
     return f"{function}({', '.join([*operands, *settings])})"
 
 
-def _setting(value: Any, use: Use) -> str:
+def _setting(value: object, use: Use) -> str:
     """An attribute as a definition takes it."""
     return f"{use('as_dtype')}({text_of(value)})" if isinstance(value, DType) else text_of(value)
 

@@ -42,8 +42,8 @@ class Call:
     __slots__ = ("args", "consulted", "frame", "function", "keywords", "origin", "result")
 
     def __init__(
-        self, consulted: Consulted, function: Any, args: list[Any], keywords: dict[str, Any],
-        result: Any, origin: Origin, frame: Any,
+        self, consulted: Consulted, function: object, args: list[Any], keywords: dict[str, Any],
+        result: object, origin: Origin, frame: Any,
     ) -> None:  # fmt: skip
         self.consulted = consulted
         self.function = function

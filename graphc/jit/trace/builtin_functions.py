@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from types import FunctionType, GeneratorType
 from typing import Any
 
@@ -55,7 +56,7 @@ def _gives_class(this: Call) -> bool:
     return bool(this.args) and isinstance(this.args[0], type)
 
 
-def _is_hashable(value: Any) -> bool:
+def _is_hashable(value: object) -> bool:
     try:
         hash(value)
     except TypeError:
@@ -63,7 +64,7 @@ def _is_hashable(value: Any) -> bool:
     return True
 
 
-def _full_name(function: Any) -> str:
+def _full_name(function: object) -> str:
     module = getattr(function, "__module__", None)
     name = getattr(function, "__qualname__", getattr(function, "__name__", repr(function)))
     return f"{module}.{name}" if module and module != "builtins" else name
@@ -102,7 +103,7 @@ def _pure(this: Call, function: Any) -> Any:
     return _of_items(this, function)
 
 
-def _of_items(this: Call, function: Any) -> Any:
+def _of_items(this: Call, function: object) -> Any:
     """The result of a built-in that went through its arguments."""
     if function in (sum, max, min, abs, round) and isinstance(this.result, Tensor):
         return this.result
@@ -119,7 +120,7 @@ def _of_items(this: Call, function: Any) -> Any:
     return Unknown(_RESULTS.get(function), function is sorted)
 
 
-def _asked(this: Call, function: Any) -> Any:
+def _asked(this: Call, function: Callable[..., Any]) -> Any:
     """What kind of a value something is."""
     args = this.args
     if isinstance(args[0], Unknown) and args[0].type is None:
@@ -129,7 +130,7 @@ def _asked(this: Call, function: Any) -> Any:
     return function(*args) if not any(isinstance(a, Unknown) for a in args) else Unknown(bool)
 
 
-def _sized(this: Call, function: Any, value: Any) -> Any:
+def _sized(this: Call, function: Callable[..., Any], value: Any) -> Any:
     which = kind(value)
     if function is iter:
         return iterate(this.consulted, value, this.result, this.origin)
@@ -194,7 +195,7 @@ def _hasattr(this: Call) -> Any:
     return False
 
 
-def _has(owner: Any, name: str) -> bool:
+def _has(owner: object, name: str) -> bool:
     """Whether an object has an attribute, without running its code."""
     if in_class(type(owner), name) is not MISSING or name in getattr(owner, "__dict__", {}):
         return True

@@ -11,7 +11,7 @@ from graphc.jit.trace.lookups import Unknown
 from graphc.jit.trace.operations import contents_are_known, is_plain, kind, label
 
 
-def built_in_method(this: Call, owner: Any, name: str) -> Any:
+def built_in_method(this: Call, owner: object, name: str) -> Any:
     """A method of a built-in type: of a list, a str."""
     which = kind(owner)
     if which in (known.SCALAR, known.FROZEN, known.VALUE):

@@ -63,7 +63,7 @@ def _listed(value: Any, made: Any) -> Any:
     return Unknown(made, True) if any(isinstance(v, Unknown) for v in items) else tuple(items)
 
 
-def iterated(this: Call, value: Any, made: Any) -> None:
+def iterated(this: Call, value: object, made: Any) -> None:
     """An argument that a built-in goes through."""
     if is_plain(value) or isinstance(value, GeneratorType | Twin):
         return

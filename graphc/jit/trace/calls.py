@@ -61,7 +61,7 @@ def _partial(this: Call, function: functools.partial[Any]) -> Any:
     return call(inner)
 
 
-def _python(this: Call, function: FunctionType, owner: Any) -> Any:
+def _python(this: Call, function: FunctionType, owner: object) -> Any:
     """A function written in Python."""
     module = str(function.__module__)
     own = known.is_ours(module) and function.__code__.co_filename.endswith(".py")
@@ -96,7 +96,7 @@ def _is_users(function: FunctionType) -> bool:
     return not known.is_ours(str(function.__globals__.get("__name__", "")))
 
 
-def _is_compiled(owner: Any) -> bool:
+def _is_compiled(owner: object) -> bool:
     """Whether an object is a compiled function, which in a trace is the function itself."""
     type_ = type(owner)
     return (type_.__module__, type_.__name__) == ("graphc.jit.compiled", "Compiled")
@@ -156,7 +156,7 @@ def _type_of(this: Call) -> Any:
     return Unknown(type) if isinstance(value, Unknown) else type(value)
 
 
-def _instance(this: Call, function: Any, which: str) -> Any:
+def _instance(this: Call, function: object, which: str) -> Any:
     """An object that is called: a module, an object with `__call__`."""
     found = in_class(type(function), "__call__")
     if not isinstance(found, FunctionType):

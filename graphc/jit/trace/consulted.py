@@ -59,11 +59,11 @@ class Consulted:
 
     # --- what the run made itself
 
-    def made(self, value: Any) -> None:
+    def made(self, value: object) -> None:
         """The run made an object: what it holds follows from the run."""
         self._fresh[id(value)] = value
 
-    def is_made(self, value: Any) -> bool:
+    def is_made(self, value: object) -> bool:
         """Whether the run made an object."""
         return id(value) in self._fresh
 
@@ -109,7 +109,7 @@ class Consulted:
         if self._first("item", mapping, key):
             self._add(what, lambda: mapping.get(key, MISSING), origin, ("item", mapping, key))
 
-    def attribute(self, owner: Any, name: str, origin: Origin, owned: bool = False) -> None:
+    def attribute(self, owner: object, name: str, origin: Origin, owned: bool = False) -> None:
         """An object's own attribute, as it stands in its `__dict__`; absent ones too."""
         if self.is_made(owner) or not self._first("attribute", owner, name):
             return
@@ -121,7 +121,7 @@ class Consulted:
             origin, ("attribute", owner, name), owned,
         )  # fmt: skip
 
-    def slot(self, owner: Any, name: str, origin: Origin) -> None:
+    def slot(self, owner: object, name: str, origin: Origin) -> None:
         """An attribute that is kept in a slot."""
         if not self.is_made(owner) and self._first("slot", owner, name):
             self._add(
@@ -170,7 +170,7 @@ class Consulted:
 
         self._add(what, find, origin, None)
 
-    def _is_covered(self, container: Any) -> bool:
+    def _is_covered(self, container: object) -> bool:
         return id(container) in self._given or ("content", id(container)) in self._seen
 
     def content(self, container: Any, what: str, origin: Origin) -> None:
@@ -203,7 +203,7 @@ class Consulted:
 
     # --- modules and optimizers
 
-    def module(self, module: Any, origin: Origin) -> None:
+    def module(self, module: object, origin: Origin) -> None:
         """What a module is made of, and the settings of one of graphc's own classes."""
         if self.is_made(module) or not self._first("module", module):
             return

@@ -36,7 +36,7 @@ class Effects:
         """What Python calls at every call of a built-in function."""
         known_ = self._seen.get
 
-        def hook(frame: FrameType, event: str, arg: Any) -> None:
+        def hook(frame: FrameType, event: str, arg: object) -> None:
             if event != "c_call":
                 return
             noisy = known_(frame.f_code)
@@ -47,7 +47,7 @@ class Effects:
 
         return hook
 
-    def _built_in(self, frame: FrameType, function: Any) -> None:
+    def _built_in(self, frame: FrameType, function: object) -> None:
         name = getattr(function, "__name__", "")
         owner = getattr(function, "__self__", None)
         module = getattr(function, "__module__", None) or type(owner).__module__

@@ -6,8 +6,6 @@ that has none makes the run unproven.
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphc.jit.trace import attributes, building, invoking, loops, operators, variables
 from graphc.jit.trace.frames import NOTHING, Frame
 from graphc.jit.trace.handling import Handlers, Run, can_be_made
@@ -67,7 +65,7 @@ class Follower(Run):
                 return
         frame.next = target
 
-    def leaves(self, frame: Frame, value: Any) -> None:
+    def leaves(self, frame: Frame, value: object) -> None:
         """A frame returns a value, which may be one that it made."""
         pending = frame.pending()
         if pending is None or pending.name != "RETURN_VALUE" or not frame.stack:

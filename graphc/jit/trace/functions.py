@@ -40,7 +40,7 @@ def holds(outer: CodeType, inner: CodeType) -> bool:
     return any(c is inner for c in nested) or any(holds(c, inner) for c in nested)
 
 
-def functions_of(function: Any) -> Iterator[FunctionType]:
+def functions_of(function: object) -> Iterator[FunctionType]:
     """The Python functions behind a callable: itself, its forward, what it closes over."""
     candidates = [function, getattr(function, "__func__", None), getattr(function, "forward", None)]
     candidates.append(vars(type(function)).get("__call__"))

@@ -132,7 +132,7 @@ def result(frame: Frame) -> Any:
     return Unknown() if frame.returned is NOTHING else frame.returned
 
 
-def put(run: Run, frame: Frame, each: Instruction, value: Any) -> None:
+def put(run: Run, frame: Frame, each: Instruction, value: object) -> None:
     """A value goes into a container of the run's, in which others may look at it later."""
     if isinstance(value, Unknown):
         return
@@ -142,7 +142,7 @@ def put(run: Run, frame: Frame, each: Instruction, value: Any) -> None:
         run.refuse(frame, each, "an array in a container")
 
 
-def check_key(run: Run, frame: Frame, each: Instruction, key: Any) -> None:
+def check_key(run: Run, frame: Frame, each: Instruction, key: object) -> None:
     """A value is a key in a container of the run's: its hash is to run no code of the user's."""
     allowed = (known.CLASS, known.FUNCTION, known.TENSOR)
     if not is_plain(key) and kind(key) not in allowed and not isinstance(key, Unknown):

@@ -30,7 +30,7 @@ def flags_of(tensor: Tensor) -> tuple[bool, int]:
     return (True, hooks)
 
 
-def changeable(value: Any, depth: int = 4) -> bool:
+def changeable(value: object, depth: int = 4) -> bool:
     """Whether something in a value may change while it stays the same object: then another one
     of the same contents is no substitute without a look at every call."""
     if isinstance(value, tuple):
@@ -52,7 +52,7 @@ _LAYERS = (
 )  # fmt: skip
 
 
-def is_layer(module: Any) -> bool:
+def is_layer(module: object) -> bool:
     """Whether a module's class is, or derives from, one of graphc's own layers."""
     class_ = type(module)
     found = _KNOWN.get(class_)
@@ -97,7 +97,7 @@ class ModuleReading(Reading):
 
     __slots__ = ("_kept", "_module", "_now", "_settings", "_tables")
 
-    def __init__(self, module: Any, origin: Origin) -> None:
+    def __init__(self, module: object, origin: Origin) -> None:
         self._module = module
         fields = vars(module)
         self._tables = {n: _Table(fields[n]) for n in _TABLES if n in fields}
@@ -141,7 +141,7 @@ class ModuleReading(Reading):
         return f"{self.what} = {self._now}"
 
 
-def _settings(module: Any) -> dict[str, Any]:
+def _settings(module: object) -> dict[str, Any]:
     """A layer's attributes; of other modules what our code finds: the mode, and what hides
     something of the class."""
     layer, class_, fields = is_layer(module), type(module), vars(module)
@@ -264,7 +264,7 @@ def _step_hooks(optimizer: Any) -> list[dict[Any, Any]]:
     return [vars(optimizer).get(f"_step_{kind}_hooks") or {} for kind in ("pre", "post")]
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> Any:
     """What of a live number a program depends on."""
     if isinstance(value, tuple | list):
         return (type(value).__name__, *map(_number, value))

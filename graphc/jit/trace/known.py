@@ -11,6 +11,7 @@ import itertools
 import math
 import operator
 from collections import OrderedDict
+from collections.abc import Callable
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -128,7 +129,7 @@ _DENIED_NAMES = {
 _OF_MODULES = {"apply", "double", "half", "float", "to", "type", "cpu", "cuda", "bfloat16"}
 
 
-def computes(function: Any) -> bool:
+def computes(function: Callable[..., Any]) -> bool:
     """Whether one of graphc's own functions only computes with its arguments."""
     module, name = str(function.__module__), str(function.__name__)
     if module.startswith("graphc.nn.module") and name in _OF_MODULES:

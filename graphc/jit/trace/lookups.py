@@ -83,7 +83,7 @@ def _refused(consulted: Consulted, reason: str, origin: Origin) -> Unknown:
     return Unknown()
 
 
-def _of_value(consulted: Consulted, owner: Any, name: str, origin: Origin) -> Any:
+def _of_value(consulted: Consulted, owner: object, name: str, origin: Origin) -> Any:
     found = in_class(type(owner), name)
     if isinstance(found, property | FunctionType) and not isinstance(owner, enum.Enum):
         return Runs() if isinstance(found, property) else MethodType(found, owner)
@@ -179,7 +179,7 @@ def _of_tensor(consulted: Consulted, owner: Any, name: str, origin: Origin) -> A
     return _refused(consulted, f"{name} of a tensor", origin)
 
 
-def _of_object(consulted: Consulted, owner: Any, name: str, origin: Origin, kind: str) -> Any:
+def _of_object(consulted: Consulted, owner: object, name: str, origin: Origin, kind: str) -> Any:
     """An attribute of an instance, by Python's own rules."""
     type_ = type(owner)
     if in_class(type_, "__getattribute__") is not object.__getattribute__:
@@ -212,7 +212,7 @@ def _of_object(consulted: Consulted, owner: Any, name: str, origin: Origin, kind
 
 
 def _class_reading(
-    consulted: Consulted, type_: type, name: str, found: Any, origin: Origin
+    consulted: Consulted, type_: type, name: str, found: object, origin: Origin
 ) -> None:
     """Note what the class has for a name; graphc's own classes stay as they are."""
     if type(type_) is not type and in_class(type(type_), name) is not MISSING:
@@ -221,7 +221,7 @@ def _class_reading(
         consulted.of_class(type_, name, origin)
 
 
-def _bound(consulted: Consulted, found: Any, owner: Any, name: str, origin: Origin) -> Any:
+def _bound(consulted: Consulted, found: object, owner: object, name: str, origin: Origin) -> Any:
     if isinstance(found, FunctionType):
         return MethodType(found, owner)
     if isinstance(found, staticmethod):
@@ -235,7 +235,7 @@ def _bound(consulted: Consulted, found: Any, owner: Any, name: str, origin: Orig
     return _refused(consulted, f"{type(owner).__name__}.{name} is a descriptor", origin)
 
 
-def _by_getattr(consulted: Consulted, owner: Any, name: str, origin: Origin, kind: str) -> Any:
+def _by_getattr(consulted: Consulted, owner: object, name: str, origin: Origin, kind: str) -> Any:
     """A name that stands nowhere: `__getattr__`, which for modules looks into their tables."""
     hook = in_class(type(owner), "__getattr__")
     if kind == known.MODULE and known.is_ours(getattr(hook, "__module__", "")):

@@ -24,7 +24,7 @@ class Names:
         function: what is traced.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: object) -> None:
         found = list(dict.fromkeys(Same(v) for v in _reached(function)))
         self._modules = [s.value for s in found if _is_a(s.value, "named_parameters")]
         self._optimizers = [s.value for s in found if "param_groups" in _fields(s.value)]
@@ -57,12 +57,12 @@ class Names:
                 yield prefix + name, tensor
 
 
-def _is_a(value: Any, method: str) -> bool:
+def _is_a(value: object, method: str) -> bool:
     """Whether a value, and no class, has a method."""
     return callable(getattr(type(value), method, None))
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def _fields(value: object) -> dict[str, Any]:
     """An object's own attributes, found without its `__getattr__`."""
     try:
         found = object.__getattribute__(value, "__dict__")
@@ -71,7 +71,7 @@ def _fields(value: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     return isinstance(value, Tensor) and value._node is None
 
 

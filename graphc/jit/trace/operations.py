@@ -133,13 +133,15 @@ def contents_are_known(
     return all(contents_are_known(consulted, v, what, origin, depth - 1) for v in inner)
 
 
-def label(value: Any) -> str:
+def label(value: object) -> str:
     """A value in a message."""
     type_ = value.type if isinstance(value, Unknown) else type(value)
     return getattr(type_, "__name__", "a value") if type_ is not None else "a value"
 
 
-def binary(consulted: Consulted, sign: str, a: Any, b: Any, result: Any, origin: Origin) -> Any:
+def binary(
+    consulted: Consulted, sign: str, a: object, b: object, result: object, origin: Origin
+) -> Any:
     """`a + b` and the like, comparisons too.
 
     Args:
@@ -177,11 +179,11 @@ def binary(consulted: Consulted, sign: str, a: Any, b: Any, result: Any, origin:
     return Unknown()
 
 
-def _is_made(consulted: Consulted, value: Any) -> bool:
+def _is_made(consulted: Consulted, value: object) -> bool:
     return value.made if isinstance(value, Unknown) else consulted.is_made(value)
 
 
-def _computed(sign: str, a: Any, b: Any) -> Any:
+def _computed(sign: str, a: object, b: object) -> Any:
     """An operator of plain values, computed once more where that is little work."""
     function = _BINARY.get(sign)
     if isinstance(a, Unknown) or isinstance(b, Unknown) or function is None:
@@ -198,7 +200,7 @@ def _computed(sign: str, a: Any, b: Any) -> Any:
         return Unknown()
 
 
-def unary(consulted: Consulted, sign: str, a: Any, result: Any, origin: Origin) -> Any:
+def unary(consulted: Consulted, sign: str, a: object, result: object, origin: Origin) -> Any:
     """`-a`, `+a`, `~a`."""
     if kind(a) == known.TENSOR:
         return result
@@ -214,7 +216,7 @@ def unary(consulted: Consulted, sign: str, a: Any, result: Any, origin: Origin) 
     return Unknown()
 
 
-def truth(consulted: Consulted, value: Any, origin: Origin) -> None:
+def truth(consulted: Consulted, value: object, origin: Origin) -> None:
     """`if value`, `not value`."""
     which = kind(value)
     if which == known.CONTAINER:
@@ -235,7 +237,9 @@ def truth(consulted: Consulted, value: Any, origin: Origin) -> None:
             consulted.of_class(type(value), name, origin)
 
 
-def subscript(consulted: Consulted, owner: Any, key: Any, result: Any, origin: Origin) -> Any:
+def subscript(
+    consulted: Consulted, owner: object, key: object, result: object, origin: Origin
+) -> Any:
     """`owner[key]`."""
     which = kind(owner)
     if which == known.TENSOR:
@@ -271,7 +275,7 @@ def _taken(owner: Any, key: Any) -> Any:
         return Unknown()
 
 
-def _from_container(consulted: Consulted, owner: Any, key: Any, origin: Origin) -> Any:
+def _from_container(consulted: Consulted, owner: object, key: object, origin: Origin) -> Any:
     if isinstance(owner, Unknown) or isinstance(key, Unknown):
         made = isinstance(owner, Unknown) or consulted.is_made(owner)
         if not made:
@@ -284,7 +288,7 @@ def _from_container(consulted: Consulted, owner: Any, key: Any, origin: Origin) 
     return _taken(owner, key)
 
 
-def iterate(consulted: Consulted, value: Any, result: Any, origin: Origin) -> Any:
+def iterate(consulted: Consulted, value: Any, result: object, origin: Origin) -> Any:
     """`iter(value)`: for loops, unpacking."""
     which = kind(value)
     if isinstance(value, Twin):
@@ -319,7 +323,7 @@ def iterate(consulted: Consulted, value: Any, result: Any, origin: Origin) -> An
     return Unknown(None, True)
 
 
-def _lists(module: Any) -> bool:
+def _lists(module: object) -> bool:
     own = in_class(type(module), "__iter__")
     return getattr(own, "__module__", "") == "graphc.nn.module.containers" and hasattr(
         type(module), "append"
@@ -352,7 +356,7 @@ def unpack(
     return [*found[:count], Unknown(list, True), *tail]
 
 
-def contains(consulted: Consulted, container: Any, item: Any, origin: Origin) -> None:
+def contains(consulted: Consulted, container: object, item: object, origin: Origin) -> None:
     """`item in container`."""
     which = kind(container)
     compares = is_plain(item) or kind(item) in (known.CLASS, known.FUNCTION)

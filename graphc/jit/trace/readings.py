@@ -110,7 +110,7 @@ class _Items:
         return hash(tuple(map(id, self.items)))
 
 
-def fingerprint(value: Any, depth: int = 3) -> Any:
+def fingerprint(value: object, depth: int = 3) -> Any:
     """What of a value a program may depend on: scalars by type and value, containers by their
     items, everything else by identity."""
     if isinstance(value, SCALARS):
@@ -134,7 +134,7 @@ def fingerprint(value: Any, depth: int = 3) -> Any:
     return ("object", Same(value), type(value).__name__)
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: object) -> Any:
     """0.0 and -0.0, True and 1 told apart; nan the same as itself."""
     name = type(value).__name__
     if value != value or (isinstance(value, float | complex) and value == 0):

@@ -13,7 +13,7 @@ from graphc.eager.engine.signature import trace as trace_call
 
 
 def symbolic_call(
-    calls: dict[Any, Call], function: Any, template: Any, static: Any, types: Any
+    calls: dict[Any, Call], function: Callable[..., Any], template: Any, static: Any, types: Any
 ) -> Call:
     """The call of an operation on types that may have symbolic sizes.
 
@@ -37,7 +37,7 @@ def symbolic_call(
     return call
 
 
-def _exactly(value: Any) -> Any:
+def _exactly(value: object) -> Any:
     """A key that only the very same arguments have (1, 1.0 and True are equal); None where some
     may change or are no plain values."""
     if isinstance(value, tuple):

@@ -18,7 +18,7 @@ from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.invoke import backward_name, fill, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
-from graphc.eager.engine.tape import CallBackward, GradFn, Saved
+from graphc.eager.engine.tape import CallBackward, Edge, GradFn, Saved
 from graphc.eager.engine.tensor import Tensor, View, new
 from graphc.eager.engine.views import link
 from graphc.errors import GraphcError, TraceError
@@ -269,7 +269,12 @@ class Requests:
     # --- operations
 
     def invoke(
-        self, function: Any, template: Any, static: Any, tensors: Sequence[Tensor], view: bool
+        self,
+        function: Callable[..., Any],
+        template: Any,
+        static: Any,
+        tensors: Sequence[Tensor],
+        view: bool,
     ) -> Any:
         """An operation of eager code: nodes are built, and recorded for differentiation."""
         nodes = []
@@ -301,7 +306,7 @@ class Requests:
         return found[0] if step.single else tuple(found)
 
     def _operation(
-        self, function: Any, template: Any, static: Any, nodes: list[Node],
+        self, function: Callable[..., Any], template: object, static: object, nodes: list[Node],
         recorded: tuple[bool, ...],
     ) -> Any:  # fmt: skip
         """The step of an operation: of a run before, or new."""
@@ -368,7 +373,7 @@ class Requests:
             self.owners.setdefault(tensor._edge, tensor)
         return tensor._edge
 
-    def give_edge(self, tensor: Tensor, edge: Any) -> None:
+    def give_edge(self, tensor: Tensor, edge: Edge) -> None:
         """Record where a traced tensor's cotangent goes."""
         tensor._edge = edge
         self.edges[tensor._node] = edge

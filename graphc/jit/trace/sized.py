@@ -69,7 +69,7 @@ class Sized(Writes):
             again = self._take(found) if found is not None else self._branch(step.copy(), False)
         moved.update(zip(step.nodes, again.nodes))
 
-    def numbers(self, value: Any) -> Any:
+    def numbers(self, value: object) -> Any:
         """A setting with the call's own sizes."""
         return map_sizes(value, lambda size: dims.evaluate(size, self.sizes))
 

@@ -97,7 +97,7 @@ class TracedSize:
 def _arithmetic(name: str) -> Any:
     plain = getattr(int, f"__{name}__")
 
-    def method(self: TracedSize, other: Any) -> Any:
+    def method(self: TracedSize, other: object) -> Any:
         value = other.dim if isinstance(other, TracedSize) else other
         if self._trace.root.is_fixed or isinstance(value, bool) or value.__class__ is float:
             left = float(self.number) if value.__class__ is float else self.number
@@ -113,7 +113,7 @@ def _arithmetic(name: str) -> Any:
 
 
 def _by_number(name: str) -> Any:
-    def method(self: TracedSize, other: Any, *rest: Any) -> Any:
+    def method(self: TracedSize, other: object, *rest: Any) -> Any:
         other = other.number if isinstance(other, TracedSize) else other
         number: Any = float(self.number) if isinstance(other, float) else self.number
         found = getattr(number, f"__{name}__", None)
@@ -123,7 +123,7 @@ def _by_number(name: str) -> Any:
 
 
 def _compared(name: str, decide: Callable[[Any, Any], bool]) -> Any:
-    def method(self: TracedSize, other: Any) -> Any:
+    def method(self: TracedSize, other: object) -> Any:
         value = other.dim if isinstance(other, TracedSize) else other
         if not isinstance(value, int | float | Dim):
             return NotImplemented

@@ -31,13 +31,13 @@ class Listener(Protocol):
     def at(self, frame: FrameType, offset: int) -> None:
         """An instruction of a user's frame is next."""
 
-    def returned(self, frame: FrameType, value: Any) -> None:
+    def returned(self, frame: FrameType, value: object) -> None:
         """A frame returns or yields."""
 
-    def raised(self, frame: FrameType, error: Any) -> None:
+    def raised(self, frame: FrameType, error: BaseException) -> None:
         """An exception leaves a frame."""
 
-    def caught(self, frame: FrameType, error: Any) -> None:
+    def caught(self, frame: FrameType, error: BaseException) -> None:
         """A user's frame goes on after an exception."""
 
 
@@ -71,7 +71,7 @@ class _Tracer:
         sys.settrace(self.before)
         self.errors.clear()
 
-    def _entered(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _entered(self, frame: FrameType, event: str, arg: object) -> Any:
         inner = self.before(frame, event, arg) if self.before is not None else None
         listener = self.listener
         followed = listener.followed
@@ -192,7 +192,7 @@ class _Monitor:
         if threading.get_ident() == self.thread:
             self.listener.at(sys._getframe(1), offset)
 
-    def _returned(self, code: CodeType, offset: int, value: Any) -> None:
+    def _returned(self, code: CodeType, offset: int, value: object) -> None:
         frame = sys._getframe(1)
         followed = self.listener.followed
         if (
@@ -200,11 +200,11 @@ class _Monitor:
         ) and threading.get_ident() == self.thread:
             self.listener.returned(frame, value)
 
-    def _raised(self, code: CodeType, offset: int, error: Any) -> None:
+    def _raised(self, code: CodeType, offset: int, error: BaseException) -> None:
         if threading.get_ident() == self.thread:
             self.listener.raised(sys._getframe(1), error)
 
-    def _caught(self, code: CodeType, offset: int, error: Any) -> None:
+    def _caught(self, code: CodeType, offset: int, error: BaseException) -> None:
         if threading.get_ident() == self.thread and code in self.codes:
             self.listener.caught(sys._getframe(1), error)
 

@@ -101,7 +101,7 @@ class Operation(Step):
     __slots__ = ("_call", "function", "operands", "recorded", "single", "static", "template")
 
     def __init__(
-        self, function: Callable[..., Any], template: Any, static: Any, operands: Sequence[Node],
+        self, function: Callable[..., Any], template: Any, static: object, operands: Sequence[Node],
         recorded: tuple[bool, ...], results: tuple[Node, ...], single: bool,
     ) -> None:  # fmt: skip
         super().__init__(results)
@@ -114,7 +114,7 @@ class Operation(Step):
         self._call: Call | None = None
 
     def fits(
-        self, function: Any, template: Any, static: Any, operands: Sequence[Node],
+        self, function: Callable[..., Any], template: Any, static: Any, operands: Sequence[Node],
         recorded: tuple[bool, ...],
     ) -> bool:  # fmt: skip
         """Whether this is the request."""

@@ -30,7 +30,7 @@ class Trace(Values):
             self.grads_before.setdefault(id(tensor), (tensor, tensor._grad))
         return tensor._grad
 
-    def set_grad(self, tensor: Tensor, value: Any) -> None:
+    def set_grad(self, tensor: Tensor, value: object) -> None:
         """`tensor.grad = value` in traced code."""
         tensor = self.reals.get(id(tensor), tensor)
         self.grads[id(tensor)] = (tensor, value)

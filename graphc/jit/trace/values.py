@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims, dtypes
+from graphc.core.dtypes import DType
 from graphc.core.ir import Node, caller, toposort
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
@@ -106,7 +107,7 @@ class Values(Sized):
     def _is_part_of_written(self, tensor: Tensor) -> bool:
         return self.written_memory.shared(tensor._array)
 
-    def live(self, group: Any, key: Any, index: Any) -> Tensor:
+    def live(self, group: Any, key: object, index: int | None) -> Tensor:
         """A number that each call reads again."""
         value = group[key] if index is None else group[key][index]
         for mapping, name, place, node in self.live_values:
@@ -168,7 +169,7 @@ class Values(Sized):
         attrs = (("name", name), ("type", parameter.type))
         return Parameter(PARAMETER_OP, (), attrs, parameter.type, caller(), parameter.state)
 
-    def seed(self, generator: Any, state: int) -> None:
+    def seed(self, generator: object, state: int) -> None:
         """`manual_seed` in traced code: draws from here on start at another state."""
         tensor = new(Tensor)
         tensor._array = np.array(state, np.uint64)
@@ -189,7 +190,7 @@ class Values(Sized):
         parameter = generator.parameter
         self.generators[id(parameter)] = (parameter, self.node_of(value))
 
-    def _full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+    def _full(self, shape: tuple[Any, ...], value: object, dtype: DType) -> Tensor:
         sizes = tuple(self._plain(s) for s in shape)
         return self.wrap(
             self._operation(FUNCTIONS["full"], (sizes, value, dtype), (), [], ()).nodes[0]
@@ -199,11 +200,11 @@ class Values(Sized):
         """Zeros of a shape that may be symbolic, to draw numbers for."""
         return self._full(shape, 0, dtypes.uint8)
 
-    def filled(self, like: Tensor, value: Any, dtype: Any) -> Tensor:
+    def filled(self, like: Tensor, value: object, dtype: DType) -> Tensor:
         """A tensor of a traced one's shape, filled with a number."""
         return self.full(like.type.shape, value, like.dtype if dtype is None else dtype)
 
-    def full(self, shape: tuple[Any, ...], value: Any, dtype: Any) -> Tensor:
+    def full(self, shape: tuple[Any, ...], value: object, dtype: DType) -> Tensor:
         """A tensor of a shape that may be symbolic, filled with a number."""
         kind = promotion.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         return self._full(shape, value, kind)
@@ -212,11 +213,11 @@ class Values(Sized):
         """Whether a size among these is symbolic."""
         return any(isinstance(s, TracedSize) for s in shape)
 
-    def is_size(self, value: Any) -> bool:
+    def is_size(self, value: object) -> bool:
         """Whether a value is a symbolic size."""
         return isinstance(value, TracedSize)
 
-    def size_tensor(self, size: TracedSize, dtype: Any) -> Tensor:
+    def size_tensor(self, size: TracedSize, dtype: DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""
         kind = dtype if dtype.is_float else dtypes.int64
         if self.root.is_fixed:

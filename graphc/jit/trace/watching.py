@@ -56,7 +56,7 @@ class Watch:
         impure: lines about values that differ from call to call.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: object) -> None:
         self._effects = Effects()
         self.effects = self._effects.lines
         self.impure = self._effects.impure
@@ -196,7 +196,7 @@ class Watch:
         self._consulted.refuse(reason, state.origin(state.pending()))
         self._steps.pause()
 
-    def returned(self, frame: FrameType, value: Any) -> None:
+    def returned(self, frame: FrameType, value: object) -> None:
         """A frame returns or yields."""
         back = frame.f_back
         caller = self._frames.get(id(back)) if back is not None else None
@@ -208,13 +208,13 @@ class Watch:
         if not frame.f_code.co_flags & _GENERATOR:
             self._frames.pop(id(frame), None)
 
-    def raised(self, frame: FrameType, error: Any) -> None:
+    def raised(self, frame: FrameType, error: BaseException) -> None:
         """An exception leaves a frame."""
         state = self._frames.pop(id(frame), None)
         if state is not None and not isinstance(error, StopIteration | GeneratorExit):
             self._consulted.refuse(f"{type(error).__name__} is raised", state.origin())
 
-    def caught(self, frame: FrameType, error: Any) -> None:
+    def caught(self, frame: FrameType, error: BaseException) -> None:
         """A user's frame goes on after an exception."""
         state = self._frames.get(id(frame))
         if state is None:
