@@ -164,6 +164,8 @@ def test_a_negative_index_is_refused_by_a_program_too() -> None:
         lambda: gc.multinomial(gc.tensor([-1.0, 1.0]), 1),
         lambda: gc.zeros(3).normal_(0, -1),
         lambda: gc.zeros(3).uniform_(3, -1),
+        lambda: gc.zeros(3).exponential_(0),
+        lambda: gc.hstack([]),
         lambda: gc.ones(2, 3).squeeze(50),
         lambda: gc.ones(2, 3).repeat(2),
         lambda: gc.ones(2, 3).sum(1.5),

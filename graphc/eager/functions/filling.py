@@ -67,6 +67,8 @@ def _random_of(
 
 
 def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Any:
+    if not lambd > 0:
+        raise AttributeValueError(f"exponential_: lambd={lambd}, not above 0", where=caller())
     u = rand(*self.shape, generator=generator, dtype=_floats(self))
     return -(1 - u).log() / lambd
 

@@ -74,7 +74,7 @@ def hstack(tensors: Sequence[Any]) -> Any:
         tensor([1, 2, 3])
     """
     lifted = _at_least(tensors, 1)
-    return cat(lifted, 0 if lifted[0].ndim == 1 else 1)
+    return cat(lifted, 0 if not lifted or lifted[0].ndim == 1 else 1)
 
 
 @eager("vstack", "row_stack")

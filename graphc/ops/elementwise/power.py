@@ -165,5 +165,5 @@ def float_power(x: Operand, y: Operand) -> Any:
     # Before they meet: float32 would not hold an int32.
     wide: list[Any] = [v if is_scalar(v) else FUNCTIONS["cast"](v, dtypes.float64) for v in (x, y)]
     if all(map(is_scalar, wide)):
-        wide = conform("float_power", wide, "divide")
+        return power(*conform("float_power", wide, "divide"))
     return power(*wide)
