@@ -13,30 +13,16 @@ from __future__ import annotations
 from typing import Any
 
 from graphc import text
+from graphc.core.graphs import graph_of
 from graphc.core.ir import Graph, bodies
 from graphc.core.types import TupleType
-from graphc.errors import ArgumentError
-
-
-def graph_of(subject: Any) -> Graph:
-    """The graph to show: a graph itself, or what a program's last pass left.
-
-    Raises:
-        ArgumentError: the subject is neither.
-    """
-    if isinstance(subject, Graph):
-        return subject
-    history = getattr(subject, "history", None)
-    if history:
-        return history[-1][1]
-    raise ArgumentError(f"{type(subject).__name__} is neither a graph nor a program")
 
 
 def to_networkx(subject: Any) -> Any:
     """A graph, or a program's final graph, as a `networkx.MultiDiGraph`.
 
     Args:
-        subject: a `Graph` or a `Program`.
+        subject: a `Graph`, a `Program`, a tensor of a graph, or a structure of tensors.
 
     Returns:
         Arrows from operands to users. Nodes are the names of the text form (`x`, `v0`); they have
@@ -45,7 +31,7 @@ def to_networkx(subject: Any) -> Any:
         whose new value it is, or ""). Arrows have `operand`, the position among the operands.
 
     Raises:
-        ArgumentError: the subject is neither a graph nor a program.
+        ArgumentError: the subject is none of these.
 
     Example:
         >>> import graphc as gc
@@ -60,7 +46,7 @@ def to_networkx(subject: Any) -> Any:
     """
     import networkx
 
-    graph = graph_of(subject)
+    graph = graph_of(subject, "to_networkx")
     names = text.names(graph)
     arrows = networkx.relabel_nodes(graph.to_networkx(), names)
     updated = {graph.outputs[k]: graph.inputs[place] for k, place in graph.aliases}
@@ -111,4 +97,4 @@ def graphml(graph: Graph) -> str:
     return "\n".join([*networkx.generate_graphml(arrows), ""])
 
 
-__all__ = ["communities", "graph_of", "graphml", "to_networkx"]
+__all__ = ["communities", "graphml", "to_networkx"]

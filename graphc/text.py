@@ -25,6 +25,7 @@ from graphc.core import atoms, dims
 from graphc.core.declared import symbols_of
 from graphc.core.dims import Dim, Symbol
 from graphc.core.dtypes import BY_SHORT
+from graphc.core.graphs import graph_of
 from graphc.core.ir import OPS, Graph, Node, Op, Origin, at_origin
 from graphc.core.origin import name_node
 from graphc.core.spelling import identifier, is_counted, literal
@@ -36,11 +37,12 @@ PLACEHOLDERS = ("input", "parameter", "constant")
 MAX_RANK, MAX_TERMS, MAX_INT = 64, 1024, (1 << 64) - 1
 
 
-def show(graph: Graph, *, origins: bool = False) -> str:
+def show(graph: Any, *, origins: bool = False) -> str:
     """A graph as text.
 
     Args:
-        graph: any graph.
+        graph: any graph; a program (its final one); a tensor of a graph, or a nested structure of
+            them, with all that they need.
         origins: add each node's user line as a comment.
 
     Returns:
@@ -53,7 +55,12 @@ def show(graph: Graph, *, origins: bool = False) -> str:
         def double(x: f32[3]):
             v0: f32[3] = add(x, x)
             return v0
+        >>> print(gc.text.show(-x))
+        def graph(x: f32[3]):
+            v0: f32[3] = negative(x)
+            return v0
     """
+    graph = graph_of(graph, "show")
     facts = _declared_facts(graph)
     return facts + "\n".join(_Printer(graph, "", origins).lines()) + "\n"
 

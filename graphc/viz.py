@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.graphs import graph_of
 from graphc.core.ir import Graph, Kind, Node, bodies, is_item
 from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import AttributeValueError
-from graphc.networks import communities, graph_of, graphml
+from graphc.networks import communities, graphml
 from graphc.text import show
 
 COLOURS = {
@@ -43,7 +44,7 @@ def dump(subject: Any, path: Any) -> Path:
     """Write a graph or a program's final graph to a file.
 
     Args:
-        subject: a `Graph` or a `Program`.
+        subject: a `Graph`, a `Program`, a tensor of a graph, or a structure of tensors.
         path: a file name that ends in `.py` (text form), `.dot`, `.svg` or `.graphml`.
 
     Returns:
@@ -71,7 +72,7 @@ def dump(subject: Any, path: Any) -> Path:
             hint="name the format",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(writers[target.suffix](graph_of(subject)), encoding="utf-8")
+    target.write_text(writers[target.suffix](graph_of(subject, "dump")), encoding="utf-8")
     return target
 
 

@@ -101,6 +101,10 @@ class Parameter(Bound):
 
     __hash__ = Node.__hash__
 
+    def __reduce__(self) -> Any:
+        """A copy, or what pickle makes of it, is a parameter of its own with this value."""
+        return parameter, (self.name, self.value)
+
     def takes(self, dtype: np.dtype) -> bool:
         """Whether arrays of a dtype can become its value: floats take all numbers.
 

@@ -426,6 +426,10 @@ class Program:
         """
         import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
 
+    def __reduce__(self) -> Any:
+        """A pickle holds the archive that `save` writes; a copy has parameters of its own."""
+        return import_module("graphc.jit.archive.archive").packed(self)
+
     def _sizes(self) -> dict[str, int]:
         return {**report.example_sizes(self.graph), **self._last_sizes}
 

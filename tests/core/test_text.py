@@ -95,3 +95,22 @@ def test_malformed_text_is_a_clear_error(text: str, message: str) -> None:
     with pytest.raises(ParseError) as caught:
         parse(text)
     assert str(caught.value).startswith(message)
+
+
+def test_tensors_and_structures_of_them_are_shown_with_what_they_need() -> None:
+    x, w = gc.input("x", (3,)), gc.parameter("w", np.ones(3, np.float32))
+    y = gc.exp(x) * w
+    assert gc.text.show(y) == (
+        "def graph(x: f32[3], w: parameter(f32[3])):\n"
+        "    v0: f32[3] = exp(x)\n"
+        "    v1: f32[3] = multiply(v0, w)\n"
+        "    return v1\n"
+    )
+    several = gc.text.show({"y": y, "more": [x, None]})
+    assert several.endswith("return x, v1\n")
+    assert gc.text.show(gc.text.parse(several)) == several
+    assert gc.text.show(gc.compile([x], y)).startswith("def program(x: f32[3], ")
+    with pytest.raises(gc.errors.ArgumentError, match="show: int 3 is neither a graph nor"):
+        gc.text.show([y, 3])
+    with pytest.raises(gc.errors.ArgumentError, match=r"show: list \[\] has no tensor"):
+        gc.text.show([])

@@ -56,7 +56,7 @@ def test_dump_writes_the_format_that_the_name_asks_for(ending: str, tmp_path: Pa
 def test_dump_says_what_it_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(AttributeValueError, match=r"'graph.png' does not end in .py, .dot or .svg"):
         viz.dump(_fused(), tmp_path / "graph.png")
-    with pytest.raises(ArgumentError, match="int is neither a graph nor a program"):
+    with pytest.raises(ArgumentError, match="is neither a graph nor a tensor"):
         viz.dump(3, tmp_path / "graph.dot")
 
 
@@ -157,6 +157,6 @@ def test_dominators_are_what_every_path_passes() -> None:
     assert found[names[graph.outputs[0]]] == names[neck] and found[names[neck]] == "x"
 
 
-def test_networkx_is_given_graphs_and_programs_only() -> None:
-    with pytest.raises(ArgumentError, match="list is neither a graph nor a program"):
+def test_networkx_is_given_what_is_a_graph() -> None:
+    with pytest.raises(ArgumentError, match=r"list \[\] has no tensor"):
         gc.to_networkx([])
