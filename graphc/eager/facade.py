@@ -17,6 +17,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.dispatch import eager_form, face
+from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
@@ -158,9 +159,16 @@ def _attach() -> None:
     setattr(Tensor, "__pos__", lambda self: self)  # noqa: B010
     for name in ("eq", "ne"):
         setattr(Tensor, f"__{name}__", _equality(EAGER[name]))
-    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
+    Tensor.__hash__ = _identity  # type: ignore[method-assign]
     for name, function in (("getitem", indexing.getitem), ("setitem", indexing.setitem)):
         setattr(Tensor, f"__{name}__", function)
+
+
+def _identity(self: Tensor) -> int:
+    """A tensor's hash. What stands for an argument in a trace has not the identity of that."""
+    if hot.slow and tracing.trace is not None:
+        tracing.trace.identified(self)
+    return id(self)
 
 
 def _declared(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -111,7 +111,7 @@ class Compiled:
             roots = self._roots_of(arguments)
             root = roots.root(arguments.tensors)
         decide = branches.POLICY[self._options.on_branch]
-        fresh = root.is_unwatched and self._options.tier != "checked"
+        fresh = root.is_unwatched
         with self._lock if fresh else nullcontext():
             run = Run(self, root, arguments, decide, lambda: roots.fixed(arguments.tensors), fresh)
             result = run()
@@ -119,25 +119,28 @@ class Compiled:
                 self._note_end(run, root)
             elif fresh:
                 self._keep(run, root, key)
-                if self._options.on_branch == "fork" and run.trace.has_evaluated:
+                tier, policy = self._options.tier, self._options.on_branch
+                if tier != "checked" and policy == "fork" and run.trace.has_evaluated:
                     self._fork(run, arguments, key)
-        made = None if run.trace.left else run.variant
-        if not fresh and made is not None and made.guarded is None:
+        if fresh or run.trace.left or run.variant is None:
+            return result
+        if run.variant.guarded is None:
             self._watch_again(root)
         return result
 
     def _note_end(self, run: Run, root: Any) -> None:
         """Say, once for each line, that a graph ended before its call did."""
         root.is_unwatched = False
-        reason = f"from here on the call runs eagerly: {run.trace.left}"
+        end = Unproven(f"the rest of the call runs eagerly: {run.trace.left}", run.trace.left_at)
+        reason = str(end)
         if run.variant is not None:
-            run.variant.unproven = [Unproven(reason, None)]
+            run.variant.unproven = [end]
         if self._options.tier == "guarded":
             raise TraceError(
                 f"{self._name}: the function cannot be left out of a call", [reason],
                 where=caller(), hint='change what the line names, or compile with tier="auto"',
             )  # fmt: skip
-        if reason not in self._ends:
+        if run.trace.is_told and reason not in self._ends:
             self._ends.add(reason)
             warnings.warn(GraphcWarning(f"{self._name}: {reason}"), stacklevel=4)
 
@@ -177,6 +180,8 @@ class Compiled:
         if run.guarded is None or variant is None:
             return
         root.is_unwatched = False
+        if self._options.tier == "checked":
+            return  # it was watched for what no tier can do
         # A history is a tape; a program that an earlier run left knows that run's only.
         if run.found_variant and run.ending_has_history:
             return

@@ -323,8 +323,6 @@ def reasons_against(trace: Any, watch: Watch, recipe: Recipe, where: Any) -> lis
     """Why a run cannot be repeated without Python; [] when it can."""
     found = [*recipe.unproven, *watch.unproven]
     found += [Unproven(line, where) for line in (*watch.effects, *watch.impure)]
-    if trace.left:
-        found.append(Unproven(trace.left, where))
     if trace.has_captured_argument:
         found.append(Unproven("an argument is a tensor that the function holds too", where))
     if trace.has_evaluated:

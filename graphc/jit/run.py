@@ -87,6 +87,8 @@ class Run:
                 self._result = self._called(args, kwargs)
             except Exception as error:
                 raised.append(error)
+            if self.trace.exposed and not self.trace.left:
+                self.trace.check_exposed()
             ending = self._ended() if not self.trace.left else None
             self._check_impure()
             result, self._result = self._result, None
@@ -120,6 +122,7 @@ class Run:
             raise refused.error.with_traceback(None) from None
         finally:
             tracing.trace = None
+            trace.settle = None  # it holds the run: without it the run goes when its call does
             hot.slow -= 1
             state.enabled = recording
             put_back(profile)
@@ -150,7 +153,9 @@ class Run:
                 hint='pass it as a tensor argument, draw with gc.rand, or impure="run"',
             )
         # A traced tensor's identity is another at every call.
-        lines = [] if self.watch is None else [i for i in self.watch.impure if i[:4] == "id()"]
+        watch = self.watch
+        lines = [] if watch is None else [i for i in watch.impure if i[:4] == "id()"]
+        lines += [] if watch is None else watch.identities
         if lines:
             raise refusal(
                 f"{self.owner._name}: the traced code asks for identities",
@@ -212,6 +217,7 @@ class Run:
 
     def _settle(self) -> None:
         """End the trace in the middle of the run: all traced tensors get their values."""
+        self.trace.check_exposed()
         ending = self._ended()
         tracing.trace = None
         self.trace.has_ended = True

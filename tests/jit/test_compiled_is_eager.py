@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from observed import Note, Wrap, difference, observed
 
 import graphc as gc
 import graphc.nn as nn
 import graphc.optim as optim
-from graphc.jit.observation import Observation, first_difference
+from graphc.jit.observation import first_difference
 from graphc.nn import functional as F
 
-Wrap = Callable[..., Any]
-Note = Callable[..., None]
 PROGRAMS: list[Callable[[Wrap, Note], None]] = []
 
 
@@ -698,34 +697,17 @@ def copies_of_compiled_things(wrap: Wrap, note: Note) -> None:
 # --- how they are compared
 
 
-def _observed(body: Callable[[Wrap, Note], None], wrap: Wrap) -> list[Observation]:
-    gc.manual_seed(1234)
-    np.random.seed(0)
-    random.seed(0)
-    found: list[Observation] = []
-    body(wrap, lambda *values: found.append(Observation({"noted": list(values)})))
-    return found
-
-
 @pytest.mark.parametrize("tier", ["auto", "checked"])
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_a_compiled_function_does_what_the_function_does(
     body: Callable[[Wrap, Note], None], tier: str
 ) -> None:
-    wanted = _observed(body, lambda function, **settings: function)
-
-    def compiled(function: Any, **settings: Any) -> Any:
-        return gc.jit.compile(function, tier=tier, **settings)
-
-    own = _observed(body, compiled)
-    assert len(own) == len(wanted)
-    for a, b in zip(wanted, own):
-        assert first_difference(a, b) is None
+    assert difference(body, tier=tier) is None
 
 
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_an_audit_finds_no_difference_and_changes_none(body: Callable[[Wrap, Note], None]) -> None:
-    wanted = _observed(body, lambda function, **settings: function)
+    wanted = observed(body, lambda function, **settings: function)
     made: list[Any] = []
 
     def compiled(function: Any, **settings: Any) -> Any:
@@ -734,6 +716,6 @@ def test_an_audit_finds_no_difference_and_changes_none(body: Callable[[Wrap, Not
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        own = _observed(body, compiled)
+        own = observed(body, compiled)
     assert all(first_difference(a, b) is None for a, b in zip(wanted, own))
     assert sum(f.compared for f in made) > 0

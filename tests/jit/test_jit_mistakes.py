@@ -75,7 +75,7 @@ def test_1_what_asks_for_a_value_ends_the_graph_where_that_is_wanted() -> None:
         for p, q in zip(model.parameters(), kept.parameters()):
             _equal(p, q)
             _equal(p.grad, q.grad)
-    assert "runs eagerly: bool() of a traced tensor (test_jit_mistakes.py" in run.tier(x)
+    assert "runs eagerly: bool() of a traced tensor, at test_jit_mistakes.py" in run.tier(x)
     assert any("runs eagerly" in line for line in run.assumes())
     assert "runs eagerly" in run.explain()
     with pytest.raises(TraceError, match="runs eagerly"):

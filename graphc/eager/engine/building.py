@@ -215,6 +215,12 @@ class Building:
     def bear(self, tensor: Tensor) -> None:
         """A tensor that the form made from nothing is a constant."""
 
+    def expose(self, array: Any) -> None:
+        """An array is a constant of the graph."""
+
+    def identified(self, tensor: Tensor) -> None:
+        """Nothing stands for another tensor here."""
+
     def is_size(self, value: object) -> bool:
         """Whether a value is a symbolic size."""
         return isinstance(value, Dim)

@@ -21,10 +21,10 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, _Listed, invoke
+from graphc.eager.engine.invoke import SLOT, _Listed, invoke, of_array
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, GradientError
 
 _STATIC = (str, type(None), bool, type)
@@ -75,7 +75,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
                 tensors.extend(value)
             else:
                 template.append(SLOT)
-                tensors.append(wrap(np.asarray(value)))
+                tensors.append(of_array(np.asarray(value)))
         if numbers:
             if not any(isinstance(t, Tensor) for t in tensors):
                 return function(*args, **static)

@@ -18,7 +18,7 @@ from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion, quiet
 from graphc.eager.engine.hot import hot, made, tracing
-from graphc.eager.engine.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke
+from graphc.eager.engine.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke, of_array
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import needs_of
 from graphc.eager.engine.tape import CallBackward, Saved
@@ -197,7 +197,7 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
         elif isinstance(value, bool | int | float) and not isinstance(value, np.generic):
             found.append(number(value, dtype))
         elif isinstance(value, np.ndarray):
-            found.append(wrap(value))
+            found.append(of_array(value))
         elif isinstance(value, np.generic | list | tuple):
             found.append(made(wrap(np.asarray(value))))
         elif hot.slow and tracing.trace is not None and tracing.trace.is_size(value):

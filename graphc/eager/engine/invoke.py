@@ -190,6 +190,13 @@ def invoke(
     return found[0] if call.single else tuple(found)
 
 
+def of_array(array: np.ndarray) -> Tensor:
+    """A tensor over an array's memory, for one operation."""
+    if hot.slow and tracing.trace is not None:
+        tracing.trace.expose(array)
+    return wrap(array)
+
+
 def _mixed(
     function: Callable[..., Any], template: Template, static: Static, values: Sequence[Any],
     view: bool,
@@ -203,7 +210,9 @@ def _mixed(
                 "number",
                 where=caller(),
             )
-    tensors: list[Any] = [v if isinstance(v, Operators) else wrap(np.asarray(v)) for v in values]
+    tensors: list[Any] = [
+        v if isinstance(v, Operators) else of_array(np.asarray(v)) for v in values
+    ]
     if all(t.is_eager for t in tensors):
         return invoke(function, template, static, tensors, view)
     return function(*fill(template, [t.as_node() for t in tensors]), **dict(static))

@@ -138,13 +138,14 @@ def __format__(self: Tensor, spec: str) -> str:
 
 @_special
 def __bool__(self: Tensor) -> bool:
-    if self._node is None and self._array.size != 1:
+    array = methods.concrete(self, "bool()")
+    if array.size != 1:
         raise ShapeError(
             f"the truth of a tensor of shape {tuple(self.shape)} is ambiguous",
             where=caller(),
             hint="use x.any() or x.all()",
         )
-    return bool(methods.concrete(self, "bool()").reshape(()).item())
+    return bool(array.item())
 
 
 def _as_number(kind: type) -> Callable[[Tensor], Any]:

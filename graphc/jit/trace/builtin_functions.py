@@ -125,6 +125,7 @@ def _asked(this: Call, function: Callable[..., Any]) -> Any:
     args = this.args
     if isinstance(args[0], Unknown) and args[0].type is None:
         return this.refuse(f"{function.__name__}() of a value that is not known")
+    this.consulted.type_of(args[0], this.origin)
     if function is callable or isinstance(args[0], Unknown):
         return Unknown(bool)
     return function(*args) if not any(isinstance(a, Unknown) for a in args) else Unknown(bool)

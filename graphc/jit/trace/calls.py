@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import functools
 import inspect
+import weakref
 from types import CodeType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
@@ -20,6 +21,7 @@ from graphc.jit.trace.builtin_types import built_in_type
 from graphc.jit.trace.frames import NOTHING, NewFunction
 from graphc.jit.trace.lookups import Runs, Unknown, in_class
 from graphc.jit.trace.operations import contents_are_known, kind, label
+from graphc.jit.trace.readings import MISSING
 
 
 def call(this: Call) -> Any:
@@ -116,6 +118,10 @@ def _class(this: Call, made: type) -> Any:
         return _own_class(this, made)
     if type(made) is not type and not issubclass(type(made), abc.ABCMeta):
         return this.refuse(f"a new {made.__name__}, whose class has a metaclass")
+    if in_class(made, "__del__") is not MISSING or issubclass(made, weakref.ref):
+        # What is watched is held: such an object has to go when the code lets it go.
+        this.consulted.ends_watch = True
+        return this.refuse(f"a new {made.__name__}, which tells when an object goes")
     created = in_class(made, "__new__") is object.__new__
     for name in ("__new__", "__init__"):
         found = in_class(made, name)
@@ -153,6 +159,7 @@ def _type_of(this: Call) -> Any:
     if len(this.args) != 1:
         return this.refuse("a class made in the run")
     value = this.args[0]
+    this.consulted.type_of(value, this.origin)
     return Unknown(type) if isinstance(value, Unknown) else type(value)
 
 
@@ -161,6 +168,7 @@ def _instance(this: Call, function: object, which: str) -> Any:
     found = in_class(type(function), "__call__")
     if not isinstance(found, FunctionType):
         return this.refuse(f"a call of a {label(function)}")
+    this.consulted.type_of(function, this.origin)
     this.consulted.of_class(type(function), "__call__", this.origin)
     if which == known.MODULE:
         this.consulted.module(function, this.origin)

@@ -11,7 +11,9 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from graphc.core.ir import Origin
+from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor
+from graphc.jit.trace import known
 from graphc.jit.trace.holdings import STRUCTURE, ModuleReading, changeable, flags_of, is_layer
 from graphc.jit.trace.readings import MISSING, Reading, fingerprint
 
@@ -41,6 +43,8 @@ class Consulted:
     Attributes:
         readings: what must hold for the run to repeat.
         unproven: why it may not be repeated; empty where it may.
+        identities: where the identity of what stands for an argument mattered.
+        ends_watch: whether nothing of the run may be held any longer.
     """
 
     def __init__(self) -> None:
@@ -50,12 +54,21 @@ class Consulted:
         self._fresh: dict[int, Any] = {}
         self._given: dict[int, Any] = {}
         self._keep: list[Any] = []
+        self.identities: list[str] = []
+        self.ends_watch = False
 
     def refuse(self, reason: str, origin: Origin) -> None:
         """Note why the run is not proven."""
         entry = Unproven(reason, origin)
         if len(self.unproven) < _MOST_REASONS and entry not in self.unproven:
             self.unproven.append(entry)
+
+    def compared(self, a: Any, b: Any, origin: Origin) -> None:
+        """`a is b`: what stands for an argument is never a tensor from outside."""
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and tracing.trace is not None:
+            known = tracing.trace.reals
+            if (id(a) in known and b._node is None) or (id(b) in known and a._node is None):
+                self.identities.append(f"`is` at {origin}: an argument and a tensor from outside")
 
     # --- what the run made itself
 
@@ -94,6 +107,7 @@ class Consulted:
         self.readings.append(Reading(what, find, value, origin, place, owned, definition))
         if isinstance(value, Tensor):
             self.flags(value, what, origin)
+        self.type_of(value, origin)
         return value
 
     def _first(self, *key: Any) -> bool:
@@ -128,6 +142,21 @@ class Consulted:
                 f"{type(owner).__name__}.{name}", lambda: getattr(owner, name, MISSING), origin,
                 None,
             )  # fmt: skip
+
+    def type_of(self, value: Any, origin: Origin) -> None:
+        """Which class an object is of: Python lets it be replaced."""
+        kind = known.kind_of(type(value))
+        if kind not in (known.OBJECT, known.MODULE, known.OPTIMIZER):
+            return
+        if kind == known.OBJECT and known.is_ours(type(value).__module__):
+            return
+        if self.is_made(value) or not self._first("type", value):
+            return
+        what = f"the class of a {type(value).__name__}"
+        place = ("type", value, "")
+        self.readings.append(
+            Reading(what, lambda: type(value), type(value), origin, place, definition=True)
+        )
 
     def of_class(self, owner: type, name: str, origin: Origin) -> None:
         """What a class gives for a name; absent ones too."""
@@ -192,6 +221,7 @@ class Consulted:
         for value in container.values() if isinstance(container, dict) else container:
             if isinstance(value, Tensor):
                 self.flags(value, what, origin)
+            self.type_of(value, origin)
 
     def flags(self, tensor: Tensor, what: str, origin: Origin) -> None:
         """Whether a captured tensor requires a gradient, and whether it has hooks."""

@@ -66,6 +66,63 @@ class Extents:
         return bisect_right(self._ends, low), bisect_left(self._starts, high)
 
 
+class Apart:
+    """Whether arrays share no memory with each other: those seen at every run, and a run's own.
+
+    What one run has found of the arrays that all runs use is not looked for again.
+    """
+
+    def __init__(self, lasting: Lasting) -> None:
+        self._lasting = lasting
+        self._count = len(lasting.places)  # of those that this run's own are compared with
+        self._own = Extents()
+        self._seen: set[int] = set()
+        self.holds = not lasting.overlap
+
+    def varying(self, array: np.ndarray, is_new: bool = False) -> None:
+        """See an array that another run has another one for.
+
+        Args:
+            array: what to see.
+            is_new: whether its memory was made in the run, so that nothing older shares it.
+        """
+        if id(array) in self._seen or not self.holds:
+            return
+        if not (is_new and array.base is None):
+            lasting = self._lasting.arrays.shared(array)
+            self.holds = not (lasting or self._own.shared(array))
+        self._seen.add(id(array))
+        self._own.add(array)
+
+    def lasting(self, array: np.ndarray) -> None:
+        """See an array that later runs use too."""
+        place = self._lasting.place(array)
+        if place >= self._count and self.holds:
+            self.holds = not (self._lasting.overlap or self._own.shared(array))
+
+
+class Lasting:
+    """The arrays that all runs from one beginning use, and whether any share memory.
+
+    Attributes:
+        places: (array, place in their order), by identity.
+    """
+
+    def __init__(self) -> None:
+        self.arrays = Extents()
+        self.places: dict[int, tuple[np.ndarray, int]] = {}
+        self.overlap = False
+
+    def place(self, array: np.ndarray) -> int:
+        """The place of an array, a new one's at the end."""
+        known = self.places.get(id(array))
+        if known is None:
+            self.overlap = self.overlap or self.arrays.shared(array)
+            self.arrays.add(array)
+            known = self.places[id(array)] = (array, len(self.places))
+        return known[1]
+
+
 def _extent(array: np.ndarray) -> tuple[int, int]:
     """The addresses of an array's first byte, and after its last; equal where it has none."""
     start = address(array)
@@ -78,4 +135,4 @@ def _extent(array: np.ndarray) -> tuple[int, int]:
     return start + sum(s for s in steps if s < 0), high
 
 
-__all__ = ["Extents"]
+__all__ = ["Apart", "Extents", "Lasting"]

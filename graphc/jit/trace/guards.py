@@ -32,6 +32,7 @@ class Guards:
         self._classes: list[Any] = []
         self._cells: list[Any] = []
         self._codes: list[Any] = []
+        self._types: list[Any] = []
         self._slow: list[Reading] = []
         for reading in readings:
             if not reading.owned:
@@ -44,7 +45,7 @@ class Guards:
         kind, owner, key = reading.place
         where = {
             "item": self._items, "attribute": self._attributes, "class": self._classes,
-            "cell": self._cells, "code": self._codes,
+            "cell": self._cells, "code": self._codes, "type": self._types,
         }[kind]  # fmt: skip
         where.append((owner, key, reading.value, reading))
 
@@ -61,6 +62,9 @@ class Guards:
                 return _words(reading)
         for function, _, value, reading in self._codes:
             if function.__code__ is not value:
+                return _words(reading)
+        for owner, _, value, reading in self._types:
+            if type(owner) is not value:
                 return _words(reading)
         for cell, _, value, reading in self._cells:
             try:

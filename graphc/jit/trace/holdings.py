@@ -95,10 +95,10 @@ class ModuleReading(Reading):
         origin: the line that called it.
     """
 
-    __slots__ = ("_kept", "_module", "_now", "_settings", "_tables")
+    __slots__ = ("_class", "_kept", "_module", "_now", "_settings", "_tables")
 
-    def __init__(self, module: object, origin: Origin) -> None:
-        self._module = module
+    def __init__(self, module: Any, origin: Origin) -> None:
+        self._module, self._class = module, type(module)
         fields = vars(module)
         self._tables = {n: _Table(fields[n]) for n in _TABLES if n in fields}
         self._kept = _settings(module)
@@ -114,6 +114,8 @@ class ModuleReading(Reading):
         self._now = ", ".join(f"{k} {v!r}" for k, v in shown.items())
 
     def holds(self) -> bool:
+        if type(self._module) is not self._class:
+            return self._changed(f"the class of a {self._class.__name__}", "what it was")
         fields, name = vars(self._module), type(self._module).__name__
         for table, before in self._tables.items():
             if not before.holds(fields.get(table)):

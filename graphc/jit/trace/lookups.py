@@ -182,6 +182,7 @@ def _of_tensor(consulted: Consulted, owner: Any, name: str, origin: Origin) -> A
 def _of_object(consulted: Consulted, owner: object, name: str, origin: Origin, kind: str) -> Any:
     """An attribute of an instance, by Python's own rules."""
     type_ = type(owner)
+    consulted.type_of(owner, origin)
     if in_class(type_, "__getattribute__") is not object.__getattribute__:
         return _refused(consulted, f"{type_.__name__} has its own __getattribute__", origin)
     made = kind == known.CONTEXT or consulted.is_made(owner)

@@ -31,8 +31,8 @@ class Reading:
         find: gives the value now.
         seen: its fingerprint when it was traced.
         place: ("item", mapping, key), ("attribute", object, name), ("class", class, name),
-            ("code", function, "") or ("cell", cell, ""): where a quick look finds the
-            value; or None.
+            ("code", function, ""), ("type", object, "") or ("cell", cell, ""): where a quick look
+            finds the value; or None.
         owned: whether its changes are counted in `changes`.
         definition: whether it is a function, class or module and no value.
     """

@@ -25,7 +25,7 @@ from graphc.errors import GraphcError, TraceError
 from graphc.jit.trace.alike import alike
 from graphc.jit.trace.captured import Touched
 from graphc.jit.trace.control import control
-from graphc.jit.trace.extents import Extents
+from graphc.jit.trace.extents import Apart, Extents
 from graphc.jit.trace.recording import symbolic_call
 from graphc.jit.trace.refused import Left
 from graphc.jit.trace.sizes import TracedSize, shape_of
@@ -75,6 +75,8 @@ class Requests:
         self.by_array: dict[int, Tensor] = {}  # traced arguments by the caller's memory
         self.counts: dict[int, int] = {}  # of writes to them, before the run
         self.left: str = ""  # why the rest of the call runs eagerly
+        self.left_at: Any = None
+        self.is_told = False  # whether a warning says so
         self.touched: dict[int, Touched] = {}
         self.names: set[str] = self.root.names
         self.known: Callable[[Tensor], str] = lambda tensor: ""
@@ -95,11 +97,13 @@ class Requests:
         self.parts = Extents()  # that which does not own it
         self.written_memory = Extents()
         self.written_parts = Extents()
+        self.apart = Apart(self.root.memory)  # while it holds, none of these share memory
         self.owned: list[Any] = []  # (tensor, array) of memory that was reached as `.data`
         self.kept: list[Any] = []  # tensors that only the trace holds
         self.moved: dict[Node, Node] = {}  # nodes made again with numbers for sizes
         self.symbols: dict[Any, int] = {}  # the call's sizes, by symbol
         self.used: set[int] = set()  # parameters that an optimizer changed by their gradients
+        self.exposed: list[Any] = []  # (array, copy, where) of memory that NumPy may write
         self.has_ended = False
         self.outcomes: list[str] = []  # of branches on values
         self.has_read_layout = False
@@ -175,6 +179,7 @@ class Requests:
         self.given[placeholder] = real._array
         self.by_array[id(real._array)] = tensor
         self._note_memory(real._array)
+        self.apart.varying(real._array)
         return tensor
 
     def _note_memory(self, array: np.ndarray) -> None:
@@ -200,16 +205,20 @@ class Requests:
 
     def touch(self, tensor: Tensor) -> Touched:
         """The entry of a concrete tensor, made when it is first used."""
-        found = self.touched.get(id(tensor._array))
+        array = tensor._array
+        found = self.touched.get(id(array))
         if found is not None:
             return found
-        born = self.is_born(tensor)
-        step = self._held(tensor._array, born) or self._branch(
-            self._holding(tensor, born), not born
-        )
+        born = bool(self.born) and self.is_born(tensor)
+        after = self.at.after
+        step = after[0] if after else None
+        if step.__class__ is Captured and step.array is array and not step.is_constant:
+            self._take(step)  # as the run before
+        else:
+            step = self._held(array, born) or self._branch(self._holding(tensor, born), not born)
         if step.__class__ is Given:
-            self.given[step.nodes[0]] = tensor._array
-        found = self.touched[id(tensor._array)] = Touched(tensor, step, born)
+            self.given[step.nodes[0]] = array
+        found = self.touched[id(array)] = Touched(tensor, step, born)
         self._check_overlap(found)
         return found
 
@@ -252,6 +261,12 @@ class Requests:
         """Leave the graph where a part of memory is used that was written as another tensor."""
         array = entry.array
         self._note_memory(array)
+        if entry.is_bound:
+            self.apart.lasting(array)
+        else:
+            self.apart.varying(array, entry.born)
+        if self.apart.holds:
+            return
         written = self.written_parts if array.base is None else self.written_memory
         if written.shared(array):
             self.leave("two tensors share memory, and one of them is written")
@@ -314,7 +329,10 @@ class Requests:
             if step.__class__ is Operation and step.fits(
                 function, template, static, nodes, recorded
             ):
-                return step if self.bodies else self._take(step)
+                if not self.bodies:
+                    self.path.append(step)
+                    self.at = step
+                return step
         try:
             results, single = self._built(function, template, static, nodes)
         except TraceError:
@@ -353,7 +371,7 @@ class Requests:
         self, step: Any, tensors: Sequence[Tensor], nodes: Sequence[Node],
         results: Sequence[Tensor],
     ) -> None:  # fmt: skip
-        floats = [r.dtype.is_float for r in results]
+        floats = step.floats
         if not any(floats):
             return
         edges = tuple(t._edge for t in tensors)

@@ -38,6 +38,7 @@ class Sized(Writes):
         before, path = self.root, self.path
         before.needs_numbers = because
         self.root = root = self.fixed()
+        self.apart.holds = False  # it is about the runs from another beginning
         root.fixed_because = because
         root.names |= before.names
         root.parameters |= before.parameters

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphc.core.ir import Node, tensor_type
 from graphc.eager.engine.signature import Call
+from graphc.jit.trace.extents import Lasting
 
 
 class Step:
@@ -65,12 +66,13 @@ class Root(Step):
         parameters: (array, node) of memory that is a parameter on some path, by identity.
         needs_numbers: whether a run had to have the numbers of symbolic sizes.
         sizes: what the symbols are in calls of certain shapes.
+        memory: the arrays that all runs use.
         watches: how many more runs may be watched once what one assumed has changed.
     """
 
     __slots__ = (
-        "calls", "fixed_because", "inputs", "is_fixed", "is_unwatched", "names", "needs_numbers",
-        "parameters", "sizes", "types", "watches",
+        "calls", "fixed_because", "inputs", "is_fixed", "is_unwatched", "memory", "names",
+        "needs_numbers", "parameters", "sizes", "types", "watches",
     )  # fmt: skip
 
     def __init__(self, types: Sequence[Any], inputs: Sequence[Node], is_fixed: bool) -> None:
@@ -86,6 +88,7 @@ class Root(Step):
         self.names: set[str] = set()
         self.parameters: dict[int, Any] = {}
         self.sizes: dict[Any, dict[Any, int]] = {}
+        self.memory = Lasting()
 
 
 class Operation(Step):
@@ -96,9 +99,19 @@ class Operation(Step):
         operands: nodes.
         recorded: for which operands a cotangent is recorded; () where nothing is.
         single: whether the function gives one result, not a tuple.
+        floats: for each result whether it has a float dtype.
     """
 
-    __slots__ = ("_call", "function", "operands", "recorded", "single", "static", "template")
+    __slots__ = (
+        "_call",
+        "floats",
+        "function",
+        "operands",
+        "recorded",
+        "single",
+        "static",
+        "template",
+    )
 
     def __init__(
         self, function: Callable[..., Any], template: Any, static: object, operands: Sequence[Node],
@@ -111,6 +124,7 @@ class Operation(Step):
         self.operands = operands
         self.recorded = recorded
         self.single = single
+        self.floats = [tensor_type(r).dtype.is_float for r in results]
         self._call: Call | None = None
 
     def fits(

@@ -22,7 +22,7 @@ from graphc.jit.trace.captured import uniform_node
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sized import Sized
 from graphc.jit.trace.sizes import TracedSize
-from graphc.jit.trace.steps import Captured, Given
+from graphc.jit.trace.steps import Captured, Given, equal_bits
 from graphc.ops.arrays import random
 from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
 
@@ -55,6 +55,8 @@ class Values(Sized):
         real = self.reals.get(id(tensor))
         if real is not None and tensor._node is self.placeholders[id(tensor)]:
             self.read_arguments.append((what, caller()))
+            if what == "numpy()":
+                self.expose(real._array)
             return real._array
         if not any(
             n.op is INPUT_OP or (n.inputs and not n.op.pure) for n in toposort((tensor._node,))
@@ -100,9 +102,37 @@ class Values(Sized):
                 where=caller(),
                 hint="keep it a tensor, or read it outside of the traced function",
             )
+        if what == "numpy()":
+            self.expose(tensor._array)
         if self.is_born(tensor):
             return
         self.reads.append((tensor, tensor._array.copy(), caller()))
+
+    def expose(self, array: np.ndarray) -> None:
+        """Note memory that Python code can write without a word, NumPy's, as it is now."""
+        if not any(known is array for known, _, _ in self.exposed):
+            self.exposed.append((array, array.copy(), caller()))
+
+    def check_exposed(self) -> None:
+        """Refuse a run that wrote memory of NumPy's which it had used: the program runs later."""
+        for array, before, where in self.exposed:
+            if not equal_bits(before, array):
+                raise refusal(
+                    "the traced code changed a NumPy array after it had been used as a tensor",
+                    [f"the array: {array.dtype.name}{list(array.shape)}"],
+                    where=where,
+                    hint="use a copy of it, or change it outside of the traced function",
+                )
+
+    def identified(self, tensor: Tensor) -> None:
+        """Refuse the hash of what stands for an argument: as a key it would be another one."""
+        if id(tensor) in self.reals:
+            raise refusal(
+                "the traced code uses an argument as a key, which goes by its identity",
+                [f"the tensor: {tensor.type}"],
+                where=caller(),
+                hint="use a name of your own as a key, or call the function outside",
+            )
 
     def _is_part_of_written(self, tensor: Tensor) -> bool:
         return self.written_memory.shared(tensor._array)

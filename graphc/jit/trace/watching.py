@@ -54,6 +54,7 @@ class Watch:
         unproven: why the run may not be repeated without Python; empty where it may.
         effects: lines about what the function did besides returning a value.
         impure: lines about values that differ from call to call.
+        identities: lines about identities of arguments that mattered.
     """
 
     def __init__(self, function: object) -> None:
@@ -61,6 +62,7 @@ class Watch:
         self.effects = self._effects.lines
         self.impure = self._effects.impure
         self._consulted = Consulted()
+        self.identities = self._consulted.identities
         self.readings: list[Reading] = self._consulted.readings
         self.unproven: list[Unproven] = self._consulted.unproven
         self._follower = Follower(self._consulted)
@@ -166,7 +168,7 @@ class Watch:
     def entered(self, frame: FrameType) -> None:
         """A frame begins, or a generator's goes on."""
         kind = self.kinds.get(id(frame.f_code)) or self._kind(frame)
-        if kind == OWN:
+        if kind == OWN or self._consulted.ends_watch:
             return
         if kind == LAYER:
             self._layer(frame)
@@ -189,6 +191,11 @@ class Watch:
             self._give_up(state)
             return
         self._follower.advance(state, offset)
+        if self._consulted.ends_watch:
+            # The steps go on: with each of them Python lets go of its copy of the variables.
+            self._frames.clear()
+            self._consulted.forget()
+            self.readings.clear()
 
     def _give_up(self, state: Frame) -> None:
         """The run takes too long to be followed to its end: calls will run its Python."""

@@ -68,8 +68,10 @@ class Writes(Requests):
         array = whole._array if whole._node is None else None if real is None else real._array
         if array is None or id(array) in self.written or array.size == 0:
             return
+        if id(array) not in self.touched:
+            self.apart.varying(array)
         others = self.parts if array.base is None else self.memory
-        if others.shared(array):
+        if not self.apart.holds and others.shared(array):
             self.leave("two tensors share memory, and one of them is written")
         self.written[id(array)] = array
         self.written_memory.add(array)
@@ -77,7 +79,9 @@ class Writes(Requests):
             self.written_parts.add(array)
 
     def end(self, reason: str) -> None:
-        """End the graph: all traced tensors get their values, the rest of the call runs eagerly."""
+        """End the graph, and tell: all traced tensors get their values, the rest of the call runs
+        eagerly."""
+        self.is_told = True
         with contextlib.suppress(Left):
             self.leave(reason)
 
@@ -89,7 +93,7 @@ class Writes(Requests):
         """
         if self.settle is None or self.bodies:
             raise refusal(reason, where=caller(), hint="work on x.clone()")
-        self.left = f"{reason} ({caller()})"
+        self.left, self.left_at = reason, caller()
         self.settle()
         raise Left
 
