@@ -18,7 +18,7 @@ from graphc.core.types import TupleType
 from graphc.errors import ArgumentError
 
 
-def graph_of(subject: Any) -> Graph:
+def graph_of(subject: object) -> Graph:
     """The graph to show: a graph itself, or what a program's last pass left.
 
     Raises:
@@ -32,7 +32,7 @@ def graph_of(subject: Any) -> Graph:
     raise ArgumentError(f"{type(subject).__name__} is neither a graph nor a program")
 
 
-def to_networkx(subject: Any) -> Any:
+def to_networkx(subject: object) -> Any:
     """A graph, or a program's final graph, as a `networkx.MultiDiGraph`.
 
     Args:

@@ -161,7 +161,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """An attribute's value as text.
 
     Raises:
