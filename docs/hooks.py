@@ -2,7 +2,7 @@
 
 README.md        -> index.md            ARCHITECTURE.md -> concepts.md
 CONTRIBUTING.md  -> how-to.md           CHANGELOG.md    -> changelog.md
-examples/        -> tutorial.md, examples.md
+examples/        -> tutorial.md, gallery.md, examples.md
 the docstrings   -> reference/*.md
 """
 
@@ -25,7 +25,7 @@ INCLUDED = {
     "README.md": "index.md", "ARCHITECTURE.md": "concepts.md", "CONTRIBUTING.md": "how-to.md",
     "CHANGELOG.md": "changelog.md",
 }  # fmt: skip
-LINKS = {**INCLUDED, "examples": "examples.md"}
+LINKS = {**INCLUDED, "examples": "examples.md", "examples/gallery": "gallery.md"}
 
 
 def on_config(config: Any) -> Any:
@@ -39,6 +39,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages."""
     made = {path: _included(name) for name, path in INCLUDED.items()}
     made["tutorial.md"] = _shown("Tutorial", ROOT / "examples" / "tutorial")
+    made["gallery.md"] = _shown("Gallery", ROOT / "examples" / "gallery")
     made["examples.md"] = _shown("Examples", ROOT / "examples")
     for path, content in {**made, **rooms.pages()}.items():
         files.append(File.generated(config, path, content=content))

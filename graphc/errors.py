@@ -171,6 +171,19 @@ class IndexRangeError(GraphcError, IndexError):
     """
 
 
+class CheckError(GraphcError, AssertionError):
+    """A condition of `gc.check` that does not hold.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.check(gc.tensor(2) > 3, "it is {}", gc.tensor(2))
+        ... except gc.errors.CheckError as error:
+        ...     print(error.what)
+        check: it is 2
+    """
+
+
 class CastOverflowError(GraphcError, OverflowError):
     """A value that its new dtype cannot hold.
 

@@ -24,8 +24,10 @@ from typing import Any
 from graphc.core import atoms, dims
 from graphc.core.declared import symbols_of
 from graphc.core.dims import Dim, Symbol
-from graphc.core.dtypes import BY_SHORT, DType
+from graphc.core.dtypes import BY_SHORT
 from graphc.core.ir import OPS, Graph, Node, Op, Origin, at_origin
+from graphc.core.origin import name_node
+from graphc.core.spelling import identifier, is_counted, literal
 from graphc.core.types import TensorType, TupleType, Type
 from graphc.errors import GraphcError, ParseError
 
@@ -130,13 +132,15 @@ class _Printer:
                 parts.append(f"{key}={name}")
             else:
                 parts.append(f"{key}={literal(value)}")
-        self.names[node] = name = self._fresh()
+        self.names[node] = name = self._fresh(node.label)
         text = f"{self.indent}    {name}: {node.type} = {node.op.name}({', '.join(parts)})"
         if self.origins and node.origin:
             text += f"  # {node.origin}"
         return [*lines, text]
 
-    def _fresh(self) -> str:
+    def _fresh(self, label: str) -> str:
+        if label:
+            return _unique(identifier(label), self.taken)
         while f"v{self.counter}" in self.taken:
             self.counter += 1
         self.counter += 1
@@ -159,24 +163,6 @@ def _unique(name: str, taken: set[str]) -> str:
         candidate, k = f"{name}_{k}", k + 1
     taken.add(candidate)
     return candidate
-
-
-def literal(value: object) -> str:
-    """An attribute's value as text.
-
-    Raises:
-        ParseError: the value has no text form (no op has such attributes).
-    """
-    if isinstance(value, tuple):
-        inside = ", ".join(literal(v) for v in value)
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if isinstance(value, bool | int | float | str) or value is None:
-        return repr(value)
-    if isinstance(value, DType | Dim | TensorType):
-        return str(value)
-    raise ParseError(f"an attribute of type {type(value).__name__} has no text form")
 
 
 def parse(
@@ -336,7 +322,10 @@ class _Reader:
         declared = self._any_type(statement.annotation)
         if node.type != declared:
             raise _fault(statement, f"declared {declared}, inferred {node.type}")
-        self._define(statement, _name(statement.target), node)
+        name = _name(statement.target)
+        self._define(statement, name, node)
+        if not is_counted(name):
+            name_node(node, name)
         return node
 
     def _node(self, tree: ast.AST) -> Node:

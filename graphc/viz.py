@@ -84,6 +84,7 @@ def label(node: Node) -> list[str]:
         if not isinstance(value, Graph | TensorType) and key not in ("inplace", "dtype", "name")
     ]
     title = node.name if node.op.kind is Kind.SOURCE else node.op.name
+    title = f"{node.label}: {node.op.name}" if node.label else title
     lines = [title, *_wrapped(", ".join(attrs))]
     lines.append(f"{node.type}  {_nbytes(node.type)}")
     if node.origin:

@@ -11,26 +11,28 @@ A tensor that the loss does not depend on has a gradient of zeros, as in JAX.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, toposort
-from graphc.errors import ArgumentError, GradientError, InternalError
+from graphc.errors import ArgumentError, AttributeValueError, GradientError, InternalError
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
 
+WRITTEN_OUT = 4  # rows of a Jacobian that are no loop: they fuse with what is around them
 PATH_LINES = 7  # of a path in a message: the rest of the 12 lines say what and where
 
 
-def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
+def vjp(outputs: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node]) -> list[Node]:
     """The product of cotangents with the Jacobian of outputs by `wrt`.
 
     Args:
         outputs: float tensors.
-        cotangents: one for each output, of its type.
+        seeds: the cotangent of each output, of its type.
         wrt: float tensors, usually inputs and parameters; intermediate ones work too.
 
     Returns:
@@ -39,9 +41,29 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
     Raises:
         GradientError: an op on the way has no gradient, or something is not of a float dtype.
     """
+    cts = cotangents(outputs, seeds, wrt)
+    return [cts[node] if node in cts else _filled(tensor_type(node), 0) for node in wrt]
+
+
+def cotangents(
+    outputs: Sequence[Node],
+    seeds: Sequence[Node],
+    wrt: Sequence[Node],
+    constant: Collection[Node] = (),
+    given: Collection[Node] = (),
+) -> dict[Node, Node]:
+    """What the walk from outputs back gives each tensor; nothing for those it does not reach.
+
+    Args:
+        outputs: float tensors.
+        seeds: the cotangent of each output, of its type.
+        wrt: float tensors.
+        constant: tensors behind which the walk does not go, unless they are `given`.
+        given: outputs whose cotangents are all there is: what others say of them is dropped.
+    """
     for node in wrt:
         _check_wrt(node)
-    for output, ct in zip(outputs, cotangents, strict=True):
+    for output, ct in zip(outputs, seeds, strict=True):
         _check_output(output)
         if ct.type != output.type:
             raise GradientError(
@@ -49,22 +71,26 @@ def vjp(outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
                 [output.describe()],
                 where=caller(),
             )
-    order = list(toposort(outputs))
-    active = dependents(order, wrt)
+    stops = {*constant} - {*given}
+    order = list(toposort(outputs, stop=stops.__contains__ if stops else None))
+    active = dependents([n for n in order if n not in stops] if stops else order, wrt)
     cts: dict[Node, Node] = {}
     via: dict[Node, Node] = {}
-    for output, ct in zip(outputs, cotangents):
+    for output, ct in zip(outputs, seeds):
         cts[output] = FUNCTIONS["add"](cts[output], ct) if output in cts else ct
+    fixed = {node: cts[node] for node in given}
     several: dict[Node, dict[int, Node]] = {}
     for node in reversed(order):
-        if node not in active or not any(i in active for i in node.inputs):
+        if node in fixed:
+            cts[node] = fixed[node]
+        if node not in active or node in stops or not any(i in active for i in node.inputs):
             continue
         with at_origin(node.origin):
             if node in cts and is_item(node):
                 _gather(node, cts[node], several, via)
             elif node in cts or node in several:
                 _propagate(node, cts, several, via, active)
-    return [cts[node] if node in cts else _filled(tensor_type(node), 0) for node in wrt]
+    return cts | fixed
 
 
 def _filled(type_: TensorType, value: int) -> Node:
@@ -182,25 +208,42 @@ def _check_loss(loss: Any) -> None:
 
 def _listed(wrt: Any) -> tuple[list[Node], Any]:
     """`wrt` as a list, and the function that brings a list of results to its form."""
-    if isinstance(wrt, tuple | list):
-        return list(wrt), type(wrt)
-    return [wrt], lambda results: results[0]
+    found, tree = flatten(wrt)
+    return [_of_graph(n) for n in found], tree.restore
 
 
-def grad(loss: Node, wrt: Any) -> Any:
+def _of_graph(value: Any) -> Any:
+    """What stands for a tensor in the graph: an eager one that is trained is a parameter of it."""
+    return value.as_node() if isinstance(value, Operators) else value
+
+
+def grad(
+    loss: Node | None,
+    wrt: Any,
+    *,
+    known_grads: Mapping[Node, Any] | None = None,
+    consider_constant: Sequence[Node] = (),
+    disconnected: str = "zero",
+) -> Any:
     """The gradient of a scalar with respect to tensors.
 
     Args:
-        loss: a float scalar, `f32[()]`.
-        wrt: a float tensor, or a list or tuple of them.
+        loss: a float scalar, `f32[()]`; None where `known_grads` say all.
+        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
+        known_grads: gradients of tensors that are known, in place of what the loss says of them:
+            {tensor: its gradient}, of the tensor's type. They are followed on to `wrt`.
+        consider_constant: tensors through which no gradient flows.
+        disconnected: what the gradient by a tensor is that the loss does not depend on: "zero",
+            "none" (None stands there), or "raise".
 
     Returns:
-        A tensor of the type of `wrt`; for a list (tuple), a list (tuple) of them. Where the loss
-        does not depend on a tensor, its gradient is zeros.
+        A tensor of the type of `wrt`; for a structure, one of the same form.
 
     Raises:
         GradientError: an op on the way has no gradient (the message has the path), the loss is no
-            scalar, or a dtype is not float.
+            scalar, a dtype is not float, or the loss does not depend on a tensor and
+            `disconnected` is "raise".
+        ArgumentError, AttributeValueError: something is no tensor of a graph; an unknown word.
 
     Example:
         >>> import numpy as np
@@ -210,17 +253,49 @@ def grad(loss: Node, wrt: Any) -> Any:
         >>> gc.compile([x], slope)(np.array([1, 2, 3], np.float32))
         array([2., 4., 6.], dtype=float32)
     """
-    _check_loss(loss)
+    if disconnected not in ("zero", "none", "raise"):
+        raise AttributeValueError(
+            f"grad: disconnected is {disconnected!r:.40}",
+            where=caller(),
+            hint='one of "zero", "none", "raise"',
+        )
     nodes, form = _listed(wrt)
-    return form(vjp([loss], [_filled(loss.type, 1)], nodes))  # type: ignore[arg-type]
+    known = {_of_graph(n): as_tensor(ct, "grad") for n, ct in (known_grads or {}).items()}
+    consider_constant = [_of_graph(node) for node in consider_constant]
+    for node in (*known, *consider_constant):
+        _check_output(node)
+    seeds: dict[Node, Node] = dict(known)
+    if loss is not None or not known:
+        _check_loss(loss)
+        assert loss is not None
+        seeds.setdefault(loss, _filled(tensor_type(loss), 1))
+    constant = {*consider_constant, *known}
+    cts = cotangents([*seeds], [*seeds.values()], nodes, constant, {*known})
+    missed = [node for node in nodes if node not in cts]
+    if missed and disconnected == "raise":
+        raise _disconnected(missed[0], [*seeds])
+    if disconnected == "zero":
+        cts |= {node: _filled(tensor_type(node), 0) for node in missed}
+    return form([cts.get(node) for node in nodes])
 
 
-def value_and_grad(loss: Node, wrt: Any) -> tuple[Node, Any]:
+def _disconnected(node: Node, outputs: Sequence[Node]) -> GradientError:
+    what = ", ".join(repr(o.name) for o in outputs)
+    return GradientError(
+        f"grad: {what} does not depend on {node.name!r}, or through no float tensor",
+        [node.describe(), *(o.describe() for o in outputs)],
+        where=caller(),
+        hint='leave it out of wrt, or pass disconnected="zero" or "none"',
+    )
+
+
+def value_and_grad(loss: Node, wrt: Any, **settings: Any) -> tuple[Node, Any]:
     """The loss itself and its gradient, for compiling both into one program.
 
     Args:
         loss: a float scalar.
-        wrt: a float tensor, or a list or tuple of them.
+        wrt: a float tensor, or a nested structure of them.
+        settings: what `grad` takes besides: `known_grads`, `consider_constant`, `disconnected`.
 
     Returns:
         The pair (loss, what `grad` returns).
@@ -234,21 +309,21 @@ def value_and_grad(loss: Node, wrt: Any) -> tuple[Node, Any]:
         >>> value, slope
         (array(14., dtype=float32), array([2., 4., 6.], dtype=float32))
     """
-    return loss, grad(loss, wrt)
+    return loss, grad(loss, wrt, **settings)
 
 
 def jacobian(output: Node, wrt: Any) -> Any:
-    """All partial derivatives of a tensor, one backward pass for each of its elements.
+    """All partial derivatives of a tensor, by one backward pass in a loop over its elements.
 
     Args:
-        output: a float tensor of fixed size; the passes are written out, so keep it small.
-        wrt: a float tensor, or a list or tuple of them.
+        output: a float tensor; its size may be symbolic.
+        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
 
     Returns:
-        A tensor of shape `output.shape + wrt.shape`; for a list (tuple), a list (tuple) of them.
+        A tensor of shape `output.shape + wrt.shape`; for a structure, one of the same form.
 
     Raises:
-        GradientError: as `grad`; also when the output's size is symbolic.
+        GradientError: as `grad`.
 
     Example:
         >>> import numpy as np
@@ -262,44 +337,35 @@ def jacobian(output: Node, wrt: Any) -> Any:
     """
     _check_output(output)
     nodes, form = _listed(wrt)
-    count = output.type.size  # type: ignore[union-attr]
-    if not isinstance(count, int):
-        raise GradientError(
-            f"the Jacobian of {output.type} needs one backward pass for each element, so its size "
-            "must be fixed",
-            [output.describe()],
-            where=caller(),
-        )
+    count = tensor_type(output).size
     flat = FUNCTIONS["reshape"](output, (count,))
-    rows = [vjp([flat], [_unit(tensor_type(flat), k)], nodes) for k in range(count)]
-    blocks = [_stacked([row[k] for row in rows], output, node) for k, node in enumerate(nodes)]
-    return form(blocks)
+    places = source.iota((count,), 0)
 
+    def rows(position: Any) -> list[Node]:
+        unit = FUNCTIONS["cast"](FUNCTIONS["equal"](places, position), output.dtype)
+        return vjp([flat], [unit], nodes)
 
-def _unit(type_: TensorType, position: int) -> Node:
-    """The vector with a one at `position` and zeros elsewhere."""
-    places = source.iota(type_.shape, 0)
-    return FUNCTIONS["cast"](FUNCTIONS["equal"](places, position), type_.dtype)
-
-
-def _stacked(rows: Sequence[Node], output: Node, node: Node) -> Node:
-    shape = (*output.shape, *node.shape)
-    if not rows:
-        return _filled(TensorType(node.dtype, shape), 0)
-    lifted = [FUNCTIONS["reshape"](row, (1, *node.shape)) for row in rows]
-    return FUNCTIONS["reshape"](FUNCTIONS["concat"](lifted, 0), shape)
+    if isinstance(count, int) and count <= WRITTEN_OUT:
+        passes = [rows(k) for k in range(count)]
+        stacked = [FUNCTIONS["stack"](row, 0) for row in zip(*passes)]
+    else:
+        stacked = FUNCTIONS["map"](rows, places)
+    if count == 0:
+        stacked = [_filled(TensorType(node.dtype, (0, *node.shape)), 0) for node in nodes]
+    pairs = zip(nodes, stacked)
+    return form([FUNCTIONS["reshape"](s, (*output.shape, *node.shape)) for node, s in pairs])
 
 
 def hessian(loss: Node, wrt: Any) -> Any:
-    """All second derivatives of a scalar, one backward pass for each element of `wrt`.
+    """All second derivatives of a scalar, by one backward pass in a loop over elements of `wrt`.
 
     Args:
         loss: a float scalar.
-        wrt: a float tensor of fixed size, or a list or tuple of them.
+        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
 
     Returns:
-        For one tensor, shape `wrt.shape + wrt.shape`. For a list (tuple), a nested one: block
-        [i][j] has shape `wrt[i].shape + wrt[j].shape`.
+        For one tensor, shape `wrt.shape + wrt.shape`. For a structure, one of such structures:
+        block [i][j] has shape `wrt[i].shape + wrt[j].shape`.
 
     Raises:
         GradientError: as `jacobian`.
@@ -323,12 +389,12 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
 
     Args:
         loss: a float scalar.
-        wrt: a float tensor, or a list or tuple of them.
-        vectors: one tensor or array, or a list or tuple of them, of the shapes and dtypes of
-            `wrt`. They count as constants.
+        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
+        vectors: one tensor or array, or a structure of them as `wrt` has, of the shapes and
+            dtypes of `wrt`. They count as constants.
 
     Returns:
-        What multiplying gives: a tensor of the type of `wrt`, or a list (tuple) of them.
+        What multiplying gives: a tensor of the type of `wrt`, or a structure of them.
 
     Raises:
         GradientError: as `grad`; a vector of another type than its tensor.
@@ -342,7 +408,7 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
         array([  6., 120.], dtype=float32)
     """
     nodes, form = _listed(wrt)
-    given = list(vectors) if isinstance(wrt, tuple | list) else [vectors]
+    given = flatten(vectors)[0] if isinstance(wrt, tuple | list | dict) else [vectors]
     if len(given) != len(nodes):
         raise ArgumentError(f"hvp: {len(given)} vectors for {len(nodes)} tensors", where=caller())
     lifted: list[Any] = [as_tensor(v, "hvp") for v in given]

@@ -10,9 +10,9 @@ Two graphs are equal when they compute the same from inputs of the same types, w
 from __future__ import annotations
 
 import hashlib
-import struct
 from typing import Any
 
+from graphc.core import structure
 from graphc.core.ir import Graph, Node, at_origin
 from graphc.core.walk import remade, remake, substitute
 from graphc.ops.control import ITEM
@@ -20,14 +20,8 @@ from graphc.ops.flow.looping import SCAN
 
 
 def frozen(value: object) -> Any:
-    """A hashable stand-in for an attribute that tells apart what Python's `==` does not."""
-    if isinstance(value, tuple):
-        return tuple(frozen(v) for v in value)
-    if isinstance(value, float):
-        return float, struct.pack("<d", value)
-    if isinstance(value, Graph):
-        return Graph, digest(value)
-    return type(value), value
+    """An attribute as a key; nested graphs that compute the same have one."""
+    return structure.frozen(value, digest)
 
 
 def digest(graph: Graph) -> bytes:

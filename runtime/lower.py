@@ -10,19 +10,22 @@ makers these are, a `Lowering` says: `NATIVE` for this host's CPU.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 from graphc.core import results
 from graphc.core.ir import Graph, Kind, Library, Node, bodies, is_checked, is_literal
+from graphc.core.structure import structure
 from graphc.errors import InternalError
 from graphc.loops import views
 from graphc.ops.control import alone
-from graphc.runtime.base.step import Step, Value
+from graphc.runtime.base.step import Argument, Number, StatusBlock, Step, Value, Workspace
 from graphc.runtime.contract.lower import lower_contract
 from graphc.runtime.fused.constants import share_kernels
 from graphc.runtime.fused.fused_kernel import lower_body
 from graphc.runtime.fused.joined import joined
+from graphc.runtime.fused.turning import turning
 from graphc.runtime.machine.control import lower_control
 from graphc.runtime.nests.table import NESTS
 
@@ -75,9 +78,13 @@ class Native:
 
     body = staticmethod(lower_body)
     contract = staticmethod(lower_contract)
-    control = staticmethod(lower_control)
     joined = staticmethod(joined)
     shared = staticmethod(share_kernels)
+
+    def control(self, node: Node, lower: Lower, value_of: ValueOf) -> list[Step]:
+        """One kernel, where a loop's steps are a few numbers; see `turning`."""
+        whole = turning(node, value_of)
+        return lower_control(node, lower, value_of) if whole is None else [whole]
 
     def nest(self, node: Node) -> list[Step]:
         """See `nests.table`."""
@@ -88,6 +95,59 @@ class Native:
 
 
 NATIVE = Native()
+
+
+class Once:
+    """A lowering that makes the steps of bodies that compute the same once.
+
+    Args:
+        other: makes them.
+    """
+
+    def __init__(self, other: Lowering) -> None:
+        self.contract, self.joined, self.nest = other.contract, other.joined, other.nest
+        self.control, self.shared = other.control, other.shared
+        self._body = other.body
+        self._known: dict[Any, tuple[Node, Sequence[Value], list[Step]]] = {}
+
+    def body(
+        self,
+        node: Node,
+        graph: Graph,
+        operands: Sequence[Value],
+        inplace: Sequence[tuple[int, int]] = (),
+    ) -> list[Step]:
+        """The steps of a body, or those of one like it with this one's operands and results."""
+        values = [(id(v.node), v.index) for v in operands]
+        key = structure(graph), tuple(inplace), tuple(map(values.index, values))
+        if key not in self._known:
+            self._known[key] = node, operands, self._body(node, graph, operands, inplace)
+            return self._known[key][2]
+        like, theirs, steps = self._known[key]
+        new = {(id(v.node), v.index): own for v, own in zip(theirs, operands)}
+        found = [_moved(step, like, node, new) for step in steps]
+        if None in found:
+            return self._body(node, graph, operands, inplace)
+        return found  # type: ignore[return-value]
+
+
+def _moved(step: Step, like: Node, node: Node, new: Mapping[Any, Value]) -> Step | None:
+    """A step of a node as that of another, whose operands are others; None where it cannot be."""
+    args: list[Argument] = []
+    for argument in step.args:
+        if isinstance(argument, Value):
+            key = id(argument.node), argument.index
+            if argument.node is not like and key not in new:
+                return None
+            own = argument.node is like
+            args.append(Value(node, argument.index) if own else new[key])
+        elif isinstance(argument, Workspace) and argument.node is like:
+            args.append(replace(argument, node=node))
+        elif isinstance(argument, Number | StatusBlock):
+            args.append(argument)
+        else:  # what names a node inside, for a message
+            return None
+    return replace(step, args=tuple(args), node=node)
 
 
 def lower(graph: Graph, lowering: Lowering = NATIVE) -> list[Step]:
@@ -104,6 +164,7 @@ def lower(graph: Graph, lowering: Lowering = NATIVE) -> list[Step]:
         InternalError: a node has no lowering.
     """
     steps: list[Step] = []
+    lowering = Once(lowering)
     for node in _with_memory(graph):
         steps += lower_node(node, lowering)
     return lowering.shared(steps)

@@ -14,7 +14,7 @@ class At:
         >>> import graphc as gc
         >>> x, t = gc.input("x", (3, 4)), gc.input("t", (2,), gc.int64)
         >>> x.at[t].add(1.0), x.at[0, 1:3].set(0.0)
-        (<index_add: f32[3, 4]>, <reshape: f32[3, 4]>)
+        (<index_add: f32[3, 4]>, <index_update: f32[3, 4]>)
     """
 
     __slots__ = ("_x",)
@@ -35,15 +35,27 @@ class Part:
         self._x = x
         self._index = index if isinstance(index, tuple) else (index,)
 
-    def get(self) -> Any:
+    def get(self, mode: str | None = None, fill_value: Any = None) -> Any:
         """`x[index]`.
+
+        Args:
+            mode: what a place outside its axis means: None, an error when the program runs;
+                "clip", the nearest place; "wrap", the place modulo the size; "fill", the
+                `fill_value` instead of what there is. Negative ones count from the end.
+            fill_value: a number; nan for floats and 0 for others unless given.
+
+        Raises:
+            AttributeValueError: there is no such mode.
 
         Example:
             >>> import graphc as gc
-            >>> gc.input("x", (3, 4)).at[0].get()
-            <reshape: f32[4]>
+            >>> x, t = gc.input("x", (3,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].get(mode="fill", fill_value=0.5))([5, 6, 7], [2, 3])
+            array([7. , 0.5], dtype=float32)
         """
-        return FUNCTIONS["getitem"](self._x, self._index)
+        if mode is None:
+            return FUNCTIONS["getitem"](self._x, self._index)
+        return FUNCTIONS["outside"](self._x, self._index, mode, fill_value)
 
     def set(self, values: Any) -> Any:
         """x with the part replaced: see `gc.index_update`.
@@ -63,6 +75,81 @@ class Part:
             >>> import graphc as gc
             >>> x, t = gc.input("x", (3, 4)), gc.input("t", (2,), gc.int64)
             >>> x.at[t, t].add(1.0)
-            <reshape: f32[3, 4]>
+            <index_add: f32[3, 4]>
         """
         return FUNCTIONS["index_add"](self._x, self._index, values)
+
+    def subtract(self, values: Any) -> Any:
+        """x with values subtracted from the part; each of those whose places are the same.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].subtract(1.0))([5.0, 6.0], [1, 1])
+            array([5., 4.], dtype=float32)
+        """
+        return FUNCTIONS["index_add"](self._x, self._index, -values)
+
+    def multiply(self, values: Any) -> Any:
+        """x with the part multiplied by values; by each of those whose places are the same.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].multiply(2.0))([5.0, 6.0], [1, 1])
+            array([ 5., 24.], dtype=float32)
+        """
+        return FUNCTIONS["index_multiply"](self._x, self._index, values)
+
+    mul = multiply
+
+    def divide(self, values: Any) -> Any:
+        """x with the part divided by values; by the product of those whose places are the same.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].divide(2.0))([5.0, 8.0], [1, 1])
+            array([5., 2.], dtype=float32)
+        """
+        return self._x / self._product(values)
+
+    def power(self, values: Any) -> Any:
+        """x with the part raised to values; to the product of those whose places are the same.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].power(2.0))([5.0, 3.0], [1, 1])
+            array([ 5., 81.], dtype=float32)
+        """
+        return self._x ** self._product(values)
+
+    def _product(self, values: Any) -> Any:
+        """Ones, but for the product of the values at each place."""
+        ones = FUNCTIONS["full"](self._x.type.shape, 1, self._x.type.dtype)
+        return FUNCTIONS["index_multiply"](ones, self._index, values)
+
+    def max(self, values: Any) -> Any:
+        """x with the part made the maximum of itself and of all values for its places.
+
+        Those that are the maximum share its gradient, as in PyTorch's `scatter_reduce`.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].max(gc.constant([7.0, 6.5])))([5.0, 6.0], [1, 1])
+            array([5., 7.], dtype=float32)
+        """
+        return FUNCTIONS["index_maximum"](self._x, self._index, values)
+
+    def min(self, values: Any) -> Any:
+        """x with the part made the minimum of itself and of all values for its places.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, t = gc.input("x", (2,)), gc.input("t", (2,), gc.int64)
+            >>> gc.compile([x, t], x.at[t].min(1.0))([5.0, 6.0], [1, 1])
+            array([5., 1.], dtype=float32)
+        """
+        return FUNCTIONS["index_minimum"](self._x, self._index, values)

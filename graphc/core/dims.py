@@ -15,6 +15,7 @@ Not here: which sizes a call has (`types.bind`).
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, Union
 
@@ -24,6 +25,7 @@ from graphc.core import dtypes
 from graphc.core.atoms import Atom, Call, Monomial, Symbol, is_kept, joined, show
 from graphc.core.bounds import bounds, evaluate, multiple, symbols
 from graphc.core.operators import FUNCTIONS as TENSOR_FUNCTIONS
+from graphc.core.origin import caller, is_asked_by_user
 from graphc.errors import AttributeValueError, ShapeError
 
 Size = Union[int, "Dim"]
@@ -50,7 +52,16 @@ class Dim:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms
+        if isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms:
+            return True
+        if is_asked_by_user(sys._getframe(1)) and may_be_equal(self, other):
+            raise ShapeError(
+                f"whether the size {self} is {other} is not known while the graph is built",
+                where=caller(),
+                hint=f"gc.equal({self}, {other}) is a tensor, for gc.cond or gc.where; or use a "
+                "fixed size",
+            )
+        return False
 
     # NumPy arrays on the left of an operator leave the work to us.
     __array_ufunc__ = None
@@ -334,6 +345,24 @@ def product(sizes: Iterable[Size]) -> Size:
     return math.prod(sizes)
 
 
+def is_same(x: Size, other: Size) -> bool:
+    """Whether two sizes are equal in every call."""
+    return x == other
+
+
+def may_be_equal(x: Size, other: object) -> bool:
+    """Whether the facts admit that a size is another, or a number."""
+    if not isinstance(other, int | Dim):
+        return False
+    apart = x - other
+    if isinstance(apart, int):
+        return apart == 0
+    if at_least(apart, 1) or at_least(-apart, 1):
+        return False
+    rest = apart.terms.get((), 0)
+    return rest % (multiple(apart - rest) or 1) == 0
+
+
 def at_least(x: Size, bound: int) -> bool:
     """Whether x >= bound for every size that the facts admit; False when not known."""
     if isinstance(x, int):
@@ -399,6 +428,6 @@ FUNCTIONS = {
 
 __all__ = [
     "FUNCTIONS", "RESERVED", "Atom", "Call", "Dim", "Monomial", "Size", "Symbol", "at_least",
-    "bounds", "dim", "evaluate", "maximum", "minimum", "multiple", "product", "substitute",
-    "symbol", "symbols",
+    "bounds", "dim", "evaluate", "is_same", "maximum", "minimum", "multiple", "product",
+    "substitute", "symbol", "symbols",
 ]  # fmt: skip

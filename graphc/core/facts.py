@@ -102,10 +102,15 @@ class Library:
     """Lowering fact of an op with a loop nest of its own: its name in the runtime's table.
 
     `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
+    `over`: the operand that the result differs from in some places only, whose memory it may take
+    (the attribute `inplace` says so). `checked_apart(node)` is the same node after one that does
+    its checks.
     """
 
     name: str
     strided: bool = False
+    over: int | None = None
+    checked_apart: Callable[[Node], Node] | None = None
 
 
 Lowering = Scalar | Reduction | IndexMap | Library | None

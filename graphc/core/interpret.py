@@ -14,6 +14,7 @@ from graphc.core.types import TensorType, TupleType, bind
 from graphc.errors import (
     AttributeValueError,
     CastOverflowError,
+    CheckError,
     DivisionError,
     GraphcError,
     IndexRangeError,
@@ -23,7 +24,7 @@ from graphc.errors import (
 
 # What checked ops raise when a program runs.
 AT_RUN_TIME = (
-    AttributeValueError, CastOverflowError, DivisionError, IndexRangeError, ShapeError,
+    AttributeValueError, CastOverflowError, CheckError, DivisionError, IndexRangeError, ShapeError,
 )  # fmt: skip
 
 After = Callable[[Node, Sequence[Any], Any], None]

@@ -173,17 +173,30 @@ class Node(Methods):
 
     @property
     def name(self) -> str:
-        """The name of an input, parameter or other placeholder; else the op's name.
+        """What `gc.named` called it; the name of a placeholder (an input); else the op's name.
 
         Example:
             >>> import graphc as gc
             >>> gc.input("x", (3,)).name, gc.tanh(gc.input("x", (3,))).name
             ('x', 'tanh')
         """
+        if self.label:
+            return self.label
         for key, value in self.attrs:
             if key == "name":
                 return value
         return self.op.name
+
+    @property
+    def label(self) -> str:
+        """What `gc.named` called it, or "".
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.named("h", gc.exp(gc.input("x", (3,)))).label
+            'h'
+        """
+        return self.origin.label if self.origin is not None else ""
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.type}>"

@@ -12,9 +12,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -24,17 +24,30 @@ _ROOTS = tuple(
     for folder in (_PACKAGE, _PACKAGE.parent / "passes", _PACKAGE.parent / "runtime")
     if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
 )
+# Where ops' types are inferred and graphs rewritten, by users' own ops and passes too.
+_COMPILING = tuple(
+    str(folder / name)
+    for folder, name in (
+        *(
+            (folder, name)
+            for folder in (_PACKAGE, _PACKAGE.parent)
+            for name in ("passes", "runtime")
+        ),
+        (_PACKAGE / "core", "ir.py"),
+    )
+)
 _INTERNAL: dict[CodeType, bool] = {}
 _local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The user's line that made a node."""
+    """The user's line that made a node, and what the user called it (see `gc.named`)."""
 
     file: str
     line: int
     function: str
+    label: str = ""
 
     def __str__(self) -> str:
         name = Path(self.file).name
@@ -42,10 +55,46 @@ class Origin:
         return f"{name}:{self.line}{inside}"
 
 
+def labelled(origin: Origin | None, label: str) -> Origin | None:
+    """A line of a node with another label; "" for what passes build for a node that has one."""
+    if origin is None:
+        return Origin("<unknown>", 0, "<unknown>", label) if label else None
+    return origin if origin.label == label else replace(origin, label=label)
+
+
+def name_node(node: Any, label: str) -> None:
+    """Set what a node is called: like its line this says where it comes from, not what it is."""
+    object.__setattr__(node, "origin", labelled(node.origin, label))
+
+
+def keep_label(node: Any, result: Any) -> None:
+    """Call what was built in a node's place as the node is called."""
+    if node.label and result is not node and not result.label and result.type == node.type:
+        name_node(result, node.label)
+
+
 def is_internal(code: CodeType) -> bool:
     """Whether code is graphc's own, or Python's import machinery."""
     file = code.co_filename
     return file.startswith(_ROOTS) or file.startswith("<frozen")
+
+
+def is_asked_by_user(frame: FrameType | None) -> bool:
+    """Whether a frame is of a user's code that builds a graph, and not of a pass or an op of his.
+
+    Passes and ops compare forms: what may be equal in some call is not the same for them.
+    """
+    if frame is None or is_internal(frame.f_code) or _is_ours(frame):
+        return False
+    while (frame := frame.f_back) is not None:
+        if frame.f_code.co_filename.startswith(_COMPILING):
+            return False
+    return True
+
+
+def _is_ours(frame: FrameType) -> bool:
+    # Methods that dataclasses write are in no file.
+    return str(frame.f_globals.get("__name__")).split(".")[0] in ("graphc", "passes", "runtime")
 
 
 def caller() -> Origin | None:
@@ -69,7 +118,7 @@ def caller() -> Origin | None:
 def at_origin(origin: Origin | None) -> Iterator[None]:
     """Give `origin` to every node built inside: passes keep the user's line this way."""
     before = getattr(_local, "origin", None)
-    _local.origin = origin if origin is not None else before
+    _local.origin = labelled(origin, "") or before
     try:
         yield
     finally:
@@ -82,7 +131,7 @@ def made_for() -> Iterator[Callable[[Any], None]]:
     before = getattr(_local, "origin", None)
 
     def begin(node: Any) -> None:
-        _local.origin = node.origin or before
+        _local.origin = labelled(node.origin, "") or before
 
     try:
         yield begin
@@ -111,4 +160,7 @@ def record(node: Any) -> None:
         made.append(node)
 
 
-__all__ = ["Origin", "at_origin", "caller", "is_internal", "made_for", "record", "recording"]
+__all__ = [
+    "Origin", "at_origin", "caller", "is_asked_by_user", "is_internal", "keep_label", "labelled",
+    "made_for", "name_node", "record", "recording",
+]  # fmt: skip

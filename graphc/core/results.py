@@ -8,7 +8,7 @@ A value is a node's k-th result. `item` stands for one of its operand's results 
 
 from __future__ import annotations
 
-from graphc.core.ir import Graph, Kind, Node, is_item
+from graphc.core.ir import Graph, Kind, Library, Node, is_item
 from graphc.core.types import TensorType, TupleType
 
 Value = tuple[Node, int]
@@ -33,7 +33,21 @@ def results(node: Node) -> range:
 
 def written_over(node: Node) -> tuple[tuple[int, int], ...]:
     """The (result, operand) pairs of a node that are one memory."""
-    return dict(node.attrs).get("inplace", ()) if node.op.kind is Kind.FUSED else ()
+    if node.op.kind is Kind.FUSED or is_updating(node):
+        return dict(node.attrs).get("inplace", ())
+    return ()
+
+
+def is_updating(node: Node) -> bool:
+    """Whether a node's result differs from an operand in some places only."""
+    fact = node.op.lowering
+    return isinstance(fact, Library) and fact.over is not None
+
+
+def updated(node: Node) -> frozenset[Value]:
+    """The values that a node changes in some places, its result taking their memory."""
+    pairs = written_over(node) if is_updating(node) else ()
+    return frozenset(value_of(node.inputs[operand]) for _, operand in pairs)
 
 
 def shared_with(graph: Graph) -> dict[Value, Value]:
@@ -46,4 +60,7 @@ def shared_with(graph: Graph) -> dict[Value, Value]:
     return roots
 
 
-__all__ = ["Value", "result_type", "results", "shared_with", "value_of", "written_over"]
+__all__ = [
+    "Value", "is_updating", "result_type", "results", "shared_with", "updated", "value_of",
+    "written_over",
+]  # fmt: skip

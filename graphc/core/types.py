@@ -6,6 +6,7 @@ f32[n, 64]      a matrix of n rows; `f32[()]` is a scalar
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class TensorType:
     @property
     def size(self) -> Size:
         """The number of elements."""
-        return dims.product(self.shape)
+        return _product(self.shape)
 
     @property
     def nbytes(self) -> Size:
@@ -56,6 +57,11 @@ class TensorType:
     def with_shape(self, shape: Sequence[Size]) -> TensorType:
         """The same dtype with another shape."""
         return TensorType(self.dtype, tuple(shape))
+
+
+@functools.lru_cache(maxsize=4096)
+def _product(shape: Shape) -> Size:
+    return dims.product(shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from graphc.core.origin import made_for
+from graphc.core.origin import keep_label, made_for
 
 if TYPE_CHECKING:  # they stand above: a graph is made by a walk
     from graphc.core.ir import Graph, Node
@@ -204,6 +204,8 @@ def remake(graph: Graph, make: Callable[[Node, dict[Node, Node]], Node | None]) 
             if result is None:
                 continue
             new[node] = result
+            if result not in order:
+                keep_label(node, result)
             if all(map(order.__contains__, result.inputs)):
                 order[result] = None
             else:

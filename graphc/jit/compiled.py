@@ -68,6 +68,7 @@ class Compiled:
         self._signature = signature_of(function)
         self._reasons: list[str] = []
         self._has_warned = False
+        self._ends: set[str] = set()  # told of
         # One thread traces at a time: a second would make the same program once more.
         self._lock = threading.RLock()
         _all.add(self)
@@ -114,13 +115,31 @@ class Compiled:
         with self._lock if fresh else nullcontext():
             run = Run(self, root, arguments, decide, lambda: roots.fixed(arguments.tensors), fresh)
             result = run()
-            if fresh:
+            if run.trace.left:
+                self._note_end(run, root)
+            elif fresh:
                 self._keep(run, root, key)
                 if self._options.on_branch == "fork" and run.trace.has_evaluated:
                     self._fork(run, arguments, key)
-        if not fresh and run.variant is not None and run.variant.guarded is None:
+        made = None if run.trace.left else run.variant
+        if not fresh and made is not None and made.guarded is None:
             self._watch_again(root)
         return result
+
+    def _note_end(self, run: Run, root: Any) -> None:
+        """Say, once for each line, that a graph ended before its call did."""
+        root.is_unwatched = False
+        reason = f"from here on the call runs eagerly: {run.trace.left}"
+        if run.variant is not None:
+            run.variant.unproven = [Unproven(reason, None)]
+        if self._options.tier == "guarded":
+            raise TraceError(
+                f"{self._name}: the function cannot be left out of a call", [reason],
+                where=caller(), hint='change what the line names, or compile with tier="auto"',
+            )  # fmt: skip
+        if reason not in self._ends:
+            self._ends.add(reason)
+            warnings.warn(GraphcWarning(f"{self._name}: {reason}"), stacklevel=4)
 
     def _watch_again(self, root: Any) -> None:
         """Let the next run be watched, where a value that an earlier one assumed has changed."""

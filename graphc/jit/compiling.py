@@ -57,9 +57,10 @@ def compile(
     Args:
         function: what to compile: a function or a module. Without it, a decorator.
         dynamic: try to let the first axis of the inputs have any size.
-        on_branch: what to do where Python branches on a tensor's value: "error", "specialise"
-            (the branch taken is part of the program, calls evaluate the condition first), or
-            "fork" (both arms are traced and merged).
+        on_branch: what to do where Python asks for a tensor's value: "error", "specialise" (the
+            branch taken is part of the program, calls evaluate the condition first), "fork" (both
+            arms are traced and merged), or "eager" (the program so far runs, and the rest of the
+            call runs eagerly; a warning names the line).
         impure: what to do where the code reads a clock or foreign random numbers: "run" its
             Python at every call, "error", or "bake": repeat what the first call found.
         limit: how many programs to keep.

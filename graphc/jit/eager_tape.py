@@ -27,6 +27,8 @@ class ValueBackward(CallBackward):
         self.check_alive()
         given = tuple(ct is not None for ct in cts)
         function = self.call.exact_derivative(self.wanted, given)
+        if not function.targets:
+            return [None] * len(self.edges)
         kept = [(self.inputs or ())[k] for k in function.inputs]
         kept += [self.outputs[k] for k in function.outputs]
         operands = []

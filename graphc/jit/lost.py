@@ -10,7 +10,14 @@ from graphc.errors import TraceError
 
 
 class LostGradient(Tensor):
-    """A gradient that was used inside a compiled step: asking for it is an error that says so."""
+    """A gradient that was used inside a compiled step: asking for it is an error that says so.
+
+    What is added to it is lost like it.
+    """
+
+    def add_(self, *args: Any, **kwargs: Any) -> LostGradient:
+        """It stays lost."""
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name == "_array":

@@ -34,7 +34,7 @@ _PLACEHOLDERS = (INPUT_OP, PARAMETER_OP)
 _MOST_AT_ONCE = 4  # results whose gradients are also traced one by one
 
 
-def _unknown_sizes(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[dims.Symbol]:
+def unknown_sizes(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[dims.Symbol]:
     """The symbolic sizes in a graph that the shapes of these inputs do not tell."""
     known = {determined(size) for x in inputs for size in tensor_type(x).shape}
     found: dict[dims.Symbol, None] = {}
@@ -50,7 +50,8 @@ def _until_last(given: Sequence[bool]) -> tuple[bool, ...]:
     return tuple(given[:count])
 
 
-def _token(symbol: dims.Symbol) -> Node:
+def token(symbol: dims.Symbol) -> Node:
+    """A placeholder without elements whose first axis tells a size."""
     type_ = TensorType(dtypes.float32, (dims.symbol(symbol), 0))
     return INPUT_OP(name=f"size_{symbol.name}", type=type_)
 
@@ -127,12 +128,14 @@ class Outside:
     def _choose(self) -> None:
         self._intern = Interned()
         every = list(self._made.values())
-        roots = self._forms(every)
+        roots, starts = self._forms(every)
         needed: dict[Node, None] = {}
-        for backward, own in zip(every, roots):
+        for backward, own, more in zip(every, roots, starts):
             self._note_reads(backward)
-            needed |= dict.fromkeys(boundary_of(own, early_of(own, backward.pull.own)))
-        self._readable = self._free(roots)
+            early = early_of([*own, *more], backward.pull.own)
+            needed |= dict.fromkeys(boundary_of(own, early))
+            needed |= {n: None for n in more if n in early}
+        self._readable = self._free([*roots, *starts])
         keep = [self._intern(n) for n in cut(list(needed), self._readable)]
         self.keep = keep = list(dict.fromkeys(keep))
         self.keeping = {fn for b in every for fn in b.pull.keeping}
@@ -166,13 +169,15 @@ class Outside:
         self._simple = own[: len(self._results)]
         return own[len(self._results) :]
 
-    def _forms(self, backwards: Sequence[Backward]) -> list[list[Node]]:
-        """The roots of each pass."""
+    def _forms(self, backwards: Sequence[Backward]) -> tuple[list[list[Node]], list[list[Node]]]:
+        """The roots of each pass, and the values that it starts from."""
         own = [
             [*(n for _, n in b.pull.results), *(n for *_, n in b.pull.updates)] for b in backwards
         ]
-        roots = iter(self._canonical([root for each in own for root in each]))
-        return [[next(roots) for _ in each] for each in own]
+        starts = [b.pull.starts for b in backwards]
+        roots = iter(self._canonical([root for each in (*own, *starts) for root in each]))
+        forms = [[next(roots) for _ in each] for each in (*own, *starts)]
+        return forms[: len(own)], forms[len(own) :]
 
     def after(self, roots: Sequence[Node]) -> list[Node]:
         """Nodes as traced from what is kept, and read, of a call: as placeholders."""
@@ -235,9 +240,9 @@ class Outside:
                 read[stand_in] = node
         ends = [*(node for _, node in backward.pull.cotangents), *kept, *read]
         backward.kept, backward.read = list(kept.values()), list(read.values())
-        backward.sizes = _unknown_sizes([e for e in ends if e in used], outputs)
+        backward.sizes = unknown_sizes([e for e in ends if e in used], outputs)
         # A size that no input tells comes as that of an array without elements.
-        tokens = [_token(s) for s in backward.sizes]
+        tokens = [token(s) for s in backward.sizes]
         backward.graph = ([*ends, *tokens], [*outputs, *(FUNCTIONS["sum"](t) for t in tokens)])
 
     def backward(self, group: Group, given: Sequence[bool], hooks: Edge | None = None) -> Backward:
@@ -248,7 +253,7 @@ class Outside:
             found = Backward(Pullback(self._trace, group, given, self._stale, hooks))
             self._note_reads(found)
             found.operands = [(n, name) for n, name in found.operands if n in self._readable]
-            (roots,) = self._forms([found])
+            (roots,), _ = self._forms([found])
             self._finish(found, roots)
             known = {place for place, _ in found.results}
             found.results += [
@@ -373,4 +378,4 @@ class Outside:
         kept.results = {k: Saved(results[k], None) for k in self.read_results}
 
 
-__all__ = ["Outside"]
+__all__ = ["Outside", "token", "unknown_sizes"]

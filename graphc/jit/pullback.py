@@ -168,6 +168,8 @@ class Pullback:
         reads: (value read, name of the step that reads it): eager steps keep these and see that
             nobody changes them.
         keeping: steps that a pass frees.
+        starts: values from which the steps' exact derivatives start: with these kept, passes of
+            any order and for any choice of cotangents can be made.
     """
 
     def __init__(
@@ -206,6 +208,7 @@ class Pullback:
         self.updates = _updates(own)
         self.reads: list[tuple[Saved, str]] = walk.reads
         self.keeping: dict[GradFn, None] = walk.keeping
+        self.starts: list[Node] = list(walk.starts)
 
 
 class _Walk(Pass):
@@ -219,6 +222,7 @@ class _Walk(Pass):
         self.found: dict[Edge, Tensor] = {}
         self.reads: list[tuple[Saved, str]] = []
         self.keeping: dict[GradFn, None] = {}
+        self.starts: dict[Node, None] = {}
 
     def send(self, edge: Any, ct: Any, own: bool) -> None:
         """Add a cotangent to those of a result, or of an end."""
@@ -247,8 +251,12 @@ class _Walk(Pass):
             given = tuple(k < len(slots) and slots[k] is not None for k in range(count))
             inputs, outputs = fn.call.reads(fn.wanted, given)
             saved = [(fn.inputs or ())[k] for k in inputs] + [fn.outputs[k] for k in outputs]
+            exact = fn.call.exact_derivative(fn.wanted, given)
+            starts = [(fn.inputs or ())[k] for k in exact.inputs if k not in exact.sized]
+            starts += [fn.outputs[k] for k in exact.outputs]
         else:
-            saved = _saved_by(fn)
+            saved = starts = _saved_by(fn)
+        self.starts |= {s.node: None for s in starts if isinstance(s, Saved) and s.node is not None}
         for each in saved:
             if isinstance(each, Saved):
                 if each in self.stale:

@@ -10,8 +10,8 @@ import numpy as np
 from graphc.eager.engine import quiet
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.engine.views import same_memory
 from graphc.eager.functions.inplace import take_history
-from graphc.jit.trace.writes import same_memory
 
 
 def unshared(arrays: Iterable[np.ndarray], operands: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from graphc.core.garbage import uncollected
 from graphc.core.ir import caller, toposort
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
@@ -179,7 +180,7 @@ class Run:
     def _called(self, args: Any, kwargs: Any) -> Any:
         if self.watch is None:
             return self.owner._function(*args, **kwargs)
-        with self.watch:
+        with uncollected(), self.watch:
             return self.owner._function(*args, **kwargs)
 
     def _real(self, value: Any) -> Any:

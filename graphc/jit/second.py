@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.core.ir import Node, caller, toposort
+from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.signature import runner
 from graphc.eager.engine.tape import Edge, Saved
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import GradientError
 from graphc.jit.history import Backward, CompiledBackward, Kept
-from graphc.jit.outside import Outside
+from graphc.jit.outside import Outside, token, unknown_sizes
 from graphc.jit.pullback import Group, Pullback
 from graphc.ops.source import INPUT_OP
 
@@ -29,8 +32,6 @@ class Second(Outside):
         group: see `Pullback`, as the others.
     """
 
-    kept_name = "kept_again"
-
     def __init__(
         self, first: Outside, group: Group, given: Sequence[bool], required: Sequence[bool],
         hooks: Edge | None,
@@ -38,6 +39,7 @@ class Second(Outside):
         pull = Pullback(first._trace, group, given, first._stale, hooks, required)
         self._first = first
         self._pull = pull
+        self.kept_name = f"{first.kept_name}_again"
         edges = [t._edge for _, t in pull.ends if t._edge is not None]
         super().__init__(f"{first.name}_backward", pull.trace, edges)
         self._places_of = {
@@ -54,9 +56,11 @@ class Second(Outside):
         self._choose()
         updates = self._canonical([node for *_, node in pull.updates])
         outputs = [*self._simple, *updates, *self.saved]
-        used = toposort(outputs)
-        self._ends = [n for n in used if n.op is INPUT_OP]
-        self._run = runner(self.name, self._ends, outputs, True)
+        self._ends = [n for n in toposort(outputs) if n.op is INPUT_OP]
+        self._sizes = unknown_sizes(self._ends, outputs)
+        tokens = [token(s) for s in self._sizes]
+        ends = [*self._ends, *tokens]
+        self._run = runner(self.name, ends, [*outputs, *map(FUNCTIONS["sum"], tokens)], True)
 
     def _canonical(self, roots: Sequence[Node]) -> list[Node]:
         own = [self._intern(r) for r in self._first.after([*self._results, *roots])]
@@ -82,7 +86,8 @@ class Second(Outside):
         values |= {node: ct._array for node, ct in zip(self._cts, given)}
         owners = dict(zip(self._cts, given))
         copies = self.before(owners.__getitem__)
-        found = list(self._run(*[values[n] for n in self._ends]))
+        sizes = [np.empty((kept.sizes[s], 0), np.float32) for s in self._sizes]
+        found = list(self._run(*[values[n] for n in self._ends], *sizes))
         count = len(self._pull.results)
         results = [wrap(a if a.base is None else a.copy()) for a in found[:count]]
         for (target, tensor, _), value in zip(self._pull.updates, found[count:]):

@@ -21,7 +21,7 @@ from graphc.core.types import TensorType
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.random import default_generator
-from graphc.errors import ArgumentError, GraphcWarning, ShapeError, TraceError
+from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError, TraceError
 from graphc.jit.arguments import Arguments
 from graphc.jit.compiled import Compiled, Options
 from graphc.jit.ending import types_of
@@ -33,6 +33,7 @@ from graphc.jit.trace import branches
 from graphc.jit.trace.refused import refusal
 
 _RTOL, _ATOL = 1e-4, 1e-5
+_POLICIES = tuple(p for p in branches.POLICIES if p != "eager")
 
 
 class Traced:
@@ -164,7 +165,7 @@ def trace(
             axis and name, or a list of axes; None for fixed shapes.
         check: how many times to compare the program with the function, on fresh random inputs
             and sizes of dynamic axes. Functions that change state are not run again for it.
-        on_branch: see `gc.jit.compile`.
+        on_branch: see `gc.jit.compile`; not "eager".
         impure: see `gc.jit.compile`.
         level: see `gc.compile`.
 
@@ -183,6 +184,10 @@ def trace(
     if not examples or not callable(function):
         raise ArgumentError(
             "trace: it takes a function and examples of its arguments", where=caller()
+        )
+    if on_branch not in _POLICIES:
+        raise AttributeValueError(
+            f"trace: on_branch={on_branch!r}", where=caller(), hint=f"one of {', '.join(_POLICIES)}"
         )
     made: dict[int, Tensor] = {}
     arguments = Arguments(tensors_for_arrays(examples, made), {})

@@ -9,6 +9,7 @@ Facts of index maps only: no op is known by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Call, Dim, Size, Symbol
@@ -145,6 +146,31 @@ def strides(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
     Returns:
         None when the elements are not evenly spaced from the first one on.
     """
+    chain = [node]
+    while isinstance(chain[-1].op.lowering, IndexMap) and len(chain[-1].inputs) == 1:
+        chain.append(chain[-1].inputs[0])
+    if len(chain) == 1 and not isinstance(node.op.lowering, IndexMap):
+        return node, contiguous(tensor_type(node).shape)
+    key = tuple([(n.op, n.attrs, n.type) for n in chain])
+    if key not in _spacings:
+        if len(_spacings) >= MOST_SPACINGS:
+            _spacings.clear()
+        found = _spaced(node)
+        places = [k for k, n in enumerate(chain) if found is not None and n is found[0]]
+        if found is not None and not places:
+            return found
+        _spacings[key] = None if found is None else (places[0], found[1])
+    known = _spacings[key]
+    return None if known is None else (chain[known[0]], known[1])
+
+
+# What views do to memory, by their ops, attributes and types: the same in each layer of a model.
+_spacings: dict[Any, tuple[int, tuple[Size, ...]] | None] = {}
+MOST_SPACINGS = 4096
+
+
+def _spaced(node: Node) -> tuple[Node, tuple[Size, ...]] | None:
+    """`strides`, found out."""
     index = symbols_of(node, "view")
     base, place = _place(node, index)
     found: list[Size] = []

@@ -1,6 +1,6 @@
 """The ops, each declared in one place; importing this package fills `ir.OPS`."""
 
-from graphc.ops import control, source
+from graphc.ops import checking, control, source
 from graphc.ops.arrays import (
     at,
     cumulative,
@@ -16,6 +16,7 @@ from graphc.ops.arrays import (
     shaping,
     sorting,
     statistics,
+    writing,
 )
 from graphc.ops.contract import convolution, einsum, matmul, pooling
 from graphc.ops.elementwise import (
@@ -59,6 +60,7 @@ __all__ = [
     "loops",
     "matmul",
     "movement",
+    "checking",
     "nonempty",
     "pooling",
     "power",
@@ -70,4 +72,5 @@ __all__ = [
     "source",
     "statistics",
     "trigonometric",
+    "writing",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from graphc.core.ir import caller
@@ -11,6 +12,11 @@ from graphc.errors import ArgumentError
 
 Hooks = dict[int, Callable[..., Any]]
 
+# What hooks of one optimizer are called around.
+HOOK_KINDS = (
+    "step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre",
+    "load_state_dict_post",
+)  # fmt: skip
 # Hooks of every optimizer's step.
 EVERY_PRE: Hooks = CountedDict()
 EVERY_POST: Hooks = CountedDict()
@@ -87,3 +93,123 @@ def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHand
         after a step
     """
     return register(EVERY_POST, hook)
+
+
+class Hooked:
+    """An optimizer's part that keeps hooks."""
+
+    _stepping: bool
+    _opt_called: bool
+
+    def _set_hooks(self) -> None:
+        for kind in HOOK_KINDS:
+            self.__dict__.setdefault(f"_{kind}_hooks", CountedDict())
+
+    def _hooks(self, kind: str) -> Hooks:
+        return self.__dict__[f"_{kind}_hooks"]
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_pre_hook(lambda *given: print("before"))
+            >>> optimizer.step()
+            before
+        """
+        return register(self._hooks("step_pre"), hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_step_post_hook(lambda *given: print("after"))
+            >>> optimizer.step()
+            after
+        """
+        return register(self._hooks("step_post"), hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict`.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_pre_hook(lambda o: print("saving"))
+            >>> saved = optimizer.state_dict()
+            saving
+        """
+        return register(self._hooks("state_dict_pre"), hook, prepend=prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_state_dict_post_hook(lambda o, d: {**d, "epoch": 3})
+            >>> optimizer.state_dict()["epoch"]
+            3
+        """
+        return register(self._hooks("state_dict_post"), hook, prepend=prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a load; it may return another to load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> hook = optimizer.register_load_state_dict_pre_hook(lambda *given: print("loading"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loading
+        """
+        return register(self._hooks("load_state_dict_pre"), hook, prepend=prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after a load.
+
+        Example:
+            >>> import graphc as gc
+            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
+            >>> handle = optimizer.register_load_state_dict_post_hook(lambda o: print("loaded"))
+            >>> optimizer.load_state_dict(optimizer.state_dict())
+            loaded
+        """
+        return register(self._hooks("load_state_dict_post"), hook, prepend=prepend)
+
+
+def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step with the hooks around it."""
+
+    @wraps(step)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._stepping:  # a subclass's step calls its parent's: one step, hooked once
+            return step(self, *args, **kwargs)
+        before, after = self.__dict__["_step_pre_hooks"], self.__dict__["_step_post_hooks"]
+        given: tuple[Any, ...] = (self, *args)
+        if EVERY_PRE or before:
+            for hook in (*EVERY_PRE.values(), *before.values()):
+                given, kwargs = changed_arguments(hook, hook(self, given, kwargs), given, kwargs)
+        self._stepping = True
+        try:
+            result = step(*given, **kwargs)
+        finally:
+            self._stepping = False
+        self._opt_called = True
+        if EVERY_POST or after:
+            for hook in (*after.values(), *EVERY_POST.values()):
+                hook(self, given, kwargs)
+        return result
+
+    return run

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
+from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import enable_grad, no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import AttributeValueError
@@ -98,6 +99,8 @@ class LBFGS(Optimizer):
                 hint="step(closure), where closure clears the gradients, calls backward() and "
                 "returns the loss",
             )
+        if hot.slow and tracing.trace is not None:
+            tracing.trace.end("LBFGS goes by the values of losses and gradients")
         with no_grad():
             return self._minimize(closure)
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from functools import wraps
 from typing import Any, TypeAlias
 
 from graphc.core.ir import caller
-from graphc.eager.engine.changes import CountedDict, CountedStates, changes
+from graphc.eager.engine.changes import CountedStates, changes
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
 from graphc.optim import saving
 from graphc.optim.hooks import (
-    EVERY_POST,
-    EVERY_PRE,
-    Hooks,
-    RemovableHandle,
-    changed_arguments,
-    register,
+    Hooked,
+    hooked,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from graphc.optim.symbolic import symbolic_updates
 
 # What is optimized: tensors, pairs of a name and a tensor, or groups of either with settings.
 Params: TypeAlias = Iterable[Tensor | tuple[str, Tensor] | dict[str, Any]]
@@ -41,7 +37,7 @@ class _Required:
 required = _Required()
 
 
-class Optimizer:
+class Optimizer(Hooked):
     """Base of all optimizers.
 
     Args:
@@ -73,7 +69,7 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
-            cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
+            cls.step = hooked(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         name = type(self).__name__
@@ -99,10 +95,6 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
-
-    def _set_hooks(self) -> None:
-        for kind in HOOK_KINDS:
-            self.__dict__.setdefault(f"_{kind}_hooks", CountedDict())
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -145,6 +137,37 @@ class Optimizer:
             tensor([0.8000], requires_grad=True)
         """
         raise NotImplementedError(f"{type(self).__name__} defines no step()")
+
+    def updates(self, loss: Any, grads: Any = None) -> dict[Any, Any]:
+        """One step as updates of a program: `gc.compile(inputs, loss, updates=these)`.
+
+        Parameters, moments and counters are the optimizer's own tensors, which eager code and
+        other programs see changed after each call; `lr` and the other numbers are read from
+        `param_groups` at each call.
+
+        Args:
+            loss: a symbolic float scalar; parameters that it does not depend on stay.
+            grads: the gradients to use instead of the loss's, by parameter: clipped ones.
+
+        Returns:
+            New values by parameter of the graph.
+
+        Raises:
+            ArgumentError: its step is Python code of its own, or has hooks, which no program runs.
+
+        Example:
+            >>> import numpy as np
+            >>> import graphc as gc
+            >>> model = gc.nn.Linear(1, 1, bias=False)
+            >>> optimizer = gc.optim.SGD(model.parameters(), lr=0.5)
+            >>> x = gc.input("x", (gc.dim("n"), 1))
+            >>> step = gc.compile([x], None, updates=optimizer.updates(gc.sum(model(x))))
+            >>> before = model.weight.item()
+            >>> step(np.ones((2, 1), np.float32))
+            >>> round(before - model.weight.item(), 5)
+            1.0
+        """
+        return symbolic_updates(self, loss, grads)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters.
@@ -291,121 +314,6 @@ class Optimizer:
         self.__setstate__({})
         for hook in self._hooks("load_state_dict_post").values():
             hook(self)
-
-    def _hooks(self, kind: str) -> Hooks:
-        return self.__dict__[f"_{kind}_hooks"]
-
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; it may return both changed.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_step_pre_hook(lambda *given: print("before"))
-            >>> optimizer.step()
-            before
-        """
-        return register(self._hooks("step_pre"), hook)
-
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_step_post_hook(lambda *given: print("after"))
-            >>> optimizer.step()
-            after
-        """
-        return register(self._hooks("step_post"), hook)
-
-    def register_state_dict_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict`.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_state_dict_pre_hook(lambda o: print("saving"))
-            >>> saved = optimizer.state_dict()
-            saving
-        """
-        return register(self._hooks("state_dict_pre"), hook, prepend=prepend)
-
-    def register_state_dict_post_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_state_dict_post_hook(lambda o, d: {**d, "epoch": 3})
-            >>> optimizer.state_dict()["epoch"]
-            3
-        """
-        return register(self._hooks("state_dict_post"), hook, prepend=prepend)
-
-    def register_load_state_dict_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)` before a load; it may return another to load.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> hook = optimizer.register_load_state_dict_pre_hook(lambda *given: print("loading"))
-            >>> optimizer.load_state_dict(optimizer.state_dict())
-            loading
-        """
-        return register(self._hooks("load_state_dict_pre"), hook, prepend=prepend)
-
-    def register_load_state_dict_post_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` after a load.
-
-        Example:
-            >>> import graphc as gc
-            >>> optimizer = gc.optim.SGD([gc.zeros(1, requires_grad=True)], lr=0.1)
-            >>> handle = optimizer.register_load_state_dict_post_hook(lambda o: print("loaded"))
-            >>> optimizer.load_state_dict(optimizer.state_dict())
-            loaded
-        """
-        return register(self._hooks("load_state_dict_post"), hook, prepend=prepend)
-
-
-HOOK_KINDS = (
-    "step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre",
-    "load_state_dict_post",
-)  # fmt: skip
-
-
-def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A step with the hooks around it."""
-
-    @wraps(step)
-    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if self._stepping:  # a subclass's step calls its parent's: one step, hooked once
-            return step(self, *args, **kwargs)
-        before, after = self.__dict__["_step_pre_hooks"], self.__dict__["_step_post_hooks"]
-        given: tuple[Any, ...] = (self, *args)
-        if EVERY_PRE or before:
-            for hook in (*EVERY_PRE.values(), *before.values()):
-                given, kwargs = changed_arguments(hook, hook(self, given, kwargs), given, kwargs)
-        self._stepping = True
-        try:
-            result = step(*given, **kwargs)
-        finally:
-            self._stepping = False
-        self._opt_called = True
-        if EVERY_POST or after:
-            for hook in (*after.values(), *EVERY_POST.values()):
-                hook(self, given, kwargs)
-        return result
-
-    return run
 
 
 def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:

@@ -50,18 +50,21 @@ class Expected:
     error: Exception | None = None
 
 
-def expect(graph: Graph, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Expected | None:
+def expect(
+    graph: Graph, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], largest: float = LARGEST
+) -> Expected | None:
     """Run the reference for a call that is about to be made.
 
     Args:
         graph: as traced.
         arrays: values of its inputs that are no parameters or constants.
         sizes: of symbolic dimensions, by name.
+        largest: elements of inputs with which it is run.
 
     Returns:
         None where the inputs are too large, or rounding alone makes the program fail.
     """
-    if sum(array.size for array in arrays) > LARGEST:
+    if sum(array.size for array in arrays) > largest:
         return None
     bound = [n.state for n in graph.inputs if isinstance(n, Parameter)]
     given = iter(arrays)

@@ -21,7 +21,8 @@ from graphc.core.atoms import is_kept
 from graphc.core.dims import Dim
 from graphc.core.garbage import uncollected
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
-from graphc.core.walk import dependents, toposort
+from graphc.core.operators import Operators
+from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -32,6 +33,7 @@ from graphc.errors import (
 from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.flow.closures import is_placeholder
+from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
@@ -203,7 +205,8 @@ def _traced(
 ) -> Graph:
     """The graph as the user wrote it, checked."""
     results = [as_tensor(r, "compile") if isinstance(r, Dim) else as_symbolic(r) for r in results]
-    updates = {p: _new_value(p, value) for p, value in updates.items()}
+    given = {p.as_node() if isinstance(p, Operators) else p: v for p, v in updates.items()}
+    updates = {p: _new_value(p, value) for p, value in given.items()}
     for position, result in enumerate(results):
         if not isinstance(result, Node):
             raise ArgumentError(
@@ -216,11 +219,19 @@ def _traced(
     if not results and not updates:
         raise GraphError("compile: there are no outputs and no updates", where=caller())
     order = toposort((*results, *updates.values()))
+    new = implied(order, updates)
+    updates |= new
+    toposort(tuple(new.values()), order)
     generator = random.generator()
     if generator in order and generator not in updates:
         with at_origin(generator.origin):
             updates[generator] = random.advance(generator)
         toposort((updates[generator],), order)
+    if apart := named_apart(dict.fromkeys([*updates, *order])):
+        done = iter(substitute([*results, *updates.values()], apart))
+        results = [next(done) for _ in results]
+        updates = {apart.get(p, p): next(done) for p in updates}
+        order = toposort((*results, *updates.values()))
     labels = [layout.label(k) for k in range(len(results))]
     labels += [f"the update of {p.name!r}" for p in updates]
     roots = [*results, *updates.values()]

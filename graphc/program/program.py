@@ -5,6 +5,7 @@ How one is made is in `driver`; what it prints is in `report`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -28,10 +29,12 @@ from graphc.core.interpret import located
 from graphc.core.ir import Scalar, caller, tensor_type
 from graphc.errors import (
     ArgumentError,
+    CheckError,
     GraphcError,
     OutOfMemoryError,
 )
 from graphc.ops.arrays.indexing import out_of_range
+from graphc.ops.implied import watchers
 from graphc.ops.source import Bound, Parameter
 from graphc.program import comparing, report
 from graphc.program.build import Build
@@ -84,6 +87,8 @@ class Program:
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
         self._restore = build.layout.restore
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
+        written = {build.graph.inputs[k] for k in aliased.values()}
+        self._watchers = watchers(self._states.values(), written)
         self._sized = uncertain_sizes(build.graph)
         self._counted = symbolic_bytes(build.graph)
         self._last_sizes: dict[str, int] = {}
@@ -120,6 +125,9 @@ class Program:
             IndexRangeError, CastOverflowError: a check failed while the program ran.
             OutOfMemoryError: the arena or a result doesn't fit.
         """
+        if self._watchers:
+            for watch in self._watchers:
+                watch()
         # The common case, kept short: everything is right and these shapes were seen before.
         if named or len(args) != self._count:
             return self._call(args, named, out)
@@ -142,7 +150,7 @@ class Program:
         except MemoryError:
             raise self._out_of_memory(call) from None
         if failure is not None:
-            raise self._failed(*failure)
+            raise self._failed(call, args, *failure)
         return self._restore(results)
 
     def _call(self, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
@@ -171,7 +179,7 @@ class Program:
         if times is not None:
             sys.stderr.write(str(Profile.of(self.name, executable, [times])))
         if failure is not None:
-            raise self._failed(*failure)
+            raise self._failed(call, arrays, *failure)
         if expected is not None:
             self._compared -= 1
             labels = [self._build.layout.label(k) for k in range(len(results))]
@@ -221,12 +229,21 @@ class Program:
                 results[position], targets[position] = None, array
         return list(results), targets
 
-    def _failed(self, site: int, value: int, limit: int) -> GraphcError:
-        """The error that the status block describes."""
+    def _failed(
+        self, call: Call, arrays: Sequence[np.ndarray], site: int, value: int, limit: int
+    ) -> GraphcError:
+        """The error that the status block describes; a user's message gets its values anew."""
         node = self._executable.sites[site - 1]
         fact = node.op.lowering
         if isinstance(fact, Scalar) and fact.failure is not None:
-            return located(fact.failure(node, value), node)
+            error = located(fact.failure(node, value), node)
+            again = (
+                comparing.expect(self.graph, arrays, call.sizes, math.inf)
+                if isinstance(error, CheckError)
+                else None
+            )
+            same = again is not None and type(again.error) is CheckError
+            return again.error if same else error  # type: ignore[union-attr, return-value]
         return located(out_of_range(value, limit), node)
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:

@@ -149,7 +149,7 @@ def _work(node: Node) -> str:
 
 
 def _lines_of(node: Node) -> str:
-    """The user's lines that a node comes from."""
+    """The user's lines that a node comes from, and what the user named of it."""
     nested = bodies(node).values()
     nodes = [inner for body in nested for inner in all_nodes(body)] if nested else [node]
     found: dict[str, set[int]] = {}
@@ -160,7 +160,8 @@ def _lines_of(node: Node) -> str:
     for file, lines in found.items():
         low, high = min(lines), max(lines)
         texts.append(f"{file}:{low}" if low == high else f"{file}:{low}-{high}")
-    return ", ".join(texts)
+    named = dict.fromkeys(inner.label for inner in nodes if inner.label)
+    return ", ".join(texts) + (f"; {', '.join(named)}" if named else "")
 
 
 def _launches(executable: Runnable, indent: str = "") -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from graphc.core.ir import Graph, Kind, Node, is_literal, tensor_type
+from graphc.core.origin import labelled
 from graphc.core.types import TupleType
 from graphc.core.walk import postorder, reach, substitute, toposort
 from graphc.loops import views
@@ -132,7 +133,8 @@ class Clustering:
             return
         body = Graph.of(_name(cluster), list(placeholders.values()), inner)
         fused = FUSED(*substitute(read, new), body=body, inplace=())
-        fused = Node(fused.op, fused.inputs, fused.attrs, fused.type, results[-1].origin)
+        origin = results[-1].origin if len(results) == 1 else labelled(results[-1].origin, "")
+        fused = Node(fused.op, fused.inputs, fused.attrs, fused.type, origin)
         for position, member in enumerate(results):
             several = isinstance(fused.type, TupleType)
             new[member] = ITEM(fused, index=position) if several else fused

@@ -1,40 +1,54 @@
-"""In-place results: which results of fused nodes are written over an operand that dies there.
+"""In-place results: which results are written over an operand that dies there.
 
     v0 = fused(x, w, body=k)                      v0 = fused(x, w, body=k, inplace=((0, 1),))
     return (w := v0)                              return (w := v0)
 
-A pair (output, operand) of a fused node means that both are one buffer. It is chosen when
+A pair (output, operand) of a node means that both are one buffer. It is chosen when
 
 - nobody reads the operand's value later, through movement either, and it is no input, no constant
-  and no result of the program; or it is a parameter and the output becomes its new value;
+  and no result of the program; or it is a parameter, or a loop's carry, and the output becomes its
+  new value, or nodes with such pairs make that of the output;
 - both have one type, and the operand occurs once among the operands;
+
+and, of a fused node (one that updates places of an operand leaves all others as they are),
+
 - inside the body every path from the operand is elementwise at the same index, so that element i
   is read only for elements i of the outputs it reaches, and the paired output is one of them;
 - all outputs that it reaches wait for the same reductions and run along the same axes, so they are
   written in one loop, whose step i loads before it stores. The lowering keeps to that.
 
 Nodes that write parameters are moved to the end, after every other reader of those parameters;
-they may not be checked, and nothing may use their results. So a program that fails part-way has
-changed no state. Where a parameter cannot be updated in place, its new value is copied at the end.
+they may not be checked (an index is checked by a node before), and nothing else may use their
+results. So a program that fails part-way has changed no state. Where a parameter cannot be updated
+in place, its new value is copied at the end. A carry is computed in place where only places of it
+are updated; else each run of the loop's body writes where the last but one did.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
-from graphc.core.walk import dependents, reach, remade, remake, toposort
+from graphc.core.walk import dependents, reach, rebuild, remade, remake, toposort
 from graphc.loops.nesting import Unfit, spaces_of
 from graphc.loops.spaces import Axes, Spaces
 from graphc.ops.control import FUSED, alone
 from graphc.ops.source import PARAMETER_OP
-from graphc.passes.memory.lifetime import Value, readers, seen_through, value_of
+from graphc.passes.memory.lifetime import (
+    Value,
+    is_updating,
+    read_by,
+    readers,
+    results,
+    seen_through,
+    value_of,
+)
 from graphc.passes.rewrite.engine import same_graph
 
 Seen = Mapping[Node, Mapping[Value, None]]
-Pair = tuple[int, int]  # (output, operand) of one fused node
+Pair = tuple[int, int]  # (output, operand) of one node
 
 
 def inplace(graph: Graph) -> Graph:
@@ -44,19 +58,51 @@ def inplace(graph: Graph) -> Graph:
         graph: after fusion. Pairs chosen before are chosen anew.
 
     Returns:
-        The graph with the `inplace` attribute of its fused nodes set, nodes that write parameters
+        The graph with the `inplace` attributes of its nodes set, nodes that write parameters
         last; a lone elementwise node with such a pair becomes a fused node of one.
     """
-    bodies = {n: Body(b) for n in graph.nodes if (b := _body(n)) is not None}
-    updates = _updates(graph, bodies)
+    graph = same_graph(graph, rebuild(graph, _with_carries))
+    targets = [(k, graph.inputs[place]) for k, place in graph.aliases]
+    return _chosen(graph, [(k, x) for k, x in targets if x.op is PARAMETER_OP])
+
+
+def _with_carries(node: Node) -> Node:
+    """A loop with the carries of its body computed in place where they may be."""
+    attrs = dict(node.attrs)
+    if "carries" not in attrs:
+        return node
+    body = attrs["body"]
+    new = _chosen(body, list(enumerate(body.inputs[: attrs["carries"]])))
+    return node if new is body else node.op(*node.inputs, **(attrs | {"body": new}))
+
+
+def _chosen(graph: Graph, targets: Sequence[tuple[int, Node]]) -> Graph:
+    """The graph with its pairs; `targets` are outputs that may be written over an input."""
+    bodies: Bodies = {n: b for n in graph.nodes if (b := _body(n)) or is_updating(n)}
+    updates = _updates(graph, bodies, targets)
+    is_state = any(target.op is PARAMETER_OP for _, target in targets)
+    if checked := {n for n in updates if is_state and is_checked(n)}:
+        return _chosen(_checked_apart(graph, checked), targets)
     ordered = _writers_last(graph, updates)
     return same_graph(graph, _attached(ordered, bodies, _dying(ordered, bodies, updates)))
+
+
+def _checked_apart(graph: Graph, checked: Set[Node]) -> Graph:
+    """The graph with the checks of some nodes made by nodes before them."""
+
+    def make(node: Node, new: dict[Node, Node]) -> Node:
+        made = remade(node, new)
+        if node not in checked:
+            return made
+        return made.op.lowering.checked_apart(made)  # type: ignore[union-attr, misc]
+
+    return remake(graph, make)
 
 
 class Body:
     """The nested graph of a fused node, who uses what in it, and which outputs a node is."""
 
-    __slots__ = ("_spaces", "graph", "outputs", "users")
+    __slots__ = ("_is_flat", "_spaces", "graph", "outputs", "users")
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -65,10 +111,15 @@ class Body:
         for position, output in enumerate(graph.outputs):
             self.outputs.setdefault(output, []).append(position)
         self._spaces: Spaces | None = None
+        # What one operand reaches runs in one loop.
+        flat = (Kind.ELEMENTWISE, Kind.SOURCE)
+        self._is_flat = all(node.op.kind in flat for node in graph.nodes)
 
     def loops(self, position: int) -> tuple[Axes | None, frozenset[int]]:
         """What two outputs have in common that are written in one loop: their axes, as atoms, and
         what must be complete before."""
+        if self._is_flat:
+            return None, frozenset()
         if self._spaces is None:
             try:
                 self._spaces = spaces_of(self.graph)
@@ -79,33 +130,37 @@ class Body:
         return runs, _awaited(output)
 
 
-def _body(node: Node) -> Graph | None:
-    """The nested graph of a fused node, or the one that a lone elementwise node would have."""
+# The nodes that may compute in place; None for those that update places of an operand.
+Bodies = Mapping[Node, Body | None]
+
+
+def _body(node: Node) -> Body | None:
+    """The body of a fused node, or the one that a lone elementwise node would have."""
     if node.op.kind is Kind.FUSED:
-        return node.attr("body")
+        return Body(node.attr("body"))
     if node.op.kind is not Kind.ELEMENTWISE or any(map(is_literal, node.inputs)):
         return None
-    return alone(node, node.op.name)
+    return Body(alone(node, node.op.name))
 
 
 def operands_of(node: Node) -> list[Node]:
     """What a node reads; a lone elementwise node reads each operand once."""
-    return list(node.inputs if node.op.kind is Kind.FUSED else dict.fromkeys(node.inputs))
+    is_lone = node.op.kind is Kind.ELEMENTWISE
+    return list(dict.fromkeys(node.inputs) if is_lone else node.inputs)
 
 
-def _attached(graph: Graph, bodies: dict[Node, Body], pairs: dict[Node, list[Pair]]) -> Graph:
+def _attached(graph: Graph, bodies: Bodies, pairs: dict[Node, list[Pair]]) -> Graph:
     """The graph, in its order, with every node's pairs as its attribute."""
 
     def make(node: Node, new: dict[Node, Node]) -> Node:
-        return _paired(remade(node, new), bodies.get(node), tuple(sorted(pairs.get(node, ()))))
+        made, chosen = remade(node, new), tuple(sorted(pairs.get(node, ())))
+        if node not in bodies or dict(node.attrs).get("inplace", ()) == chosen:
+            return made
+        if body := bodies[node]:
+            return FUSED(*operands_of(made), body=body.graph, inplace=chosen)
+        return made.op(*made.inputs, **(dict(made.attrs) | {"inplace": chosen}))
 
     return remake(graph, make)
-
-
-def _paired(node: Node, body: Body | None, pairs: tuple[Pair, ...]) -> Node:
-    if body is None or dict(node.attrs).get("inplace", ()) == pairs:
-        return node
-    return FUSED(*operands_of(node), body=body.graph, inplace=pairs)
 
 
 def reached(body: Body, operand: int) -> list[int] | None:
@@ -154,46 +209,81 @@ def _awaited(output: Node) -> frozenset[int]:
     return frozenset(id(n) for n in toposort((output,)) if n.op.kind not in maps)
 
 
-def _updates(graph: Graph, bodies: dict[Node, Body]) -> dict[Node, list[Pair]]:
-    """Pairs that write a parameter's new value into its memory."""
-    uses, seen = readers(graph), seen_through(graph)
-    shown = Counter(value_of(output) for output in graph.outputs)
-    places: dict[Node, dict[Value, list[int]] | None] = {}
+def _updates(
+    graph: Graph, bodies: Bodies, targets: Sequence[tuple[int, Node]]
+) -> dict[Node, list[Pair]]:
+    """Pairs that write the new values of parameters, or of carries, into their memory."""
     found: dict[Node, list[Pair]] = {}
-    for position, place in graph.aliases:
-        node, output = value_of(graph.outputs[position])
-        target = graph.inputs[place]
-        if node not in bodies or target.op is not PARAMETER_OP:
-            continue
-        if node not in places:
-            is_read = any((node, k) in uses for k in range(len(bodies[node].graph.outputs)))
-            places[node] = None if is_read or is_checked(node) else _leading(node, seen)
-        leading = places[node]
-        operand = None if leading is None else _once(node, leading, target)
-        if operand is None or shown[(node, output)] > 1:
-            continue
-        if output in _fitting(bodies[node], operand):
-            found.setdefault(node, []).append((output, operand))
+    ways = Ways(graph, bodies)
+    for position, target in targets:
+        for node, pair in ways.way(value_of(graph.outputs[position]), target):
+            found.setdefault(node, []).append(pair)
     return found
 
 
-def _leading(node: Node, seen: Seen) -> dict[Value, list[int]]:
+class Ways:
+    """How results come about in the memory of an input."""
+
+    def __init__(self, graph: Graph, bodies: Bodies) -> None:
+        self.bodies, self.seen, self.uses = bodies, seen_through(graph), readers(graph)
+        self.shown = Counter(value_of(output) for output in graph.outputs)
+
+    def way(self, last: Value, target: Node) -> list[tuple[Node, Pair]]:
+        """The nodes that make a result of an input, each in the memory of the one before it.
+
+        Returns:
+            The last of them first, each with its pair; nothing where there is no such way.
+        """
+        is_state = target.op is PARAMETER_OP
+        if self.shown[last] > 1 or (not is_state and self.shown[value_of(target)]):
+            return []
+        ahead: list[tuple[Value, list[tuple[Node, Pair]]]] = [(last, [])]
+        while ahead:
+            (node, output), way = ahead.pop()
+            if not self._is_on_way(node, [n for n, _ in way[-1:]], is_state):
+                continue
+            for operand, value in self._before(node, output):
+                found = [*way, (node, (output, operand))]
+                if value[0] is not target:
+                    ahead.append((value, found))
+                elif is_state or any(is_updating(n) for n, _ in found):
+                    return found
+        return []
+
+    def _is_on_way(self, node: Node, after: list[Node], is_state: bool) -> bool:
+        """Whether a node may compute in place, and only the next one on the way reads it."""
+        if node not in self.bodies:
+            return False
+        if is_state and is_checked(node) and not is_updating(node):
+            return False
+        values = [(node, k) for k in results(node)]
+        if after and any(value in self.shown for value in values):
+            return False
+        return [n for value in values for n in self.uses.get(value, ())] == after
+
+    def _before(self, node: Node, output: int) -> Iterator[tuple[int, Value]]:
+        """The operands that a result may be written over, with the values that they are."""
+        leading = leading_to(node, self.seen)
+        for operand, source in enumerate(operands_of(node)):
+            value = value_of(source)
+            if len(leading[value]) == 1 and output in _fitting(self.bodies, node, operand):
+                yield operand, value
+
+
+def leading_to(node: Node, seen: Seen) -> dict[Value, list[int]]:
     """For each value, the positions of a node's operands that lead to its memory."""
     found: dict[Value, list[int]] = {}
     for position, operand in enumerate(operands_of(node)):
-        for value in seen[operand]:
+        for value in read_by(node, operand, seen):
             found.setdefault(value, []).append(position)
     return found
 
 
-def _once(node: Node, leading: Mapping[Value, list[int]], wanted: Node) -> int | None:
-    """Where a node stands among operands, if no other operand leads to its memory."""
-    places = leading.get(value_of(wanted), [])
-    return places[0] if len(places) == 1 and operands_of(node)[places[0]] is wanted else None
-
-
-def _fitting(body: Body, operand: int) -> list[int]:
-    """The outputs that may be written over an operand, as far as the body is concerned."""
+def _fitting(bodies: Bodies, node: Node, operand: int) -> list[int]:
+    """The outputs that may be written over an operand, as far as the node itself is concerned."""
+    body = bodies[node]
+    if body is None:
+        return [0] if operand == node.op.lowering.over else []  # type: ignore[union-attr]
     type_ = body.graph.inputs[operand].type
     return [k for k in reached(body, operand) or () if body.graph.outputs[k].type == type_]
 
@@ -206,7 +296,7 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
     reading: dict[Value, set[Node]] = {}
     for node in waiting:
         for operand in node.inputs:
-            for value in seen[operand]:
+            for value in read_by(node, operand, seen):
                 reading.setdefault(value, set()).add(node)
     written = {n: [value_of(operands_of(n)[k]) for _, k in updates[n]] for n in waiting}
     late: dict[Node, None] = {}
@@ -228,28 +318,24 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
     return Graph(graph.name, graph.inputs, tuple(nodes), graph.outputs, graph.aliases)
 
 
-def _dying(
-    graph: Graph, bodies: dict[Node, Body], updates: dict[Node, list[Pair]]
-) -> dict[Node, list[Pair]]:
+def _dying(graph: Graph, bodies: Bodies, updates: dict[Node, list[Pair]]) -> dict[Node, list[Pair]]:
     """All pairs: those of the updates, and results over operands that nobody reads later."""
     seen = seen_through(graph)
     kept = {value for output in graph.outputs for value in seen[output]}
+    kept.update(value_of(x) for x in graph.inputs)
     last = {value: nodes[-1] for value, nodes in readers(graph).items()}
     found = {node: list(pairs) for node, pairs in updates.items()}
-    for node in graph.nodes:
-        if node not in bodies:
-            continue
-        operands = operands_of(node)
-        values = Counter(value for operand in operands for value in seen[operand])
-        taken = {output for output, _ in found.get(node, ())}
-        for operand, source in enumerate(operands):
+    for node, body in bodies.items():
+        leading = leading_to(node, seen)
+        outputs, given = ({pair[k] for pair in found.get(node, ())} for k in (0, 1))
+        for operand, source in enumerate(operands_of(node)):
             value = value_of(source)
             # Sources have no memory of their own, nor has movement that a kernel looks through.
-            not_ours = value[0].op.kind in (Kind.SOURCE, Kind.MOVEMENT) or value in kept
-            if not_ours or last[value] is not node or values[value] > 1:
+            not_ours = body is not None and value[0].op.kind in (Kind.SOURCE, Kind.MOVEMENT)
+            if not_ours or value in kept or operand in given or last[value] is not node:
                 continue
-            free = [k for k in _fitting(bodies[node], operand) if k not in taken]
-            if free:
-                taken.add(free[0])
+            free = [k for k in _fitting(bodies, node, operand) if k not in outputs]
+            if free and len(leading[value]) == 1:
+                outputs.add(free[0])
                 found.setdefault(node, []).append((free[0], operand))
     return found

@@ -7,10 +7,10 @@ whether that is copied first or not. Values are those of `core.results`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from graphc.core.ir import Graph, Kind, Node, is_item
-from graphc.core.results import Value, result_type, results, shared_with, value_of
+from graphc.core.results import Value, is_updating, result_type, results, shared_with, value_of
 
 
 def seen_through(graph: Graph) -> dict[Node, dict[Value, None]]:
@@ -26,6 +26,13 @@ def seen_through(graph: Graph) -> dict[Node, dict[Value, None]]:
     return found
 
 
+def read_by(
+    node: Node, operand: Node, seen: Mapping[Node, Mapping[Value, None]]
+) -> Iterable[Value]:
+    """The values whose memory a node may read for an operand; loop nests look through nothing."""
+    return (value_of(operand),) if node.op.kind is Kind.LIBRARY else seen[operand]
+
+
 def readers(graph: Graph) -> dict[Value, list[Node]]:
     """For each value, the nodes that may read its memory, in order, once for each time."""
     seen = seen_through(graph)
@@ -34,7 +41,7 @@ def readers(graph: Graph) -> dict[Value, list[Node]]:
         if is_item(node):
             continue
         for operand in node.inputs:
-            for value in seen[operand]:
+            for value in read_by(node, operand, seen):
                 found.setdefault(value, []).append(node)
     return found
 
@@ -57,7 +64,7 @@ def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, 
         if is_item(node):
             continue
         for operand in node.inputs:
-            for value in seen[operand]:
+            for value in read_by(node, operand, seen):
                 extend(value, step)
         for index in results(node):
             extend((node, index), step)
@@ -68,6 +75,6 @@ def spans(graph: Graph, roots: Mapping[Value, Value]) -> dict[Value, tuple[int, 
 
 
 __all__ = [
-    "Value", "is_item", "readers", "result_type", "results", "seen_through", "shared_with", "spans",
-    "value_of",
+    "Value", "is_item", "is_updating", "read_by", "readers", "result_type", "results",
+    "seen_through", "shared_with", "spans", "value_of",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Dim, Size
-from graphc.core.ir import Graph, Kind, Node
+from graphc.core.ir import Graph, Kind, Node, is_item
 from graphc.core.types import shape_symbols
 from graphc.errors import InternalError
 from graphc.ops.sampling import admitted
@@ -217,7 +217,8 @@ def value_bytes(graph: Graph) -> dict[Value, int]:
     nominal = nominal_sizes(graph)
     shown = {value_of(output) for output in graph.outputs}
     found: dict[Value, int] = {}
-    for node, index in spans(graph, {}):
+    values = ((node, k) for node in graph.nodes if not is_item(node) for k in results(node))
+    for node, index in values:
         if (node, index) in shown or node.op.kind is Kind.SOURCE:
             continue  # sources are part of what uses them
         nbytes = result_type(node, index).nbytes

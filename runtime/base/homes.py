@@ -11,7 +11,7 @@ is not clean stops before them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc.core.dims import Size
@@ -89,8 +89,9 @@ class Homes:
     commits_from: int = 0
 
 
-def _writes_state(node: Node) -> bool:
-    return any(hasattr(value_of(node.inputs[k])[0], "state") for _, k in written_over(node))
+def _writes_state(node: Node, roots: Mapping[Value, Value]) -> bool:
+    over = [value_of(node.inputs[k]) for _, k in written_over(node)]
+    return any(hasattr(roots.get(value, value)[0], "state") for value in over)
 
 
 def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
@@ -121,8 +122,11 @@ def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
         if root not in homes.of:
             homes.of[root] = External(number)
             continue
+        home = homes.of[root]
+        if key in roots and isinstance(home, External) and home.position < len(inputs):
+            continue  # the new value of a carry, in the carry's own memory
         is_placeholder = key[0].op.kind is Kind.SOURCE
-        copy = Copy(homes.of[root], External(number), key[0], key[1])
+        copy = Copy(home, External(number), key[0], key[1])
         (early if is_placeholder else late).append(copy)
     for node in graph.nodes:
         for index in results(node):
@@ -130,7 +134,7 @@ def settle(graph: Graph, steps: Sequence[Step]) -> Homes:
             root = roots.get(key, key)
             homes.of[key] = homes.of.setdefault(root, Planned(root))
     commits = _commits(graph, homes, early)
-    writers = {step.node for step in steps if step.commit or _writes_state(step.node)}
+    writers = {step.node for step in steps if step.commit or _writes_state(step.node, roots)}
     first = next((k for k, step in enumerate(steps) if step.node in writers), len(steps))
     for step in steps[first:]:
         if is_checked(step.node):

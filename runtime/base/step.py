@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.core.ir import Graph, Node
+from graphc.core.results import updated, value_of
 from graphc.runtime.base.kernel import Kernel
 
 Sized = Size | Callable[[Mapping[str, int]], int]
@@ -90,6 +91,13 @@ class Step:
     grain: int = 1
     commit: bool = False
     notes: tuple[str, ...] = field(default=())
+
+
+def is_operand(node: Node, argument: Value) -> bool:
+    """Whether a value is another node's, which a step of `node` leaves as it is."""
+    if argument.node is node:
+        return False
+    return value_of(argument.node, argument.index) not in updated(node)
 
 
 def evaluate(size: Sized, sizes: Mapping[str, int]) -> int:

@@ -1,13 +1,16 @@
 """Which elements kernels write and read, found by running them as Python on memory that remembers.
 
-    check_elements(graph, homes, steps, sizes)
+    left = check_elements(graph, homes, sizes, nodes={exp})       [] where all were run
 
-Kernels' sources are Python. Here they run un-jitted on shadow memory, in which every byte knows
-which slice of which step wrote it. So it is seen, for these sizes and for these values of index
-operands: an element that is read before it is written, or lies outside its buffer; an element of
-a result that nobody writes; and two slices of one parallel step that touch one element. Steps
-that run nested programs are taken to write all of their results; the programs are looked at by
-themselves.
+Kernels' sources are Python. Here they run un-jitted on shadow memory, in which every element knows
+which slice of which step wrote it (`shadow`). So it is seen, for these sizes and for these values
+of index operands: an element that is read before it is written, after it was overwritten, or lies
+outside its buffer; an element of a result that nobody writes; and two slices of one parallel step
+that touch one element. Steps that run nested programs are taken to write all of their results; the
+programs are looked at by themselves.
+
+Where only some nodes are run, the others are taken to be right, and have the values that the
+definitions of their ops give. What was not run to its end is told, with the reason.
 
 Not here: what is proven for all sizes (`verify_steps`), what is compiled (`poison`, `bounds`).
 """
@@ -16,102 +19,41 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
+from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
-from graphc.core.results import value_of
+from graphc.core.results import results, value_of, written_over
 from graphc.core.types import TensorType, TupleType, shape_symbols
-from graphc.errors import InternalError
+from graphc.errors import GraphcError, InternalError
 from graphc.ops.sampling import admitted, sample_arrays
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import COPY, Copy, Homes
 from graphc.runtime.base.kernel import Kernel
-from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace, evaluate
-from graphc.runtime.language import language
+from graphc.runtime.base.step import (
+    Number,
+    StatusBlock,
+    Step,
+    Value,
+    Workspace,
+    evaluate,
+    is_operand,
+)
+from graphc.runtime.checks import shadow
+from graphc.runtime.checks.shadow import INPUT, NOBODY, SLICES, Cells, Effort, Fault, Memory
 
-# What a program may cost to be run here: elements computed, each some microseconds.
-LIMIT = 600
-INPUT, NOBODY = 0, -1
-# Slices of a step that are told apart.
-SLICES = 4
+# Elements of memory that a program's steps may touch to be run here: each takes some microseconds.
+LIMIT = 100_000
+# Elements that operands may have, and that may be computed to know indices.
+MOST = 1_000_000
 
-
-class Memory:
-    """The memory of a value: its bytes, and which slice wrote each."""
-
-    def __init__(self, nbytes: int, what: str, is_scratch: bool = False) -> None:
-        self.is_scratch = is_scratch
-        # The step whose operand it is: what that step writes here, it must not read.
-        self.operand_of = 0
-        self.data = np.full(nbytes, 0xA5, np.uint8)
-        self.writer = np.full(nbytes, NOBODY, np.int64)
-        self.what = what
-
-
-class Fault(Exception):
-    """An access that should not be."""
-
-
-class Shadow(language.Buffer):
-    """A buffer of a kernel in shadow memory.
-
-    Args:
-        memory: what it is the address of.
-        dtype: of its elements.
-        slice_number: which slice of which step is running.
-    """
-
-    def __init__(self, memory: Memory, dtype: Any, slice_number: int) -> None:
-        self.itemsize = np.dtype(dtype).itemsize
-        count = memory.data.size // self.itemsize
-        super().__init__(memory.data[: count * self.itemsize].view(dtype))
-        self.writers = memory.writer[: count * self.itemsize : self.itemsize]
-        self.memory, self.slice_number = memory, slice_number
-
-    def note(self, index: Any, is_store: bool) -> None:
-        """Look at an access to some elements, and remember it."""
-        if is_store:
-            self._race(self.writers[index], index)
-            start = np.asarray(index)[..., None] * self.itemsize + np.arange(self.itemsize)
-            self.memory.writer[start] = self.slice_number
-            return
-        found = self.writers[index]
-        # A tile is as wide as a vector: what it reads behind scratch memory's content isn't used.
-        is_spare = self.memory.is_scratch and isinstance(index, np.ndarray)
-        if np.any(found == NOBODY) and not is_spare:
-            where = np.asarray(index).reshape(-1)[np.asarray(found).reshape(-1) == NOBODY][0]
-            raise Fault(f"reads element {where} of {self.memory.what} before anything writes it")
-        self._race(found, index)
-        if self.memory.operand_of == self.slice_number // SLICES:
-            self._overwritten(found, index)
-
-    def _overwritten(self, found: Any, index: Any) -> None:
-        late = np.asarray(index).reshape(-1)[np.asarray(found).reshape(-1) == self.slice_number]
-        if late.size:
-            raise Fault(
-                f"reads element {late[0]} of {self.memory.what} after it has overwritten it"
-            )
-
-    def _race(self, found: Any, index: Any) -> None:
-        step = self.slice_number // SLICES
-        if np.any((found // SLICES == step) & (found != self.slice_number)):
-            raise Fault(
-                f"touches element {np.asarray(index).reshape(-1)[0]} of {self.memory.what}, which "
-                "another slice of its parallel range writes"
-            )
-
-    def __getitem__(self, index: int) -> Any:
-        value = super().__getitem__(index)
-        self.note(int(index), False)
-        return value
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        super().__setitem__(index, value)
-        self.note(int(index), True)
+Left = list[tuple[Node, str]]
+# What kernels do that Python refuses, such as a division by an integer 0.
+REFUSED = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def check_elements(
@@ -120,41 +62,54 @@ def check_elements(
     sizes: Mapping[str, int] | None = None,
     limit: int = LIMIT,
     is_sure: bool = True,
-) -> bool:
-    """Run a program's steps on shadow memory, where that is cheap.
+    nodes: Collection[Node] | None = None,
+) -> Left:
+    """Run a program's steps on shadow memory.
 
     Args:
         graph: the final graph.
         homes: of its values, with its steps.
         sizes: of symbolic dimensions; small ones unless given.
-        limit: elements that may be computed and copied.
+        limit: elements that may be touched.
         is_sure: whether the program takes these sizes. Cuts want sizes that no symbol's facts
             tell of, and calls with others are refused; then accesses outside say nothing.
+        nodes: whose steps are run; all unless given.
 
     Returns:
-        Whether the program was run to its end: not where it is too large, where a kernel does
-        what Python refuses, or where a size is a symbol that no value's shape shows.
+        The nodes whose steps were not run to their end, with why: they touch too much, or do
+        what Python refuses.
 
     Raises:
         InternalError: an element is read before it is written, lies outside, or is never written.
     """
     bound = {**small_sizes(graph), **(sizes or {})}
-    copied = (s for s in homes.steps if isinstance(s, Copy))
-    if cost(graph, bound) + sum(_count(_types(c.node)[c.index], bound) for c in copied) > limit:
-        return False
-    run = _Run(graph, homes, bound)
+    chosen = {s.node for s in homes.steps if nodes is None or s.node in nodes}
+    if _operands(chosen, bound) > MOST:
+        return [(node, "its operands are too large to be looked at") for node in chosen]
+    run = _Run(graph, homes, bound, Effort(limit))
+    left: dict[Node, str] = {}
+    if nodes is not None:
+        left = run.know(chosen)
     for number, step in enumerate(homes.steps, 1):
-        try:
-            run.step(step, number)
-        except (Fault, IndexError) as fault:
-            if not is_sure:
-                return False
-            raise _located(step, fault) from None
-        except (ArithmeticError, KeyError, ValueError, TypeError):
-            return False
-    if is_sure or not run.sizes:
+        is_last = number == len(homes.steps) or homes.steps[number].node is not step.node
+        why = left.get(step.node, "")
+        if step.node in chosen and not why:
+            why = run.attempt(step, number, is_last, is_sure)
+        if why:
+            left[step.node] = why
+        if why or step.node not in chosen:
+            run.believe(step, number)
+        if is_last:
+            run.recall(step)
+    if nodes is None and not left:
         run.check_outputs()
-    return True
+    return list(left.items())
+
+
+def _operands(nodes: Collection[Node], sizes: Mapping[str, int]) -> int:
+    """The elements of what nodes read and give."""
+    every = {x for node in nodes for x in (node, *node.inputs)}
+    return sum(_count(t, sizes) for node in every for t in _types(node))
 
 
 def small_sizes(graph: Graph) -> dict[str, int]:
@@ -193,14 +148,46 @@ def _types(node: Node) -> Sequence[Any]:
 class _Run:
     """The memory of one run."""
 
-    def __init__(self, graph: Graph, homes: Homes, sizes: Mapping[str, int]) -> None:
-        self.graph, self.homes, self.sizes = graph, homes, sizes
+    def __init__(
+        self, graph: Graph, homes: Homes, sizes: Mapping[str, int], effort: Effort
+    ) -> None:
+        self.graph, self.homes, self.sizes, self.effort = graph, homes, sizes, effort
         self.memory: dict[Hashable, Memory] = {}
         self.status = np.zeros(8, np.int64)
-        for node, array in zip(graph.inputs, sample_arrays(graph, sizes)):
+        # What the definitions of ops give.
+        self.known: dict[Node, Any] = {}
+        self.arrays = sample_arrays(graph, sizes)
+        for node, array in zip(graph.inputs, self.arrays):
             memory = self.value(node, 0)
             memory.writer[:] = INPUT
             memory.data[:] = array.reshape(-1).view(np.uint8)
+
+    def know(self, chosen: Collection[Node]) -> dict[Node, str]:
+        """Compute the operands of nodes that read indices of others; whose are not known, why."""
+        readers = [n for n in chosen if any(_is_index(x) for x in n.inputs)]
+        wanted = list(dict.fromkeys(x for n in readers for x in n.inputs))
+        part = Graph.of("known", self.graph.inputs, wanted)
+        if cost(part, self.sizes) > MOST:
+            return dict.fromkeys(readers, "what computes its indices is too large")
+        try:
+            run_sized(part, self.arrays, self.sizes, self._keep)
+        except (GraphcError, *REFUSED) as error:
+            return dict.fromkeys(readers, f"its indices are not known: {error}".split("\n")[0])
+        return {}
+
+    def _keep(self, node: Node, operands: Any, value: Any) -> None:
+        self.known[node] = value
+
+    def recall(self, step: Step | Copy) -> None:
+        """Give a node's results the values that they are known to have."""
+        if isinstance(step, Copy) or step.node not in self.known:
+            return
+        found = self.known[step.node]
+        for index in results(step.node):
+            array = np.asarray(found[index] if isinstance(step.node.type, TupleType) else found)
+            if (step.node, index) in self.homes.of:
+                memory = self.value(step.node, index)
+                memory.data[: array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
     def value(self, node: Node, index: int) -> Memory:
         """The memory of a value, shared by all that are computed in its place."""
@@ -214,18 +201,44 @@ class _Run:
             self.memory[home] = Memory(nbytes, f"result {index} of {node.name}")
         return self.memory[home]
 
+    def believe(self, step: Step | Copy, number: int) -> None:
+        """Take a step to write all that it should."""
+        if isinstance(step, Copy):
+            self.home(step.target, step.node, step.index).writer[:] = number * SLICES
+            return
+        for argument in step.args:
+            is_own = isinstance(argument, Value) and argument.node is step.node
+            if is_own or isinstance(argument, Workspace):
+                self.argument(argument).writer[:] = number * SLICES
+
+    def attempt(self, step: Step | Copy, number: int, is_last: bool, is_sure: bool) -> str:
+        """Run a step, the last of its node or not; why it was not run to its end."""
+        try:
+            self.step(step, number)
+            if is_last and isinstance(step, Step):
+                self.check_results(step)
+        except shadow.TooLong as why:
+            return str(why)
+        except (Fault, IndexError) as fault:
+            if is_sure:
+                raise _located(step, fault) from None
+            return f"with these sizes it {fault}"
+        except REFUSED as error:
+            return f"Python refuses what it does: {error}"
+        return ""
+
     def step(self, step: Step | Copy, number: int) -> None:
         """Run a step, its range in slices."""
         if isinstance(step, Copy):
             source = self.home(step.source, step.node, step.index)
             target = self.home(step.target, step.node, step.index)
             self.launch(COPY, [source, target], len(source.data), 1 << 18, number)
-        elif step.kernel.language != "kernel":
-            self.nested(step, number)
+        elif step.kernel.language != "kernel" or "cond" in bodies(step.node):
+            self.nested(step, number)  # a loop that need not end for these values, too
         else:
             args = [self.argument(a) for a in step.args]
             for argument, memory in zip(step.args, args):
-                if isinstance(argument, Value) and argument.node is not step.node:
+                if isinstance(argument, Value) and is_operand(step.node, argument):
                     memory.operand_of = number
             self.launch(step.kernel, args, evaluate(step.extent, self.sizes), step.grain, number)
 
@@ -247,14 +260,41 @@ class _Run:
         self, kernel: Kernel, args: Sequence[Any], extent: int, grain: int, number: int
     ) -> None:
         """Run a kernel over its range, cut as threads would."""
+        if shadow.is_quick(kernel.source):
+            cells: dict[Memory, Cells] = {}
+            try:
+                self._sliced(kernel, args, extent, grain, number, cells)
+            except REFUSED as error:
+                if isinstance(error, IndexError):
+                    raise
+            else:
+                for each in cells.values():
+                    each.flush()
+                return
+        self._sliced(kernel, args, extent, grain, number, None)
+
+    def _sliced(
+        self,
+        kernel: Kernel,
+        args: Sequence[Any],
+        extent: int,
+        grain: int,
+        number: int,
+        cells: dict[Memory, Cells] | None,
+    ) -> None:
         grain = max(grain, 1)
         pieces = -(-extent // grain)
         slices = min(pieces, SLICES)
         bounds = [min(extent, pieces * k // max(slices, 1) * grain) for k in range(slices + 1)]
         for k, (low, high) in enumerate(itertools.pairwise(bounds)):
-            function = _function(kernel, number * SLICES + k)
+            slice_number = number * SLICES + k
+            if cells is None:
+                names = shadow.plain(slice_number, self.effort)
+            else:
+                names = shadow.quick(cells, slice_number, self.effort)
+            exec(_code(kernel), names)
             with np.errstate(all="ignore"):
-                function(args, low, high)
+                names[kernel.name](args, low, high)
 
     def nested(self, step: Step, number: int) -> None:
         """A branch or a loop: it reads its operands whole and writes its results whole."""
@@ -267,6 +307,20 @@ class _Run:
                 memory.data[:] = 0
             elif np.any(memory.writer == NOBODY):
                 raise Fault(f"reads {memory.what}, of which elements are never written")
+
+    def check_results(self, step: Step) -> None:
+        """Every element of the results of a node is written, after its last step."""
+        numbers = [k for k, s in enumerate(self.homes.steps, 1) if s.node is step.node]
+        over = {output for output, _ in written_over(step.node)}
+        for index in results(step.node):
+            if (step.node, index) not in self.homes.of:
+                continue
+            memory = self.value(step.node, index)
+            writers = memory.writer[:: _types(step.node)[index].dtype.itemsize]
+            is_own = np.isin(writers // SLICES, numbers) if index in over else writers != NOBODY
+            missing = np.flatnonzero(~is_own)
+            if missing.size:
+                raise Fault(f"never writes element {missing[0]} of {memory.what}")
 
     def check_outputs(self) -> None:
         """Every element of every output is written."""
@@ -284,26 +338,16 @@ class _Run:
                 )
 
 
+def _is_index(node: Node) -> bool:
+    """Whether a value may say where a kernel reads or writes, and is computed."""
+    if node.op.kind is Kind.SOURCE:
+        return False
+    return any(isinstance(t, TensorType) and not t.dtype.is_float for t in _types(node))
+
+
 @functools.lru_cache(maxsize=1024)
 def _code(kernel: Kernel) -> CodeType:
     return compile(kernel.source, f"<graphc kernel {kernel.name}>", "exec")
-
-
-def _function(kernel: Kernel, slice_number: int) -> Any:
-    """A kernel as a Python function whose buffers are shadows."""
-    names = language.namespace()
-
-    def buffer(args: Sequence[Any], index: int, dtype: Any, scope: int = 0) -> language.Buffer:
-        memory = args[index]
-        if isinstance(memory, np.ndarray):
-            return language.Buffer(memory)
-        if not isinstance(memory, Memory):
-            return language.Buffer(np.zeros(0, np.uint8))
-        return Shadow(memory, language.STORAGE[dtype], slice_number)
-
-    names["buffer"] = names["buffer_at"] = buffer
-    exec(_code(kernel), names)
-    return names[kernel.name]
 
 
 def _with(sizes: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from graphc.core.ir import Graph
-from graphc.core.results import value_of
+from graphc.core.results import is_updating, value_of
 from graphc.core.types import TupleType
 from graphc.runtime.base.homes import Copy, Homes
 from graphc.runtime.base.step import Step, Value, Workspace
@@ -101,8 +101,8 @@ def _follow(step: Step, proof: Proof, effects: Effects, whole: dict[Hashable, Ha
             continue
         place, key = effects.place(argument), effects.key(argument)
         new = over.get(key, key)
-        if position in proof.covers:
-            whole[place] = new
+        if position in proof.covers or (key in over and is_updating(step.node)):
+            whole[place] = new  # an update leaves the rest as it is
         elif whole.get(place) != new:
             whole.pop(place, None)
 

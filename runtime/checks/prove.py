@@ -21,7 +21,7 @@ from typing import Any
 from graphc.core.dims import Size
 from graphc.core.results import value_of
 from graphc.runtime.base import homes as places
-from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace
+from graphc.runtime.base.step import Number, StatusBlock, Step, Value, Workspace, is_operand
 from graphc.runtime.checks.reach import Proof, Unproved, concluded
 from graphc.runtime.checks.walk import Given, Walk
 
@@ -67,7 +67,7 @@ def _arguments(step: Step, home: Callable[[Value], Hashable]) -> tuple[Size | Gi
             case Value(node, index):
                 place = first.setdefault(home(argument), position)
                 nbytes = places.nbytes(*value_of(node, index))
-                found.append(Given(place, nbytes, node is not step.node))
+                found.append(Given(place, nbytes, is_operand(step.node, argument)))
             case Workspace(node, key, nbytes):
                 place = first.setdefault((id(node), key), position)
                 found.append(Given(place, None if callable(nbytes) else nbytes, False))

@@ -350,11 +350,13 @@ def _is_loops(symbol: Symbol) -> bool:
 def _are_all(stores: Sequence[Access], known: Known) -> bool:
     """Whether stores that are never left out write every element."""
     stretches = []
-    for store in stores:
-        turns = None if store.tests else domain(store.runs, known)
-        found = None if turns is None else _contiguous(store.index, turns, known)
-        if found is not None:
-            stretches.append(found)
+    sure = [store for store in stores if not store.tests]
+    for store in sure:
+        turns = domain(store.runs, known)
+        for width in {1, _width(store, sure)} if turns is not None else ():
+            found = _contiguous(store.index, turns, known, width)  # type: ignore[arg-type]
+            if found is not None:
+                stretches.append(found)
     reached: Size = 0
     while reached != stores[0].count:
         following = next((end for start, end in stretches if start == reached), None)
@@ -365,8 +367,17 @@ def _are_all(stores: Sequence[Access], known: Known) -> bool:
     return True
 
 
-def _contiguous(index: Size, turns: Turns, known: Known) -> tuple[Size, Size] | None:
-    """The first element and the end of those that an index reaches, all in between; or None."""
+def _width(store: Access, stores: Sequence[Access]) -> int:
+    """How many elements one after another the stores of one turn write, from a store's on."""
+    places = [s.index - store.index for s in stores if s.runs == store.runs]
+    return next(k for k in range(1, len(places) + 1) if k not in places)
+
+
+def _contiguous(
+    index: Size, turns: Turns, known: Known, width: int = 1
+) -> tuple[Size, Size] | None:
+    """The first element and the end of those that `width` from an index on reach, all in between;
+    or None."""
     factors = []
     base = index
     for symbol, count in turns:
@@ -377,11 +388,13 @@ def _contiguous(index: Size, turns: Turns, known: Known) -> tuple[Size, Size] | 
             if not never_negative(count - 1, known):
                 return None  # it may not run at all
             continue
-        factors.append((parts[0], count))
-        base = parts[1]
+        factor, base = parts
+        if dims.at_least(-factor, 1):  # from the last turn to the first it is the other way round
+            factor, base = -factor, base + factor * (count - 1)
+        factors.append((factor, count))
     if any(_is_loops(s) for s in dims.symbols(base)):
         return None
-    length = _chain(factors, 1)
+    length = _chain(factors, width)
     return None if length is None else (base, base + length)
 
 

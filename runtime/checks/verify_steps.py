@@ -7,8 +7,8 @@ reads is an input or is written by a kernel before it, and has not been overwrit
 value computed in its place; each output and each new value of a parameter is written. Bodies of
 loops and branches are programs of their own, and are looked at likewise.
 
-Which elements is proven for all sizes where kernels' indices allow it (`prove`); programs with
-other kernels are run on shadow memory, if they are small, for one set of sizes (`coverage`).
+Which elements is proven for all sizes where kernels' indices allow it (`prove`); other steps are
+run on shadow memory, for one set of sizes (`coverage`). What is too large for that is told.
 
 Not proven here: that no two values share memory in the arena (`overlaps`), what values are right.
 """
@@ -36,15 +36,18 @@ def verify_lowering(
     steps: Sequence[Step],
     sizes: Mapping[str, int] | None = None,
     limit: int | None = None,
-) -> None:
+) -> list[tuple[Node, str]]:
     """Verify the steps of a graph. Nothing is compiled or run.
 
     Args:
         graph: the final graph.
         steps: its lowering, in the graph's order.
         sizes: of symbolic dimensions, by name, for what is looked at by element.
-        limit: elements that a program may compute to be run on shadow memory; where it is given,
-            programs that are proven are run too.
+        limit: elements of memory that a program may touch on shadow memory; where it is given,
+            steps that are proven are run too.
+
+    Returns:
+        What is neither proven nor was run to its end: the nodes, each with why.
 
     Raises:
         InternalError: a step reads what no step before it writes or what another has overwritten,
@@ -55,6 +58,7 @@ def verify_lowering(
     is_sure = all(name in (sizes or {}) for name in small)
     # The value that each piece of memory holds.
     holds: dict[Hashable, Hashable] = {homes.of[(n, 0)]: (id(n), 0) for n in graph.inputs}
+    left: list[tuple[Node, str]] = []
     for step in homes.steps:
         if isinstance(step, Copy):
             _check_copy(step, holds)
@@ -63,7 +67,7 @@ def verify_lowering(
             _check_step(step, homes, holds)
         for argument in getattr(step, "args", ()):
             if isinstance(argument, Child):
-                verify_lowering(argument.graph, argument.steps, sizes, limit)
+                left += verify_lowering(argument.graph, argument.steps, sizes, limit)
     for position, output in enumerate(graph.outputs):
         node, index = value_of(output)
         if homes.of[(node, index)] not in holds and not _is_empty(Value(node, index)):
@@ -72,9 +76,13 @@ def verify_lowering(
                 [output.describe()],
                 where=node.origin,
             )
-    if limit is not None or unproved_steps(graph, homes):
-        most = coverage.LIMIT if limit is None else limit
-        coverage.check_elements(graph, homes, {**small, **(sizes or {})}, most, is_sure)
+    bound = {**small, **(sizes or {})}
+    if limit is not None:
+        return left + coverage.check_elements(graph, homes, bound, limit, is_sure)
+    nodes = {step.node for step, _ in unproved_steps(graph, homes)}
+    if nodes:
+        left += coverage.check_elements(graph, homes, bound, is_sure=is_sure, nodes=nodes)
+    return left
 
 
 def unproved_steps(graph: Graph, homes: Homes) -> list[tuple[Step, str]]:

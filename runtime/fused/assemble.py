@@ -68,10 +68,15 @@ class Arguments:
         self.lines.append(f"{checked(name)} = local({count}, {dtype})")
         return name
 
-    def site(self, node: Node) -> str:
-        """The variable with a checked node's number; the status block comes along."""
+    def status(self) -> str:
+        """The variable of the status block."""
         if "status" not in self._known:
             self._known["status"] = self.buffer("status", StatusBlock(), "i64")
+        return self._known["status"]
+
+    def site(self, node: Node) -> str:
+        """The variable with a checked node's number; the status block comes along."""
+        self.status()
         return self.number(node, f"site{len(self.args)}", Site(node))
 
     def flag(self, node: Node) -> str:

@@ -3,8 +3,9 @@
 A control step is one kernel in the machine's language. Its bodies have frames of their own, and
 for each run of a body it points the frame's externals at where the operands and results are: at
 the next slice of what is sliced and stacked, and for carries at two places in turn, so that a new
-value never lies over the one it is made from. Then it calls the machine's `run`. Nothing returns
-to Python; a body's kernels are shared by threads like any others.
+value never lies over the one it is made from. A carry of which the body updates places has one
+place, into which its first value is copied. Then it calls the machine's `run`. Nothing returns to
+Python; a body's kernels are shared by threads like any others.
 
     loop(h -> h', x[t] -> y[t]):     step t reads h at A and writes h' at B, the next one back
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from graphc.core import results
 from graphc.core.dims import Size
 from graphc.core.ir import Graph, Node, tensor_type
 from graphc.errors import InternalError
@@ -72,7 +74,7 @@ def loop(args, lo, hi):
     - of each fixed operand: its external of the body, its external of the condition, address
     - of each slice: its external, address, stride in bytes
     - of each carry: its external in the body (in, out), in the condition, address of the first
-      value, of the last one, of the other place, bytes
+      value, of the last one, of the other place (the same: computed in place), bytes
     """
     if pointer(args[0])[0] != 0:
         return
@@ -93,6 +95,9 @@ def loop(args, lo, hi):
     for k in range(args[10]):
         at = carried + 7 * k
         externals[args[at]] = args[at + 3]
+        if args[at + 5] == args[at + 4]:
+            copy_bytes(args[at + 4], args[at + 3], args[at + 6])
+            externals[args[at]] = args[at + 4]
     turn = 0
     failed = 0
     while turn < limit and failed == 0:
@@ -227,15 +232,20 @@ def _loop(
 ) -> list[Argument]:
     body, carries = node.attr("body"), node.attr("carries")
     carried: list[Argument] = []
+    roots = results.shared_with(body)
     for k in range(carries):
         nbytes = tensor_type(body.inputs[k]).nbytes
+        key = results.value_of(body.outputs[k])
+        is_over = key in roots and roots[key][0] is body.inputs[k]
+        result = Value(node, k)
+        other = Workspace(node, f"carry {k}", _at_least_one(nbytes))
         carried += [
             Number(k),
             Number(len(body.inputs) + k),
             Number(k),
             value_of(node.inputs[k]),
-            Value(node, k),
-            Workspace(node, f"carry {k}", _at_least_one(nbytes)),
+            result,
+            result if is_over else other,
             Number(nbytes),
         ]
     counts = [Number(len(part) // size) for part, size in ((fixed, 3), (sliced, 3), (carried, 7))]

@@ -1,8 +1,9 @@
-"""Loop nests that write where an index says: scatter_add, index_add, index_update.
+"""Loop nests that write where an index says: scatter_add, index_add, index_update, and their like.
 
 Each turn of the parallel loop owns its part of the result (a chunk of columns of one outer place)
 and applies all updates to it in the order of the index: no two threads write one element, and
 the result does not depend on their number. An index outside the axis is recorded and skipped.
+Where the result takes x's memory nothing else of it is read or written.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Callable
 
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, tensor_type
+from graphc.core.results import written_over
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.base.step import Argument, Number, Site, StatusBlock, Step, Value
 from graphc.runtime.nests import shared as nest
 
 HEAD = """def {name}(args, lo, hi):
-    x = buffer(args, 0, {dtype})
-    index = buffer(args, 1, {index})
+{x}    index = buffer(args, 1, {index})
     updates = buffer(args, 2, {dtype})
     y = buffer(args, 3, {dtype})
     status = buffer(args, 4, i64)
@@ -31,11 +32,13 @@ HEAD = """def {name}(args, lo, hi):
         first = remainder(p, chunks) * {chunk}
         width = min({chunk}, inner - first)
         base = outer * n * inner + first
-        for k in range(n):
+{copy}        for k in range(m):
+            source = (outer * m + k) * inner + first
+"""
+X = "    x = buffer(args, 0, {dtype})\n"
+COPY = """        for k in range(n):
             for j in range(base + k * inner, base + k * inner + width):
                 y[j] = x[j]
-        for k in range(m):
-            source = (outer * m + k) * inner + first
 """
 # One index for a whole row of updates.
 ROWS = """            place = i64(index[k])
@@ -59,38 +62,51 @@ ALONG = """            for j in range(width):
                     row = base + place * inner
                     y[row + j] = {value}
 """
+# What is written over {0} for an update {1}: of numbers, and of bools.
+WRITES = {
+    "index_update": ("{1}", "{1}"),
+    "index_add": ("{0} + {1}", "{0} | {1}"),
+    "scatter_add": ("{0} + {1}", "{0} | {1}"),
+    "index_multiply": ("{0} * {1}", "{0} & {1}"),
+    "index_maximum": ("maximum({0}, {1})", "{0} | {1}"),
+    "index_minimum": ("minimum({0}, {1})", "{0} & {1}"),
+}
 
 
 def scatter(name: str) -> Callable[[Node], list[Step]]:
-    """The lowering of scatter_add, index_add or index_update: a node to its step."""
+    """The lowering of an op in `WRITES`: a node to its step."""
 
     def lower(node: Node) -> list[Step]:
         x, index = tensor_type(node.inputs[0]), tensor_type(node.inputs[1])
         axis = node.attr("axis")
-        outer, size, inner = nest.around(x.shape, axis)
-        count = tensor_type(node.inputs[2]).shape[axis]
+        span = dict(node.attrs).get("span", 1)
+        outer, size, inner = nest.around(x.shape, axis, span)
+        count = index.shape[axis if name == "scatter_add" else 0]
         parts = nest.chunks(inner)
-        values = (*(Value(operand) for operand in node.inputs), Value(node))
+        is_over = bool(written_over(node))
+        result = Value(node.inputs[0] if is_over else node)
+        values = (*(Value(operand) for operand in node.inputs), result)
         numbers = tuple(Number(s) for s in (size, count, inner, parts))
         args: tuple[Argument, ...] = (*values, StatusBlock(), Site(node), *numbers)
-        kernel = scatter_kernel(name, x.dtype, index.dtype)
-        work = nest.grain((size + count) * nest.CHUNK)
+        kernel = scatter_kernel(name, x.dtype, index.dtype, is_over)
+        work = nest.grain((count if is_over else size + count) * nest.CHUNK)
         return [Step(kernel, args, outer * parts, node, work)]
 
     return lower
 
 
-def scatter_kernel(name: str, dtype: DType, index: DType) -> Kernel:
-    """The kernel for one dtype of elements and one of indices."""
-    new = "updates[source + j]"
+def scatter_kernel(name: str, dtype: DType, index: DType, is_over: bool = False) -> Kernel:
+    """The kernel for one dtype of elements and one of indices; `is_over`: x's memory is y's."""
+    template = WRITES[name][dtype.kind == "bool"]
+    new = template.format("y[row + j]", "updates[source + j]")
     if name != "index_update":
-        new = f"y[row + j] | {new}" if dtype.kind == "bool" else f"y[row + j] + {new}"
         new = f"{nest.wide(dtype)}({new})"
     # Beyond int64 an unsigned index turns negative, and none of them counts from the end.
     least = "0" if index.kind == "uint" else "-n"
-    title = f"{name}_{dtype.short}_{index.short}"
+    title = f"{name}_{dtype.short}_{index.short}" + "_over" * is_over
     body = HEAD + (ALONG if name == "scatter_add" else ROWS)
     source = body.format(
-        name=title, dtype=dtype.short, index=index.short, chunk=nest.CHUNK, least=least, value=new
-    )
+        name=title, dtype=dtype.short, index=index.short, chunk=nest.CHUNK, least=least, value=new,
+        x="" if is_over else X.format(dtype=dtype.short), copy="" if is_over else COPY,
+    )  # fmt: skip
     return Kernel(title, source)

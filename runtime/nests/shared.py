@@ -15,9 +15,10 @@ SLICE = 16_384
 NOMINAL = 1024
 
 
-def around(shape: Shape, axis: int) -> tuple[Size, Size, Size]:
-    """The number of elements before an axis, along it, and after it."""
-    return dims.product(shape[:axis]), shape[axis], dims.product(shape[axis + 1 :])
+def around(shape: Shape, axis: int, span: int = 1) -> tuple[Size, Size, Size]:
+    """The number of elements before an axis, along it, and after it; of `span` axes as one."""
+    end = axis + span
+    return dims.product(shape[:axis]), dims.product(shape[axis:end]), dims.product(shape[end:])
 
 
 def chunks(inner: Size) -> Size:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from graphc.core.ir import Node
 from graphc.runtime.base.step import Step
 from graphc.runtime.nests.scan import RULES, scan
-from graphc.runtime.nests.scatter import scatter
+from graphc.runtime.nests.scatter import WRITES, scatter
 from graphc.runtime.nests.sort import argsort
 from graphc.runtime.nests.windows import windows_transpose
 
@@ -20,5 +20,5 @@ NESTS: dict[str, Callable[[Node], list[Step]]] = {
     "argsort": argsort,
     "windows_transpose": windows_transpose,
     **{name: scan(name) for name in RULES},
-    **{name: scatter(name) for name in ("scatter_add", "index_add", "index_update")},
+    **{name: scatter(name) for name in WRITES},
 }

@@ -294,6 +294,27 @@ def convnet_program(batch: int = 256) -> tuple[gc.Program, Any]:
     return gc.compile([x, t], loss, updates, name="convnet_step"), loss
 
 
+def table(batch: int, rows: int = 400_000, columns: int = 64) -> dict[str, float]:
+    """A training step of some rows of a table: SGD with sparse gradients; JAX's by hand."""
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((rows, columns)).astype(np.float32)
+    places = rng.integers(0, rows, batch)
+    places[:2] = places[0]
+    wanted = rng.standard_normal((batch, columns)).astype(np.float32)
+    w = gc.parameter("w", start)
+    i, x = gc.input("i", (batch,), gc.int64), gc.input("x", (batch, columns))
+    loss = gc.sum((gc.nn.functional.embedding(i, w) - x) ** 2.0)
+    step = gc.compile([i, x], loss, {w: w - 0.01 * gc.grad(loss, w)}, name="table_step")
+
+    def stepped() -> list[np.ndarray]:
+        step(places, wanted)
+        return [w.value[places]]
+
+    contenders: Contenders = {"graphc": (lambda: step(places, wanted), stepped)}
+    return race(contenders | peers.table_steps(start, places, wanted, 0.01), 1e-5, rounds=9)
+
+
 CASES = {
     "tiny": tiny, "mlp": mlp, "softmax": softmax, "layer_norm": layer_norm, "chain": chain,
+    "table_32": lambda: table(32), "table_4096": lambda: table(4096),
 }  # fmt: skip

@@ -135,3 +135,33 @@ def jax_training(
         return value
 
     return {"jax.jit": (step, lambda: [np.asarray(step())])}
+
+
+def table_steps(
+    start: np.ndarray, places: np.ndarray, wanted: np.ndarray, rate: float
+) -> dict[str, Contender]:
+    """A step towards rows of a table by sparse gradients: PyTorch's, and JAX's rows by hand."""
+    found: dict[str, Contender] = {}
+    if torch is not None:
+        weight = torch.nn.Parameter(torch.from_numpy(start.copy()))
+        optimizer = torch.optim.SGD([weight], lr=rate)
+        i, x = torch.from_numpy(places), torch.from_numpy(wanted)
+
+        def torch_step() -> Any:
+            optimizer.zero_grad()
+            rows = torch.nn.functional.embedding(i, weight, sparse=True)
+            ((rows - x) ** 2).sum().backward()
+            optimizer.step()
+            return weight
+
+        found["torch eager"] = (torch_step, lambda: _numpy(torch_step()[i]))
+    if jax is not None:
+        held = [jnp.asarray(start)]
+        moved = jax.jit(lambda w, i, x: w.at[i].add(-2 * rate * (w[i] - x)), donate_argnums=0)
+
+        def jax_step() -> Any:
+            held[0] = moved(held[0], places, wanted)
+            return held[0].block_until_ready()
+
+        found["jax.jit"] = (jax_step, lambda: [np.asarray(jax_step()[places])])
+    return found

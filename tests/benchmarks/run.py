@@ -26,6 +26,8 @@ TITLES = {
     "softmax": "softmax, 4096 x 1000, one thread",
     "layer_norm": "layer norm forward + backward, 4096 x 768, one thread",
     "chain": "ten elementwise ops, 10 million floats",
+    "table_32": "training step, 32 rows of a table of 400,000 x 64, SGD (JAX: rows by hand)",
+    "table_4096": "training step, 4096 rows of a table of 400,000 x 64, SGD (JAX: rows by hand)",
 }
 PEERS = ("torch eager", "torch.compile", "jax.jit")
 

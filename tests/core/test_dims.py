@@ -22,7 +22,16 @@ def test_equal_expressions_have_one_form() -> None:
     assert (m * 2) // 8 == m // 4
     assert m % 8 == 0
     assert hash(n + m) == hash(m + n)
-    assert n != m
+    assert not dims.is_same(n, m)
+
+
+def test_a_comparison_that_calls_decide_is_no_answer_while_a_graph_is_built() -> None:
+    k = dim("k", min=3, multiple_of=4)
+    assert not (n == -1 or k == 2 or k == 6 or n % 2 == 2 or n == n + 1)
+    for asked in (lambda: n == 3, lambda: n != m, lambda: n % 2 == 0, lambda: (n, 4) == (m, 4)):
+        with pytest.raises(ShapeError, match=r"not known while the graph is built\n.*test_dims.py"):
+            asked()
+    assert {n: 1, m: 2}[m] == 2
 
 
 def test_text_is_readable_python() -> None:

@@ -65,6 +65,7 @@ def _run(chosen: argparse.Namespace) -> int:
         f"{report.graphs} graphs from seed {chosen.seed} on, {rate:.0f} a minute, "
         f"{sum(report.counts.values())} differ in {len(report.found)} ways: {report.counts}"
     )
+    print(f"nodes neither proven nor run: {report.unproved}")
     return 1 if report.found else 0
 
 

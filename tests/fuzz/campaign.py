@@ -23,12 +23,15 @@ TIMEOUT_S = 120.0
 
 @dataclass
 class Report:
-    """What a campaign saw: `found` has the first finding of each kind, as a test, with its seed."""
+    """What a campaign saw: `found` has the first finding of each kind, as a test, with its seed;
+    `unproved` counts what the verifier of lowered programs could neither prove nor run.
+    """
 
     graphs: int = 0
     elapsed_s: float = 0.0
     found: dict[str, tuple[int, Recipe, Finding]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    unproved: dict[str, int] = field(default_factory=dict)
 
     def texts(self) -> Iterator[str]:
         """Each finding with its test."""
@@ -72,15 +75,21 @@ def run(
         shrink: reduce the first finding of each kind.
     """
     report, start = Report(), time.monotonic()
+
+    def checked(seed: int) -> tuple[Finding | None, list[str]]:
+        left: list[str] = []
+        return check(make(seed), compiled, left=left), left
+
     outcomes = each_forked(
-        seeds, lambda seed: check(make(seed), compiled), timeout_s=TIMEOUT_S,
-        describe=lambda seed: f"seed {seed}",
+        seeds, checked, timeout_s=TIMEOUT_S, describe=lambda seed: f"seed {seed}"
     )  # fmt: skip
     for seed, outcome in outcomes:
         report.graphs += 1
         if report.graphs % 1000 == 0:
             tell(f"{report.graphs} graphs, {time.monotonic() - start:.0f} s")
-        finding = outcome.value
+        finding, left = outcome.value or (None, [])
+        for line in left:
+            report.unproved[line] = report.unproved.get(line, 0) + 1
         if outcome.error is not None:
             finding = Finding(outcome.error.splitlines()[0][:80], outcome.report())
         if finding is None:

@@ -129,32 +129,39 @@ def _fine(built: Built, given: Any, sizes: Any, place: int, exact: Any) -> Any:
         return 1e4 * spread + 1e-6 * np.abs(exact) + 1e-9
 
 
-def check(recipe: Recipe, compiled: bool = False, differences: bool = True) -> Finding | None:
+def check(
+    recipe: Recipe,
+    compiled: bool = False,
+    differences: bool = True,
+    left: list[str] | None = None,
+) -> Finding | None:
     """Run a recipe in every way.
 
     Args:
         recipe: what to run, with its level, threads and sizes.
         compiled: compile its kernels; otherwise they run as plain Python.
         differences: compare gradients with central differences.
+        left: takes what the verifier of lowered programs could not show, a line for each node.
     """
+    left = [] if left is None else left
     try:
         built = build(recipe)
     except Exception as error:
         return _raised("build", error)
     steps: tuple[Any, ...] = (_interpreted, _compiled if compiled else _simulated)
     if differences:
-        steps = (lambda recipe, built, wanted: check_slopes(recipe, built), *steps)
+        steps = (_slopes, *steps)
     try:
-        finding = _checked(recipe, built, steps, WAYS)
+        finding = _checked(recipe, built, steps, WAYS, left)
         if finding is not None and finding.kind.endswith(" value"):
-            finding = _checked(recipe, built, steps, MORE_WAYS)
+            finding = _checked(recipe, built, steps, MORE_WAYS, [])
     except Undetermined:
         return None
     return finding
 
 
 def _checked(
-    recipe: Recipe, built: Built, steps: Sequence[Any], ways: Sequence[Any]
+    recipe: Recipe, built: Built, steps: Sequence[Any], ways: Sequence[Any], left: list[str]
 ) -> Finding | None:
     wanted = []
     for run in range(len(recipe.sizes)):
@@ -164,7 +171,7 @@ def _checked(
         wanted.append(found)
     for step in steps:
         try:
-            if finding := step(recipe, built, wanted):
+            if finding := step(recipe, built, wanted, left):
                 return finding
         except Undetermined:
             raise
@@ -192,17 +199,26 @@ def _compared(
     return None
 
 
-def _interpreted(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+def _slopes(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
+    return check_slopes(recipe, built)
+
+
+def _interpreted(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
     given = built.given(recipe.arrays())
     found = run_sized(built.graph, given, recipe.sizes[0])
     return _compared("interpreted", recipe, found, wanted[0])
 
 
-def _simulated(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+def _verify(recipe: Recipe, final: Graph, steps: Sequence[Any], left: list[str]) -> None:
+    for sizes in recipe.sizes:
+        for node, why in verify_lowering(final, steps, sizes=sizes):
+            left.append(f"{node.op.name}: {why}")
+
+
+def _simulated(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
     final, _ = optimize(built.graph, recipe.level)
     steps = lower(final)
-    for sizes in recipe.sizes:
-        verify_lowering(final, steps, sizes=sizes)
+    _verify(recipe, final, steps, left)
     for run, sizes in enumerate(recipe.sizes):
         if _elements(final, sizes) > SIMULATED:
             continue
@@ -223,11 +239,13 @@ def _elements(graph: Graph, sizes: Mapping[str, int]) -> float:
     return sum(float(np.prod([dims.evaluate(d, sizes) for d in t.shape])) for t in types)
 
 
-def _compiled(recipe: Recipe, built: Built, wanted: Any) -> Finding | None:
+def _compiled(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
     inputs = [n for n, k in zip(built.inputs, built.names) if not recipe.inputs[k].state]
     program = gc.compile(
         inputs, built.outputs, built.updates, level=recipe.level, threads=recipe.threads
     )
+    final = program.history[-1][1]
+    _verify(recipe, final, lower(final), left)
     # The first sizes again in the end: nothing of the others may be left.
     runs = [*range(len(recipe.sizes)), 0] if len(recipe.sizes) > 1 else [0]
     for run in runs:

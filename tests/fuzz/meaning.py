@@ -255,6 +255,13 @@ class Meaning(Composed):
         return result
 
     @staticmethod
+    def index_reduce(x: Any, axis: int, index: Any, updates: Any, reduce: str) -> Any:
+        result = x.copy()
+        how = {"amax": np.maximum, "amin": np.minimum, "prod": np.multiply}[reduce]
+        how.at(np.moveaxis(result, axis, 0), index, np.moveaxis(updates, axis, 0))
+        return result
+
+    @staticmethod
     def scatter_add(x: Any, index: Any, updates: Any, axis: int = -1) -> Any:
         result = x.copy()
         places = list(np.indices(index.shape))

@@ -15,6 +15,13 @@ from graphc.errors import GraphcError
 
 from .recipe import Input, Recipe, build, mean, used
 
+
+def _reduced(change: str, how: str) -> str:
+    """A rule that reduces two rows, changed, into the first."""
+    rows = "gc.take({0}, gc.constant(np.array([0, 1])), axis=0)"
+    return f"gc.index_reduce({{0}}, 0, gc.constant(np.array([0, 0])), {rows} {change}, '{how}')"
+
+
 RULES = {
     # Of elements
     "tanh": "gc.tanh({0})", "relu": "gc.relu({0})", "scaled": "{0} * 0.5 + 1.0",
@@ -60,6 +67,9 @@ RULES = {
     "argmin": "gc.argmin({0}, axis=0)", "ordered": "gc.argsort({0}, axis=0)",
     "taken": "gc.take({0}, gc.constant(np.array([1, 0, 1, -1])), axis=-1)",
     "added": "gc.index_add({0}, gc.constant(np.array([0, 0])), {0}[:2] * 2)",
+    "raised": _reduced("+ 1", "amax"),
+    "lowered": _reduced("- 1", "amin"),
+    "multiplied": _reduced("+ 1", "prod"),
     "updated": "gc.index_update({0}, gc.constant(np.array([1])), {0}[:1] * 2)",
     "along": "gc.take_along_axis({0}, gc.argsort({0}, axis=-1), axis=-1)",
     "scattered": "gc.scatter_add({0}, gc.argmax({0}, axis=-1, keepdims=True), {0}[..., :1], "

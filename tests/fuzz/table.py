@@ -10,6 +10,7 @@ import numpy as np
 from samples import PLAIN, RANGES, accepted, arity, domains
 
 from graphc.core import dtypes
+from graphc.core.dims import is_same
 
 from .composed import composed, listed
 from .generate import Growing
@@ -288,7 +289,7 @@ def _partner(g: Growing, x: str, axis: int, rank: int) -> str:
     """An operand whose first axis is x's `axis`: found, or a new input."""
     size = g.nodes[x].shape[axis]
     fitting = [k for k in g.nodes if g.nodes[k].dtype is g.nodes[x].dtype
-               and g.nodes[k].ndim == rank and g.nodes[k].shape[0] == size]  # fmt: skip
+               and g.nodes[k].ndim == rank and is_same(g.nodes[k].shape[0], size)]  # fmt: skip
     if fitting and g.rng.random() < 0.6:
         return g.rng.choice(fitting)
     if not isinstance(size, int):
@@ -366,12 +367,15 @@ def indexed(g: Growing) -> None:
     along = f"gc.argsort({x}, axis={a})"
     part = f"gc.take({x}, {index}, axis={a})"
     unique = f"gc.constant(np.array({sorted(set(places))}))"
+    given = f"gc.constant(np.array({places}))"
+    reduce = ("amax", "amin", "prod")[places[0] % 3]
     rules = [
         part,
         f"gc.take_along_axis({x}, {along}, axis={a})",
         f"gc.index_add({x}, {index}, {part} * 2, axis={a})",
         f"gc.index_update({x}, {unique}, gc.take({x}, {unique}, axis={a}) * 2, axis={a})",
         f"gc.scatter_add({x}, {along}, {x}, axis={a})",
+        f"gc.index_reduce({x}, {a}, {given}, gc.take({x}, {given}, axis={a}) + 1, {reduce!r})",
         f"{x}[{index}]" if a == 0 else part,
         f"{x}[{index}, {index}]"
         if a == 0 and g.nodes[x].ndim > 1 and g.span(x, 1) >= span

@@ -31,7 +31,8 @@ EXACT = frozenset(
     """absolute argmax argmin ceil clip copysign equal floor fmax fmin greater greater_equal
     isfinite isinf isnan less less_equal logical_and logical_not logical_or logical_xor max maximum
     min minimum negative not_equal rint sign signbit trunc where all any argsort index_update
-    bitwise_and bitwise_or bitwise_xor invert philox item nonempty""".split()  # noqa: SIM905
+    index_maximum index_minimum bitwise_and bitwise_or bitwise_xor invert philox item nonempty
+    check""".split()  # noqa: SIM905
 )
 CANCELLING = frozenset(("logaddexp",))  # close to 0 by the difference of rounded terms
 EQUALITIES = frozenset(("equal", "not_equal"))  # what is drawn is never equal by rounding

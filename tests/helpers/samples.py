@@ -79,7 +79,7 @@ def array(shape: Sequence[int], dtype: str, domain: str, seed: int = 0) -> np.nd
     rng = np.random.default_rng(seed + 1000 * len(shape))
     element = dtypes.as_dtype(dtype)
     if element.kind == "bool":
-        return rng.integers(0, 2, shape).astype(bool)
+        return rng.integers(int(domain == "nonzero"), 2, shape).astype(bool)
     low, high = RANGES[domain]
     if element.is_float and domain not in ("small_int", "small_uint", "shift_count"):
         values = rng.uniform(low, high, shape)

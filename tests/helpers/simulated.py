@@ -4,7 +4,7 @@ The executor takes the memory plan and the in-place pairs at their word: results
 says, over whatever lies there. A fused node's outputs are computed in any order, half by half,
 always from what memory holds at that moment, except that outputs which one overwritten operand
 reaches are computed together, element by element: so much the lowering promises. Movement outside
-fused nodes is sometimes not computed at all: its readers look through it.
+fused nodes is sometimes not computed at all: its readers look through it, loop nests apart.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.interpret import run_node, run_sized
 from graphc.core.ir import OPS, Graph, Kind, Node, toposort
 from graphc.core.types import TupleType
@@ -27,7 +28,7 @@ SHAPES = ((4, 3), (3,))
 
 
 def random_graph(rng: random.Random, size: int = 14) -> Graph:
-    """Elementwise ops, broadcasts, transposes there and back, sums; parameters with updates."""
+    """Elementwise ops, broadcasts, transposes, sums, updates of rows; parameters with updates."""
     inputs: list[Node] = [input(f"x{k}", shape, "float64") for k, shape in enumerate(SHAPES)]
     for k in range(rng.randint(0, 3)):
         inputs.append(parameter(f"w{k}", np.zeros(rng.choice(SHAPES))))
@@ -46,7 +47,9 @@ def random_graph(rng: random.Random, size: int = 14) -> Graph:
 
 def _grow(rng: random.Random, values: list[Node]) -> Node:
     x = rng.choice(values[-4:] if rng.random() < 0.7 else values)
-    choice = rng.randint(0, 6)
+    choice = rng.randint(0, 7)
+    if choice == 7:
+        return _update(rng, x, values)
     if choice == 0:
         return OPS["negative"](x)
     if choice == 1 and x.type.shape == (3,):  # type: ignore[union-attr]
@@ -59,6 +62,16 @@ def _grow(rng: random.Random, values: list[Node]) -> Node:
     return OPS[rng.choice(["add", "multiply"])](x, other)
 
 
+def _update(rng: random.Random, x: Node, values: list[Node]) -> Node:
+    """Some rows of a value added to or replaced, by what else there is."""
+    shape = x.type.shape  # type: ignore[union-attr]
+    index = OPS["iota"](shape=shape[:1], axis=0, dtype=dtypes.int64)
+    if rng.random() < 0.5:
+        index = OPS["full"](shape=shape[:1], dtype=dtypes.int64, value=rng.randint(-3, 2))
+    updates = rng.choice([v for v in values if v.type == x.type])
+    return OPS[rng.choice(["index_add", "index_update"])](x, index, updates, axis=0)
+
+
 def fuse_runs(graph: Graph, rng: random.Random) -> Graph:
     """Fuse runs of neighbouring nodes at random: any run of an order is acyclic as one node."""
     new: dict[Node, Node] = {node: node for node in graph.inputs}
@@ -69,7 +82,10 @@ def fuse_runs(graph: Graph, rng: random.Random) -> Graph:
         run = rest[: rng.choice((1, 1, 2, 3, 4))]
         rest = rest[len(run) :]
         outside = needed.union(*(n.inputs for n in rest)) if rest else needed
-        if len(run) == 1 and rng.random() < 0.7:
+        if any(n.op.kind is Kind.LIBRARY for n in run):
+            run, rest = run[:1], run[1:] + rest
+            outside = needed.union(*(n.inputs for n in rest)) if rest else needed
+        if run[0].op.kind is Kind.LIBRARY or (len(run) == 1 and rng.random() < 0.7):
             new[run[0]] = run[0].with_inputs([new[i] for i in run[0].inputs])
             nodes.append(new[run[0]])
             continue
@@ -122,10 +138,11 @@ def execute(
 
     given = set(graph.inputs)
     shown_nodes = set(graph.outputs)
+    in_memory = {i for n in graph.nodes if n.op.kind is Kind.LIBRARY for i in n.inputs}
     looked_through = {
         n
         for n in graph.nodes
-        if n.op.kind is Kind.MOVEMENT and n not in shown_nodes and rng.random() < 0.7
+        if n.op.kind is Kind.MOVEMENT and n not in shown_nodes | in_memory and rng.random() < 0.7
     }
     for node in graph.nodes:
         if node in given or node in looked_through or is_item(node):

@@ -78,6 +78,17 @@ def _batch(seed: int = 0, count: int = 5) -> tuple[Any, Any]:
 
 
 @program
+def masked_scatter_counts_places_in_the_graph(wrap: Wrap, note: Note) -> None:
+    scattered = wrap(lambda x, source: gc.masked_scatter(x, x > 0, source))
+    for rows in (5, 2):
+        x = gc.randn(rows, 3, generator=gc.Generator().manual_seed(rows)).requires_grad_(True)
+        source = gc.arange(1.0, 3 * rows + 1).requires_grad_(True)
+        y = scattered(x, source)
+        (y * gc.arange(3 * rows).reshape(rows, 3)).sum().backward()
+        note("value", y, x.grad, source.grad)
+
+
+@program
 def nested_attributes_and_class_attributes(wrap: Wrap, note: Note) -> None:
     f = wrap(lambda x: x * SETTINGS.inner.factor + SETTINGS.factor)
     note(f(gc.ones(2)))

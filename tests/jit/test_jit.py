@@ -166,6 +166,33 @@ def test_gradients_add_up_over_calls_that_do_not_clear_them() -> None:
         assert w.grad.tolist() == [k] * 2
 
 
+def test_a_gradient_that_stayed_inside_hinders_nothing_that_does_not_read_it() -> None:
+    # The parameter leaves the optimizer's group, and is converted.
+    found = []
+    for wrap in (lambda f: f, gc.jit.compile):
+        gc.manual_seed(0)
+        net = nn.Linear(3, 2)
+        sgd = optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x: Any, net: Any = net, sgd: Any = sgd) -> Any:
+            sgd.zero_grad()
+            loss = net(x).pow(2).sum()
+            loss.backward()
+            sgd.step()
+            return loss.detach()
+
+        run = wrap(step)
+        losses = [run(gc.ones(2, 3))]
+        del sgd.param_groups[0]["params"][0]
+        losses += [run(gc.ones(2, 3)), run(gc.ones(2, 3))]
+        net.to(gc.float64)
+        losses.append(run(gc.ones(2, 3, dtype=gc.float64)))
+        found.append([*losses, *net.parameters()])
+    for wanted, got in zip(*found):
+        assert got.dtype is wanted.dtype
+        np.testing.assert_allclose(got.detach().numpy(), wanted.detach().numpy(), rtol=1e-5)
+
+
 def test_gradients_that_stay_inside_say_so_and_are_kept_on_demand() -> None:
     for keep in (False, True):
         net, chosen, step, shape = _training("mlp", "sgd")

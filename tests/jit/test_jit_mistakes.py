@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.errors import TraceError
+from graphc.errors import GraphcWarning, TraceError
 
 SCALE = 2.0
 COUNTER: dict[str, int] = {"calls": 0}
@@ -42,6 +43,65 @@ def test_1_a_branch_on_a_value_takes_the_arm_that_eager_python_takes(policy: str
     run = _compiled(_branches, on_branch=policy)
     for value in (gc.ones(3), -gc.ones(3), gc.tensor([3.0, -1.0, 0.5]), -gc.ones(4)):
         _equal(run(value), _branches(value))
+
+
+def test_1_what_asks_for_a_value_ends_the_graph_where_that_is_wanted() -> None:
+    model, kept = gc.nn.Linear(3, 2), gc.nn.Linear(3, 2)
+    kept.load_state_dict(model.state_dict())
+    seen: list[float] = []
+
+    def step(model: Any, optimizer: Any, x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        norm = sum((p.grad**2).sum() for p in model.parameters()).sqrt()
+        if norm > 1.0:
+            for p in model.parameters():
+                p.grad.mul_(1.0 / norm)
+        seen.append(norm.item())
+        optimizer.step()
+        return loss.detach(), np.sin(norm.numpy())
+
+    run = _compiled(step, on_branch="eager")
+    sgd = [gc.optim.SGD(m.parameters(), lr=0.1) for m in (model, kept)]
+    for k in range(4):
+        x = gc.full((2, 3), 0.5 * k)
+        with pytest.warns(GraphcWarning, match="norm > 1.0|bool") if k == 0 else nullcontext():
+            own = run(model, sgd[0], x)
+        wanted = step(kept, sgd[1], x)
+        _equal(own[0], wanted[0])
+        assert own[1] == pytest.approx(wanted[1], rel=1e-5)
+        assert seen[-1] == pytest.approx(seen[-2], rel=1e-5)
+        for p, q in zip(model.parameters(), kept.parameters()):
+            _equal(p, q)
+            _equal(p.grad, q.grad)
+    assert "runs eagerly: bool() of a traced tensor (test_jit_mistakes.py" in run.tier(x)
+    assert any("runs eagerly" in line for line in run.assumes())
+    assert "runs eagerly" in run.explain()
+    with pytest.raises(TraceError, match="runs eagerly"):
+        _compiled(_branches, on_branch="eager", tier="guarded")(gc.ones(3))
+
+
+def test_1_an_optimizer_that_goes_by_values_runs_eagerly() -> None:
+    found = []
+    for wrap in (lambda f: f, _compiled):
+        w = gc.nn.Parameter(gc.ones(2))
+        optimizer = gc.optim.LBFGS([w], lr=0.1, max_iter=3)
+
+        def step(t: Any, w: Any = w, optimizer: Any = optimizer) -> Any:
+            def closure() -> Any:
+                optimizer.zero_grad()
+                loss = ((w - t) ** 2).sum()
+                loss.backward()
+                return loss
+
+            return optimizer.step(closure)
+
+        run = wrap(step)
+        with nullcontext() if wrap is not _compiled else pytest.warns(GraphcWarning, match="LBFGS"):
+            found.append([run(gc.tensor([3.0, 4.0])), run(gc.tensor([1.0, 4.0])), w])
+    for own, wanted in zip(*found):
+        _equal(own, wanted)
 
 
 def test_2_a_loop_on_a_length_follows_the_length() -> None:

@@ -240,3 +240,20 @@ def test_errors_say_what_is_wrong(source: str, text: str) -> None:
     message = str(found.value)
     assert text in message
     assert len(message.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_mean_over_a_symbolic_axis_divides_by_its_size(count: int) -> None:
+    n = gc.dim("n")
+    logs, q, ids = gc.input("logs", (n, 4)), gc.input("q", (n, 4)), gc.input("ids", (2, n), "int64")
+    table = np.arange(12, dtype=np.float32).reshape(4, 3)
+    program = gc.compile([logs, q, ids], [
+        F.kl_div(logs, q, reduction="batchmean"),
+        F.embedding_bag(ids, gc.constant(table), mode="mean"),
+    ])  # fmt: skip
+    draw = np.random.default_rng(0)
+    own, other = draw.dirichlet(np.ones(4), (2, count)).astype(np.float32)
+    bags = draw.integers(0, 4, (2, count))
+    loss, means = program(np.log(own), other, bags)
+    np.testing.assert_allclose(loss, special.rel_entr(other, own).sum() / count, rtol=1e-5)
+    np.testing.assert_allclose(means, table[bags].mean(1), rtol=1e-6)

@@ -356,3 +356,20 @@ def test_a_parameter_that_is_replaced_is_used() -> None:
     layer.weight_hh_l0 = nn.Parameter(gc.zeros(3 * HIDDEN, HIDDEN))
     assert (layer(x)[0] != before).any()
     assert layer.double()(x.double())[0].dtype is gc.float64
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_compiled_function_takes_a_state_of_fixed_size(kind: str) -> None:
+    cell, layer = getattr(nn, f"{kind}Cell")(FEATURES, HIDDEN), LAYERS[kind](FEATURES, HIDDEN)
+    h = gc.randn(BATCH, HIDDEN)
+    states = ((h, h), (h[None], h[None])) if kind == "LSTM" else (h, h[None])
+
+    def run(x: Any) -> Any:
+        first = cell(x, states[0])
+        return (first[0] if kind == "LSTM" else first), layer(x[None], states[1])[0]
+
+    x = gc.randn(BATCH, FEATURES)
+    for found, wanted in zip(gc.jit.compile(run)(x), run(x), strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), atol=1e-6)
+    with pytest.raises(gc.errors.ShapeError, match=rf"must have \({BATCH + 1}, {HIDDEN}\)"):
+        gc.jit.compile(run)(gc.randn(BATCH + 1, FEATURES))

@@ -487,10 +487,10 @@ def test_verify_names_the_carry() -> None:
 
 
 def test_pictures_and_reports_show_what_is_inside(tmp_path: Path) -> None:
-    x = gc.input("x", (5, 3))
+    x = gc.input("x", (5, 300))
     last, _ = scan(
         lambda c, row: (cond(gc.sum(c) > 0, lambda: gc.exp(row), lambda: c), None),
-        zeros((3,), dtype="float32"),
+        zeros((300,), dtype="float32"),
         x,
     )
     program = gc.compile([x], last)

@@ -15,9 +15,9 @@ BOUNDS = contract.read()
 # What rounds nothing; casts round once, by the hardware.
 EXACT = {
     "absolute", "all", "any", "argmax", "argmin", "bitwise_and", "bitwise_count", "bitwise_or",
-    "bitwise_xor", "cast", "ceil", "copysign", "equal", "floor", "floor_divide", "fmax", "fmin",
-    "fmod", "full", "gcd", "greater", "greater_equal", "invert", "isfinite", "isinf", "isnan",
-    "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "bitwise_xor", "cast", "ceil", "check", "copysign", "equal", "floor", "floor_divide", "fmax",
+    "fmin", "fmod", "full", "gcd", "greater", "greater_equal", "invert", "isfinite", "isinf",
+    "isnan", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
     "logical_xor", "maximum", "minimum", "negative", "nextafter", "nonempty", "not_equal", "philox",
     "positive", "remainder", "right_shift", "rint", "sign", "signbit", "trunc", "where",
 }  # fmt: skip

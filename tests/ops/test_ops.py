@@ -17,6 +17,7 @@ from graphc.core.ir import IndexMap, Kind, Library, NoGradient, Op, Reduction, S
 from graphc.core.operators import FUNCTIONS
 from graphc.errors import GraphcError
 from graphc.ops.arrays.nonempty import NONEMPTY
+from graphc.ops.checking import CHECK
 from graphc.ops.source import input as placeholder
 from graphc.runtime.language import language
 
@@ -225,6 +226,9 @@ def _failing(op: Op, source: dtypes.DType, target: dtypes.DType) -> list[Case]:
     if op is NONEMPTY:
         counts = np.array([0, 1, 2, 0])
         return [Case(op, (counts.astype(source.numpy), counts), {"function": "min", "reduced": 1})]
+    if op is CHECK:
+        counts = np.array([0, 1, 2, 0])
+        return [Case(op, (counts.astype(source.numpy), counts > 0), {"message": "too few"})]
     if op not in PLAIN:
         attrs = {"dtype": target, "overflow": "error"}
         values = np.array([0, 1, 127, 128, 255, 256, 65535, 2**31 - 1, 2**31, 2**32, 2**62])

@@ -50,31 +50,40 @@ def _fault(op: str, change: Callable[[str], str]) -> str:
 
 def test_a_sound_program_is_run_to_its_end() -> None:
     graph = _graph()
-    assert check_elements(graph, homes.settle(graph, lower(graph)))
-    assert not check_elements(graph, homes.settle(graph, lower(graph)), {"n": 1000})
+    assert not check_elements(graph, homes.settle(graph, lower(graph)))
+    ((node, why), *_) = check_elements(graph, homes.settle(graph, lower(graph)), {"n": 10_000})
+    assert node is graph.outputs[0]
+    assert why == "it touches more elements than are looked at"
 
 
 def test_a_program_that_copies_much_is_not_run() -> None:
     x = gc.input("x", (1000, 1000))
     graph = Graph.of("g", [x], [x])
-    assert not check_elements(graph, homes.settle(graph, lower(graph)))
+    assert check_elements(graph, homes.settle(graph, lower(graph)))
     small = Graph.of("g", [w := gc.input("w", (5, 4))], [w])
-    assert check_elements(small, homes.settle(small, lower(small)))
+    assert not check_elements(small, homes.settle(small, lower(small)))
 
 
 def test_an_element_of_a_result_that_is_never_written() -> None:
     what = _fault("fused", lambda s: s.replace("range(lo, hi)", "range(lo, hi - 1)"))
-    assert what == (
-        "4 elements of output 0 of g are never written, the first is 8 in row-major order"
-    )
+    assert re.fullmatch(r"kernel \w+ never writes element 8 of result 0 of fused", what)
+
+
+def test_a_result_of_a_product_that_is_never_written() -> None:
+    what = _fault("matmul", lambda s: s.replace("out, at, n, skip,", "out, at, n, skip + 1,"))
+    assert re.fullmatch(r"kernel \w+ never writes element 0 of result 0 of matmul", what)
 
 
 def test_an_element_that_is_read_before_it_is_written() -> None:
-    what = _fault("matmul", lambda s: s.replace("out, at, n, skip,", "out, at, n, skip + 1,"))
-    memory = "(result 0 of matmul|scratch memory '.*')"
-    assert re.fullmatch(
-        rf"kernel \w+ reads element \d+ of {memory} before anything writes it", what
-    )
+    x = gc.input("x", (3, 4))
+    graph = Graph.of("g", [x], [gc.cumsum(x, 1)])
+    steps = _changed(lower(graph), "cumsum", _reading_ahead)
+    with pytest.raises(InternalError, match=r"reads element \d+ of result 0 of cumsum before any"):
+        verify_lowering(graph, steps)
+
+
+def _reading_ahead(source: str) -> str:
+    return source.replace("):\n", "):\n    ahead = buffer(args, 1, f32)[0]\n", 1)
 
 
 def test_an_element_outside() -> None:
@@ -98,7 +107,7 @@ def test_columns_scatters_sorts_and_convolutions_pass() -> None:
     outputs = [loss, *gc.grad(loss, [x, w]), gc.argsort(x, 3), gc.cumsum(x, 1), gc.take(x, i, 0)]
     outputs += [gc.pad(x, 1), gc.concat([x, x], 2), gc.mean(x, (0, 2)), gc.max(x)]
     graph = fuse(Graph.of("g", [x, w, i], outputs))
-    assert check_elements(graph, homes.settle(graph, lower(graph)), limit=100_000)
+    assert not check_elements(graph, homes.settle(graph, lower(graph)), limit=100_000)
 
 
 Outputs = tuple[list[Any], list[Any]]
@@ -154,4 +163,4 @@ def test_contractions_that_are_not_proven_run_at_sizes_beside_their_tiles(
         every = list(itertools.product(ROWS, COLUMNS, DEPTHS))
         every = [e for e in every if e[0] and e[2] == 1] if program is _convolution else every
         for n, m, k in every[:: 3 if program in (_batches, _convolution) else 1]:
-            assert check_elements(graph, settled, {"n": n, "m": m, "k": k}, limit=1_000_000)
+            assert not check_elements(graph, settled, {"n": n, "m": m, "k": k}, limit=1_000_000)

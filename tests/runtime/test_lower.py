@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from golden_files import compare
@@ -14,7 +16,7 @@ from graphc.core.ir import Graph, Kind, Op
 from graphc.passes.cse import cse
 from graphc.passes.fusion.fuse import fuse
 from graphc.passes.simplify import simplify
-from graphc.runtime.lower import lower
+from graphc.runtime.lower import Native, lower
 
 KINDS = (Kind.ELEMENTWISE, Kind.REDUCE, Kind.MOVEMENT, Kind.SOURCE)
 GENERATED = [op for op in TABLE if op.kind in KINDS]
@@ -89,3 +91,45 @@ def test_slices_of_the_range_give_the_whole(parts: int) -> None:
     for ours, reference, wanted in zip(found, whole, run(graph, arrays)):
         np.testing.assert_array_equal(ours, reference)
         same(ours, np.asarray(wanted), units=64)
+
+
+class _Counted(Native):
+    """A lowering that counts the bodies that it is asked for."""
+
+    def __init__(self) -> None:
+        self.bodies = 0
+
+    def body(self, *args: Any, **kwargs: Any) -> Any:
+        self.bodies += 1
+        return Native.body(*args, **kwargs)
+
+
+def _layers(count: int) -> Graph:
+    x = h = gc.input("x", (4, 8))
+    inputs = [x]
+    for k in range(count):
+        inputs += [gc.input(f"w{k}", (8, 8)), gc.input(f"b{k}", (8,))]
+        h = h + gc.tanh(h @ inputs[-2] + inputs[-1])
+    return fuse(cse(simplify(Graph.of("g", inputs, [h, gc.sum(h, 0)]))))
+
+
+def test_layers_alike_are_lowered_once_however_many() -> None:
+    asked = []
+    for count in (5, 40):
+        counted = _Counted()
+        lower(_layers(count), counted)
+        asked.append(counted.bodies)
+    assert asked[0] == asked[1] <= 4
+
+
+def test_bodies_that_differ_in_the_sign_of_a_zero_or_the_kind_of_a_number_are_two() -> None:
+    x, y = gc.input("x", (6,)), gc.input("y", (6,), "int32")
+    outputs = [gc.copysign(gc.sin(x), value) for value in (0.0, -0.0)]
+    outputs += [gc.cumsum(gc.exp(x) + value, 0) for value in (1.0, 2.0, -2.0)]
+    outputs += [gc.cumsum(y + value, 0) for value in (1, 2)]
+    graph = fuse(Graph.of("g", [x, y], outputs))
+    arrays = [np.linspace(-1, 1, 6).astype(np.float32), np.arange(6, dtype=np.int32)]
+    found, _ = run_lowered(graph, arrays, {}, compiled=False)
+    for ours, wanted in zip(found, run(graph, arrays), strict=True):
+        np.testing.assert_array_equal(np.signbit(ours), np.signbit(wanted))
+        same(ours, np.asarray(wanted), units=16)

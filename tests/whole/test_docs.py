@@ -50,7 +50,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "graphc turns array programs into native code" in start
     for page, said in {
         "concepts": "How graphc is built", "how-to": "To add an op", "changelog": "Unreleased",
-        "tutorial": "examples/tutorial/convnet.py", "examples": "examples/your_own_layer.py",
+        "tutorial": "examples/tutorial/convnet.py", "gallery": "examples/gallery/kalman.py",
+        "examples": "examples/your_own_layer.py",
     }.items():  # fmt: skip
         assert said in html.unescape((tmp_path / page / "index.html").read_text()), page
     ids = set()

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphc as gc
+from graphc.core.dims import is_same
 from graphc.core.dtypes import as_dtype, widened
 from graphc.core.ir import Graph, Node, toposort
 from graphc.text import parse, show
@@ -53,7 +54,7 @@ def _grow(draw: st.DrawFn, values: list, integer: bool) -> object:
     if choice == 1:
         return x * draw(st.sampled_from([2, 3, -1])) + draw(st.sampled_from([0, 1, -2]))  # type: ignore[operator]
     if choice == 2:
-        return x.T if x.ndim == 2 and x.shape[0] == x.shape[1] else gc.flip(x, axis=-1)  # type: ignore[attr-defined]
+        return x.T if x.ndim == 2 and is_same(*x.shape) else gc.flip(x, axis=-1)  # type: ignore[attr-defined]
     if choice == 3:
         name = _pick(draw, list(REDUCE[:3] if integer else REDUCE))
         total = getattr(gc, name)(x, axis=draw(st.sampled_from([0, 1, -1])), keepdims=True)  # type: ignore[call-overload]

@@ -25,6 +25,7 @@ LEVELS = ("O0", "O1", "O2", "O3")
 
 def _clean(report: campaign.Report) -> None:
     assert not report.found, "\n".join(report.texts())
+    assert sum(report.unproved.values()) <= 1 + report.graphs // 20, report.unproved
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

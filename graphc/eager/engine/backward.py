@@ -186,13 +186,18 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
     flags = fn.call.differentiable
     given = tuple(ct is not None for ct in cts)
     function = fn.call.exact_derivative(fn.wanted, given)
+    if not function.targets:
+        return [None] * len(fn.edges)
     inputs = fn.inputs or ()
     kept = [(inputs[k] if k < len(inputs) else None) for k in function.inputs]
     if None in kept:
         raise GradientError(
             f"{fn.name} did not keep what its second derivative needs", where=caller()
         )
-    operands = [_unpacked(fn, saved, saved.edge) for saved in kept]  # type: ignore[union-attr]
+    operands = [
+        _unpacked(fn, saved, None if k in function.sized else saved.edge)  # type: ignore[union-attr]
+        for k, saved in zip(function.inputs, kept)
+    ]
     for k in function.outputs:
         operands.append(_unpacked(fn, fn.outputs[k], (fn, k) if flags[k] else None))
     operands += [cts[k] for k in function.cotangents]

@@ -8,7 +8,7 @@ here no call is recorded, and what it makes are the graph's nodes again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.core.operators import (
     FUNCTIONS,
     Operators,
@@ -25,16 +25,27 @@ from graphc.core.operators import (
 )
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bodies import built, nodes_in
+from graphc.eager.engine.bound import parameter_of
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
+from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError
 from graphc.ops.arrays import random
+from graphc.ops.control import GRADIENT_AS, STOP_GRADIENT
+from graphc.ops.implied import imply
+from graphc.ops.source import INPUT_OP, PARAMETER_OP
 
 
 def build(
-    name: str, form: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    name: str,
+    form: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    state: Iterable[tuple[str, Tensor]] = (),
 ) -> Any:
     """What an eager form gives for symbolic tensors: nodes of their graph.
 
@@ -43,20 +54,25 @@ def build(
         form: of eager tensors.
         args: its positional arguments, symbolic tensors or eager ones among them.
         kwargs: its keyword arguments.
+        state: eager tensors that are parameters of the graph, by name; what the form writes into
+            them the results bring along.
 
     Raises:
         SymbolicTensorError: it needs values, which symbolic tensors do not have.
         ShapeError: it needs the number of a symbolic size.
     """
     before = tracing.trace
-    building = before if isinstance(before, Building) else Building(name, before)
+    building = before if isinstance(before, Building) else Building(name, before, state)
     args = [building.given(value) for value in args]
     kwargs = {key: building.given(value) for key, value in kwargs.items()}
     # No `with`: an interrupt may come where Python enters `__exit__`.
     try:
         tracing.trace = building
         hot.slow += 1
-        return building.taken(form(*args, **kwargs))
+        found = building.taken(form(*args, **kwargs))
+        if building is not before and building.written:
+            imply(_nodes(found), building.written)
+        return found
     except TypeError as error:  # of which an `UnknownValueError` is one
         # A form's own tensors are no nodes: a node whose truth is asked compares a size.
         if not isinstance(error, UnknownValueError) and "'Dim'" not in str(error):
@@ -96,11 +112,16 @@ class Building:
     Attributes:
         name: of the function that was called.
         around: the trace of a compiled function in which this runs, or None.
+        written: the new values of the state that was written.
     """
 
-    def __init__(self, name: str, around: Any) -> None:
+    def __init__(self, name: str, around: Any, state: Iterable[tuple[str, Tensor]] = ()) -> None:
         self.name = name
         self.around = around
+        self.written: dict[Any, Node] = {}
+        # Memory that eager code took the data of, which traces keep alive.
+        self.owned: list[Any] = []
+        self._state = {} if around is not None else {id(t._array): (n, t) for n, t in state}
 
     def given(self, value: object) -> Any:
         """An argument with tensors of nodes for its symbolic tensors."""
@@ -128,7 +149,13 @@ class Building:
             return tensor._node
         if self.around is not None:
             return self.around.node_of(tensor)
-        return tensor._of_graph()
+        held = self._parameter(tensor)
+        return tensor._of_graph() if held is None else self.written.get(held, held)
+
+    def _parameter(self, tensor: Tensor) -> Any:
+        """The parameter that an eager tensor's memory is; None for one that is no state."""
+        found = None if tensor._node is not None else self._state.get(id(tensor._array))
+        return None if found is None else parameter_of(found[1], found[0])
 
     def invoke(
         self,
@@ -141,9 +168,28 @@ class Building:
         """An operation: its nodes, in the dtypes that the graph has for them."""
         nodes = [self.node_of(t) if t.is_eager else t for t in tensors]
         found = function(*fill(template, nodes), **dict(static))
-        if isinstance(found, list | tuple):
-            return tuple([self.wrap(node) for node in found])
-        return self.wrap(found)
+        several = isinstance(found, list | tuple)
+        made = [self.wrap(_recorded(node)) for node in (found if several else [found])]
+        if view:
+            for tensor in made:
+                link(tensor, tensors[0], function, template, static)
+        return tuple(made) if several else made[0]
+
+    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
+        """A branch or a loop, whose bodies run on symbolic tensors too."""
+
+        def body(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
+            before = dict(self.written)
+            found = nodes_in(function(*map(self.given, nodes)), self.node_of)
+            if [*map(id, before.values())] != [*map(id, self.written.values())]:
+                raise SymbolicTensorError(
+                    f"{self.name}: a module's state is written in the body of {name}",
+                    where=caller(),
+                    hint="carry it through the loop, or call the module in eval mode",
+                )
+            return found
+
+        return self.given(built(name, arguments, settings, body, self.node_of))
 
     # --- what forms ask for besides
 
@@ -199,8 +245,24 @@ class Building:
         """Symbolic sizes that differ stay different."""
 
     def assign(self, target: Tensor, value: Tensor) -> None:
-        """A tensor of the form's own becomes its new value; memory from outside is not written."""
-        if target._node is None:
+        """A tensor of the form's own becomes its new value, in all that it is a part of too.
+
+        Raises:
+            SymbolicTensorError: memory from outside is written.
+        """
+        whole, keeps_history = target, state.enabled
+        while whole._view is not None:
+            keeps_history &= whole._view.function is not same_memory
+            whole = whole._view.parent
+        if not keeps_history and whole._node is not None and not _has_no_history(whole._node):
+            raise SymbolicTensorError(
+                f"{self.name}: {whole._node!r:.80} is written in place without its gradient",
+                where=caller(),
+                hint="in a graph a value has the gradient of what it is computed from: compute a "
+                "new one, and use x.detach() where it is to have none",
+            )
+        held = self._parameter(whole)
+        if whole._node is None and held is None:
             raise SymbolicTensorError(
                 f"{self.name}: an eager tensor ({target.type}) cannot be changed in place to "
                 f"{self.node_of(value)!r:.80}, a symbolic tensor, which has no value",
@@ -208,7 +270,26 @@ class Building:
                 hint="use the function that makes a new tensor, or give the result as an update "
                 "of a program: gc.compile(..., updates={parameter: new_value})",
             )
-        target._node = self.node_of(value)
+        target.version().count += 1
+        part, node = target, self.node_of(value)
+        while (view := part._view) is not None:
+            part._node = node
+            part = view.parent
+            node = _recorded(put_back(view, self.node_of(part), node))
+        if held is None:
+            whole._node = node
+        else:
+            # A weight that is written without a gradient is still the leaf that is trained.
+            trained = whole._edge is not None
+            self.written[held] = GRADIENT_AS(node, self.node_of(whole)) if trained else node
+        self._refresh(whole)
+
+    def _refresh(self, whole: Tensor) -> None:
+        for part, view in parts_of(whole):
+            node = self.node_of(whole)
+            found = view.function(*fill(view.template, [node]), **dict(view.static))
+            part._node = FUNCTIONS["stop_gradient"](found) if found is node else found
+            self._refresh(part)
 
     def draw_key(self, generator: Any) -> Tensor:
         """The key of a draw, other at each call of the program."""
@@ -221,8 +302,10 @@ class Building:
         return self.wrap(random._key_for(self.name, None))
 
     def detach(self, tensor: Tensor) -> Tensor:
-        """The value without gradient."""
-        return self.wrap(FUNCTIONS["stop_gradient"](self.node_of(tensor)))
+        """The value without gradient, in the same memory."""
+        alias = self.wrap(FUNCTIONS["stop_gradient"](self.node_of(tensor)))
+        link(alias, tensor, same_memory)
+        return alias
 
     def grad_of(self, tensor: Tensor) -> Any:
         """Symbolic tensors have no `grad`; those of eager ones are theirs."""
@@ -236,6 +319,26 @@ class Building:
             where=caller(),
             hint="write the code on eager tensors and compile it with gc.jit.compile",
         )
+
+
+def _nodes(value: Any) -> list[Node]:
+    """The symbolic tensors in what a form gave."""
+    if isinstance(value, Node):
+        return [value]
+    if isinstance(value, dict):
+        return _nodes(list(value.values()))
+    return [n for v in value for n in _nodes(v)] if isinstance(value, list | tuple) else []
+
+
+def _recorded(node: Node) -> Node:
+    """What an operation gives, without gradient where eager code records none."""
+    if state.enabled or not node.dtype.is_float or _has_no_history(node):
+        return node
+    return FUNCTIONS["stop_gradient"](node)
+
+
+def _has_no_history(node: Node) -> bool:
+    return (not node.inputs and node.op not in (INPUT_OP, PARAMETER_OP)) or node.op is STOP_GRADIENT
 
 
 __all__ = ["as_tensors", "build", "is_building"]

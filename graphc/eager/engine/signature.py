@@ -142,7 +142,8 @@ class Derivative:
         cotangents: positions of the outputs whose cotangents are used.
         call: from the values of these four, in this order, to one cotangent for each position
             in `targets`.
-        targets: positions of the inputs that get a cotangent; the others get none.
+        targets: positions of the inputs that get a cotangent; the others, those that only outputs
+            that are not given depend on among them, get none.
     """
 
     def __init__(
@@ -151,7 +152,11 @@ class Derivative:
         outputs = [
             (k, o) for k, o in enumerate(call.outputs) if given[k] and tensor_type(o).dtype.is_float
         ]
-        wanted = [k for k, x in enumerate(call.inputs) if wrt[k]]
+        # Several results are as those of several functions: what only the others depend on has no
+        # gradient, not one of zeros.
+        reached, anywhere = toposort([o for _, o in outputs]), toposort(call.outputs)
+        apart = {x for x in call.inputs if x in anywhere and x not in reached}
+        wanted = [k for k, x in enumerate(call.inputs) if wrt[k] and x not in apart]
         cts = [INPUT_OP(name=f"ct{k}", type=o.type) for k, o in outputs]
         with promoting(promotion.promote):
             grads = late("passes.grad").vjp(
@@ -186,6 +191,9 @@ class ExactDerivative:
     """A call's derivative as a function of tensors, to be recorded itself.
 
     It starts from the call's inputs and outputs alone, because values inside have no history.
+
+    Attributes:
+        sized: positions of inputs that are there for their size alone: nothing depends on them.
     """
 
     def __init__(self, call: Call, wrt: tuple[bool, ...], given: tuple[bool, ...]) -> None:
@@ -193,6 +201,8 @@ class ExactDerivative:
         self.inputs, self.outputs = found.inputs, found.outputs
         self.cotangents, self.targets = found.cotangents, found.targets
         self.call = found.call
+        used = toposort(found.call.outputs)
+        self.sized = frozenset(k for k, x in zip(found.inputs, found.call.inputs) if x not in used)
         self.__name__ = found.call.name
 
     def __call__(self, *nodes: Any) -> tuple[Any, ...]:
@@ -347,15 +357,22 @@ def make_call(function: Callable[..., Any], types: Types, build: Callable[..., A
         types: of the tensors, with known shapes.
         build: `build(function, nodes)` calls the function with its other arguments.
     """
-    name = function_name(function)
     inputs, outputs, single = trace(function, types, build, False)
-    if not pays_to_compile(outputs):
-        # Simplifying drops what the derivative has to see: then it waits for the run.
-        if not _has_own_gradients(outputs):
-            outputs = _simplified(name, inputs, outputs)
-        return Call(name, inputs, outputs, single=single)
-    inputs, outputs, single = _with_any_batch(function, types, build) or (inputs, outputs, single)
-    return Call(name, inputs, outputs, single=single, compiled=True)
+    compiled = pays_to_compile(outputs)
+    if compiled:
+        found = _with_any_batch(function, types, build)
+        inputs, outputs, single = found or (inputs, outputs, single)
+    return simplified_call(function_name(function), inputs, outputs, single, compiled)
+
+
+def simplified_call(
+    name: str, inputs: list[Node], outputs: list[Node], single: bool, compiled: bool = False
+) -> Call:
+    """The call of a graph in the form whose derivative eager code, and traced code, record."""
+    # Simplifying drops what the derivative has to see: then it waits for the run.
+    if not _has_own_gradients(outputs):
+        outputs = _simplified(name, inputs, outputs)
+    return Call(name, inputs, outputs, single=single, compiled=compiled)
 
 
 def _with_any_batch(
@@ -406,4 +423,12 @@ def needs_of(function: Callable[..., Any], arity: int) -> tuple[tuple[bool, ...]
     return found
 
 
-__all__ = ["Call", "Derivative", "ExactDerivative", "make_call", "needs_of", "replayed"]
+__all__ = [
+    "Call",
+    "Derivative",
+    "ExactDerivative",
+    "make_call",
+    "needs_of",
+    "replayed",
+    "simplified_call",
+]

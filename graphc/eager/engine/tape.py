@@ -294,6 +294,8 @@ class CallBackward(GradFn):
         given = tuple(ct is not None for ct in cts)
         call = self.call
         derivative = call.derivative(self.wanted, given)
+        if not derivative.targets:
+            return [None] * len(self.edges)
         arrays = self._values(derivative)
         if arrays is None:
             cts = [self._zeros(k) if ct is None else ct for k, ct in enumerate(cts)]

@@ -24,8 +24,10 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.attached import Attached
+from graphc.eager.engine.bound import known_parameter, parameter_of
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.hot import hot, tracing
+from graphc.eager.engine.mode import state as recording
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import AccumulateGrad, Edge, Version
 from graphc.errors import ArgumentError, GradientError
@@ -321,7 +323,20 @@ class Tensor(Attached):
         return self._of_graph()
 
     def _of_graph(self) -> Any:
-        """The tensor in a graph that is not traced: a constant, or the draw that made it."""
+        """The tensor in a graph that is not traced: a parameter where it is trained, a constant,
+        or the draw that made it."""
+        if self._edge is not None and self._edge[0].__class__ is AccumulateGrad:
+            return parameter_of(self)
+        if (known := known_parameter(self._array)) is not None:
+            return known
+        if self._edge is not None and recording.enabled:
+            raise GradientError(
+                f"a tensor of shape {tuple(self.shape)} that was computed eagerly, of tensors that "
+                "require gradients, would be a constant of a graph: its gradient is lost",
+                where=caller(),
+                hint="compute it in the graph (from w.as_node()), or say that it is a constant: "
+                "gc.constant(t), t.detach()",
+            )
         drawn = None if self._drawn is None else self._drawn.node(self._array)
         return FUNCTIONS["constant"](self._array) if drawn is None else drawn
 

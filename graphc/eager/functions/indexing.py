@@ -21,7 +21,7 @@ from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.hot import hot, made
 from graphc.eager.engine.invoke import ONE, invoke, viewed
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.registry import as_eager, call, named
+from graphc.eager.engine.registry import EAGER, as_eager, call, named
 from graphc.eager.engine.tensor import Tensor, TensorLike, wrap
 from graphc.eager.functions.inplace import check_leaf_view, take_history
 from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
@@ -293,7 +293,6 @@ def setitem(self: Tensor, index: Index, value: TensorLike) -> None:
         part = getitem(self, index)
         part.copy_(_without_ones(value, part.ndim))
         return
-    tensors, spec = _prepared(self, items)
     value = as_eager(value, self)
     if isinstance(value, Tensor) and value.dtype.is_float and value.ndim and self.dtype.is_integer:
         raise DTypeError(
@@ -302,7 +301,47 @@ def setitem(self: Tensor, index: Index, value: TensorLike) -> None:
             where=caller(),
             hint="convert the value: value.to(x.dtype)",
         )
+    if sum(_is_unknown_mask(i) for i in items) == 1 and all(
+        is_basic(i) or _is_unknown_mask(i) for i in items
+    ):
+        _set_masked(self, items, value)
+        return
+    tensors, spec = _prepared(self, items)
     index_put_(self, tensors, spec, value, False)
+
+
+def _is_unknown_mask(item: Any) -> bool:
+    return isinstance(item, Tensor) and item._node is not None and item.dtype is dtypes.bool_
+
+
+def _set_masked(self: Tensor, items: Sequence[Any], value: Tensor) -> None:
+    """`x[mask] = value` where only a call of the graph knows the mask: chosen element by element.
+
+    Raises:
+        ArgumentError: the value has an element for each true place, which are not counted.
+    """
+    place = next(k for k, item in enumerate(items) if _is_unknown_mask(item))
+    mask = items[place]
+    before, after = items[:place], items[place + 1 :]
+    part = getitem(self, (*before, *[slice(None)] * mask.ndim, *after))
+    rest = sum(i is None or isinstance(i, slice) for i in after)
+    if ... not in before:
+        rest += (
+            self.ndim - mask.ndim - sum(i is not None and i is not ... for i in (*before, *after))
+        )
+    mask = mask.reshape(tuple(mask.shape) + (1,) * rest)
+    if value.ndim > rest:
+        sizes = tuple(value.shape)
+        if sizes[value.ndim - rest - 1] != 1:
+            raise ArgumentError(
+                f"x[mask] = value: the value, of shape {sizes}, has an element for each true place "
+                "of a mask that a static graph does not know",
+                where=caller(),
+                hint="use x.masked_scatter(mask, value), or gc.where(mask, value, x)",
+            )
+        middle = value.ndim - rest - 1
+        value = value.reshape(sizes[:middle] + (1,) * (mask.ndim - rest) + sizes[middle + 1 :])
+    part.copy_(EAGER["where"](mask, value.to(self.dtype), part))
 
 
 def _without_ones(value: TensorLike, rank: int) -> Any:

@@ -14,49 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import check_writable, leaf_written, store
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, backward_name, call_of, fill, invoke
+from graphc.eager.engine.invoke import SLOT, backward_name, call_of, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad, CallBackward, Version
 from graphc.eager.engine.tensor import Tensor, View
+from graphc.eager.engine.views import PutBack
 from graphc.errors import DTypeError, ShapeError
-
-
-class PutBack:
-    """The function (whole, part) -> whole with the part in place of a view of it."""
-
-    __name__ = "copy_slices"
-    backward_name = "CopySlices"
-
-    def __init__(self, view: View) -> None:
-        self.key = (view.function, view.template, view.static)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PutBack) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __call__(self, whole: Any, part: Any) -> Any:
-        function, template, static = self.key
-        cast = FUNCTIONS["cast"]
-        if whole.type.shape == part.type.shape == ():
-            return part
-        places = FUNCTIONS["reshape"](
-            FUNCTIONS["iota"]((whole.type.size,), 0, dtypes.int64), whole.type.shape
-        )
-        chosen = function(*fill(template, [places]), **dict(static))
-        flat = FUNCTIONS["flatten"](whole)
-        # The places are distinct, so a later one never overwrites an earlier.
-        changed = FUNCTIONS["index_update"](
-            flat, FUNCTIONS["flatten"](chosen), FUNCTIONS["flatten"](cast(part, flat.type.dtype))
-        )
-        return FUNCTIONS["reshape"](changed, whole.type.shape)
 
 
 def write(target: Tensor, value: Tensor, name: str) -> Tensor:

@@ -17,7 +17,7 @@ from graphc.eager.engine.registry import (
     eager,
     named,
 )
-from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -125,24 +125,19 @@ def scatter(
     return call(step, input, index, source, axis=axis)
 
 
+@named("ScatterBackward0")
+def _scatter_multiply(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+    return _scattered(x, index, source, axis, "index_multiply")
+
+
 def _multiplied(input: Any, axis: int, index: Any, source: Any) -> Any:
     """input with elements multiplied, in turn, at places that may come more than once."""
-    if source.ndim == 0:
-        source = source.expand(*index.shape)
-    if input._node is not None or index._node is not None:
-        raise AttributeValueError(
-            'scatter: reduce="multiply" is not compiled', where=caller(),
-            hint="multiply by the product of the factors instead",
+    result = call(_scatter_multiply, input, index, source, axis=axis)
+    if isinstance(result, Tensor) and result._node is None and result._edge is not None:
+        raise GradientError(
+            'scatter: reduce="multiply" has no gradient', where=caller(),
+            hint='use scatter_reduce(..., reduce="prod")',
         )  # fmt: skip
-    check = call(_scatter_add, input, index, source, axis=axis)
-    result, places = input.detach().clone(), np.indices(tuple(index.shape))
-    if input.ndim == 0:
-        return input * source.reshape(-1).prod()
-    places[check_axis("scatter", axis, input.ndim)] = index.numpy()
-    cut = tuple(slice(0, n) for n in index.shape)
-    np.multiply.at(result._array, tuple(places), source.detach()._array[cut])
-    if check._edge is not None:
-        raise GradientError('scatter: reduce="multiply" has no gradient', where=caller())
     return result
 
 
@@ -169,6 +164,120 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """
     index, axis = whole_index("scatter_add", index), as_axis(dim)
     return call(_scatter_add, input, index, as_eager(src, input), axis=axis)
+
+
+_REDUCES = {
+    "sum": ("index_add", 0.0),
+    "mean": ("index_add", 0.0),
+    "prod": ("index_multiply", 1.0),
+    "amax": ("index_maximum", float("-inf")),
+    "amin": ("index_minimum", float("inf")),
+}
+
+
+def _reduce_at(x: Any, source: Any, reduce: str, include_self: bool, write: Any) -> Any:
+    """x with sources reduced into it: `write(how, x, source)` writes where the index says."""
+    how, start = _REDUCES[reduce]
+    dtype = x.type.dtype
+    if not include_self:
+        x = write("index_update", x, _neutral(start, source))
+    result = write(how, x, source)
+    if reduce != "mean":
+        return result
+    ones = FUNCTIONS["full"](x.type.shape, int(include_self), dtype)
+    count = write("index_add", ones, FUNCTIONS["full"](source.type.shape, 1, dtype))
+    count = FUNCTIONS["maximum"](count, 1)
+    return FUNCTIONS["floor_divide" if dtype.is_integer else "divide"](result, count)
+
+
+def _neutral(start: float, like: Any) -> Any:
+    """What changes nothing that is reduced with it."""
+    dtype = like.type.dtype
+    if not np.isfinite(start):
+        info = np.finfo if dtype.is_float else np.iinfo
+        lowest, highest = (False, True) if dtype.kind == "bool" else (
+            getattr(info(dtype.numpy), end) for end in ("min", "max"))  # fmt: skip
+        start = start if dtype.is_float else (highest if start > 0 else lowest)
+    return FUNCTIONS["full"](like.type.shape, float(start) if dtype.is_float else int(start), dtype)
+
+
+@named("ScatterReduceBackward0")
+def _scatter_reduce(
+    x: Any, index: Any, source: Any, *, axis: int, reduce: str, include_self: bool
+) -> Any:
+    def write(how: str, x: Any, source: Any) -> Any:
+        return _scattered(x, index, source, axis, how)
+
+    return _reduce_at(x, source, reduce, include_self, write)
+
+
+@named("IndexReduceBackward0")
+def _index_reduce(
+    x: Any, index: Any, source: Any, *, axis: int, reduce: str, include_self: bool
+) -> Any:
+    def write(how: str, x: Any, source: Any) -> Any:
+        return _slices("index_reduce", how, "")(x, index, source, axis=axis)
+
+    return _reduce_at(x, source, reduce, include_self, write)
+
+
+def _check_reduce(name: str, reduce: str, known: tuple[str, ...]) -> None:
+    if reduce not in known:
+        raise AttributeValueError(
+            f"{name}: reduce={reduce!r}", where=caller(), hint=", ".join(map(repr, known))
+        )
+
+
+@eager()
+def scatter_reduce(
+    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+) -> Any:
+    """input with elements of src reduced into the places that index names along an axis.
+
+    Args:
+        input: a tensor.
+        dim: the axis.
+        index: integers, of the rank of input.
+        src: a tensor at least as large as index, of input's dtype.
+        reduce: "sum", "prod", "mean", "amax" or "amin".
+        include_self: whether the element that is there takes part.
+
+    Example:
+        >>> import graphc as gc
+        >>> x, src = gc.tensor([1.0, 2.0]), gc.tensor([3.0, 5.0, 1.0])
+        >>> gc.scatter_reduce(x, 0, gc.tensor([0, 0, 1]), src, "amax")
+        tensor([5., 2.])
+    """
+    _check_reduce("scatter_reduce", reduce, tuple(_REDUCES))
+    index, axis, src = whole_index("scatter_reduce", index), as_axis(dim), as_eager(src, input)
+    settings: dict[str, Any] = {"reduce": reduce, "include_self": bool(include_self)}
+    return call(_scatter_reduce, input, index, src, axis=axis, **settings)
+
+
+@eager()
+def index_reduce(
+    input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
+) -> Any:
+    """input with slices of source reduced into the places along an axis that index names.
+
+    Args:
+        input: a tensor.
+        dim: the axis.
+        index: a vector of integers.
+        source: a tensor of input's dtype, as long as index along the axis.
+        reduce: "prod", "mean", "amax" or "amin".
+        include_self: whether the slice that is there takes part.
+
+    Example:
+        >>> import graphc as gc
+        >>> x, source = gc.tensor([1.0, 2.0]), gc.tensor([3.0, 5.0])
+        >>> gc.index_reduce(x, 0, gc.tensor([0, 0]), source, "mean")
+        tensor([3., 2.])
+    """
+    _check_reduce("index_reduce", reduce, ("prod", "mean", "amax", "amin"))
+    index, axis = _vector("index_reduce", index, input, dim)
+    settings: dict[str, Any] = {"reduce": reduce, "include_self": bool(include_self)}
+    return call(_index_reduce, input, index, as_eager(source, input), axis=axis, **settings)
 
 
 @named("IndexSelectBackward0")

@@ -210,7 +210,7 @@ def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
 
 
 @eager()
-def masked_scatter(input: AnyTensor, mask: AnyTensor, source: AnyTensor) -> Any:
+def masked_scatter(input: AnyTensor, mask: Any, source: Any) -> Any:
     """input with the first elements of source, in order, where a mask is true.
 
     Example:
@@ -219,9 +219,14 @@ def masked_scatter(input: AnyTensor, mask: AnyTensor, source: AnyTensor) -> Any:
         >>> gc.masked_scatter(x, gc.tensor([True, False, True, False]), gc.tensor([7.0, 8.0]))
         tensor([7., 0., 8., 0.])
     """
+    mask, flat = _mask("masked_scatter", mask), source.reshape(-1)
+    if mask._node is not None and mask.ndim <= input.ndim:
+        # How many places there are is a value: each has the number of those before it.
+        mask = mask.expand(*input.shape)
+        places = mask.reshape(-1).cumsum(0).reshape(input.shape) - 1
+        return where(mask, flat[where(mask, places, 0)], input)
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    places = np.flatnonzero(np.broadcast_to(_mask("masked_scatter", mask).numpy(), shape))
-    flat = source.reshape(-1)
+    places = np.flatnonzero(np.broadcast_to(mask.numpy(), shape))
     if len(places) > flat.shape[0]:
         raise ShapeError(
             f"masked_scatter: {len(places)} places for {flat.shape[0]} elements", where=caller()

@@ -95,6 +95,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "length": _is_size,
     "low": _all(_is_size),
     "max_steps": lambda v: v is None or _is_int(v),
+    "message": lambda v: isinstance(v, str) and len(v) <= _MANY,
     "overflow": lambda v: v in ("error", "wrap"),
     "padding": _all(_is_int),
     "reduced": _is_axis,

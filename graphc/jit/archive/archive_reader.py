@@ -243,7 +243,7 @@ def _origins(
 ) -> Iterator[SavedOrigin]:
     for file, line, function in record.origins:
         name, lines = files[file]
-        yield SavedOrigin(name, line, _line(function), lines.get(line, ""))
+        yield SavedOrigin(name, line, _line(function), text=lines.get(line, ""))
 
 
 class _Binder:

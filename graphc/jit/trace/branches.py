@@ -3,6 +3,7 @@
 on_branch="error"        an error that shows gc.cond with the user's own names
 on_branch="specialise"   the branch taken is part of the variant; calls evaluate the condition
 on_branch="fork"         both arms are traced, and the results merged by gc.cond
+on_branch="eager"        the graph ends here: it runs, and the rest of the call runs eagerly
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.errors import TraceError
 from graphc.jit.trace.refused import Refused, refusal
 
-POLICIES = ("error", "specialise", "fork")
+POLICIES = ("error", "specialise", "fork", "eager")
 MOST_DECISIONS = 64
+OTHER_POLICIES = ', or on_branch="specialise", "fork" or "eager"'
+READING_POLICIES = ', or on_branch="specialise" or "eager"'
 
 
 def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
@@ -29,28 +32,49 @@ def refuse(trace: Any, tensor: Tensor, what: str) -> Any:
     Raises:
         TraceError: always.
     """
-    raise Refused(value_error(tensor, what))
+    raise Refused(value_error(trace, tensor, what))
 
 
 def evaluated(trace: Any, tensor: Tensor, what: str) -> Any:
-    """The policy "specialise": compute the value now, and let Python go its way."""
+    """The policy "specialise": compute the value now, and let Python go its way.
+
+    Raises:
+        TraceError: in a body of control flow, which has other values at each step.
+    """
+    if trace.bodies:
+        raise Refused(value_error(trace, tensor, what))
     return trace.evaluated(tensor)
 
 
-def value_error(tensor: Tensor, what: str) -> TraceError:
+def ended(trace: Any, tensor: Tensor, what: str) -> Any:
+    """The policy "eager": run the graph so far, and the rest of the call eagerly.
+
+    Raises:
+        TraceError: in a body of control flow, which has other values at each step.
+    """
+    if trace.bodies:
+        raise Refused(value_error(trace, tensor, what))
+    trace.end(f"{what} of a traced tensor")
+    return tensor._array
+
+
+def value_error(trace: Any, tensor: Tensor, what: str) -> TraceError:
     """The error for Python that asks for the value of a traced tensor."""
     where = caller()
     line = linecache.getline(where.file, where.line).strip() if where else ""
     facts = [f"the tensor: {tensor._node.type}, made at {tensor._node.origin}"]
     if line:
         facts.insert(0, f"in: {line}")
-    return TraceError(
-        f"{what} of a traced tensor: its value is not known while the graph is made, and a "
-        "static graph runs the same operations for every value",
-        facts,
-        where=where,
-        hint=_hint(line, what, where),
-    )
+    hint = _hint(line, what, where)
+    if trace.bodies:
+        why = "it is inside a loop or a branch, whose function is called once for all steps"
+        hint = hint.removesuffix(OTHER_POLICIES).removesuffix(READING_POLICIES)
+    else:
+        why = (
+            "its value is not known while the graph is made, and a static graph runs the same "
+            "operations for every value"
+        )
+    return TraceError(f"{what} of a traced tensor: {why}", facts, where=where, hint=hint)
 
 
 def _hint(line: str, what: str, where: Origin | None) -> str:
@@ -65,12 +89,12 @@ def _hint(line: str, what: str, where: Origin | None) -> str:
         )
     if what == "bool()" and condition:
         return (
-            f"gc.cond({condition}, lambda {listed}: ..., lambda {listed}: ..., {listed}), or "
-            'on_branch="specialise" or "fork"'
+            f"gc.cond({condition}, lambda {listed}: ..., lambda {listed}: ..., {listed})"
+            f"{OTHER_POLICIES}"
         )
     if what == "bool()":
-        return 'gc.where(condition, x, y) or gc.cond, or on_branch="specialise" or "fork"'
-    return "keep it a tensor, return it from the function and read it there"
+        return f"gc.where(condition, x, y) or gc.cond{OTHER_POLICIES}"
+    return f"keep it a tensor, return it from the function and read it there{READING_POLICIES}"
 
 
 def _statement(line: str) -> tuple[str, str]:
@@ -117,8 +141,8 @@ class Script:
 
     def __call__(self, trace: Any, tensor: Tensor, what: str) -> Any:
         """The truth of a traced tensor on this path."""
-        if what != "bool()":
-            raise Refused(value_error(tensor, what))
+        if what != "bool()" or trace.bodies:
+            raise Refused(value_error(trace, tensor, what))
         place = len(self.predicates)
         if place >= MOST_DECISIONS:
             raise refusal(
@@ -134,6 +158,6 @@ class Script:
 
 
 # What gives the value of a traced tensor, by policy; "fork" has its own.
-POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated}
+POLICY = {"error": refuse, "specialise": evaluated, "fork": evaluated, "eager": ended}
 
 __all__ = ["POLICIES", "POLICY", "Script", "refuse", "value_error"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,8 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace.steps import Captured
 from graphc.ops.source import CONSTANT_OP, Bound, State
 
-_STATES: weakref.WeakValueDictionary[int, State] = weakref.WeakValueDictionary()
 # Arrays up to this many elements that all are one number are written into the graph as it.
 _UNIFORM = 1 << 20
-
-
-def state_of(array: np.ndarray) -> State:
-    """The state over an array's memory; one for each array, so that programs take turns."""
-    found = _STATES.get(id(array))
-    if found is None or found.array is not array:
-        found = State(array)
-        _STATES[id(array)] = found
-    return found
 
 
 class Touched:
@@ -62,4 +51,4 @@ def uniform_node(array: np.ndarray, origin: Any) -> Node:
     return Bound(CONSTANT_OP, (), attrs, type_, origin, State(array.copy()))
 
 
-__all__ = ["Touched", "state_of", "uniform_node"]
+__all__ = ["Touched", "uniform_node"]

@@ -25,14 +25,14 @@ class Unproven(NamedTuple):
 
     Attributes:
         reason: what it did.
-        origin: the user's line.
+        origin: the user's line; None where the reason has it.
     """
 
     reason: str
-    origin: Origin
+    origin: Origin | None
 
     def __str__(self) -> str:
-        return f"{self.reason}, at {self.origin}"
+        return self.reason if self.origin is None else f"{self.reason}, at {self.origin}"
 
 
 class Consulted:

@@ -7,13 +7,13 @@ op does not carry: both are errors that say so.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphc.core.ir import Node, caller, tensor_type
-from graphc.core.operators import FUNCTIONS
 from graphc.core.trees import flatten
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bodies import built, nodes_in
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call
 from graphc.eager.engine.tape import CallBackward, Saved
@@ -25,24 +25,25 @@ from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import INPUT_OP
 
 
-def control(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
+def control(trace: Any, name: str, arguments: Sequence[Any], settings: Mapping[str, Any]) -> Any:
     """A control op in a trace.
 
     Args:
         trace: the trace under way.
         name: "cond", "while_loop", "scan" or "map".
         arguments: the eager function's.
+        settings: its keyword arguments.
 
     Returns:
         Traced tensors in the structure that the op gives.
     """
 
     try:
-        result = _built(trace, name, arguments)
+        result = _built(trace, name, arguments, settings)
     except (SizeNeeded, GraphcError) as error:
         if isinstance(error, TraceError) or not trace.to_numbers(f"{name} needs the size"):
             raise
-        result = _built(trace, name, arguments)
+        result = _built(trace, name, arguments, settings)
     leaves, tree = flatten(result)
     places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Node)]
     nodes = trace.settled(tuple(leaves[k] for k in places), name)
@@ -52,45 +53,21 @@ def control(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
     return tree.restore(leaves)
 
 
-def _built(trace: Any, name: str, arguments: Sequence[Any]) -> Any:
+def _built(trace: Any, name: str, arguments: Sequence[Any], settings: Mapping[str, Any]) -> Any:
     """The op's results as nodes, its bodies traced."""
 
-    def body(function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*nodes: Any) -> Any:
-            return _in_body(trace, name, function, nodes)
+    def body(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
+        return _in_body(trace, name, function, nodes)
 
-        run.__name__ = getattr(function, "__name__", "body")
-        return run
-
-    symbolic = FUNCTIONS[name]
     with promoting(promotion.promote):
-        if name == "cond":
-            pred, (true_fn, operands), (false_fn, _) = arguments
-            return symbolic(
-                _node(trace, pred), body(true_fn), body(false_fn), *_nodes(trace, operands)
-            )
-        if name == "while_loop":
-            cond_fn, body_fn, init, most = arguments
-            return symbolic(body(cond_fn), body(body_fn), _nodes(trace, init), most)
-        if name == "scan":
-            f, init, xs, length, reverse = arguments
-            return symbolic(body(f), _nodes(trace, init), _nodes(trace, xs), length, reverse)
-        f, xs = arguments
-        return symbolic(body(f), _nodes(trace, xs))
+        return built(name, arguments, settings, body, lambda tensor: _node(trace, tensor))
 
 
-def _node(trace: Any, value: object) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    node = trace.node_of(value)
-    if value._edge is not None:
-        trace.edges[node] = trace.edge_of(value)
+def _node(trace: Any, tensor: Tensor) -> Node:
+    node: Node = trace.node_of(tensor)
+    if tensor._edge is not None:
+        trace.edges[node] = trace.edge_of(tensor)
     return node
-
-
-def _nodes(trace: Any, value: object) -> Any:
-    leaves, tree = flatten(value)
-    return tree.restore([_node(trace, leaf) for leaf in leaves])
 
 
 def _in_body(trace: Any, name: str, function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
@@ -123,7 +100,7 @@ def _in_body(trace: Any, name: str, function: Callable[..., Any], nodes: Sequenc
             where=caller(),
             hint="draw them before, and hand them in (as xs, or as an operand)",
         )
-    return _nodes(trace, result)
+    return nodes_in(result, lambda tensor: _node(trace, tensor))
 
 
 def _record(trace: Any, name: str, results: Sequence[Tensor]) -> None:

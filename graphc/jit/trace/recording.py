@@ -8,7 +8,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.eager.engine.invoke import SLOT, fill
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.signature import Call
+from graphc.eager.engine.signature import Call, function_name, simplified_call
 from graphc.eager.engine.signature import trace as trace_call
 
 
@@ -31,8 +31,7 @@ def symbolic_call(
         return f(*fill(template, nodes), **dict(static))
 
     inputs, outputs, single = trace_call(function, types, build, False)
-    name = getattr(function, "__name__", "op")
-    call = Call(name if name.isidentifier() else "op", inputs, outputs, single=single)
+    call = simplified_call(function_name(function), inputs, outputs, single)
     if key is not None:
         calls[function, key, types] = call
     return call

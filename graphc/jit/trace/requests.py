@@ -13,15 +13,17 @@ from graphc.core.ir import Node, caller
 from graphc.core.profilers import unwatched
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
+from graphc.eager.engine.bound import state_of
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.invoke import backward_name, fill, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import CallBackward, Edge, GradFn, Saved
 from graphc.eager.engine.tensor import Tensor, View, new
+from graphc.eager.engine.views import link
 from graphc.errors import GraphcError, TraceError
 from graphc.jit.trace.alike import alike
-from graphc.jit.trace.captured import Touched, state_of
+from graphc.jit.trace.captured import Touched
 from graphc.jit.trace.control import control
 from graphc.jit.trace.extents import Extents
 from graphc.jit.trace.recording import symbolic_call
@@ -300,11 +302,7 @@ class Requests:
             self._record(step, tensors, step.operands, found)
         if view:
             for tensor in found:
-                tensor._view = View(tensors[0], function, template, static)
-                tensor._version = tensors[0].version()
-                parent = tensors[0]
-                parent._views = parent._views if parent._views is not None else []
-                parent._views.append(weakref.ref(tensor))
+                link(tensor, tensors[0], function, template, static)
         return found[0] if step.single else tuple(found)
 
     def _operation(
@@ -380,9 +378,9 @@ class Requests:
         tensor._edge = edge
         self.edges[tensor._node] = edge
 
-    def control(self, name: str, arguments: Sequence[Any]) -> Any:
+    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
         """A branch or a loop of tensors: the graph's op."""
-        return control(self, name, arguments)
+        return control(self, name, arguments, settings)
 
     def settled(self, nodes: tuple[Node, ...], what: str) -> tuple[Node, ...]:
         """Nodes built aside, such as a loop's: those of a run before where they are alike."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.eager.engine.tensor import Tensor
-from graphc.jit.trace.captured import Touched, state_of, uniform_node
+from graphc.jit.trace.captured import Touched, uniform_node
 from graphc.jit.trace.values import Values
 
 
@@ -36,4 +36,4 @@ class Trace(Values):
         self.grads[id(tensor)] = (tensor, value)
 
 
-__all__ = ["Touched", "Trace", "state_of", "uniform_node"]
+__all__ = ["Touched", "Trace", "uniform_node"]

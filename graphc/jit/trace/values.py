@@ -16,12 +16,13 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, call_of
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor, new
+from graphc.eager.engine.views import same_memory
+from graphc.jit.trace.branches import ended
 from graphc.jit.trace.captured import uniform_node
 from graphc.jit.trace.refused import refusal
 from graphc.jit.trace.sized import Sized
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Captured, Given
-from graphc.jit.trace.writes import same_memory
 from graphc.ops.arrays import random
 from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
 
@@ -62,7 +63,7 @@ class Values(Sized):
             self.read_arguments.append((what, caller()))
             return self.evaluated(tensor)
         found = np.asarray(self.decide(self, tensor, what))
-        if what == "bool()":
+        if what == "bool()" and not self.left:
             # The arms of a branch are paths of their own.
             self._asked(("outcome", bool(found)), tuple)
             self.outcomes.append(f"{caller()}: {bool(found)}")
@@ -89,6 +90,9 @@ class Values(Sized):
         if (found is not None and found.current is not found.node) or self._is_part_of_written(
             tensor
         ):
+            if self.decide is ended:
+                self.end(f"{what} of a tensor that the traced code has changed")
+                return
             raise refusal(
                 f"{what} of a tensor that the traced code has changed: the value is not known "
                 "while the graph is made",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
+import contextlib
 
 from graphc.core.ir import Node, caller
 from graphc.eager.engine.invoke import SLOT
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import late
 from graphc.eager.engine.tape import AccumulateGrad
-from graphc.eager.engine.tensor import Tensor, View
-from graphc.eager.functions.inplace import PutBack
+from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.views import PutBack, link, parts_of, same_memory
 from graphc.jit.trace.recording import recording
 from graphc.jit.trace.refused import Left, refusal
 from graphc.jit.trace.requests import Requests
@@ -77,6 +76,11 @@ class Writes(Requests):
         if array.base is not None:
             self.written_parts.add(array)
 
+    def end(self, reason: str) -> None:
+        """End the graph: all traced tensors get their values, the rest of the call runs eagerly."""
+        with contextlib.suppress(Left):
+            self.leave(reason)
+
     def leave(self, reason: str) -> None:
         """Give all traced tensors their values; the rest of the call runs eagerly.
 
@@ -100,11 +104,7 @@ class Writes(Requests):
             self.touch(tensor).current = node
 
     def _refresh(self, whole: Tensor, recorded: bool) -> None:
-        for ref in list(whole._views or ()):
-            part = ref()
-            view = part._view if part is not None else None
-            if part is None or view is None or view.parent is not whole or part._node is None:
-                continue
+        for part, view in parts_of(whole):
             with recording(recorded):
                 again = self.invoke(view.function, view.template, view.static, [whole], False)
             part._node = again._node
@@ -115,16 +115,8 @@ class Writes(Requests):
     def detach(self, tensor: Tensor) -> Tensor:
         """The same memory without history: an alias of a traced tensor."""
         alias = self.wrap(self.node_of(tensor))
-        alias._view = View(tensor, same_memory, (SLOT,), ())
-        alias._version = tensor.version()
-        tensor._views = tensor._views if tensor._views is not None else []
-        tensor._views.append(weakref.ref(alias))
+        link(alias, tensor, same_memory)
         return alias
 
 
-def same_memory(x: Any) -> Any:
-    """The view that is all of its whole, as `detach` gives it."""
-    return x
-
-
-__all__ = ["Writes", "same_memory"]
+__all__ = ["Writes"]

@@ -89,14 +89,6 @@ def _place(name: str, padding_idx: int | None, weight: AnyTensor) -> int | None:
     return padding_idx % rows
 
 
-def refuse_sparse(name: str, sparse: bool) -> None:
-    """Refuse sparse gradients, which there are none of."""
-    if sparse:
-        raise ArgumentError(
-            f"{name}: sparse gradients are not supported", where=caller(), hint="use sparse=False"
-        )
-
-
 def embedding(
     input: AnyTensor,
     weight: AnyTensor,
@@ -115,7 +107,8 @@ def embedding(
         max_norm: rows used that are longer are first scaled to this length, in place.
         norm_type: the p of that length.
         scale_grad_by_freq: divide a row's gradient by how often it is used.
-        sparse: not supported.
+        sparse: accepted; the gradient is a dense tensor in any case. Compiled steps of SGD (without
+            momentum or weight decay) and Adagrad read and write the rows alone that are named.
 
     Returns:
         (*input.shape, columns).
@@ -126,7 +119,6 @@ def embedding(
         tensor([[3., 4.],
                 [1., 2.]])
     """
-    refuse_sparse("embedding", sparse)
     padding_idx = _place("embedding", padding_idx, weight)
     _renorm(input, weight, max_norm, norm_type)
     return _embedding(input, weight, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)
@@ -153,7 +145,7 @@ def _bags(
         best = max_(where(used, rows, float("-inf")), 1)
         return where(best == float("-inf"), 0, best)
     if used is None:
-        total, count = sum_(rows, 1), float(index.type.shape[1])
+        total, count = sum_(rows, 1), index.type.shape[1]
     else:
         total = sum_(where(used, rows, 0), 1)
         count = maximum(sum_(cast(used, rows.type.dtype), 1), 1)
@@ -219,7 +211,8 @@ def embedding_bag(
         norm_type: likewise.
         scale_grad_by_freq: likewise.
         mode: "sum", "mean" or "max".
-        sparse: not supported.
+        sparse: accepted; the gradient is a dense tensor in any case. Compiled steps of SGD (without
+            momentum or weight decay) and Adagrad read and write the rows alone that are named.
         per_sample_weights: a factor for each index, with mode "sum".
         include_last_offset: whether offsets ends with the size of input.
         padding_idx: a row that does not count, or None.
@@ -233,7 +226,6 @@ def embedding_bag(
         >>> gc.nn.functional.embedding_bag(gc.tensor([[0, 1]]), table)
         tensor([[2., 3.]])
     """
-    refuse_sparse("embedding_bag", sparse)
     if mode not in ("sum", "mean", "max"):
         raise AttributeValueError(
             f"embedding_bag: mode={mode!r}", where=caller(), hint='"sum", "mean" or "max"'

@@ -277,7 +277,7 @@ def _kl_div(x: Operators, target: Operators, *, reduction: str, log_target: bool
         inside = where(target == 0, 1, target)
         losses = where(target == 0, 0, target * log(inside)) - target * x
     if reduction == "batchmean":
-        return sum_(losses) / float(x.type.shape[0]) if x.type.shape else losses
+        return sum_(losses) / x.type.shape[0] if x.type.shape else losses
     check_reduction("kl_div", reduction)
     return averaged(losses, reduction)
 

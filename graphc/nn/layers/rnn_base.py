@@ -197,7 +197,7 @@ class RNNBase(Module):
                 [f"the input: {input.type}"],
                 where=caller(),
             )
-        first = self._first(x, x.type.shape[1], hx, single)
+        first = self._first(x, x.shape[1], hx, single)
         output, last = self._layers(x, None, first)
         if self.batch_first:
             output = FACE["swapaxes"](output, 0, 1)
@@ -291,7 +291,7 @@ class RNNBase(Module):
     def _check_state(self, label: str, state: Any, wanted: tuple[Any, ...], single: bool) -> None:
         if single:
             wanted = (wanted[0], wanted[2])
-        if tuple(state.type.shape) != wanted:
+        if tuple(state.shape) != wanted:
             form = "(layers, hidden)" if single else "(layers, batch, hidden)"
             raise ShapeError(
                 f"{type(self).__name__}: {label} has shape {show(state.type.shape)}; it must have "

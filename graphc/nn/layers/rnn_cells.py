@@ -92,9 +92,10 @@ class RNNCellBase(Module):
             with no_grad():
                 zeros = zero_state(x, batch_axis=0, size=self.hidden_size)
             return [x, *[zeros] * len(labels)]
-        wanted = (*shape[:-1], self.hidden_size)
+        # Sizes as the user sees them: where a trace cannot tell, it is made for this call's.
+        wanted = (*input.shape[:-1], self.hidden_size)
         for label, state in zip(labels, states):
-            if tuple(state.type.shape) != wanted:
+            if tuple(state.shape) != wanted:
                 raise ShapeError(
                     f"{name}: {label} has shape {show(state.type.shape)}; it must have "
                     f"{show(wanted)}, as the input has {show(shape)}",

@@ -13,7 +13,6 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions.creation import empty
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn import functional as F
-from graphc.nn.functional.embedding import refuse_sparse
 from graphc.nn.init import normal_
 from graphc.nn.module.layer import layer
 from graphc.nn.module.module import Module
@@ -33,7 +32,6 @@ class _Table(Module):
         device: DeviceLike | None = None, dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
         name, rows, columns = type(self).__name__, self.num_embeddings, self.embedding_dim
-        refuse_sparse(name, self.sparse)
         if self.padding_idx is not None:
             if not -rows <= self.padding_idx < rows:
                 raise AttributeValueError(
@@ -91,7 +89,7 @@ class Embedding(_Table):
         max_norm: rows used that are longer are first scaled to this length, in place.
         norm_type: the p of that length.
         scale_grad_by_freq: divide a row's gradient by how often it is used.
-        sparse: not supported.
+        sparse: accepted, see `graphc.nn.functional.embedding`.
         _weight: the table, instead of a drawn one.
         _freeze: whether the table is not trained.
         device: "cpu".
@@ -173,7 +171,7 @@ class EmbeddingBag(_Table):
         norm_type: likewise.
         scale_grad_by_freq: likewise.
         mode: "sum", "mean" or "max".
-        sparse: not supported.
+        sparse: accepted, see `graphc.nn.functional.embedding`.
         _weight: the table, instead of a drawn one.
         include_last_offset: whether offsets end with the size of the input.
         padding_idx: a row that does not count, or None.

@@ -18,6 +18,7 @@ from graphc.eager.engine.device import device as Device
 from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import DTypeError
+from graphc.jit.lost import LOST
 from graphc.nn.module.members import Members
 
 
@@ -31,7 +32,7 @@ class Converted(Members):
                 for param in module._parameters.values():
                     if param is not None:
                         param.data = fn(param)
-                        if param.grad is not None:
+                        if param.grad is not None and param.grad is not LOST:
                             param.grad.data = fn(param.grad)
             for name, buffer in module._buffers.items():
                 if buffer is not None:

@@ -12,8 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.eager.engine.building import build
 from graphc.eager.engine.changes import changes
+from graphc.eager.engine.dispatch import NODES, SIMPLE, kinds_of
 from graphc.eager.engine.tape import Handle
+from graphc.eager.engine.tensor import Tensor
 from graphc.nn.module import calling
 from graphc.nn.module.calling import Hook, Passage
 from graphc.nn.module.members import Members
@@ -35,9 +38,18 @@ class Hooked(Members):
     _hooked = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            kind = value.__class__
+            if kind is not Tensor and kind not in SIMPLE and kinds_of((value,)) & NODES:
+                # PyTorch-shaped code: it gets tensors, which have the nodes.
+                return build(type(self).__name__, self, args, kwargs, self._graph_state())
         if self._hooked:
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def _graph_state(self) -> list[tuple[str, Tensor]]:
+        named = [*self.named_parameters(), *self.named_buffers()]
+        return [(f"{type(self).__name__}_{name}", tensor) for name, tensor in named]
 
     def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if calling.has_hooks(self):

@@ -3,25 +3,35 @@
     index_update(A, (t, u), v)        A.at[t, u].set(v)
     index_add(A, t, v)                A.at[t].add(v)
 
-What an index names is what `x[index]` reads. Index arrays on the leading axes, all others whole,
-write slices of x; any other index writes the elements that it finds in a tensor of their numbers.
+What an index names is what `x[index]` reads. The axes from the first that is not read whole to the
+last are counted as one, and slices of x are written at the places that the index finds in a tensor
+of their numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphc.core import dims, dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import Op, caller
-from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Index, Operand, Values
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays import joint
 from graphc.ops.arrays.getitem import getitem, spelled_out
-from graphc.ops.arrays.indexing import INDEX_ADD, INDEX_UPDATE, added, take_shape
+from graphc.ops.arrays.indexing import added
 from graphc.ops.arrays.shaping import broadcast_to, reshape
+from graphc.ops.arrays.writing import (
+    INDEX_ADD,
+    INDEX_MAXIMUM,
+    INDEX_MINIMUM,
+    INDEX_MULTIPLY,
+    INDEX_UPDATE,
+    written,
+)
 from graphc.ops.declare import (
     as_symbolic,
     as_tensor,
@@ -32,6 +42,15 @@ from graphc.ops.declare import (
     is_tensor,
     public,
 )
+
+# What an op that writes does to each element.
+OF_ELEMENTS = {
+    INDEX_UPDATE: None,
+    INDEX_ADD: "add",
+    INDEX_MULTIPLY: "multiply",
+    INDEX_MAXIMUM: "maximum",
+    INDEX_MINIMUM: "minimum",
+}
 
 
 def as_updates(name: str, x: Any, updates: Any, shape: Sequence[Size]) -> Any:
@@ -71,47 +90,49 @@ def _written(name: str, op: Op, x: Operand, index: Any, values: Any, axis: int) 
         items = (*(slice(None),) * axis, index)
     if len(items) == 1 and _is_mask(items[0]):
         return _where(name, op, x, items[0], values)
-    found, _ = spelled_out(x, items)
-    if axes := _neighbours(found):
-        return _slices(name, op, x, axes, [found[k] for k in axes], values)
-    numbers = reshape(FUNCTIONS["iota"]((x.type.size,), 0, dtypes.int64), x.type.shape)
-    places = getitem(numbers, items)
-    values = as_updates(name, x, values, places.type.shape)
-    count = (places.type.size,)
-    flat = reshape(x, (x.type.size,))
-    return reshape(
-        _applied(op, flat, reshape(places, count), reshape(values, count), 0), x.type.shape
-    )
+    part = _part(x, items)
+    shape, first, end = x.type.shape, part.first, part.end
+    values = as_updates(name, x, values, (*shape[:first], *part.places.type.shape, *shape[end:]))
+    count = (part.places.type.size,)
+    values = reshape(values, (*shape[:first], *count, *shape[end:]))
+    place = reshape(part.places, count)
+    write = added if op in (INDEX_ADD, INDEX_MULTIPLY) else written
+    return write(op, x, place, values, first, end - first, part.is_inside)
 
 
-def _neighbours(items: Sequence[Any]) -> list[int]:
-    """The axes that tensors index, if these stand side by side and all others are whole."""
-    axes = [k for k, item in enumerate(items) if is_tensor(item)]
-    others = [item for item in items if not is_tensor(item)]
-    beside = bool(axes) and axes[-1] - axes[0] + 1 == len(axes)
-    whole = all(isinstance(i, slice) and i == slice(None) for i in others)
-    return axes if beside and whole else []
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What an index names: `places` among the axes from `first` to `end`, counted as one.
+
+    `is_inside`: the places are sure to be there, counted from the start.
+    """
+
+    places: Any
+    first: int
+    end: int
+    is_inside: bool
 
 
-def _slices(
-    name: str, op: Op, x: Operators, axes: Sequence[int], indices: Sequence[Any], values: Values
-) -> Any:
-    """Slices written that arrays on neighbouring axes name together."""
-    first, end = axes[0], axes[-1] + 1
-    shape = joint.broadcast(indices)
-    sizes = x.type.shape[first:end]
-    place = joint.linear(indices, sizes, shape)
-    values = as_updates(name, x, values, (*x.type.shape[:first], *shape, *x.type.shape[end:]))
-    count = dims.product(shape)
-    rows = reshape(x, (*x.type.shape[:first], dims.product(sizes), *x.type.shape[end:]))
-    values = reshape(values, take_shape(rows.type.shape, (count,), first))
-    return reshape(_applied(op, rows, reshape(place, (count,)), values, first), x.type.shape)
+def _part(x: Any, items: Sequence[Any]) -> _Part:
+    """The fewest axes, side by side, among which an index names whole slices."""
+    found, apart = spelled_out(x, items)
+    if apart or any(item is None for item in found):
+        return _Part(getitem(_numbers(x.type.shape), tuple(items)), 0, len(x.type.shape), True)
+    chosen = [k for k, item in enumerate(found) if not _is_whole(item)]
+    first, end = (chosen[0], chosen[-1] + 1) if chosen else (0, 0)
+    if end - first == 1 and is_tensor(found[first]):
+        return _Part(found[first], first, end, False)
+    places = getitem(_numbers(x.type.shape[first:end]), tuple(found[first:end]))
+    return _Part(places, first, end, True)
 
 
-def _applied(op: Op, x: Operators, index: Operators, values: Values, axis: int) -> Any:
-    if op is INDEX_ADD:
-        return added(op, x, index, values, axis)
-    return op(x, index, values, axis=axis)
+def _numbers(shape: Sequence[Size]) -> Any:
+    """A tensor of a shape that holds the row-major place of each element."""
+    return reshape(FUNCTIONS["iota"]((dims.product(shape),), 0, dtypes.int64), shape)
+
+
+def _is_whole(item: Any) -> bool:
+    return isinstance(item, slice) and item == slice(None)
 
 
 def _is_mask(item: Any) -> bool:
@@ -129,7 +150,8 @@ def _where(name: str, op: Op, x: Any, mask: Any, values: Any) -> Any:
     values = as_updates(name, x, values, (*(1,) * len(mask.type.shape), *rest))
     mask = broadcast_to(reshape(mask, (*mask.type.shape, *(1,) * len(rest))), x.type.shape)
     values = broadcast_to(values, x.type.shape)
-    return FUNCTIONS["where"](mask, x + values if op is INDEX_ADD else values, x)
+    how = OF_ELEMENTS[op]
+    return FUNCTIONS["where"](mask, values if how is None else FUNCTIONS[how](x, values), x)
 
 
 @public
@@ -172,3 +194,56 @@ def index_update(x: Operand, index: Index, values: Values, axis: int = 0) -> Any
         tensor([0., 5., 0.])
     """
     return _written("index_update", INDEX_UPDATE, x, index, values, axis)
+
+
+def _reducing(name: str, op: Op) -> Callable[..., Any]:
+    def run(x: Any, index: Any, values: Any, axis: int = 0) -> Any:
+        return _written(name, op, x, index, values, axis)
+
+    return run
+
+
+# For `x.at[...]` and the eager functions: no public names of their own.
+FUNCTIONS.update(
+    {op.name: _reducing(op.name, op) for op in (INDEX_MULTIPLY, INDEX_MAXIMUM, INDEX_MINIMUM)}
+)
+
+
+def outside(x: Any, index: Any, mode: str, fill_value: Any) -> Any:
+    """`x[index]` where places may be outside: see `x.at[index].get(mode=...)`."""
+    if mode not in ("clip", "wrap", "fill"):
+        raise AttributeValueError(
+            f"get: mode={mode!r}", where=caller(), hint='None, "clip", "wrap" or "fill"'
+        )
+    items, apart = spelled_out(x, index)
+    room, axis, places = [0] * len(x.type.shape), 0, []
+    for item in items:
+        if is_tensor(item) or isinstance(item, int):
+            room[axis] = 1
+            item = _inside(item, x.type.shape[axis], mode)
+        places.append(item)
+        axis += item is not None
+    if joint.apart(places) != apart:
+        raise ArgumentError("get: a ... that stands for no axis", where=caller(), hint="omit it")
+    if mode == "fill":
+        if fill_value is None:
+            fill_value = float("nan") if x.type.dtype.is_float else 0
+        x = FUNCTIONS["pad"](x, [(0, n) for n in room], fill_value)
+    return getitem(x, tuple(places))
+
+
+FUNCTIONS["outside"] = outside
+
+
+def _inside(place: Any, size: Size, mode: str) -> Any:
+    """A place that is one of an axis, or of mode "fill" the one behind it."""
+    cast, where = FUNCTIONS["cast"], FUNCTIONS["where"]
+    if isinstance(place, int):
+        place = FUNCTIONS["full"]((), place, dtypes.int64)
+    place = cast(place, dtypes.int64, "wrap")
+    if mode == "wrap":
+        return FUNCTIONS["remainder"](place, size)
+    place = where(place < 0, place + size, place)
+    if mode == "clip":
+        return FUNCTIONS["clip"](place, 0, size - 1)
+    return where((place >= 0) & (place < size), place, size)

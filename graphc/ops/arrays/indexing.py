@@ -1,4 +1,4 @@
-"""Indices that are data: take, take_along_axis, one_hot, scatter_add, index_add, index_update.
+"""Indices that are data: take and take_along_axis, which read where an index says.
 
 An index is never clamped: it counts from the end when negative, and one outside its axis is an
 error that names the value and the size, found while the program runs (`checked` ops). Reading
@@ -18,10 +18,10 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dims import Size
-from graphc.core.ir import IndexMap, Kind, Library, Node, Op, Piece, Sample, caller
+from graphc.core.ir import OPS, IndexMap, Kind, Node, Op, Piece, Sample, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
-from graphc.core.typing import ShapeLike, Values
+from graphc.core.typing import Values
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ops.arrays.movement import Index
 from graphc.ops.arrays.shaping import broadcast_to, reshape
@@ -64,12 +64,12 @@ def check_index(name: str, index: TensorType) -> None:
         )
 
 
-def _indexed(
-    x: tuple[int, ...], index: tuple[int, ...], *more: tuple[int, ...], axis: int
+def indexed(
+    x: tuple[int, ...], index: tuple[int, ...], *more: tuple[int, ...], **attrs: int
 ) -> Sample:
     """A sample with operands of these shapes, the index in range."""
     operands = [(x, "float32", "real"), (index, "int64", "index")]
-    return Sample((*operands, *((s, "float32", "real") for s in more)), {"axis": axis})
+    return Sample((*operands, *((s, "float32", "real") for s in more)), attrs)
 
 
 def take_shape(x: tuple[Size, ...], index: tuple[Size, ...], axis: int) -> tuple[Size, ...]:
@@ -94,7 +94,7 @@ def _take_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     count = index.type.size
     flat = reshape(ct, (*x.type.shape[:axis], count, *x.type.shape[axis + 1 :]))
     zeros = FUNCTIONS["full"](x.type.shape, 0, ct.type.dtype)
-    return added(INDEX_ADD, zeros, reshape(index, (count,)), flat, axis), None
+    return added(OPS["index_add"], zeros, reshape(index, (count,)), flat, axis), None
 
 
 TAKE = declare(
@@ -105,11 +105,11 @@ TAKE = declare(
         IndexMap(_take_pieces),
         checked=True,
         samples=lambda: [
-            _indexed((5, 3), (4,), axis=0),
-            _indexed((2, 5), (2, 3), axis=1),
-            _indexed((4,), (), axis=0),
-            _indexed((4, 2), (0,), axis=0),
-            _indexed((1, 2), (3,), axis=0),
+            indexed((5, 3), (4,), axis=0),
+            indexed((2, 5), (2, 3), axis=1),
+            indexed((4,), (), axis=0),
+            indexed((4, 2), (0,), axis=0),
+            indexed((1, 2), (3,), axis=0),
         ],
         doc="The slices of x along an axis that `index` names, in its shape.",
     )
@@ -120,11 +120,11 @@ def _along_infer(
     x: TensorType, index: TensorType, *, axis: int, trusted: bool = False
 ) -> TensorType:
     check_index("take_along_axis", index)
-    _check_beside("take_along_axis", x, index, axis)
+    check_beside("take_along_axis", x, index, axis)
     return x.with_shape(index.shape)
 
 
-def _check_beside(name: str, x: TensorType, index: TensorType, axis: int) -> None:
+def check_beside(name: str, x: TensorType, index: TensorType, axis: int) -> None:
     """All sizes but the axis' must be equal."""
     beside = [t.shape[:axis] + t.shape[axis + 1 :] for t in (x, index)]
     if x.rank != index.rank or beside[0] != beside[1]:
@@ -142,10 +142,10 @@ def _along_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     x, index = node.inputs
     axis = node.attr("axis")
     shape = x.type.shape
-    trusted = _is_trusted(node)
+    trusted = is_trusted(node)
     zeros = FUNCTIONS["full"](shape, 0, ct.type.dtype)
     if index.type.shape[axis] != 1:
-        return added(SCATTER_ADD, zeros, index, ct, axis, trusted), None
+        return added(OPS["scatter_add"], zeros, index, ct, axis, trusted=trusted), None
     # One element a row: a comparison fuses where a scatter would not.
     place = index if trusted else checked_index(index, shape[axis])
     chosen = broadcast_to(FUNCTIONS["cast"](place, dtypes.int64), shape)
@@ -153,16 +153,22 @@ def _along_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     return FUNCTIONS["where"](here, broadcast_to(ct, shape), zeros), None
 
 
-def _is_trusted(node: Node) -> bool:
+def is_trusted(node: Node) -> bool:
     return dict(node.attrs).get("trusted", False)
 
 
-def added(op: Op, zeros: Any, index: Values, ct: Any, axis: int, trusted: bool = False) -> Any:
+def promises(span: int, trusted: bool) -> dict[str, Any]:
+    """The attributes of an op that writes, those left out that say nothing."""
+    return ({"span": span} if span != 1 else {}) | ({"trusted": True} if trusted else {})
+
+
+def added(
+    op: Op, zeros: Any, index: Any, ct: Any, axis: int, span: int = 1, trusted: bool = False
+) -> Any:
     """Cotangents added up where they were taken; narrow floats in float32, rounded once."""
-    promise = {"trusted": True} if trusted else {}
     dtype, cast = ct.type.dtype, FUNCTIONS["cast"]
     wide = [cast(t, dtype.compute) for t in (zeros, ct)]
-    return cast(op(wide[0], index, wide[1], axis=axis, **promise), dtype)
+    return cast(op(wide[0], index, wide[1], axis=axis, **promises(span, trusted)), dtype)
 
 
 TAKE_ALONG_AXIS = declare(
@@ -173,141 +179,18 @@ TAKE_ALONG_AXIS = declare(
         ),
         _along_vjp,
         IndexMap(_along_pieces),
-        checked=lambda node: not _is_trusted(node),
+        checked=lambda node: not is_trusted(node),
         samples=lambda: [
-            _indexed((3, 5), (3, 1), axis=1),
-            _indexed((3, 5), (4, 5), axis=0),
-            _indexed((4,), (6,), axis=0),
-            _indexed((2, 3), (2, 0), axis=1),
+            indexed((3, 5), (3, 1), axis=1),
+            indexed((3, 5), (4, 5), axis=0),
+            indexed((4,), (6,), axis=0),
+            indexed((2, 3), (2, 0), axis=1),
         ],
         doc="Along an axis, the element of x that `index` names at each place.",
     )
 )  # fmt: skip
 
 
-def _adder(name: str, along: bool) -> Callable[..., np.ndarray]:
-    def run(
-        x: np.ndarray, index: np.ndarray, updates: np.ndarray, *, axis: int, trusted: bool = False
-    ) -> np.ndarray:
-        result = x.copy()
-        place = wrapped(index, x.shape[axis])
-        if along:
-            places: list[Any] = list(np.ogrid[tuple(slice(0, n) for n in index.shape)])
-            places[axis] = place
-        else:
-            places = [slice(None)] * axis + [place]
-        np.add.at(result, tuple(places), updates)
-        return result
-
-    run.__name__ = name
-    return run
-
-
-def _scatter_infer(
-    x: TensorType,
-    index: TensorType,
-    updates: TensorType,
-    *,
-    axis: int,
-    trusted: bool = False,
-) -> TensorType:
-    check_index("scatter_add", index)
-    _check_beside("scatter_add", x, index, axis)
-    _check_updates("scatter_add", x, updates, index.shape)
-    return x
-
-
-def _check_updates(name: str, x: TensorType, updates: TensorType, shape: ShapeLike) -> None:
-    if updates.dtype is not x.dtype or updates.shape != tuple(shape):
-        wanted = TensorType(x.dtype, tuple(shape))
-        raise ShapeError(f"{name}: the updates must be {wanted}, not {updates}", where=caller())
-
-
-def _scatter_vjp(node: Node, ct: Node) -> tuple[Any, None, Any]:
-    return ct, None, TAKE_ALONG_AXIS(ct, node.inputs[1], **dict(node.attrs))
-
-
-SCATTER_ADD = declare(
-    Op(
-        "scatter_add", Kind.LIBRARY, _scatter_infer, _adder("scatter_add", along=True),
-        _scatter_vjp,
-        Library("scatter_add"),
-        checked=lambda node: not _is_trusted(node),
-        samples=lambda: [
-            _indexed((3, 5), (3, 2), (3, 2), axis=1),
-            _indexed((2, 3), (4, 3), (4, 3), axis=0),
-            _indexed((4,), (6,), (6,), axis=0),
-            _indexed((2, 3), (2, 0), (2, 0), axis=1),
-        ],
-        doc="x with `updates` added, in order, at the places along an axis that `index` names.",
-    )
-)  # fmt: skip
-
-
-def _rows_infer(x: TensorType, index: TensorType, updates: TensorType, *, axis: int) -> TensorType:
-    check_index("index_add", index)
-    _check_updates("index_add", x, updates, take_shape(x.shape, index.shape, axis))
-    if index.rank != 1:
-        raise ShapeError(f"index_add: the index must have one axis, not {index}", where=caller())
-    return x
-
-
-def _row_samples() -> list[Sample]:
-    return [
-        _indexed((5, 3), (4,), (4, 3), axis=0),
-        _indexed((2, 5), (7,), (2, 7), axis=1),
-        _indexed((4,), (1,), (1,), axis=0),
-        _indexed((4, 2), (0,), (0, 2), axis=0),
-    ]
-
-
-INDEX_ADD = declare(
-    Op(
-        "index_add", Kind.LIBRARY, _rows_infer, _adder("index_add", along=False),
-        lambda n, ct: (ct, None, TAKE(ct, n.inputs[1], axis=n.attr("axis"))),
-        Library("index_add"),
-        checked=True,
-        samples=_row_samples,
-        doc="x with slices of `updates` added, in order, to the slices that a 1-d `index` names.",
-    )
-)  # fmt: skip
-
-
-def _update_numpy(x: np.ndarray, index: np.ndarray, values: np.ndarray, *, axis: int) -> np.ndarray:
-    result = x.copy()
-    into, source = np.moveaxis(result, axis, 0), np.moveaxis(values, axis, 0)
-    for position, place in enumerate(wrapped(index, x.shape[axis])):
-        into[place] = source[position]
-    return result
-
-
-def _update_vjp(node: Any, ct: Operators) -> tuple[Any, None, Any]:
-    x, index, values = node.inputs
-    axis = node.attr("axis")
-    dtype = ct.type.dtype
-    zeros = FUNCTIONS["full"](values.type.shape, 0, dtype)
-    ct_x = INDEX_UPDATE(ct, index, zeros, axis=axis)
-    # Where an index comes twice only its last value is in the result.
-    order = FUNCTIONS["iota"](index.type.shape)
-    nobody = FUNCTIONS["full"]((x.type.shape[axis],), -1, dtypes.int64)
-    last = TAKE(INDEX_UPDATE(nobody, index, order, axis=0), index, axis=0)
-    beside = [1] * len(x.type.shape)
-    beside[axis] = index.type.shape[0]
-    stays = broadcast_to(reshape(FUNCTIONS["equal"](last, order), beside), values.type.shape)
-    return ct_x, None, FUNCTIONS["where"](stays, TAKE(ct, index, axis=axis), zeros)
-
-
-INDEX_UPDATE = declare(
-    Op(
-        "index_update", Kind.LIBRARY, _rows_infer, _update_numpy, _update_vjp,
-        Library("index_update"),
-        checked=True,
-        samples=_row_samples,
-        doc="x with the slices that a 1-d `index` names replaced by `values`; the last one wins.",
-    )
-)  # fmt: skip
-
-
-def checked_index(index: Values, size: Size) -> Any:
+def checked_index(index: Any, size: Size) -> Any:
     """An index as int64 counted from the start, checked against an axis' size."""
     return TAKE(FUNCTIONS["iota"]((size,)), index, axis=0)

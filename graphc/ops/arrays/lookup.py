@@ -16,7 +16,6 @@ from graphc.core.typing import DTypeLike, Operand, Values
 from graphc.errors import ShapeError
 from graphc.ops.arrays.at import as_updates
 from graphc.ops.arrays.indexing import (
-    SCATTER_ADD,
     TAKE,
     TAKE_ALONG_AXIS,
     added,
@@ -24,6 +23,7 @@ from graphc.ops.arrays.indexing import (
     checked_index,
 )
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims
+from graphc.ops.arrays.writing import SCATTER_ADD
 from graphc.ops.declare import as_tensor, check_axis, describe, public
 
 

@@ -161,5 +161,9 @@ def float_power(x: Operand, y: Operand) -> Any:
         >>> gc.float_power(gc.tensor([2, 3]), 2)
         tensor([4., 9.], dtype=torch.float64)
     """
-    x, y = conform("float_power", [x, y], "float")
-    return power(FUNCTIONS["cast"](x, dtypes.float64), FUNCTIONS["cast"](y, dtypes.float64))
+    x, y = (operand(v, "float_power") for v in (x, y))
+    # Before they meet: float32 would not hold an int32.
+    wide: list[Any] = [v if is_scalar(v) else FUNCTIONS["cast"](v, dtypes.float64) for v in (x, y)]
+    if all(map(is_scalar, wide)):
+        wide = conform("float_power", wide, "divide")
+    return power(*wide)

@@ -174,9 +174,9 @@ def _agreed(true: Traced, false: Traced, names: tuple[str, str]) -> tuple[list[A
             dtype = common_dtype([left, right])
             left, right = (bring(v, dtype, ()) for v in (left, right))
         elif is_scalar(left):
-            left = like(left, right)
+            left = like(left, right.type)
         elif is_scalar(right):
-            right = like(right, left)
+            right = like(right, left.type)
         if left.type != right.type:
             raise differing(
                 f"cond: the branches give different types{' for result' if path else ''}{path}",
@@ -189,12 +189,11 @@ def _agreed(true: Traced, false: Traced, names: tuple[str, str]) -> tuple[list[A
     return results
 
 
-def like(value: Values, tensor: Any) -> Any:
-    """A Python number of another tensor's dtype, where that holds it; else of its own."""
-    dtype = tensor.type.dtype
+def like(value: Any, type_: TensorType) -> Any:
+    """A Python number in a dtype, where that holds it; else in its own."""
     kinds = {bool: ("bool", "int", "uint", "float"), int: ("int", "uint", "float")}
-    fits = dtype.kind in kinds.get(type(value), ("float",))
-    return bring(value, dtype, ()) if fits else as_tensor(value, "number")
+    fits = type_.dtype.kind in kinds.get(type(value), ("float",))
+    return bring(value, type_.dtype if fits else common_dtype([value]), ())
 
 
 def differing(what: str, left: TensorType, right: TensorType, details: Sequence[str]) -> Exception:

@@ -46,15 +46,20 @@ def trace(name: str, function: Callable[..., Any], *arguments: Any) -> Traced:
     Returns:
         Its results; Python numbers among them are left as they are, arrays become constants.
     """
-    if not callable(function):
-        raise ArgumentError(
-            f"{name}: {type(function).__name__} {function!r:.60} is not a function", where=caller()
-        )
+    check_function(name, function)
     with recording() as made:
         value = function(*arguments)
         leaves, tree = flatten(value)
         leaves = [leaf if is_scalar(leaf) else as_tensor(leaf, name) for leaf in leaves]
     return Traced(leaves, tree, frozenset(made), value)
+
+
+def check_function(name: str, function: Any) -> None:
+    """Refuse what cannot be called, in place of a function."""
+    if not callable(function):
+        raise ArgumentError(
+            f"{name}: {type(function).__name__} {function!r:.60} is not a function", where=caller()
+        )
 
 
 # Inputs of bodies by identity, to tell them from a user's own.

@@ -5,52 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from graphc.core import dims, dtypes
+from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import Graph, Node, caller, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType
 from graphc.core.typing import Operand
-from graphc.errors import ArgumentError, AttributeValueError, GraphcError, ShapeError
+from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.arrays.random import drawing_in_loop
 from graphc.ops.control import ITEM
-from graphc.ops.declare import as_tensor, bring, describe, is_scalar, public
-from graphc.ops.flow.branching import as_pred, differing, like
-from graphc.ops.flow.closures import Traced, captured, close, name_body, placeholder, trace
-from graphc.ops.flow.looping import SCAN, WHILE
+from graphc.ops.declare import as_tensor, bring, common_dtype, is_scalar, public
+from graphc.ops.flow.carries import Carry, going, most_steps, pair, steps_of, unroll_of
+from graphc.ops.flow.closures import (
+    Traced,
+    captured,
+    check_function,
+    close,
+    name_body,
+    placeholder,
+    trace,
+)
+from graphc.ops.flow.looping import WHILE
+from graphc.ops.flow.unrolling import unrolled
 
 COUNTER = TensorType(dtypes.int64, ())
 # What a number that starts a carry is at first taken for: the least of its kind, so that the body
-# shows what it makes of it. Where it stays as it is, it is of the kind's usual dtype.
+# shows what it makes of it.
 _LEAST = {bool: dtypes.bool_, int: dtypes.int8, float: dtypes.float16}
-_USUAL = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float32}
 
 
-class _Carry:
-    """The carries of a loop: their first values, structure, and the types that they settle to."""
-
-    def __init__(self, name: str, init: Any) -> None:
-        self.name = name
-        leaves, self.tree = flatten(init)
-        self.leaves: list[Any] = [
-            leaf if is_scalar(leaf) else as_tensor(leaf, name) for leaf in leaves
-        ]
-        self.labels = [f"carry{path}" for path in self.tree.paths()]
-        self.types = [
-            TensorType(_USUAL[type(leaf)], ()) if is_scalar(leaf) else tensor_type(leaf)
-            for leaf in self.leaves
-        ]
+class _Body(Carry):
+    """A loop's carries, and the function that is run on them."""
 
     def settle(self, run: Callable[[Sequence[Node]], Traced]) -> None:
-        """Find the dtypes of carries that start as Python numbers, from what the body makes."""
-        weak = [k for k, leaf in enumerate(self.leaves) if is_scalar(leaf)]
-        if not weak:
+        """Find the dtypes of carries that start as numbers, from what the body makes."""
+        if not self.weak:
             return
         least = list(self.types)
-        for k in weak:
+        for k in self.weak:
             least[k] = TensorType(_LEAST[type(self.leaves[k])], ())
         try:
             traced = run(self.placeholders(least))
@@ -58,7 +51,7 @@ class _Carry:
             return
         if traced.tree.count < len(least):
             return
-        for k in weak:
+        for k in self.weak:
             new = traced.leaves[k]
             if not is_scalar(new) and new.type != least[k] and new.type.shape == ():
                 self.types[k] = new.type
@@ -74,34 +67,6 @@ class _Carry:
             for leaf, type_ in zip(self.leaves, self.types)
         ]
 
-    def checked(self, tree: Tree, leaves: Sequence[Any], who: str) -> list[Node]:
-        """What the body gives for the carries, of their types.
-
-        Raises:
-            ArgumentError: another structure.
-            DTypeError, ShapeError: another type; the message names the carry and both.
-        """
-        if tree != self.tree:
-            raise ArgumentError(
-                f"{self.name}: the carry has the structure {self.tree} going in and {tree} "
-                "coming out",
-                where=caller(),
-                hint=f"{who} must return a carry of the structure of init",
-            )
-        found = []
-        for label, type_, leaf in zip(self.labels, self.types, leaves):
-            if is_scalar(leaf):
-                leaf = like(leaf, placeholder("x", type_))
-            if leaf.type != type_:
-                raise differing(
-                    f"{self.name}: {label} changes its type from one step to the next",
-                    type_,
-                    leaf.type,
-                    [f"going in:   {type_}", f"coming out: {describe(leaf)}"],
-                )
-            found.append(leaf)
-        return found
-
 
 def _number(value: bool | int | float, dtype: DType) -> Node:
     return bring(value, dtype, ())
@@ -116,7 +81,12 @@ def _identifier(label: str) -> str:
 
 @public
 def scan(
-    f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: Any = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
 ) -> Any:
     """Run `f` for each slice of `xs` along its first axis, carrying a value from one to the next.
 
@@ -138,6 +108,9 @@ def scan(
             symbolic; None for no slices.
         length: how often f runs, where there is no `xs` to say so.
         reverse: begin with the last slice; ys are stacked in the order of xs all the same.
+        unroll: how many steps stand in a row in the compiled loop; True for all of them. The
+            values are the same. It helps where a step is little work between large arrays that
+            the compiler can fuse with the next step's, and costs time to compile.
 
     Returns:
         The pair (last carry, ys): ys has the structure of y, with one more axis at the front.
@@ -157,8 +130,9 @@ def scan(
     leaves, tree = flatten(xs)
     leaves = [as_tensor(leaf, "scan") for leaf in leaves]
     labels = [f"xs{path}" for path in tree.paths()]
-    count = _length(leaves, labels, length)
-    carry = _Carry("scan", init)
+    count = steps_of(leaves, labels, length)
+    together = unroll_of(unroll, count)
+    carry = _Body("scan", init)
     slices = [
         placeholder(_identifier(label), tensor_type(x).with_shape(tensor_type(x).shape[1:]))
         for label, x in zip(labels, leaves)
@@ -172,8 +146,8 @@ def scan(
     carry.settle(run)
     inputs = carry.placeholders(carry.types)
     traced = run(inputs)
-    new, stacked, form = _pair(traced, carry)
-    outputs = [*carry.checked(*new, "f"), *stacked]
+    new, stacked, form = _results(traced, carry)
+    outputs = [*new, *stacked]
     if not outputs:
         return carry.tree.restore([]), form.restore([])
     own = [*inputs, *slices, counter]
@@ -183,12 +157,9 @@ def scan(
         graph = _without(graph, counter)
     else:
         leaves = [*leaves, FUNCTIONS["iota"]((count,), 0, dtypes.int64)]
-    node = SCAN(
-        *carry.first(), *leaves, *outside,
-        body=graph, carries=len(inputs), length=count, reverse=bool(reverse),
-        sequences=len(leaves),
-    )  # fmt: skip
-    results = [ITEM(node, index=k) for k in range(len(outputs))]
+    settings = {"body": graph, "carries": len(inputs), "sequences": len(leaves)}
+    operands = [*carry.first(), *leaves, *outside]
+    results = unrolled(operands, settings, count, bool(reverse), together)
     return carry.tree.restore(results[: len(inputs)]), form.restore(results[len(inputs) :])
 
 
@@ -201,60 +172,15 @@ def _without(graph: Graph, unused: Node) -> Graph:
     return Graph.of(graph.name, inputs, graph.outputs)
 
 
-def _pair(traced: Traced, carry: _Carry) -> tuple[tuple[Tree, list[Any]], list[Node], Tree]:
-    """The new carry as it was returned, and what is stacked with its structure."""
-    if not isinstance(traced.value, tuple | list) or len(traced.value) != 2:
-        what = f"{type(traced.value).__name__}"
-        if isinstance(traced.value, tuple | list):
-            what = f"{what} of {len(traced.value)}"
-        raise ArgumentError(
-            f"scan: f must return a pair (carry, y), not a {what}",
-            where=caller(),
-            hint="return carry, None where there is nothing to stack",
-        )
+def _results(traced: Traced, carry: Carry) -> tuple[list[Node], list[Node], Tree]:
+    """The new carries, what is stacked, and its structure."""
+    pair(traced.value)
     first, second = traced.tree.parts
-    new = traced.leaves[: first.count]
-    ys: list[Any] = [as_tensor(leaf, "scan") for leaf in traced.leaves[first.count :]]
-    return (first, new), ys, second
-
-
-def _length(leaves: Sequence[Node], labels: Sequence[str], length: Any) -> Any:
-    """How many steps a scan has."""
-    if length is not None and not isinstance(length, dims.Dim):
-        is_int = isinstance(length, int | np.integer) and not isinstance(length, bool)
-        if not is_int or length < 0:
-            raise AttributeValueError(
-                f"scan: length must be an int of 0 or more, or a gc.dim, not {length!r}",
-                where=caller(),
-            )
-        length = int(length)
-    if not leaves:
-        if length is None:
-            raise ArgumentError("scan: there are no xs, so length must be given", where=caller())
-        return length
-    for label, x in zip(labels, leaves):
-        if not tensor_type(x).shape:
-            raise ShapeError(
-                f"scan: {label} is a scalar; its first axis is what is run along",
-                [describe(x)],
-                where=caller(),
-                hint="what is the same in each step need not be passed: use it in f",
-            )
-    sizes = [tensor_type(x).shape[0] for x in leaves]
-    if any(size != sizes[0] for size in sizes):
-        raise ShapeError(
-            f"scan: the first axes of xs differ: {', '.join(str(s) for s in dict.fromkeys(sizes))}",
-            [f"{label} is {describe(x)}" for label, x in zip(labels, leaves)],
-            where=caller(),
-        )
-    if length is not None and length != sizes[0]:
-        raise ShapeError(
-            f"scan: length is {length}, the first axis of {labels[0]} {sizes[0]}",
-            [describe(leaves[0])],
-            where=caller(),
-            hint="leave length out",
-        )
-    return sizes[0]
+    ys = [
+        bring(leaf, common_dtype([leaf]), ()) if is_scalar(leaf) else leaf
+        for leaf in traced.leaves[first.count :]
+    ]
+    return carry.checked(first, traced.leaves[: first.count], "f"), ys, second
 
 
 @public
@@ -274,6 +200,8 @@ def map(f: Callable[..., Any], xs: Any) -> Any:
         >>> gc.compile([x], gc.map(gc.sum, x))([[1, 2], [3, 4], [5, 6]])
         array([ 3.,  7., 11.], dtype=float32)
     """
+
+    check_function("map", f)
 
     def step(carry: Any, x: Operand) -> Any:
         return None, f(x)
@@ -319,15 +247,8 @@ def while_loop(
         >>> float(gc.compile([x], y)(3.0))
         192.0
     """
-    if max_steps is not None:
-        is_int = isinstance(max_steps, int | np.integer) and not isinstance(max_steps, bool)
-        if not is_int or max_steps < 0:
-            raise AttributeValueError(
-                f"while_loop: max_steps must be an int of 0 or more, or None, not {max_steps!r}",
-                where=caller(),
-            )
-        max_steps = int(max_steps)
-    carry = _Carry("while_loop", init)
+    max_steps = most_steps(max_steps)
+    carry = _Body("while_loop", init)
     if not carry.leaves:
         raise ArgumentError("while_loop: init holds no tensor", where=caller())
     counter = placeholder("step", COUNTER)
@@ -342,18 +263,13 @@ def while_loop(
     outputs = carry.checked(traced.tree, traced.leaves, "body_fn")
     with drawing_in_loop(counter):
         test = trace("while_loop", cond_fn, carry.tree.restore(inputs))
-    if test.tree.form is not None:
-        raise ArgumentError(
-            f"while_loop: cond_fn must return a bool scalar, not the structure {test.tree}",
-            where=caller(),
-        )
-    going = as_pred("while_loop", "what cond_fn returns", test.leaves[0])
+    goes_on = going(test.value)
     own = [*inputs, counter]
     outside = dict.fromkeys(captured(outputs, own, traced.made, hoist=True))
-    outside.update(dict.fromkeys(captured([going], own, test.made, hoist=True)))
+    outside.update(dict.fromkeys(captured([goes_on], own, test.made, hoist=True)))
     first = carry.first()
     body = close(name_body(body_fn, "body"), own, list(outside), outputs)
-    cond = close(name_body(cond_fn, "cond"), own, list(outside), [going])
+    cond = close(name_body(cond_fn, "cond"), own, list(outside), [goes_on])
     if _uses(body, counter) or _uses(cond, counter):
         first.append(_number(0, dtypes.int64))
         body = Graph.of(body.name, body.inputs, [*body.outputs, FUNCTIONS["add"](counter, 1)])
