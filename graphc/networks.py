@@ -18,7 +18,7 @@ from graphc.core.ir import Graph, bodies
 from graphc.core.types import TupleType
 
 
-def to_networkx(subject: Any) -> Any:
+def to_networkx(subject: object) -> Any:
     """A graph, or a program's final graph, as a `networkx.MultiDiGraph`.
 
     Args:

@@ -17,6 +17,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ MAX_DEPTH = 100
 STRUCTURE = "graphc.structure"
 
 
-def save(obj: Any, path: Any) -> None:
+def save(obj: object, path: Any) -> None:
     """Write tensors, and the dicts and lists that hold them, to a safetensors file.
 
     The file appears whole or not at all; one that was there before is replaced. A dict of tensors
@@ -64,7 +65,7 @@ def save(obj: Any, path: Any) -> None:
     write_file(path, chunks(packer.arrays, metadata), "save")
 
 
-def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
+def load(path: str | PathLike[str], map_location: Any = None, weights_only: bool = True) -> Any:
     """Read what `save` wrote, or any safetensors file.
 
     Args:
@@ -152,7 +153,7 @@ class _Packer:
             "save a module's or an optimizer's state_dict()",
         )
 
-    def _item(self, key: Any, value: Any, path: str, depth: int) -> Any:
+    def _item(self, key: object, value: object, path: str, depth: int) -> Any:
         if not (key is None or isinstance(key, str | int | float | tuple)):
             raise ArgumentError(
                 f"save: the key {key!r:.60} in {path or 'the dict'} is a {type(key).__name__}",
@@ -172,7 +173,7 @@ class _Packer:
             self._kept.append(tensor)
         return ["leaf" if tensor.requires_grad and tensor.is_leaf else "tensor", known]
 
-    def _array(self, value: Any, path: str) -> str:
+    def _array(self, value: object, path: str) -> str:
         array = np.asarray(value)
         try:
             dtypes.as_dtype(array.dtype)
@@ -188,7 +189,7 @@ class _Packer:
         return name
 
 
-def _joined(path: str, key: Any) -> str:
+def _joined(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
@@ -199,7 +200,7 @@ class _Unpacker:
         self.arrays, self.what = arrays, what
         self.tensors: dict[str, Tensor] = {}
 
-    def unpack(self, value: Any, depth: int = 0) -> Any:
+    def unpack(self, value: object, depth: int = 0) -> Any:
         """The value that JSON describes."""
         if depth > MAX_DEPTH + 1:
             raise FormatError(f"{self.what}: its structure is nested too deep")
@@ -248,7 +249,7 @@ class _Unpacker:
             return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[content]
         return {"dtype": dtypes.as_dtype, "device": device}[kind](content)  # type: ignore[operator]
 
-    def _fault(self, value: Any) -> FormatError:
+    def _fault(self, value: object) -> FormatError:
         return FormatError(
             f"{self.what}: its structure has {value!r:.80}, which is not well formed"
         )

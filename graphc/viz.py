@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ STRIPES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#b
 CHAR_WIDTH, LINE_HEIGHT, PADDING, GAP_X, GAP_Y = 6.6, 14.0, 8.0, 18.0, 30.0
 
 
-def dump(subject: Any, path: Any) -> Path:
+def dump(subject: object, path: str | PathLike[str]) -> Path:
     """Write a graph or a program's final graph to a file.
 
     Args:

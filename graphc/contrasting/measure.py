@@ -136,7 +136,11 @@ def _cache(cold: bool) -> Iterator[None]:
 
 
 def _warmed(
-    function: Any, args: tuple[Any, ...], start: Snapshot, found: Contrast, on_branch: str | None
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    start: Snapshot,
+    found: Contrast,
+    on_branch: str | None,
 ) -> list[_Runner]:
     """The three ways, each warmed up by the calls whose numbers are compared."""
     eager = _Runner(found.eager, function)
@@ -170,7 +174,9 @@ def _warmed(
     return runners
 
 
-def _first_calls(runner: _Runner, function: Any, args: tuple[Any, ...], steps: int) -> None:
+def _first_calls(
+    runner: _Runner, function: Callable[..., Any], args: tuple[Any, ...], steps: int
+) -> None:
     compiled_before = len(loader.compiled)
     with config.override(**runner.settings), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -196,7 +202,9 @@ def _compare(eager: _Runner, runner: _Runner) -> None:
     runner.side.state = difference(eager.state, runner.state)
 
 
-def _verify(function: Any, args: tuple[Any, ...], start: Snapshot, found: Contrast) -> None:
+def _verify(
+    function: Callable[..., Any], args: tuple[Any, ...], start: Snapshot, found: Contrast
+) -> None:
     """Compare compiled calls with eager ones as an audit does, each from the same state."""
     if found.compiled.refused:
         return
@@ -359,7 +367,7 @@ def _batches(args: tuple[Any, ...]) -> list[tuple[str, tuple[Any, ...]]]:
             for s in wanted]  # fmt: skip
 
 
-def _resized(value: Any, size: int, wanted: int) -> Any:
+def _resized(value: object, size: int, wanted: int) -> Any:
     if not isinstance(value, Tensor) or not value.ndim or value._array.shape[0] != size:
         return value
     tensor = wrap(np.ascontiguousarray(np.resize(value._array, (wanted, *value._array.shape[1:]))))

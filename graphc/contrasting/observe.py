@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.ir import Node
 from graphc.core.observing import watched
 from graphc.core.origin import Origin, is_internal
 from graphc.core.profilers import put_back
@@ -200,7 +201,7 @@ class Clock:
         """Seconds in NumPy and native code."""
         return (self.native_ns + self.numpy_ns) * 1e-9
 
-    def leaf(self, function: Any, *arrays: Any) -> Any:
+    def leaf(self, function: Callable[..., Any], *arrays: Any) -> Any:
         """Run a NumPy function; where it turns out to run native steps, these count instead."""
         before, start = self.launches, time.perf_counter_ns()
         result = function(*arrays)
@@ -223,7 +224,7 @@ class Clock:
         """See `core.observing.Observer`."""
         self.last_ns = time.perf_counter_ns()
 
-    def node(self, node: Any, operands: Sequence[Any], value: Any) -> None:
+    def node(self, node: Node, operands: Sequence[Any], value: object) -> None:
         """See `core.observing.Observer`."""
         self.numpy_ns += time.perf_counter_ns() - self.last_ns
         self.numpy_calls += 1
@@ -242,7 +243,7 @@ def timing() -> Iterator[Clock]:
     clock = Clock()
     plain = quiet.local.run
 
-    def run(function: Any, *arrays: Any) -> Any:
+    def run(function: Callable[..., Any], *arrays: Any) -> Any:
         return plain(clock.leaf, function, *arrays)
 
     quiet.local.run = run  # type: ignore[assignment]

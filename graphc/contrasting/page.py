@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc import text, viz
 from graphc.contrasting import report
 from graphc.contrasting.tape import tape
 from graphc.program.report import time_text
+
+if TYPE_CHECKING:
+    from graphc.contrasting.result import Contrast
 
 # Pictures of graphs beyond this are too large to look at, and slow to lay out.
 MOST_NODES = 1500
@@ -44,7 +47,7 @@ svg { display: block; height: auto; background: #ffffff; }
 """
 
 
-def html(found: Any) -> str:
+def html(found: Contrast) -> str:
     """The whole page."""
     parts = [
         "<!doctype html>",
@@ -69,7 +72,7 @@ def html(found: Any) -> str:
     return "\n".join([*parts, "</body></html>", ""])
 
 
-def _sentence(found: Any) -> str:
+def _sentence(found: Contrast) -> str:
     """What the figures come to."""
     eager, compiled = found.eager, found.compiled
     if compiled.refused:
@@ -87,7 +90,7 @@ def _sentence(found: Any) -> str:
     )
 
 
-def _bars(found: Any) -> list[str]:
+def _bars(found: Contrast) -> list[str]:
     longest = max((s.call_s for s in found.sides if not s.refused), default=0.0)
     lines = [
         '<h2>Time of a call<span class="key python"></span><span class="soft">in Python</span>'
@@ -112,7 +115,7 @@ def _bars(found: Any) -> list[str]:
     return [*lines, "</div>"]
 
 
-def _table(found: Any) -> list[str]:
+def _table(found: Contrast) -> list[str]:
     heads = "".join(f"<th>{escape(h)}</th>" for h in report.headings(found))
     lines = [f'<h2>Figures</h2><div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>']
     lines.append("<tbody>")
@@ -137,7 +140,7 @@ def _list(lines: list[str]) -> list[str]:
     return shown
 
 
-def _dynamic(found: Any) -> list[str]:
+def _dynamic(found: Contrast) -> list[str]:
     lines = [
         "<p>Made anew at every call, while Python runs: green operations forward, orange ones "
         "backward, purple ones the optimizer's. An arrow leads from a result to its use.</p>"
@@ -156,7 +159,7 @@ def _dynamic(found: Any) -> list[str]:
     return lines
 
 
-def _static(found: Any) -> list[str]:
+def _static(found: Contrast) -> list[str]:
     program = found.program
     if program is None:
         return ["<p>There is none.</p>"]

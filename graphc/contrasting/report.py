@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphc.program.report import nbytes_text, time_text
+
+if TYPE_CHECKING:
+    from graphc.contrasting.result import Contrast, Side
 
 _MOST_LINES = 40
 # Items of a list that are shown at once.
@@ -37,7 +40,7 @@ MEANINGS = {
 }
 
 
-def verdict(found: Any) -> str:
+def verdict(found: Contrast) -> str:
     """Whether compiled calls give what eager ones give, in one sentence."""
     calls = _counted(found.steps, "call")
     if found.compiled.refused:
@@ -64,7 +67,7 @@ def machine() -> str:
     )
 
 
-def rows(found: Any) -> list[tuple[str, list[str]]]:
+def rows(found: Contrast) -> list[tuple[str, list[str]]]:
     """The table: a label, and a cell for each side."""
     table = [
         ("tier", [s.tier or "Python runs" for s in found.sides]),
@@ -90,13 +93,13 @@ def meaning(label: str) -> str:
     return next((text for key, text in MEANINGS.items() if label.startswith(key)), "")
 
 
-def headings(found: Any) -> list[str]:
+def headings(found: Contrast) -> list[str]:
     """The names of the sides, with how they ran."""
     how = "op by op, NumPy" if found.traced_by == "reference" else "a kernel for each op"
     return ["eager", f"traced ({how})", "compiled"]
 
 
-def _operations(found: Any, side: Any) -> str:
+def _operations(found: Contrast, side: Side) -> str:
     if side is found.eager:
         parts = Counter(o.phase for o in found.record)
         listed = ", ".join(f"{count} {phase}" for phase, count in parts.items())
@@ -106,7 +109,7 @@ def _operations(found: Any, side: Any) -> str:
     return "0"
 
 
-def _kernels(side: Any) -> str:
+def _kernels(side: Side) -> str:
     parts = []
     if side.numpy_calls:
         parts.append(f"{side.numpy_calls} NumPy")
@@ -115,7 +118,7 @@ def _kernels(side: Any) -> str:
     return " + ".join(parts)
 
 
-def _call(found: Any, side: Any) -> str:
+def _call(found: Contrast, side: Side) -> str:
     shown = time_text(side.call_s)
     if side is found.eager or not side.call_s:
         return shown
@@ -123,18 +126,18 @@ def _call(found: Any, side: Any) -> str:
     return f"{shown} ({ratio:.1f}x)" if ratio >= 1 else f"{shown} ({ratio:.2f}x)"
 
 
-def _part(found: Any, side: Any, time_s: float) -> str:
+def _part(found: Contrast, side: Side, time_s: float) -> str:
     if side is found.traced and found.traced_by == "reference":
         return "not told apart"
     return f"{time_text(time_s)} ({time_s / side.call_s:.0%})" if side.call_s else NOT_RUN
 
 
-def _first(side: Any) -> str:
+def _first(side: Side) -> str:
     made = side.kernels_compiled
     return f"{time_text(side.first_s)} ({_counted(made, 'kernel')} compiled)"
 
 
-def _apart(side: Any, which: str) -> str:
+def _apart(side: Side, which: str) -> str:
     found = getattr(side, which)
     if found is None:
         return "what the others are compared with"
@@ -145,7 +148,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def branches(found: Any) -> list[str]:
+def branches(found: Contrast) -> list[str]:
     """What became of Python's decisions, a line each."""
     lines = [f"taken in the eager call: {b}" for b in _short(found.branches)]
     lines += [f"merged: {b}" for b in found.merged]
@@ -155,7 +158,7 @@ def branches(found: Any) -> list[str]:
     return lines or ["none: no branch depends on a value, and the program holds no Python value"]
 
 
-def recompilations(found: Any) -> list[str]:
+def recompilations(found: Contrast) -> list[str]:
     """What other arguments did, a line each."""
     lines = []
     for case in found.recompilations:
@@ -169,7 +172,7 @@ def recompilations(found: Any) -> list[str]:
     return lines or ["no other arguments were tried"]
 
 
-def remarks(found: Any) -> list[str]:
+def remarks(found: Contrast) -> list[str]:
     """Side effects, refusals and warnings, a line each."""
     lines = [f"not part of the program: {e}" for e in found.effects]
     for side in found.sides:
@@ -179,12 +182,12 @@ def remarks(found: Any) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def dispatched(found: Any) -> list[tuple[str, int]]:
+def dispatched(found: Contrast) -> list[tuple[str, int]]:
     """The eager call's operations by name, the most frequent first."""
     return Counter(o.name for o in found.record).most_common()
 
 
-def launched(found: Any) -> list[tuple[str, float]]:
+def launched(found: Contrast) -> list[tuple[str, float]]:
     """The compiled program's native steps in their order, with seconds."""
     return [(name, ns * 1e-9) for name, ns in found.compiled.steps]
 
@@ -194,7 +197,7 @@ def _short(lines: list[str]) -> list[str]:
     return [f"{line} ({count} times)" if count > 1 else line for line, count in counted.items()]
 
 
-def assumptions(found: Any) -> list[str]:
+def assumptions(found: Contrast) -> list[str]:
     """What the program assumes, a line each."""
     return _short(found.assumes)
 
@@ -205,7 +208,7 @@ def _first_of(lines: list[str]) -> list[str]:
     return [*lines[:MOST_ITEMS], f"and {more} more"] if more > 1 else lines
 
 
-def table(found: Any) -> list[str]:
+def table(found: Contrast) -> list[str]:
     """The table's lines in Markdown."""
     lines = [f"| {found.name} | " + " | ".join(headings(found)) + " |", "|---|---|---|---|"]
     lines += [f"| {label} | {' | '.join(cells)} |" for label, cells in rows(found)]
@@ -240,7 +243,7 @@ def summary(contrasts: Sequence[Any]) -> str:
     return "\n".join([*lines, "", machine()])
 
 
-def _largest(side: Any) -> str:
+def _largest(side: Side) -> str:
     """The largest relative difference of results."""
     parts = [d for d in (side.results,) if d is not None and d.count]
     if any(d.problem for d in parts):
@@ -249,7 +252,7 @@ def _largest(side: Any) -> str:
     return "none" if all(d.is_exact for d in parts) else f"{worst:.1g} relative"
 
 
-def markdown(found: Any) -> str:
+def markdown(found: Contrast) -> str:
     """The whole report."""
     lines = [f"# {found.name}: eager, traced, compiled", "", verdict(found), "", machine(), ""]
     lines += [*table(found), "", "## Branches and values", ""]

@@ -6,7 +6,6 @@ tensor instead, so a graph's code reads the same.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +29,8 @@ from graphc.errors import ArgumentError, DTypeError
 def finish(array: np.ndarray, device: DeviceLike | None, requires_grad: bool = False) -> Tensor:
     """A tensor over a fresh array."""
     check_device(device)
-    return recorded(made(wrap(array)), requires_grad)
+    result = made(wrap(array))
+    return result.requires_grad_() if requires_grad else result
 
 
 def recorded(found: Tensor, requires_grad: bool) -> Tensor:
@@ -91,8 +91,7 @@ def check_fits(array: np.ndarray, dtype: DType) -> None:
         )
 
 
-def _filled(shape: ShapeLike, kind: np.dtype, value: Any) -> np.ndarray:
-    dtype = as_dtype(kind)
+def _filled(shape: ShapeLike, value: Any, dtype: DType) -> np.ndarray:
     check_fits(np.asarray(value), dtype)
     # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
     return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
@@ -206,7 +205,8 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
         *size: Any, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
         requires_grad: bool = False, **kw: Any,
     ) -> Any:  # fmt: skip
-        size = sizes_given(name, size, kw, ("size", "shape"))
+        if kw:
+            size = sizes_given(name, size, kw, ("size", "shape"))
         if len(size) == 2 and isinstance(size[0], list | tuple) and dtype is None:
             size, dtype = (size[0],), size[1]  # type: ignore[misc]  # NumPy's order: zeros(shape, dtype)
         if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
@@ -282,7 +282,7 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
-    array = _filled(_checked_sizes("full", shape), kind.numpy, value)
+    array = _filled(_checked_sizes("full", shape), value, kind)
     return finish(array, device, requires_grad)
 
 
@@ -392,22 +392,15 @@ def eye(
     return finish(np.eye(n, m, dtype=_numpy(dtype)), device, requires_grad)
 
 
-def _alike(
-    input: Any, value: Any, make: Callable[..., np.ndarray], dtype: DTypeLike | None,
-    device: DeviceLike | None, requires_grad: bool,
-) -> Tensor:  # fmt: skip
-    if input._node is not None and not input.type.is_static:
-        return recorded(tracing.trace.filled(input, value, dtype), requires_grad)
-    kind = input.dtype if dtype is None else as_dtype(dtype)
-    return finish(make(input.type.shape, kind.numpy), device, requires_grad)
-
-
 def _like(name: str, value: float, make: Callable[..., np.ndarray]) -> None:
     def function(
         input: Any, *, dtype: DTypeLike | None = None, device: Any = None,
         requires_grad: bool = False, memory_format: object = None,
     ) -> Tensor:  # fmt: skip
-        return _alike(input, value, make, dtype, device, requires_grad)
+        if input._node is not None and not input.type.is_static:
+            return recorded(tracing.trace.filled(input, value, dtype), requires_grad)
+        kind = input.dtype if dtype is None else as_dtype(dtype)
+        return finish(make(input.type.shape, kind.numpy), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""`{name[:-5]}` of the shape, and unless told the dtype, of a tensor.
@@ -439,9 +432,11 @@ def full_like(
         tensor([[7., 7.],
                 [7., 7.]])
     """
+    if input._node is not None and not input.type.is_static:
+        return recorded(tracing.trace.filled(input, fill_value, dtype), requires_grad)
+    kind = input.dtype if dtype is None else as_dtype(dtype)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    make = functools.partial(_filled, value=value)
-    return _alike(input, fill_value, make, dtype, device, requires_grad)
+    return finish(_filled(input.type.shape, value, kind), device, requires_grad)
 
 
 __all__ = ["as_tensor", "finish", "from_numpy", "recorded", "tensor"]
