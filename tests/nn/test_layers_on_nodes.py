@@ -120,7 +120,7 @@ def _takes(layer: str, arrays: tuple[Any, ...]) -> bool:
 @functools.cache
 def _forms() -> list[tuple[str, tuple[Any, ...]]]:
     """Each layer with the first batch that it takes."""
-    found = []
+    found: list[tuple[str, tuple[Any, ...]]] = []
     for layers, names in GROUPS:
         batches = [(INPUTS[n],) for n in ("r3", "r4", "r5", "r2", "k2", "r1") if n in names]
         for layer in layers:
