@@ -172,6 +172,7 @@ def _check_wrt(node: Any) -> None:
         raise ArgumentError(
             f"a gradient is with respect to tensors of the graph, not {type(node).__name__}",
             where=caller(),
+            hint="give an input, a parameter, or a list of them: [*model.parameters()]",
         )
     if not tensor_type(node).dtype.is_float:
         raise GradientError(
@@ -185,7 +186,9 @@ def _check_wrt(node: Any) -> None:
 def _check_output(output: Any) -> None:
     if not isinstance(output, Node):
         raise ArgumentError(
-            f"a gradient is of a tensor of the graph, not {type(output).__name__}", where=caller()
+            f"a gradient is of a tensor of the graph, not {type(output).__name__}",
+            where=caller(),
+            hint="an eager loss has loss.backward()",
         )
     if not tensor_type(output).dtype.is_float:
         raise GradientError(

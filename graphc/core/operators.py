@@ -36,9 +36,6 @@ class Operators:
     """
 
     __slots__ = ()
-    # NumPy arrays on the left of an operator leave the work to us.
-    __array_ufunc__ = None
-
     type: Any
     # Eager tensors have a value; in a graph they are constants.
     is_eager = False
@@ -123,9 +120,12 @@ class Operators:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ArgumentError("len() of a 0-d tensor")
+            raise ArgumentError("len() of a 0-d tensor", hint="a 0-d tensor has no parts")
         if not isinstance(self.shape[0], int):
-            raise ShapeError(f"len() needs a fixed size; axis 0 has size {self.shape[0]}")
+            raise ShapeError(
+                f"len() needs a fixed size; axis 0 has size {self.shape[0]}",
+                hint="x.shape[0] is the size as a value; loop over the axis with gc.map or gc.scan",
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Self]:
@@ -138,10 +138,40 @@ class Operators:
         )
 
     def __int__(self) -> int:
-        raise SymbolicTensorError(f"int() of {self!r:.80}, a symbolic tensor, which has no value")
+        raise _no_value("int()", self, "cast it with x.astype(gc.int64)")
 
     def __float__(self) -> float:
-        raise SymbolicTensorError(f"float() of {self!r:.80}, a symbolic tensor, which has no value")
+        raise _no_value(
+            "float()", self, "compute with it by functions of gc, which take it as it is"
+        )
+
+    def __index__(self) -> int:
+        raise _no_value(
+            "an index or a size", self, "take by it with gc.take(x, index); loop with gc.scan"
+        )
+
+    def __round__(self, digits: int | None = None) -> Self:
+        if digits is not None:
+            raise _no_value("round()", self, "use gc.round(x * 10**digits) / 10**digits")
+        return FUNCTIONS["round"](self)
+
+    def __format__(self, how: str) -> str:
+        if how:
+            raise _no_value(f"the format {how!r}", self, "format what a call of a program returns")
+        return repr(self)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise _no_value(
+            "an assignment to a part", self, "x = x.at[index].set(value) makes a new tensor"
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        # Arrays on the left of an operator come here too: what NumPy would do, graphc does.
+        function = FUNCTIONS.get(ufunc.__name__)
+        if method == "__call__" and not settings and function is not None:
+            return function(*inputs)
+        name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+        raise _no_value(name, self, "use a function of gc (gc.ops lists them)")
 
     def astype(self, dtype: DTypeLike) -> Self:
         """The tensor cast to another dtype.
@@ -378,6 +408,31 @@ BINARY = {
 COMPARE = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
 
+# What to write instead, of what symbolic tensors do not have.
+_INSTEAD = {
+    **dict.fromkeys(
+        ("numpy", "item", "tolist", "value"),
+        "make it an output of a program (gc.compile) and use what a call returns",
+    ),
+    **dict.fromkeys(
+        ("backward", "grad"),
+        "gc.grad(loss, parameters) gives gradients as tensors of the graph, "
+        "optimizer.updates(loss) a step as updates of a program",
+    ),
+    **dict.fromkeys(
+        ("requires_grad", "requires_grad_"),
+        "every float tensor of a graph can be differentiated by: gc.grad(loss, x)",
+    ),
+    "data": "use x, or gc.stop_gradient(x) for its value without a gradient",
+}
+
+
+def _no_value(what: str, tensor: Any, hint: str) -> SymbolicTensorError:
+    return SymbolicTensorError(
+        f"{what} of {tensor!r:.80}, a symbolic tensor, which has no value", hint=hint
+    )
+
+
 def _missing(self: Any, name: str) -> Any:
     """What is asked of a symbolic tensor that it does not have."""
     if name.startswith("__") or self.is_eager:
@@ -386,7 +441,9 @@ def _missing(self: Any, name: str) -> Any:
         "use functions of gc that take symbolic tensors (gc.ops lists them), or write the code on "
         "eager tensors and compile it with gc.jit.compile"
     )  # fmt: skip
-    if name.endswith("_") and not name.startswith("_"):
+    if name in _INSTEAD:
+        hint = _INSTEAD[name]
+    elif name.endswith("_") and not name.startswith("_"):
         hint = f"symbolic tensors do not change: use x.{name[:-1]}(...), which makes a new one"
     what = "no value" if name.startswith("_") or name in ("numpy", "item") else f"no {name!r}"
     raise SymbolicTensorError(f"{self!r:.80} is a symbolic tensor and has {what}", hint=hint)

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.live import live_scalar
 from graphc.eager.engine.mode import enable_grad
 from graphc.eager.engine.mode import state as mode
 from graphc.eager.engine.tensor import Tensor
+from graphc.errors import ArgumentError
 from graphc.optim.fresh import entry
 from graphc.optim.optimizer import Optimizer
 from graphc.optim.together import Item, update_in_place
@@ -129,6 +131,13 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
+            if isinstance(loss, Node):
+                raise ArgumentError(
+                    f"{type(self).__name__}.step: the closure returned {loss!r:.60}, a tensor of a "
+                    "graph, which has no value",
+                    where=caller(),
+                    hint="gc.compile(inputs, loss, updates=optimizer.updates(loss)) makes a step",
+                )
         was_recording = mode.enabled
         try:
             mode.enabled = False

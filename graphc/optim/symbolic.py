@@ -35,7 +35,21 @@ def symbolic_updates(
             where=caller(),
             hint="remove them, or write the step eagerly and compile it with gc.jit.compile",
         )
+    if not isinstance(loss, Node):
+        raise ArgumentError(
+            f"{name}.updates: the loss is {type(loss).__name__} {loss!r:.60}, no tensor of a graph",
+            where=caller(),
+            hint="compute it from gc.input tensors; an eager loss has loss.backward() and "
+            "optimizer.step()",
+        )
     slopes = _slopes(optimizer, loss, grads)
+    if not slopes:
+        raise ArgumentError(
+            f"{name}.updates: the loss depends on none of the optimizer's parameters",
+            [loss.describe()],
+            where=caller(),
+            hint="compute the loss with the model whose parameters the optimizer has",
+        )
     # What the model itself writes of a weight (an embedding's max_norm) comes before the step.
     written = implied(toposort([loss]), ())
     found: dict[Any, Node] = {}

@@ -92,6 +92,12 @@ def compile(
         array([2., 4., 6.], dtype=float32)
     """
     _check_options(level, threads, target, name)
+    if updates is not None and not isinstance(updates, Mapping):
+        raise ArgumentError(
+            f"compile: updates is a {type(updates).__name__}, not a dict by parameter",
+            where=caller(),
+            hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
+        )
     layout, results = Layout.of(outputs)
     graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
     options: dict[str, Any] = {
