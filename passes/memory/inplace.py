@@ -235,6 +235,8 @@ class Ways:
     def __init__(self, graph: Graph, bodies: Bodies) -> None:
         self.bodies, self.seen, self.uses = bodies, seen_through(graph), readers(graph)
         self.shown = Counter(value_of(output) for output in graph.outputs)
+        # The readers of each node, and whether a result of it is one of the graph's.
+        self._read: dict[Node, tuple[list[Node], bool]] = {}
         # For each node and result, what it may be written over: found once for all its results.
         self._over: dict[Node, dict[int, list[tuple[int, Value]]]] = {}
 
@@ -266,10 +268,12 @@ class Ways:
             return False
         if is_state and is_checked(node) and not is_updating(node):
             return False
-        values = [(node, k) for k in results(node)]
-        if after and any(value in self.shown for value in values):
-            return False
-        return [n for value in values for n in self.uses.get(value, ())] == after
+        if node not in self._read:
+            values = [(node, k) for k in results(node)]
+            readers_ = [n for value in values for n in self.uses.get(value, ())]
+            self._read[node] = readers_, any(value in self.shown for value in values)
+        found, is_shown = self._read[node]
+        return found == after and not (after and is_shown)
 
     def _before(self, node: Node, output: int) -> Sequence[tuple[int, Value]]:
         """The operands that a result may be written over, with the values that they are."""
