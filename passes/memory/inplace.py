@@ -27,7 +27,7 @@ are updated; else each run of the loop's body writes where the last but one did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from graphc.core import dims
 from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
@@ -102,7 +102,7 @@ def _checked_apart(graph: Graph, checked: Set[Node]) -> Graph:
 class Body:
     """The nested graph of a fused node, who uses what in it, and which outputs a node is."""
 
-    __slots__ = ("_is_flat", "_spaces", "graph", "outputs", "users")
+    __slots__ = ("_is_flat", "_spaces", "graph", "outputs", "reached", "users")
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -111,6 +111,8 @@ class Body:
         for position, output in enumerate(graph.outputs):
             self.outputs.setdefault(output, []).append(position)
         self._spaces: Spaces | None = None
+        # What each operand reaches: asked for each result that might lie over it.
+        self.reached: dict[int, list[int] | None] = {}
         # What one operand reaches runs in one loop.
         flat = (Kind.ELEMENTWISE, Kind.SOURCE)
         self._is_flat = all(node.op.kind in flat for node in graph.nodes)
@@ -171,6 +173,12 @@ def reached(body: Body, operand: int) -> list[int] | None:
         body: of a fused node.
         operand: position among the body's inputs.
     """
+    if operand not in body.reached:
+        body.reached[operand] = _reached(body, operand)
+    return body.reached[operand]
+
+
+def _reached(body: Body, operand: int) -> list[int] | None:
     source = body.graph.inputs[operand]
     outputs: list[int] = []
     for node in reach([source], body.users.__getitem__):
@@ -227,6 +235,10 @@ class Ways:
     def __init__(self, graph: Graph, bodies: Bodies) -> None:
         self.bodies, self.seen, self.uses = bodies, seen_through(graph), readers(graph)
         self.shown = Counter(value_of(output) for output in graph.outputs)
+        # The readers of each node, and whether a result of it is one of the graph's.
+        self._read: dict[Node, tuple[list[Node], bool]] = {}
+        # For each node and result, what it may be written over: found once for all its results.
+        self._over: dict[Node, dict[int, list[tuple[int, Value]]]] = {}
 
     def way(self, last: Value, target: Node) -> list[tuple[Node, Pair]]:
         """The nodes that make a result of an input, each in the memory of the one before it.
@@ -256,18 +268,24 @@ class Ways:
             return False
         if is_state and is_checked(node) and not is_updating(node):
             return False
-        values = [(node, k) for k in results(node)]
-        if after and any(value in self.shown for value in values):
-            return False
-        return [n for value in values for n in self.uses.get(value, ())] == after
+        if node not in self._read:
+            values = [(node, k) for k in results(node)]
+            readers_ = [n for value in values for n in self.uses.get(value, ())]
+            self._read[node] = readers_, any(value in self.shown for value in values)
+        found, is_shown = self._read[node]
+        return found == after and not (after and is_shown)
 
-    def _before(self, node: Node, output: int) -> Iterator[tuple[int, Value]]:
+    def _before(self, node: Node, output: int) -> Sequence[tuple[int, Value]]:
         """The operands that a result may be written over, with the values that they are."""
-        leading = leading_to(node, self.seen)
-        for operand, source in enumerate(operands_of(node)):
-            value = value_of(source)
-            if len(leading[value]) == 1 and output in _fitting(self.bodies, node, operand):
-                yield operand, value
+        if node not in self._over:
+            leading = leading_to(node, self.seen)
+            over: dict[int, list[tuple[int, Value]]] = {}
+            for operand, source in enumerate(operands_of(node)):
+                value = value_of(source)
+                for k in _fitting(self.bodies, node, operand) if len(leading[value]) == 1 else ():
+                    over.setdefault(k, []).append((operand, value))
+            self._over[node] = over
+        return self._over[node].get(output, ())
 
 
 def leading_to(node: Node, seen: Seen) -> dict[Value, list[int]]:
