@@ -428,7 +428,7 @@ class Program:
 
     def __reduce__(self) -> Any:
         """A pickle holds the archive that `save` writes; a copy has parameters of its own."""
-        return import_module("graphc.jit.archive.archive").packed(self)
+        return import_module("graphc.jit").archive.archive.packed(self)
 
     def _sizes(self) -> dict[str, int]:
         return {**report.example_sizes(self.graph), **self._last_sizes}
