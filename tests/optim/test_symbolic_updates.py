@@ -219,7 +219,8 @@ def test_an_embedding_of_bounded_rows_trains_as_eagerly() -> None:
         wanted.backward()
         other.step()
         np.testing.assert_allclose(program(np.array(picked)), wanted.item(), rtol=1e-5)
-        np.testing.assert_allclose(*(t.weight.detach().numpy() for t in tables), rtol=1e-5)
+        first, second = (t.weight.detach().numpy() for t in tables)
+        np.testing.assert_allclose(first, second, rtol=1e-5)
 
 
 def test_a_constant_whose_gradient_would_be_lost_is_an_error() -> None:

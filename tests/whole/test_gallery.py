@@ -272,7 +272,7 @@ def mandelbrot(found: Any) -> None:
     c = np.linspace(-2.2, 0.8, 20) + 1j * np.linspace(-1.2, 1.2, 9)[:, None]
     want = np.zeros(c.shape, int)
     for place in np.ndindex(*c.shape):
-        z = 0j
+        z: Any = 0j
         while want[place] < 15 and abs(z := z * z + c[place]) <= 2:
             want[place] += 1
     assert np.array_equal(found, want)
