@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.core.operators import FUNCTIONS
+
+if TYPE_CHECKING:
+    from graphc.core.typing import Index, Values
 
 
 class At:
@@ -22,7 +25,7 @@ class At:
     def __init__(self, x: Any) -> None:
         self._x = x
 
-    def __getitem__(self, index: Any) -> Part:
+    def __getitem__(self, index: Index) -> Part:
         return Part(self._x, index)
 
 
@@ -31,7 +34,7 @@ class Part:
 
     __slots__ = ("_index", "_x")
 
-    def __init__(self, x: Any, index: Any) -> None:
+    def __init__(self, x: Any, index: Index) -> None:
         self._x = x
         self._index = index if isinstance(index, tuple) else (index,)
 
@@ -57,7 +60,7 @@ class Part:
             return FUNCTIONS["getitem"](self._x, self._index)
         return FUNCTIONS["outside"](self._x, self._index, mode, fill_value)
 
-    def set(self, values: Any) -> Any:
+    def set(self, values: Values) -> Any:
         """x with the part replaced: see `gc.index_update`.
 
         Example:
@@ -68,7 +71,7 @@ class Part:
         """
         return FUNCTIONS["index_update"](self._x, self._index, values)
 
-    def add(self, values: Any) -> Any:
+    def add(self, values: Values) -> Any:
         """x with values added to the part: see `gc.index_add`.
 
         Example:
@@ -90,7 +93,7 @@ class Part:
         """
         return FUNCTIONS["index_add"](self._x, self._index, -values)
 
-    def multiply(self, values: Any) -> Any:
+    def multiply(self, values: Values) -> Any:
         """x with the part multiplied by values; by each of those whose places are the same.
 
         Example:
@@ -103,7 +106,7 @@ class Part:
 
     mul = multiply
 
-    def divide(self, values: Any) -> Any:
+    def divide(self, values: Values) -> Any:
         """x with the part divided by values; by the product of those whose places are the same.
 
         Example:
@@ -114,7 +117,7 @@ class Part:
         """
         return self._x / self._product(values)
 
-    def power(self, values: Any) -> Any:
+    def power(self, values: Values) -> Any:
         """x with the part raised to values; to the product of those whose places are the same.
 
         Example:
@@ -125,12 +128,12 @@ class Part:
         """
         return self._x ** self._product(values)
 
-    def _product(self, values: Any) -> Any:
+    def _product(self, values: Values) -> Any:
         """Ones, but for the product of the values at each place."""
         ones = FUNCTIONS["full"](self._x.type.shape, 1, self._x.type.dtype)
         return FUNCTIONS["index_multiply"](ones, self._index, values)
 
-    def max(self, values: Any) -> Any:
+    def max(self, values: Values) -> Any:
         """x with the part made the maximum of itself and of all values for its places.
 
         Those that are the maximum share its gradient, as in PyTorch's `scatter_reduce`.
@@ -143,7 +146,7 @@ class Part:
         """
         return FUNCTIONS["index_maximum"](self._x, self._index, values)
 
-    def min(self, values: Any) -> Any:
+    def min(self, values: Values) -> Any:
         """x with the part made the minimum of itself and of all values for its places.
 
         Example:
