@@ -157,7 +157,7 @@ def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return result
 
 
-def _is_literal(value: Any) -> bool:
+def _is_literal(value: object) -> bool:
     return isinstance(value, bool | int | float | list | tuple)
 
 
@@ -189,7 +189,7 @@ def _literal(node: Node, type_: TensorType, value: Any) -> np.ndarray:
     return found.astype(type_.dtype.numpy)
 
 
-def _foreign(node: Node, value: Any) -> np.ndarray:
+def _foreign(node: Node, value: object) -> np.ndarray:
     """Whatever offers an array's protocol, as an array without a copy where that is possible."""
     if isinstance(value, np.ndarray):
         return np.asarray(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphc.core.operators import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Part:
         """
         return FUNCTIONS["index_add"](self._x, self._index, values)
 
-    def subtract(self, values: Any) -> Any:
+    def subtract(self, values: Values) -> Any:
         """x with values subtracted from the part; each of those whose places are the same.
 
         Example:
@@ -91,7 +93,9 @@ class Part:
             >>> gc.compile([x, t], x.at[t].subtract(1.0))([5.0, 6.0], [1, 1])
             array([5., 4.], dtype=float32)
         """
-        return FUNCTIONS["index_add"](self._x, self._index, -values)
+        listed = isinstance(values, list | tuple)
+        less: Any = np.negative(np.asarray(values)).tolist() if listed else values
+        return FUNCTIONS["index_add"](self._x, self._index, less if listed else -less)
 
     def multiply(self, values: Values) -> Any:
         """x with the part multiplied by values; by each of those whose places are the same.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphc.core.ir import Graph, Node, caller
 from graphc.core.trees import flatten
 from graphc.core.walk import toposort
 from graphc.errors import ArgumentError
 
 
-def graph_of(value: Any, name: str) -> Graph:
+def graph_of(value: object, name: str) -> Graph:
     """A graph, a program's final one, or what tensors need, its placeholders as inputs.
 
     Args:

@@ -32,6 +32,7 @@ from graphc.core.ir import (
     is_literal,
     tensor_type,
 )
+from graphc.core.walk import remade, remake
 from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
 from graphc.ops.flow.branching import COND
@@ -78,25 +79,24 @@ def _flat(graph: Graph) -> Graph:
     Raises:
         Unfit: it holds what has kernels of its own.
     """
-    new: dict[Node, Node] = {n: n for n in graph.inputs}
     several: dict[Node, list[Node]] = {}
-    for node in graph.nodes:
-        if node in new:
-            continue
+
+    def make(node: Node, new: dict[Node, Node]) -> Node:
         operands = [new[i] for i in node.inputs]
         if is_item(node) and node.inputs[0] in several:
-            new[node] = several[node.inputs[0]][node.attr("index")]
-        elif node.op.kind is Kind.FUSED:
+            return several[node.inputs[0]][node.attr("index")]
+        if node.op.kind is Kind.FUSED:
             several[node] = inline(node.attr("body"), operands)
-            new[node] = several[node][0]
-        elif node.op in (COND, SCAN):
+            return several[node][0]
+        if node.op in (COND, SCAN):
             attrs = {k: _flat(v) if isinstance(v, Graph) else v for k, v in node.attrs}
-            new[node] = node.op(*operands, **attrs)
-        elif is_literal(node) or is_item(node) or node.op.kind in WRITTEN_OUT:
-            new[node] = node.with_inputs(operands)
-        else:
-            raise Unfit
-    return Graph.of(graph.name, graph.inputs, [new[o] for o in graph.outputs])
+            return node.op(*operands, **attrs)
+        if is_literal(node) or is_item(node) or node.op.kind in WRITTEN_OUT:
+            return remade(node, new)
+        raise Unfit
+
+    flat = remake(graph, make)
+    return Graph.of(graph.name, flat.inputs, flat.outputs)
 
 
 def _work(graph: Graph) -> Size:

@@ -104,6 +104,8 @@ class Writes(Requests):
         elif argument is not None:
             self.has_captured_argument = True
             argument._node = node
+        elif tensor._view is None and not self.bodies and self.is_born(tensor):
+            self.adopt(tensor, node)  # nobody outside has its memory
         elif tensor._view is None or self._is_touched(tensor):
             self.touch(tensor).current = node
 
