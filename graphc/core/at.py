@@ -93,9 +93,8 @@ class Part:
             >>> gc.compile([x, t], x.at[t].subtract(1.0))([5.0, 6.0], [1, 1])
             array([5., 4.], dtype=float32)
         """
-        listed = isinstance(values, list | tuple)
-        less: Any = np.negative(np.asarray(values)).tolist() if listed else values
-        return FUNCTIONS["index_add"](self._x, self._index, less if listed else -less)
+        less: Any = np.asarray(values) if isinstance(values, list | tuple) else values
+        return FUNCTIONS["index_add"](self._x, self._index, -less)
 
     def multiply(self, values: Values) -> Any:
         """x with the part multiplied by values; by each of those whose places are the same.
