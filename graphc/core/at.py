@@ -60,7 +60,7 @@ class Part:
         """
         if mode is None:
             return FUNCTIONS["getitem"](self._x, self._index)
-        return FUNCTIONS["outside"](self._x, self._index, mode, fill_value)
+        return FUNCTIONS["_outside"](self._x, self._index, mode, fill_value)
 
     def set(self, values: Values) -> Any:
         """x with the part replaced: see `gc.index_update`.
@@ -105,7 +105,7 @@ class Part:
             >>> gc.compile([x, t], x.at[t].multiply(2.0))([5.0, 6.0], [1, 1])
             array([ 5., 24.], dtype=float32)
         """
-        return FUNCTIONS["index_multiply"](self._x, self._index, values)
+        return FUNCTIONS["_index_multiply"](self._x, self._index, values)
 
     mul = multiply
 
@@ -134,7 +134,7 @@ class Part:
     def _product(self, values: Values) -> Any:
         """Ones, but for the product of the values at each place."""
         ones = FUNCTIONS["full"](self._x.type.shape, 1, self._x.type.dtype)
-        return FUNCTIONS["index_multiply"](ones, self._index, values)
+        return FUNCTIONS["_index_multiply"](ones, self._index, values)
 
     def max(self, values: Values) -> Any:
         """x with the part made the maximum of itself and of all values for its places.
@@ -147,7 +147,7 @@ class Part:
             >>> gc.compile([x, t], x.at[t].max(gc.constant([7.0, 6.5])))([5.0, 6.0], [1, 1])
             array([5., 7.], dtype=float32)
         """
-        return FUNCTIONS["index_maximum"](self._x, self._index, values)
+        return FUNCTIONS["_index_maximum"](self._x, self._index, values)
 
     def min(self, values: Values) -> Any:
         """x with the part made the minimum of itself and of all values for its places.
@@ -158,4 +158,4 @@ class Part:
             >>> gc.compile([x, t], x.at[t].min(1.0))([5.0, 6.0], [1, 1])
             array([5., 1.], dtype=float32)
         """
-        return FUNCTIONS["index_minimum"](self._x, self._index, values)
+        return FUNCTIONS["_index_minimum"](self._x, self._index, values)

@@ -410,21 +410,15 @@ COMPARE = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equ
 
 # What to write instead, of what symbolic tensors do not have.
 _INSTEAD = {
-    **dict.fromkeys(
-        ("numpy", "item", "tolist", "value"),
-        "make it an output of a program (gc.compile) and use what a call returns",
-    ),
-    **dict.fromkeys(
-        ("backward", "grad"),
+    **dict.fromkeys(("numpy", "item", "tolist", "value"),
+        "make it an output of a program (gc.compile) and use what a call returns"),
+    **dict.fromkeys(("backward", "grad"),
         "gc.grad(loss, parameters) gives gradients as tensors of the graph, "
-        "optimizer.updates(loss) a step as updates of a program",
-    ),
-    **dict.fromkeys(
-        ("requires_grad", "requires_grad_"),
-        "every float tensor of a graph can be differentiated by: gc.grad(loss, x)",
-    ),
+        "optimizer.updates(loss) a step as updates of a program"),
+    **dict.fromkeys(("requires_grad", "requires_grad_"),
+        "every float tensor of a graph can be differentiated by: gc.grad(loss, x)"),
     "data": "use x, or gc.stop_gradient(x) for its value without a gradient",
-}
+}  # fmt: skip
 
 
 def _no_value(what: str, tensor: Any, hint: str) -> SymbolicTensorError:

@@ -90,7 +90,7 @@ NOT_EAGER = {
 
 def _fill_table() -> None:
     for name, function in FUNCTIONS.items():
-        if name not in EAGER and name not in NOT_EAGER:
+        if name not in EAGER and name not in NOT_EAGER and not name.startswith("_"):
             EAGER[name] = eager_form(name, function)
 
 

@@ -340,7 +340,7 @@ def _check_param(name: str, position: int, param: Any) -> None:
     """Refuse what cannot be optimized."""
     if not isinstance(param, Tensor):
         raise ArgumentError(
-            f"{name}: parameter {position} is {param!r:.60}, not an eager tensor",
+            f"{name}: parameter {position} is a {type(param).__name__}, not a tensor",
             where=caller(),
             hint="give model.parameters(), or tensors with requires_grad=True: in a graph they are "
             "parameters too, and optimizer.updates(loss) trains them",

@@ -22,6 +22,7 @@ OF_AXES = (
     "gc.count_nonzero({0}, {a})", "gc.chunk({0}, 2, {a})[0]", "gc.chunk({0}, 3, {a})[-1]",
     "gc.flatten({0})", "gc.gather({0}, {a}, gc.argsort({0}, axis={a}))",
     "gc.array_split({0}, 3, {a})[1]", "gc.sort({0}, axis={a}) - {0}",
+    "gc.check(({0} == {0}) | ({0} != {0}), 'never {{}}', {0})",
     "gc.sort(gc.sort({0}, axis={a}, descending=True)[::-1], axis=-1)",
     "gc.searchsorted(gc.cast(gc.constant(np.array([-0.5, 0.0, 1.0])), gc.{dtype}), {0})",
     "gc.one_hot(gc.argmax({0}, axis={a}), {span}, gc.float32)",

@@ -92,6 +92,10 @@ class Meaning(Composed):
         return x
 
     @staticmethod
+    def check(condition: Any, message: str, x: Any) -> Any:
+        return x
+
+    @staticmethod
     def cast(x: Any, dtype: Any, overflow: str = "error") -> Any:
         return np.trunc(x).astype(dtype) if dtype.kind in "iu" else np.asarray(x).astype(dtype)
 

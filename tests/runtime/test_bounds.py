@@ -99,15 +99,15 @@ def test_an_access_outside_in_a_loop_is_named(monkeypatch: pytest.MonkeyPatch) -
     def planted(*args: Any) -> list[Step]:
         steps = original(*args)
         kernels = [
-            replace(s.kernel, source=s.kernel.source.replace("p0[", "p0[90 + ")) for s in steps
+            replace(s.kernel, source=s.kernel.source.replace("p0[", "p0[9000 + ")) for s in steps
         ]
         return [replace(s, kernel=k) for s, k in zip(steps, kernels)]
 
     monkeypatch.setattr(lowering.Native, "body", staticmethod(planted))
-    h = gc.input("h", (4, 4))
+    h = gc.input("h", (40, 40))  # too large for a loop that is one kernel
     program = _compile([h], gc.while_loop(lambda c: gc.sum(c) < 9, lambda c: gc.exp(c), h))
-    with pytest.raises(InternalError, match=r"reads p0\[\d+\], which has 16 elements"):
-        program(np.zeros((4, 4), np.float32))
+    with pytest.raises(InternalError, match=r"reads p0\[\d+\], which has 1600 elements"):
+        program(np.zeros((40, 40), np.float32))
 
 
 def test_values_are_those_of_kernels_without_tests() -> None:

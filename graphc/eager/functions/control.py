@@ -24,7 +24,13 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_eager, eager
 from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.errors import ArgumentError
+from graphc.errors import (
+    ArgumentError,
+    CastOverflowError,
+    CheckError,
+    DivisionError,
+    IndexRangeError,
+)
 from graphc.ops.declare import as_tensor, is_scalar, is_tensor
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.flow.branching import PRED, as_pred, differing, like
@@ -238,6 +244,10 @@ def _is_pred(value: Any) -> bool:
     return isinstance(value, Tensor) and value.type == PRED
 
 
+# What a branch that is not taken, or a loop of no steps, may not raise: of values it closes over.
+_OF_VALUES = (CastOverflowError, CheckError, DivisionError, IndexRangeError)
+
+
 def _on_symbols(name: str, form: Callable[..., Any], *arguments: Any) -> Any:
     """What a function gives for symbolic tensors of its tensors' types: it checks all of it.
 
@@ -250,7 +260,7 @@ def _on_symbols(name: str, form: Callable[..., Any], *arguments: Any) -> Any:
     try:
         with promoting(promotion.promote):
             return build(name, form, given, {})
-    except SymbolicTensorError:
+    except (SymbolicTensorError, *_OF_VALUES):
         return None
     finally:
         state.enabled = enabled

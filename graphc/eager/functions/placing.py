@@ -127,7 +127,7 @@ def scatter(
 
 @named("ScatterBackward0")
 def _scatter_multiply(x: Any, index: Any, source: Any, *, axis: int) -> Any:
-    return _scattered(x, index, source, axis, "index_multiply")
+    return _scattered(x, index, source, axis, "_index_multiply")
 
 
 def _multiplied(input: Any, axis: int, index: Any, source: Any) -> Any:
@@ -169,9 +169,9 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 _REDUCES = {
     "sum": ("index_add", 0.0),
     "mean": ("index_add", 0.0),
-    "prod": ("index_multiply", 1.0),
-    "amax": ("index_maximum", float("-inf")),
-    "amin": ("index_minimum", float("inf")),
+    "prod": ("_index_multiply", 1.0),
+    "amax": ("_index_maximum", float("-inf")),
+    "amin": ("_index_minimum", float("inf")),
 }
 
 
@@ -193,11 +193,10 @@ def _reduce_at(x: Any, source: Any, reduce: str, include_self: bool, write: Any)
 def _neutral(start: float, like: Any) -> Any:
     """What changes nothing that is reduced with it."""
     dtype = like.type.dtype
-    if not np.isfinite(start):
-        info = np.finfo if dtype.is_float else np.iinfo
+    if not np.isfinite(start) and not dtype.is_float:
         lowest, highest = (False, True) if dtype.kind == "bool" else (
-            getattr(info(dtype.numpy), end) for end in ("min", "max"))  # fmt: skip
-        start = start if dtype.is_float else (highest if start > 0 else lowest)
+            getattr(np.iinfo(dtype.numpy), end) for end in ("min", "max"))  # fmt: skip
+        start = highest if start > 0 else lowest
     return FUNCTIONS["full"](like.type.shape, float(start) if dtype.is_float else int(start), dtype)
 
 

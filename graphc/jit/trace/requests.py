@@ -140,10 +140,9 @@ class Requests:
         """Raise if another trace is under way in this thread."""
         if tracing.trace is not None:
             raise TraceError(
-                "a trace inside a trace",
-                where=caller(),
+                "a trace inside a trace", where=caller(),
                 hint="call the function itself: it becomes part of the trace around it",
-            )
+            )  # fmt: skip
 
     def shape_of(self, shape: tuple[Any, ...]) -> Any:
         """A traced tensor's shape as Python code gets it."""

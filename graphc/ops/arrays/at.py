@@ -205,7 +205,7 @@ def _reducing(name: str, op: Op) -> Callable[..., Any]:
 
 # For `x.at[...]` and the eager functions: no public names of their own.
 FUNCTIONS.update(
-    {op.name: _reducing(op.name, op) for op in (INDEX_MULTIPLY, INDEX_MAXIMUM, INDEX_MINIMUM)}
+    {f"_{op.name}": _reducing(op.name, op) for op in (INDEX_MULTIPLY, INDEX_MAXIMUM, INDEX_MINIMUM)}
 )
 
 
@@ -232,7 +232,7 @@ def outside(x: Any, index: Any, mode: str, fill_value: Any) -> Any:
     return getitem(x, tuple(places))
 
 
-FUNCTIONS["outside"] = outside
+FUNCTIONS["_outside"] = outside
 
 
 def _inside(place: Any, size: Size, mode: str) -> Any:
