@@ -704,3 +704,20 @@ def test_names_that_the_text_of_a_graph_cannot_hold_are_refused_at_once(name: st
         gc.compile([x], x * 2.0, name=name)
     with pytest.raises(AttributeValueError, match="cannot stand in the text form"):
         gc.dim(name)
+
+
+@pytest.mark.parametrize(
+    "parts", [(0,), (slice(None), 1), (slice(1, 3), [0, 1]), (...,), ([2, 0],)]
+)
+def test_what_is_written_to_parts_is_written_after_loading(tmp_path: Path, parts: Any) -> None:
+    x = gc.input("x", (3, 4))
+    index = tuple(np.asarray(p) if isinstance(p, list) else p for p in parts)
+    outputs = [x.at[index].add(2.0), x.at[index].set(1.0), x.at[index].max(0.5)]
+    program = gc.compile([x], outputs)
+    gc.jit.save(program, tmp_path / "a")
+    data = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    for own, wanted in zip(gc.jit.load(tmp_path / "a")(data), program(data), strict=True):
+        np.testing.assert_array_equal(own, wanted)
+    added = data.copy()
+    np.add.at(added, index, np.float32(2))
+    np.testing.assert_array_equal(program(data)[0], added)

@@ -104,6 +104,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "shape": _all(_is_size),
     "size": _is_size,
     "sizes": _all(_is_size),
+    "span": lambda v: _is_int(v, 0, _MANY),
     "starts": _all(_is_start),
     "steps": _all(lambda v: _is_int(abs(v) if isinstance(v, int) else v, 1)),
     "stride": _all(_is_positive),
@@ -132,10 +133,11 @@ def guard(op: Op, operands: Sequence[Node], attrs: dict[str, Any]) -> None:
     axis = attrs.get("axis")
     if axis is not None:
         sizes = attrs["shape"] if "shape" in attrs else tensor_type(operands[0]).shape
-        if axis >= len(sizes):
+        if axis + attrs.get("span", 1) > len(sizes):
             raise ArchiveError(f"{op.name}: axis {axis} of {len(sizes)}")
     if attrs.get("trusted"):
-        attrs["trusted"] = follows(operands[1], tensor_type(operands[0]).shape[axis])  # type: ignore[index]
+        counted = tensor_type(operands[0]).shape[axis:][: attrs.get("span", 1)]
+        attrs["trusted"] = follows(operands[1], dims.product(counted))
 
 
 @functools.cache
