@@ -198,13 +198,6 @@ def trace(
     run = _run(owner, arguments, types)
     watch = run.watch
     _report(owner._name, watch, impure)
-    if run.guarded.recipe.unproven:
-        first = run.guarded.recipe.unproven[0]
-        raise TraceError(
-            f"{owner._name}: {first.reason}, which no program gives again",
-            where=first.origin,
-            hint="return tensors, numbers, and new lists, tuples and dicts of them",
-        )
     traced = Traced(owner._name, owner._signature, run.guarded, arguments.key, watch.effects)
     variant = run.guarded.variant
     if not variant.updates and not run.guarded.recipe.gradients and not run.guarded.recipe.writes:
