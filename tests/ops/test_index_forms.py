@@ -86,17 +86,20 @@ def _written(form: Any, values: np.ndarray, write: Callable[[Any, Any], Any]) ->
 
 
 def _slopes(form: Any, values: np.ndarray, how: str, ct: np.ndarray) -> list[np.ndarray]:
-    """Central differences of a projection, at x and at the values."""
+    """Central differences of a projection, at x and at the values.
+
+    It is linear in each of them, but for kinks that lie 1/105 apart: only rounding is far off.
+    """
     found = []
     for which in (X, values):
         slope = np.zeros(which.shape)
         for at in np.ndindex(which.shape):
             ends, kept = [], which[at]
-            for step in (1e-6, -1e-6):
+            for step in (1e-4, -1e-4):
                 which[at] = kept + step
                 ends.append(float((_written(form, values, WRITES[how]) * ct).sum()))
             which[at] = kept
-            slope[at] = (ends[0] - ends[1]) / 2e-6
+            slope[at] = (ends[0] - ends[1]) / 2e-4
         found.append(slope)
     return found
 
