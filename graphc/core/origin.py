@@ -25,16 +25,10 @@ _ROOTS = tuple(
     if folder == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").exists()
 )
 # Where ops' types are inferred and graphs rewritten, by users' own ops and passes too.
-_COMPILING = tuple(
-    str(folder / name)
-    for folder, name in (
-        *(
-            (folder, name)
-            for folder in (_PACKAGE, _PACKAGE.parent)
-            for name in ("passes", "runtime")
-        ),
-        (_PACKAGE / "core", "ir.py"),
-    )
+_COMPILING = (
+    str(_PACKAGE / "core" / "ir.py"),
+    *(str(_PACKAGE / name) for name in ("passes", "runtime")),
+    *(str(_PACKAGE.parent / name) for name in ("passes", "runtime")),
 )
 _INTERNAL: dict[CodeType, bool] = {}
 _local = threading.local()

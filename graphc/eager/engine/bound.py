@@ -78,6 +78,12 @@ def parameter_of(tensor: Any, name: str = "") -> OfTensor:
     return node
 
 
+def state_name(wanted: str) -> str:
+    """What state is called, as an identifier: `0.weight` is `s0_weight`."""
+    name = "".join(c if c.isalnum() else "_" for c in wanted)
+    return name if name[:1].isalpha() else f"s{name}"
+
+
 def known_parameter(array: np.ndarray) -> OfTensor | None:
     """The parameter that an array is in graphs that are alive; None for none."""
     found = _nodes.get(id(array))
@@ -104,8 +110,7 @@ def number_of(
 
 def _made(kind: Any, wanted: str, array: np.ndarray, watcher: Callable[..., Any]) -> Any:
     type_ = TensorType(as_dtype(array.dtype), array.shape)
-    base = "".join(c if c.isalnum() else "_" for c in wanted)
-    attrs = (("name", base if base[:1].isalpha() else f"s{base}"), ("type", type_))
+    attrs = (("name", state_name(wanted)), ("type", type_))
     return kind(PARAMETER_OP, (), attrs, type_, caller(), state_of(array), watcher)
 
 
@@ -155,4 +160,4 @@ def _watch_tensors(nodes: Sequence[OfTensor], written: Container[Any]) -> Callab
     return check
 
 
-__all__ = ["known_parameter", "number_of", "parameter_of", "state_of"]
+__all__ = ["known_parameter", "number_of", "parameter_of", "state_name", "state_of"]

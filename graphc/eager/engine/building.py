@@ -22,6 +22,7 @@ from graphc.core.operators import (
     SymbolicTensorError,
     UnknownValueError,
 )
+from graphc.core.trees import flatten
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.bodies import built, nodes_in
@@ -70,7 +71,7 @@ def build(
         hot.slow += 1
         found = building.taken(form(*args, **kwargs))
         if building is not before and building.written:
-            imply(_nodes(found), building.written)
+            imply([leaf for leaf in flatten(found)[0] if isinstance(leaf, Node)], building.written)
         return found
     except TypeError as error:  # of which an `UnknownValueError` is one
         # A form's own tensors are no nodes: a node whose truth is asked compares a size.
@@ -324,15 +325,6 @@ class Building:
             where=caller(),
             hint="write the code on eager tensors and compile it with gc.jit.compile",
         )
-
-
-def _nodes(value: Any) -> list[Node]:
-    """The symbolic tensors in what a form gave."""
-    if isinstance(value, Node):
-        return [value]
-    if isinstance(value, dict):
-        return _nodes(list(value.values()))
-    return [n for v in value for n in _nodes(v)] if isinstance(value, list | tuple) else []
 
 
 def _recorded(node: Node) -> Node:

@@ -13,7 +13,7 @@ from graphc.core.ir import Node, caller
 from graphc.core.profilers import unwatched
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
-from graphc.eager.engine.bound import state_of
+from graphc.eager.engine.bound import state_name, state_of
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.invoke import backward_name, fill, invoke
 from graphc.eager.engine.mode import state
@@ -271,9 +271,8 @@ class Requests:
             self.leave("two tensors share memory, and one of them is written")
 
     def _name(self, wanted: str) -> str:
-        base = "".join(c if c.isalnum() else "_" for c in wanted)
-        base = base if base[:1].isalpha() else f"s{base}"
-        name, count = base, 1
+        base = name = state_name(wanted)
+        count = 1
         while name in self.names:
             count += 1
             name = f"{base}_{count}"

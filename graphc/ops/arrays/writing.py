@@ -174,14 +174,19 @@ def _add_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
     return ct, None, TAKE(rows, node.inputs[1], axis=axis)
 
 
-INDEX_ADD = declare(
-    Op(
-        "index_add", Kind.LIBRARY, _rows_infer, _rows_numpy(_add), _add_vjp,
-        _lowering("index_add"),
-        checked=lambda node: not is_trusted(node),
-        samples=_row_samples,
-        doc="x with slices of `updates` added, in order, to the slices that a 1-d `index` names.",
-    )
+def _rows_op(name: str, write: Any, vjp: Any, doc: str) -> Op:
+    """An op that writes slices: `write(into, places, values)` is NumPy's way, axis first."""
+    return declare(
+        Op(
+            name, Kind.LIBRARY, _rows_infer, _rows_numpy(write), vjp, _lowering(name),
+            checked=lambda node: not is_trusted(node), samples=_row_samples, doc=doc,
+        )
+    )  # fmt: skip
+
+
+INDEX_ADD = _rows_op(
+    "index_add", _add, _add_vjp,
+    "x with slices of `updates` added, in order, to the slices that a 1-d `index` names.",
 )  # fmt: skip
 
 
@@ -200,14 +205,9 @@ def _update_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
     return ct_x, None, FUNCTIONS["where"](stays, TAKE(rows, index, axis=axis), zeros)
 
 
-INDEX_UPDATE = declare(
-    Op(
-        "index_update", Kind.LIBRARY, _rows_infer, _rows_numpy(_set), _update_vjp,
-        _lowering("index_update"),
-        checked=lambda node: not is_trusted(node),
-        samples=_row_samples,
-        doc="x with the slices that a 1-d `index` names replaced by `values`; the last one wins.",
-    )
+INDEX_UPDATE = _rows_op(
+    "index_update", _set, _update_vjp,
+    "x with the slices that a 1-d `index` names replaced by `values`; the last one wins.",
 )  # fmt: skip
 
 
@@ -256,21 +256,10 @@ def _extreme_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
     return is_x * share, None, is_update * TAKE(rows_of(node, share)[0], index, axis=axis)
 
 
-def _reducing(how: str, write: Any, vjp: Any) -> Op:
-    return declare(
-        Op(
-            f"index_{how}", Kind.LIBRARY, _rows_infer, _rows_numpy(write), vjp,
-            _lowering(f"index_{how}"),
-            checked=lambda node: not is_trusted(node),
-            samples=_row_samples,
-            doc=f"x with slices that a 1-d `index` names made their {how} with `updates`.",
-        )
-    )  # fmt: skip
-
-
-INDEX_MULTIPLY = _reducing("multiply", _multiply, _multiply_vjp)
-INDEX_MAXIMUM = _reducing("maximum", _maximum, _extreme_vjp)
-INDEX_MINIMUM = _reducing("minimum", _minimum, _extreme_vjp)
+_REDUCED = "x with slices that a 1-d `index` names made their {} with `updates`."
+INDEX_MULTIPLY = _rows_op("index_multiply", _multiply, _multiply_vjp, _REDUCED.format("product"))
+INDEX_MAXIMUM = _rows_op("index_maximum", _maximum, _extreme_vjp, _REDUCED.format("maximum"))
+INDEX_MINIMUM = _rows_op("index_minimum", _minimum, _extreme_vjp, _REDUCED.format("minimum"))
 
 
 def written(
