@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import Node, caller
+from graphc.core.ir import caller
 from graphc.core.typing import Ints
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
-from graphc.nn.functional.common import frozen, show
+from graphc.nn.functional.common import show
+from graphc.nn.functional.operation import again, operation, spatial
 from graphc.nn.functional.padding import padded
 from graphc.ops.arrays.shaping import expand_dims, reshape, squeeze, transpose
 from graphc.ops.contract import convolution
@@ -37,21 +36,10 @@ def batched(name: str, x: Any, rank: int) -> tuple[Any, bool]:
     )
 
 
-@composite
-@named("ConvolutionBackward0")
 def _conv(
-    x: Node,
-    weight: Any,
-    bias: Node | None,
-    *,
-    rank: int,
-    stride: Ints,
-    padding: Ints | str,
-    dilation: Ints,
-    groups: int,
-    around: tuple[int, ...] | None = None,
-    mode: str = "constant",
-) -> Any:
+    rank: int, x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints | str, dilation: Ints,
+    groups: int, around: tuple[int, ...] | None = None, mode: str = "constant",
+) -> Any:  # fmt: skip
     x, single = batched(f"conv{rank}d", x, rank)
     if len(weight.type.shape) != rank + 2:
         raise ShapeError(
@@ -65,10 +53,11 @@ def _conv(
     return squeeze(y, 0) if single else y
 
 
+@operation("ConvolutionBackward0")
 def conv_padded(
     input: AnyTensor,
     weight: AnyTensor,
-    bias: Any,
+    bias: AnyTensor | None,
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
     groups: int,
@@ -84,18 +73,17 @@ def conv_padded(
         >>> conv_padded(x, w, None, (1,), (1,), 1, (1, 0), "replicate")
         tensor([[[2., 3.]]])
     """
-    return _conv(
-        input, weight, bias, rank=len(stride), stride=stride, padding=0, dilation=dilation,
-        groups=groups, around=around, mode=mode,
-    )  # fmt: skip
+    return _conv(len(stride), input, weight, bias, stride, 0, dilation, groups, around, mode)
 
 
+@spatial("ConvolutionBackward0")
 def conv1d(
+    rank: int,
     input: AnyTensor,
     weight: AnyTensor,
     bias: AnyTensor | None = None,
     stride: Ints = 1,
-    padding: Any = 0,
+    padding: Ints | str = 0,
     dilation: Ints = 1,
     groups: int = 1,
 ) -> Any:
@@ -118,21 +106,11 @@ def conv1d(
         >>> gc.nn.functional.conv1d(gc.tensor([[[1.0, 2.0, 3.0]]]), gc.ones(1, 1, 2))
         tensor([[[3., 5.]]])
     """
-    return _conv(
-        input, weight, bias, rank=1, stride=frozen(stride), padding=frozen(padding),
-        dilation=frozen(dilation), groups=groups,
-    )  # fmt: skip
+    return _conv(rank, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d(
-    input: AnyTensor,
-    weight: AnyTensor,
-    bias: AnyTensor | None = None,
-    stride: Ints = 1,
-    padding: Any = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Any:
+@again(conv1d, 2)
+def conv2d() -> None:
     """The cross-correlation of images (N, C, H, W) with kernels (O, C / groups, KH, KW).
 
     Arguments are those of `conv1d`, ints or one for each spatial axis.
@@ -142,21 +120,10 @@ def conv2d(
         >>> gc.nn.functional.conv2d(gc.ones(1, 1, 2, 3), gc.ones(1, 1, 2, 2))
         tensor([[[[4., 4.]]]])
     """
-    return _conv(
-        input, weight, bias, rank=2, stride=frozen(stride), padding=frozen(padding),
-        dilation=frozen(dilation), groups=groups,
-    )  # fmt: skip
 
 
-def conv3d(
-    input: AnyTensor,
-    weight: AnyTensor,
-    bias: AnyTensor | None = None,
-    stride: Ints = 1,
-    padding: Any = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Any:
+@again(conv1d, 3)
+def conv3d() -> None:
     """The cross-correlation of volumes (N, C, D, H, W) with kernels of three axes.
 
     Arguments are those of `conv1d`, ints or one for each spatial axis.
@@ -166,34 +133,11 @@ def conv3d(
         >>> gc.nn.functional.conv3d(gc.ones(1, 1, 1, 1, 3), gc.ones(1, 1, 1, 1, 2))
         tensor([[[[[2., 2.]]]]])
     """
-    return _conv(
-        input, weight, bias, rank=3, stride=frozen(stride), padding=frozen(padding),
-        dilation=frozen(dilation), groups=groups,
-    )  # fmt: skip
 
 
-@composite
-@named("ConvolutionBackward0")
-def _conv_transpose(
-    x: Node,
-    weight: Node,
-    bias: Node | None,
-    *,
-    rank: int,
-    stride: Ints,
-    padding: Ints,
-    output_padding: Ints,
-    groups: int,
-    dilation: Ints,
-) -> Any:
-    x, single = batched(f"conv_transpose{rank}d", x, rank)
-    y = convolution.conv_transpose(
-        x, weight, bias, stride, padding, output_padding, groups, dilation
-    )
-    return squeeze(y, 0) if single else y
-
-
+@spatial("ConvolutionBackward0")
 def conv_transpose1d(
+    rank: int,
     input: AnyTensor,
     weight: AnyTensor,
     bias: AnyTensor | None = None,
@@ -224,22 +168,15 @@ def conv_transpose1d(
         >>> gc.nn.functional.conv_transpose1d(gc.tensor([[[1.0, 2.0]]]), gc.ones(1, 1, 2), stride=2)
         tensor([[[1., 1., 2., 2.]]])
     """
-    return _conv_transpose(
-        input, weight, bias, rank=1, stride=frozen(stride), padding=frozen(padding),
-        output_padding=frozen(output_padding), groups=groups, dilation=frozen(dilation),
-    )  # fmt: skip
+    x, single = batched(f"conv_transpose{rank}d", input, rank)
+    y = convolution.conv_transpose(
+        x, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+    return squeeze(y, 0) if single else y
 
 
-def conv_transpose2d(
-    input: AnyTensor,
-    weight: AnyTensor,
-    bias: AnyTensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Any:
+@again(conv_transpose1d, 2)
+def conv_transpose2d() -> None:
     """The transpose of `conv2d`; arguments as for `conv_transpose1d`.
 
     Example:
@@ -248,22 +185,10 @@ def conv_transpose2d(
         tensor([[[[1., 1.],
                   [1., 1.]]]])
     """
-    return _conv_transpose(
-        input, weight, bias, rank=2, stride=frozen(stride), padding=frozen(padding),
-        output_padding=frozen(output_padding), groups=groups, dilation=frozen(dilation),
-    )  # fmt: skip
 
 
-def conv_transpose3d(
-    input: AnyTensor,
-    weight: AnyTensor,
-    bias: AnyTensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Any:
+@again(conv_transpose1d, 3)
+def conv_transpose3d() -> None:
     """The transpose of `conv3d`; arguments as for `conv_transpose1d`.
 
     Example:
@@ -271,10 +196,6 @@ def conv_transpose3d(
         >>> gc.nn.functional.conv_transpose3d(gc.ones(1, 1, 1, 1, 1), gc.ones(1, 1, 1, 1, 2))
         tensor([[[[[1., 1.]]]]])
     """
-    return _conv_transpose(
-        input, weight, bias, rank=3, stride=frozen(stride), padding=frozen(padding),
-        output_padding=frozen(output_padding), groups=groups, dilation=frozen(dilation),
-    )  # fmt: skip
 
 
 def _pairs(name: str, **given: Any) -> dict[str, tuple[int, ...]]:
@@ -284,18 +205,7 @@ def _pairs(name: str, **given: Any) -> dict[str, tuple[int, ...]]:
     }
 
 
-@composite
-@named("Im2ColBackward0")
-def _unfold(x: Any, *, kernel: Any, dilation: Ints, padding: Ints | str, stride: Ints) -> Any:
-    x, single = batched("unfold", x, 2)
-    n, channels = x.type.shape[:2]
-    how = _pairs("unfold", kernel=kernel, dilation=dilation, padding=padding, stride=stride)
-    seen = transpose(WINDOWS(x, **how, value=0), (0, 1, 4, 5, 2, 3))
-    kh, kw, oh, ow = seen.type.shape[2:]
-    y = reshape(seen, (n, channels * kh * kw, oh * ow))
-    return squeeze(y, 0) if single else y
-
-
+@operation("Im2ColBackward0")
 def unfold(
     input: AnyTensor,
     kernel_size: Ints,
@@ -321,41 +231,19 @@ def unfold(
         tensor([[[1., 2.],
                  [2., 3.]]])
     """
-    return _unfold(
-        input, kernel=frozen(kernel_size), dilation=frozen(dilation), padding=frozen(padding),
-        stride=frozen(stride),
-    )  # fmt: skip
-
-
-@composite
-@named("Col2ImBackward0")
-def _fold(
-    x: Any, *, size: Any, kernel: Any, dilation: Ints, padding: Ints | str, stride: Ints
-) -> Any:
-    single = len(x.type.shape) == 2
-    x = expand_dims(x, 0) if single else x
-    how = _pairs(
-        "fold", shape=size, kernel=kernel, dilation=dilation, padding=padding, stride=stride
-    )
-    kernel, shape = how.pop("kernel"), how["shape"]
-    out = tuple(
-        map(convolution.out_size, shape, kernel, how["stride"], how["padding"], how["dilation"])
-    )
-    n, columns, places = x.type.shape
-    if columns % (kernel[0] * kernel[1]) or places != out[0] * out[1]:
-        raise ShapeError(
-            f"fold: an image of {shape} has {out[0] * out[1]} places of kernel {kernel}; "
-            f"the input has shape {show(x.type.shape)}",
-            where=caller(),
-        )
-    seen = reshape(x, (n, columns // (kernel[0] * kernel[1]), *kernel, *out))
-    y = WINDOWS_TRANSPOSE(transpose(seen, (0, 1, 4, 5, 2, 3)), **how)
+    x, single = batched("unfold", input, 2)
+    n, channels = x.type.shape[:2]
+    how = _pairs("unfold", kernel=kernel_size, dilation=dilation, padding=padding, stride=stride)
+    seen = transpose(WINDOWS(x, **how, value=0), (0, 1, 4, 5, 2, 3))
+    kh, kw, oh, ow = seen.type.shape[2:]
+    y = reshape(seen, (n, channels * kh * kw, oh * ow))
     return squeeze(y, 0) if single else y
 
 
+@operation("Col2ImBackward0")
 def fold(
     input: AnyTensor,
-    output_size: Any,
+    output_size: Ints,
     kernel_size: Ints,
     dilation: Ints = 1,
     padding: Ints | str = 0,
@@ -379,10 +267,26 @@ def fold(
         >>> gc.nn.functional.fold(gc.ones(1, 2, 2), (1, 3), (1, 2))
         tensor([[[[1., 2., 1.]]]])
     """
-    return _fold(
-        input, size=frozen(output_size), kernel=frozen(kernel_size), dilation=frozen(dilation),
-        padding=frozen(padding), stride=frozen(stride),
+    single = len(input.shape) == 2
+    x: Any = expand_dims(input, 0) if single else input
+    how = _pairs(
+        "fold", shape=output_size, kernel=kernel_size, dilation=dilation, padding=padding,
+        stride=stride,
     )  # fmt: skip
+    kernel, shape = how.pop("kernel"), how["shape"]
+    out = tuple(
+        map(convolution.out_size, shape, kernel, how["stride"], how["padding"], how["dilation"])
+    )
+    n, columns, places = x.type.shape
+    if columns % (kernel[0] * kernel[1]) or places != out[0] * out[1]:
+        raise ShapeError(
+            f"fold: an image of {shape} has {out[0] * out[1]} places of kernel {kernel}; "
+            f"the input has shape {show(x.type.shape)}",
+            where=caller(),
+        )
+    seen = reshape(x, (n, columns // (kernel[0] * kernel[1]), *kernel, *out))
+    y = WINDOWS_TRANSPOSE(transpose(seen, (0, 1, 4, 5, 2, 3)), **how)
+    return squeeze(y, 0) if single else y
 
 
 __all__ = [

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Node, caller
-from graphc.core.operators import Operators
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
@@ -17,10 +16,10 @@ from graphc.nn.functional.common import (
     above_zero,
     averaged,
     check_reduction,
-    reduction_of,
     show,
 )
 from graphc.nn.functional.length import norm_of
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.lookup import take
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.declare import conform
@@ -31,15 +30,7 @@ from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import sqrt
 
 
-@composite
-@named("DivBackward0")
-def _cosine_similarity(x: Operators, y: Operators, *, dim: int, eps: float) -> Any:
-    x, y = conform("cosine_similarity", [x, y], "float")
-    x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
-    y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)
-    return sum_(x * y, dim)
-
-
+@operation("DivBackward0")
 def cosine_similarity(x1: AnyTensor, x2: AnyTensor, dim: int = 1, eps: float = 1e-8) -> Any:
     """The cosine of the angle between vectors along an axis.
 
@@ -54,15 +45,13 @@ def cosine_similarity(x1: AnyTensor, x2: AnyTensor, dim: int = 1, eps: float = 1
         >>> gc.nn.functional.cosine_similarity(gc.tensor([[3.0, 4.0]]), gc.tensor([[1.0, 0.0]]))
         tensor([0.6000])
     """
-    return _cosine_similarity(x1, x2, dim=dim, eps=eps)
+    x, y = conform("cosine_similarity", [x1, x2], "float")
+    x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
+    y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)
+    return sum_(x * y, dim)
 
 
-@composite
-@named("NormBackward1")
-def _pairwise_distance(x: Node, y: Node, *, p: float, eps: float, keepdim: bool) -> Any:
-    return norm_of(x - y + eps, p, -1, keepdims=keepdim)
-
-
+@operation("NormBackward1")
 def pairwise_distance(
     x1: AnyTensor, x2: AnyTensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Any:
@@ -73,22 +62,10 @@ def pairwise_distance(
         >>> gc.nn.functional.pairwise_distance(gc.tensor([[3.0, 4.0]]), gc.zeros(1, 2))
         tensor([5.0000])
     """
-    return _pairwise_distance(x1, x2, p=p, eps=eps, keepdim=keepdim)
+    return norm_of(x1 - x2 + eps, p, -1, keepdims=keepdim)
 
 
-@composite
-@named("PdistBackward0")
-def _pdist(x: Any, *, p: float) -> Any:
-    if len(x.type.shape) != 2 or not isinstance(x.type.shape[0], int):
-        raise ShapeError(
-            f"pdist: the input must be (N, M), its shape is {show(x.type.shape)}", where=caller()
-        )
-    n = x.type.shape[0]
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    first, second = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
-    return norm_of(take(x, first, 0) - take(x, second, 0), p, -1)
-
-
+@operation("PdistBackward0")
 def pdist(input: AnyTensor, p: float = 2) -> Any:
     """The p-norm distances of all pairs of rows, in the order of an upper triangle.
 
@@ -97,27 +74,17 @@ def pdist(input: AnyTensor, p: float = 2) -> Any:
         >>> gc.nn.functional.pdist(gc.tensor([[0.0, 0.0], [3.0, 4.0]]))
         tensor([5.])
     """
-    return _pdist(input, p=p)
-
-
-@composite
-@named("MeanBackward0")
-def _cosine_embedding_loss(x: Any, y: Any, target: Any, *, margin: float, reduction: str) -> Any:
-    name = "cosine_embedding_loss"
-    check_reduction(name, reduction)
-    shape = x.type.shape
-    if y.type.shape != shape or len(shape) not in (1, 2) or target.type.shape != shape[:-1]:
+    if len(input.shape) != 2 or not isinstance(input.shape[0], int):
         raise ShapeError(
-            f"{name}: the inputs must be (N, D), the target (N,); they are {show(shape)}, "
-            f"{show(y.type.shape)} and {show(target.type.shape)}",
-            where=caller(),
+            f"pdist: the input must be (N, M), its shape is {show(input.shape)}", where=caller()
         )
-    lengths = (sum_(square(x), -1) + 1e-12) * (sum_(square(y), -1) + 1e-12)
-    cosine = sum_(x * y, -1) / sqrt(lengths)
-    apart = where(target == -1, above_zero(cosine - margin), 0)
-    return averaged(where(target == 1, 1 - cosine, apart), reduction)
+    n = input.shape[0]
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    first, second = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
+    return norm_of(take(input, first, 0) - take(input, second, 0), p, -1)
 
 
+@operation("MeanBackward0")
 def cosine_embedding_loss(
     input1: AnyTensor,
     input2: AnyTensor,
@@ -144,31 +111,22 @@ def cosine_embedding_loss(
         >>> gc.nn.functional.cosine_embedding_loss(x, y, gc.tensor([1]))
         tensor(0.4000)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _cosine_embedding_loss(input1, input2, target, margin=margin, reduction=reduction)
+    name = "cosine_embedding_loss"
+    check_reduction(name, reduction)
+    shape = input1.shape
+    if input2.shape != shape or len(shape) not in (1, 2) or target.shape != shape[:-1]:
+        raise ShapeError(
+            f"{name}: the inputs must be (N, D), the target (N,); they are {show(shape)}, "
+            f"{show(input2.shape)} and {show(target.shape)}",
+            where=caller(),
+        )
+    lengths = (sum_(square(input1), -1) + 1e-12) * (sum_(square(input2), -1) + 1e-12)
+    cosine = sum_(input1 * input2, -1) / sqrt(lengths)
+    apart = where(target == -1, above_zero(cosine - margin), 0)
+    return averaged(where(target == 1, 1 - cosine, apart), reduction)
 
 
-@composite
-@named("MeanBackward0")
-def _triplet_margin_loss(
-    anchor: Node,
-    positive: Node,
-    negative: Node,
-    *,
-    margin: float,
-    p: float,
-    eps: float,
-    swap: bool,
-    reduction: str,
-) -> Any:
-    check_reduction("triplet_margin_loss", reduction)
-    near = norm_of(anchor - positive + eps, p, -1)
-    far = norm_of(anchor - negative + eps, p, -1)
-    if swap:
-        far = minimum(far, norm_of(positive - negative + eps, p, -1))
-    return averaged(above_zero(near - far + margin), reduction)
-
-
+@operation("MeanBackward0")
 def triplet_margin_loss(
     anchor: AnyTensor,
     positive: AnyTensor,
@@ -204,10 +162,12 @@ def triplet_margin_loss(
         raise AttributeValueError(
             f"triplet_margin_loss: margin={margin} must be greater than 0", where=caller()
         )
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _triplet_margin_loss(
-        anchor, positive, negative, margin=margin, p=p, eps=eps, swap=swap, reduction=reduction
-    )
+    check_reduction("triplet_margin_loss", reduction)
+    near = norm_of(anchor - positive + eps, p, -1)
+    far = norm_of(anchor - negative + eps, p, -1)
+    if swap:
+        far = minimum(far, norm_of(positive - negative + eps, p, -1))
+    return averaged(above_zero(near - far + margin), reduction)
 
 
 @composite
@@ -247,13 +207,7 @@ def triplet_margin_with_distance_loss(
     return _ranked(near, far, between, margin=margin, reduction=reduction)
 
 
-@composite
-@named("MeanBackward0")
-def _margin_ranking_loss(x: Node, y: Node, target: Node, *, margin: float, reduction: str) -> Any:
-    check_reduction("margin_ranking_loss", reduction)
-    return averaged(above_zero(-target * (x - y) + margin), reduction)
-
-
+@operation("MeanBackward0")
 def margin_ranking_loss(
     input1: AnyTensor,
     input2: AnyTensor,
@@ -270,18 +224,11 @@ def margin_ranking_loss(
         >>> gc.nn.functional.margin_ranking_loss(gc.zeros(1), gc.ones(1), gc.ones(1))
         tensor(1.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _margin_ranking_loss(input1, input2, target, margin=margin, reduction=reduction)
+    check_reduction("margin_ranking_loss", reduction)
+    return averaged(above_zero(-target * (input1 - input2) + margin), reduction)
 
 
-@composite
-@named("MeanBackward0")
-def _hinge_embedding_loss(x: Node, target: Node, *, margin: float, reduction: str) -> Any:
-    check_reduction("hinge_embedding_loss", reduction)
-    far = where(target == 1, 0, above_zero(margin - x))
-    return averaged(far + where(target == -1, 0, x), reduction)
-
-
+@operation("MeanBackward0")
 def hinge_embedding_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -297,17 +244,12 @@ def hinge_embedding_loss(
         >>> gc.nn.functional.hinge_embedding_loss(gc.zeros(2), gc.tensor([1.0, -1.0]))
         tensor(0.5000)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _hinge_embedding_loss(input, target, margin=margin, reduction=reduction)
+    check_reduction("hinge_embedding_loss", reduction)
+    far = where(target == 1, 0, above_zero(margin - input))
+    return averaged(far + where(target == -1, 0, input), reduction)
 
 
-@composite
-@named("SoftMarginLossBackward0")
-def _soft_margin_loss(x: Node, target: Node, *, reduction: str) -> Any:
-    check_reduction("soft_margin_loss", reduction)
-    return averaged(softplus(-target * x), reduction)
-
-
+@operation("SoftMarginLossBackward0")
 def soft_margin_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -322,8 +264,8 @@ def soft_margin_loss(
         >>> gc.nn.functional.soft_margin_loss(gc.zeros(1), gc.ones(1))
         tensor(0.6931)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _soft_margin_loss(input, target, reduction=reduction)
+    check_reduction("soft_margin_loss", reduction)
+    return averaged(softplus(-target * input), reduction)
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphc.core.ir import caller
@@ -12,6 +13,7 @@ from graphc.eager.functions.random import draw_key
 from graphc.errors import AttributeValueError, ShapeError
 from graphc.nn.functional.activation import leaky_relu
 from graphc.nn.functional.common import applied
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.random import uniform
 from graphc.ops.arrays.shaping import reshape
 from graphc.ops.declare import check_axis
@@ -19,24 +21,7 @@ from graphc.ops.elementwise.exponential import sigmoid as _sigmoid
 from graphc.ops.elementwise.logic import where
 
 
-@composite
-@named("PreluBackward0")
-def _prelu(x: Any, weight: Any) -> Any:
-    shape = x.type.shape
-    count = weight.type.size
-    if count != 1:
-        channels = shape[1] if len(shape) > 1 else (shape[0] if shape else 1)
-        if len(weight.type.shape) != 1 or count != channels:
-            raise ShapeError(
-                f"prelu: a weight of shape {weight.type.shape} for {channels} channels; "
-                "it takes one number, or one for each channel",
-                where=caller(),
-            )
-    # A single weight has no axis to line up with; several stand along axis 1.
-    wide = (count, *(1,) * (len(shape) - 2)) if count != 1 else (1,) * min(len(shape), 1)
-    return where(x > 0, x, x * reshape(weight, wide))
-
-
+@operation("PreluBackward0")
 def prelu(input: AnyTensor, weight: AnyTensor) -> Any:
     """input where it is positive, else input times a weight.
 
@@ -49,7 +34,19 @@ def prelu(input: AnyTensor, weight: AnyTensor) -> Any:
         >>> gc.nn.functional.prelu(gc.tensor([-1.0, 2.0]), gc.tensor([0.25]))
         tensor([-0.2500,  2.0000])
     """
-    return _prelu(input, weight)
+    shape = input.shape
+    count = math.prod(weight.shape)
+    if count != 1:
+        channels = shape[1] if len(shape) > 1 else (shape[0] if shape else 1)
+        if len(weight.shape) != 1 or count != channels:
+            raise ShapeError(
+                f"prelu: a weight of shape {weight.shape} for {channels} channels; "
+                "it takes one number, or one for each channel",
+                where=caller(),
+            )
+    # A single weight has no axis to line up with; several stand along axis 1.
+    wide = (count, *(1,) * (len(shape) - 2)) if count != 1 else (1,) * min(len(shape), 1)
+    return where(input > 0, input, input * reshape(weight, wide))
 
 
 @composite
@@ -91,20 +88,7 @@ def rrelu(
     return applied(rrelu_, input, inplace)
 
 
-@composite
-@named("GluBackward0")
-def _glu(x: Any, *, dim: int) -> Any:
-    shape = x.type.shape
-    at = check_axis("glu", dim, len(shape)) if shape else 0
-    if not shape or shape[at] % 2:
-        raise ShapeError(
-            f"glu: axis {dim} must have an even size, x has shape {shape}", where=caller()
-        )
-    half = shape[at] // 2
-    ends = (slice(None),) * at
-    return x[(*ends, slice(0, half))] * _sigmoid(x[(*ends, slice(half, None))])
-
-
+@operation("GluBackward0")
 def glu(input: AnyTensor, dim: int = -1) -> Any:
     """The first half of an axis times the sigmoid of the second.
 
@@ -113,7 +97,15 @@ def glu(input: AnyTensor, dim: int = -1) -> Any:
         >>> gc.nn.functional.glu(gc.tensor([3.0, 0.0]))
         tensor([1.5000])
     """
-    return _glu(input, dim=dim)
+    shape = input.shape
+    at = check_axis("glu", dim, len(shape)) if shape else 0
+    if not shape or shape[at] % 2:
+        raise ShapeError(
+            f"glu: axis {dim} must have an even size, x has shape {shape}", where=caller()
+        )
+    half = shape[at] // 2
+    ends = (slice(None),) * at
+    return input[(*ends, slice(0, half))] * _sigmoid(input[(*ends, slice(half, None))])
 
 
 __all__ = ["glu", "prelu", "rrelu"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.core.ir import Node
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.norms import vector_norm
 from graphc.ops.arrays.shaping import expand_dims
 from graphc.ops.declare import check_axis
@@ -22,12 +20,7 @@ def norm_of(x: Any, p: float, dim: int, keepdims: bool = False) -> Any:
     return vector_norm(x, p, dim, keepdims)
 
 
-@composite
-@named("DivBackward0")
-def _normalize(x: Node, *, p: float, dim: int, eps: float) -> Any:
-    return x / maximum(norm_of(x, p, dim, keepdims=True), eps)
-
-
+@operation("DivBackward0")
 def normalize(input: AnyTensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
     """input divided by its p-norm along an axis.
 
@@ -42,7 +35,7 @@ def normalize(input: AnyTensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12
         >>> gc.nn.functional.normalize(gc.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
-    return _normalize(input, p=p, dim=dim, eps=eps)
+    return input / maximum(norm_of(input, p, dim, keepdims=True), eps)
 
 
 __all__ = ["normalize"]

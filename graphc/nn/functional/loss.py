@@ -6,19 +6,16 @@ import math
 import warnings
 from typing import Any
 
-from graphc.core.ir import Node, caller
-from graphc.core.operators import Operators
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
+from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, GraphcWarning, ShapeError
 from graphc.nn.functional.common import (
     averaged,
     check_reduction,
-    reduction_of,
     same_shapes,
     show,
 )
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.control import stop_gradient
@@ -58,13 +55,7 @@ def _weighted(name: str, losses: Any, weight: Any, reduction: str) -> Any:
     return averaged(losses * weight, reduction)
 
 
-@composite
-@named("MseLossBackward0")
-def _mse_loss(x: Node, target: Node, weight: Node, *, reduction: str) -> Any:
-    x, target = _pair("mse_loss", x, target)
-    return _weighted("mse_loss", square(x - target), weight, reduction)
-
-
+@operation("MseLossBackward0")
 def mse_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -88,17 +79,11 @@ def mse_loss(
         >>> gc.nn.functional.mse_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
         tensor(2.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _mse_loss(input, target, weight, reduction=reduction)
+    input, target = _pair("mse_loss", input, target)
+    return _weighted("mse_loss", square(input - target), weight, reduction)
 
 
-@composite
-@named("L1LossBackward0")
-def _l1_loss(x: Node, target: Node, weight: Node, *, reduction: str) -> Any:
-    x, target = _pair("l1_loss", x, target)
-    return _weighted("l1_loss", absolute(x - target), weight, reduction)
-
-
+@operation("L1LossBackward0")
 def l1_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -114,22 +99,11 @@ def l1_loss(
         >>> gc.nn.functional.l1_loss(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 4.0]))
         tensor(1.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _l1_loss(input, target, weight, reduction=reduction)
+    input, target = _pair("l1_loss", input, target)
+    return _weighted("l1_loss", absolute(input - target), weight, reduction)
 
 
-@composite
-@named("SmoothL1LossBackward0")
-def _smooth_l1_loss(x: Node, target: Node, *, reduction: str, beta: float) -> Any:
-    x, target = _pair("smooth_l1_loss", x, target)
-    far = absolute(x - target)
-    if beta == 0:
-        return _weighted("smooth_l1_loss", far, None, reduction)
-    is_far = far >= beta
-    near = square(where(is_far, 0, x - target)) * (0.5 / beta)
-    return _weighted("smooth_l1_loss", where(is_far, far - 0.5 * beta, near), None, reduction)
-
-
+@operation("SmoothL1LossBackward0")
 def smooth_l1_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -147,23 +121,16 @@ def smooth_l1_loss(
     """
     if beta < 0:
         raise AttributeValueError(f"smooth_l1_loss: beta={beta} is less than 0", where=caller())
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _smooth_l1_loss(input, target, reduction=reduction, beta=beta)
+    input, target = _pair("smooth_l1_loss", input, target)
+    far = absolute(input - target)
+    if beta == 0:
+        return _weighted("smooth_l1_loss", far, None, reduction)
+    is_far = far >= beta
+    near = square(where(is_far, 0, input - target)) * (0.5 / beta)
+    return _weighted("smooth_l1_loss", where(is_far, far - 0.5 * beta, near), None, reduction)
 
 
-@composite
-@named("HuberLossBackward0")
-def _huber_loss(x: Node, target: Node, weight: Node | None, *, reduction: str, delta: float) -> Any:
-    x, target = _pair("huber_loss", x, target)
-    far = absolute(x - target)
-    is_far = far > delta
-    near = square(where(is_far, 0, x - target)) * 0.5
-    losses = where(is_far, (far - 0.5 * delta) * delta, near)
-    # Here, and not in the others, the mean is over the number of elements.
-    losses = losses if weight is None else losses * weight
-    return _weighted("huber_loss", losses, None, reduction)
-
-
+@operation("HuberLossBackward0")
 def huber_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -182,18 +149,17 @@ def huber_loss(
         raise AttributeValueError(
             f"huber_loss: delta={delta} must be greater than 0", where=caller()
         )
-    return _huber_loss(input, target, weight, reduction=reduction, delta=delta)
+    input, target = _pair("huber_loss", input, target)
+    far = absolute(input - target)
+    is_far = far > delta
+    near = square(where(is_far, 0, input - target)) * 0.5
+    losses = where(is_far, (far - 0.5 * delta) * delta, near)
+    # Here, and not in the others, the mean is over the number of elements.
+    losses = losses if weight is None else losses * weight
+    return _weighted("huber_loss", losses, None, reduction)
 
 
-@composite
-@named("BinaryCrossEntropyBackward0")
-def _binary_cross_entropy(p: Node, target: Node, weight: Node | None, *, reduction: str) -> Any:
-    same_shapes("binary_cross_entropy", input=p, target=target)
-    check_reduction("binary_cross_entropy", reduction)
-    losses = activations.binary_cross_entropy(p, target, "none")
-    return averaged(losses if weight is None else losses * weight, reduction)
-
-
+@operation("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: AnyTensor,
     target: AnyTensor,
@@ -217,27 +183,13 @@ def binary_cross_entropy(
         >>> gc.nn.functional.binary_cross_entropy(gc.tensor([0.5]), gc.tensor([1.0]))
         tensor(0.6931)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _binary_cross_entropy(input, target, weight, reduction=reduction)
-
-
-@composite
-@named("BinaryCrossEntropyWithLogitsBackward0")
-def _bce_with_logits(
-    x: Node, target: Any, weight: Node | None, pos_weight: Node | None, *, reduction: str
-) -> Any:
-    name = "binary_cross_entropy_with_logits"
-    same_shapes(name, input=x, target=target)
-    check_reduction(name, reduction)
-    rest = softplus(-x)
-    if pos_weight is not None:
-        rest = ((pos_weight - 1) * target + 1) * rest
-    losses = (1 - target) * x + rest
-    if target.type.dtype.is_float:  # PyTorch writes the losses over 1 - target
-        losses = cast(losses, target.type.dtype)
+    same_shapes("binary_cross_entropy", input=input, target=target)
+    check_reduction("binary_cross_entropy", reduction)
+    losses = activations.binary_cross_entropy(input, target, "none")
     return averaged(losses if weight is None else losses * weight, reduction)
 
 
+@operation("BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: AnyTensor,
     target: AnyTensor,
@@ -263,25 +215,19 @@ def binary_cross_entropy_with_logits(
         >>> gc.nn.functional.binary_cross_entropy_with_logits(gc.zeros(1), gc.ones(1))
         tensor(0.6931)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _bce_with_logits(input, target, weight, pos_weight, reduction=reduction)
+    name = "binary_cross_entropy_with_logits"
+    same_shapes(name, input=input, target=target)
+    check_reduction(name, reduction)
+    rest = softplus(-input)
+    if pos_weight is not None:
+        rest = ((pos_weight - 1) * target + 1) * rest
+    losses = (1 - target) * input + rest
+    if target.dtype.is_float:  # PyTorch writes the losses over 1 - target
+        losses = cast(losses, target.dtype)
+    return averaged(losses if weight is None else losses * weight, reduction)
 
 
-@composite
-@named("KlDivBackward0")
-def _kl_div(x: Operators, target: Operators, *, reduction: str, log_target: bool) -> Any:
-    x, target = conform("kl_div", [x, target])
-    if log_target:
-        losses = exp(target) * (target - x)
-    else:
-        inside = where(target == 0, 1, target)
-        losses = where(target == 0, 0, target * log(inside)) - target * x
-    if reduction == "batchmean":
-        return sum_(losses) / x.type.shape[0] if x.type.shape else losses
-    check_reduction("kl_div", reduction)
-    return averaged(losses, reduction)
-
-
+@operation("KlDivBackward0")
 def kl_div(
     input: AnyTensor,
     target: AnyTensor,
@@ -305,24 +251,19 @@ def kl_div(
         >>> gc.nn.functional.kl_div(gc.tensor([[-1.0]]), gc.ones(1, 1), reduction="batchmean")
         tensor(1.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _kl_div(input, target, reduction=reduction, log_target=log_target)
-
-
-@composite
-@named("MeanBackward0")
-def _poisson_nll_loss(
-    x: Node, target: Node, *, log_input: bool, full: bool, eps: float, reduction: str
-) -> Any:
-    check_reduction("poisson_nll_loss", reduction)
-    losses = exp(x) - target * x if log_input else x - target * log(x + eps)
-    if full:
-        inside = where(target <= 1, 1, target)
-        stirling = inside * log(inside) - inside + log(inside * (2 * math.pi)) * 0.5
-        losses = losses + where(target > 1, stirling, 0)
+    x, y = conform("kl_div", [input, target])
+    if log_target:
+        losses = exp(y) * (y - x)
+    else:
+        inside = where(y == 0, 1, y)
+        losses = where(y == 0, 0, y * log(inside)) - y * x
+    if reduction == "batchmean":
+        return sum_(losses) / x.shape[0] if x.shape else losses
+    check_reduction("kl_div", reduction)
     return averaged(losses, reduction)
 
 
+@operation("MeanBackward0")
 def poisson_nll_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -350,34 +291,16 @@ def poisson_nll_loss(
         >>> gc.nn.functional.poisson_nll_loss(gc.zeros(1), gc.tensor([3.0]))
         tensor(1.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _poisson_nll_loss(
-        input, target, log_input=log_input, full=full, eps=eps, reduction=reduction
-    )
+    check_reduction("poisson_nll_loss", reduction)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        inside = where(target <= 1, 1, target)
+        stirling = inside * log(inside) - inside + log(inside * (2 * math.pi)) * 0.5
+        losses = losses + where(target > 1, stirling, 0)
+    return averaged(losses, reduction)
 
 
-@composite
-@named("MeanBackward0")
-def _gaussian_nll_loss(
-    x: Any, target: Node, var: Any, *, full: bool, eps: float, reduction: str
-) -> Any:
-    check_reduction("gaussian_nll_loss", reduction)
-    shape, wide = x.type.shape, var.type.shape
-    if wide != shape and wide:
-        ones = len(wide) == len(shape) and [a for a, b in zip(wide, shape) if a != b] == [1]
-        if wide == shape[:-1]:
-            var = expand_dims(var, -1)
-        elif not ones:
-            raise ShapeError(
-                f"gaussian_nll_loss: var has shape {show(wide)}, the input {show(shape)}",
-                where=caller(),
-            )
-    # The bound is no part of the gradient.
-    var = var + stop_gradient(maximum(var, eps) - var)
-    losses = (log(var) + square(x - target) / var) * 0.5
-    return averaged(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
-
-
+@operation("MeanBackward0")
 def gaussian_nll_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -401,7 +324,21 @@ def gaussian_nll_loss(
         >>> gc.nn.functional.gaussian_nll_loss(gc.zeros(1), gc.tensor([2.0]), gc.ones(1))
         tensor(2.)
     """
-    return _gaussian_nll_loss(input, target, var, full=full, eps=eps, reduction=reduction)
+    check_reduction("gaussian_nll_loss", reduction)
+    shape, wide = input.shape, var.shape
+    if wide != shape and wide:
+        ones = len(wide) == len(shape) and [a for a, b in zip(wide, shape) if a != b] == [1]
+        if wide == shape[:-1]:
+            var = expand_dims(var, -1)
+        elif not ones:
+            raise ShapeError(
+                f"gaussian_nll_loss: var has shape {show(wide)}, the input {show(shape)}",
+                where=caller(),
+            )
+    # The bound is no part of the gradient.
+    var = var + stop_gradient(maximum(var, eps) - var)
+    losses = (log(var) + square(input - target) / var) * 0.5
+    return averaged(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
 __all__ = [

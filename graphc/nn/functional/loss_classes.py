@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import Node, caller
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
+from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
-from graphc.nn.functional.common import averaged, check_reduction, reduction_of, show
+from graphc.nn.functional.common import averaged, check_reduction, show
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.cumulative import cumprod
 from graphc.ops.arrays.filled import arange, zeros
 from graphc.ops.arrays.indexing import from_start
@@ -89,13 +88,7 @@ def _along(weight: Any, x: Any, axis: int) -> Any:
     return reshape(weight, [weight.type.size if a == axis else 1 for a in range(x.type.rank)])
 
 
-@composite
-@named("NllLossBackward0")
-def _nll_loss(x: Node, target: Node, weight: Node, *, ignore_index: int, reduction: str) -> Any:
-    check_reduction("nll_loss", reduction)
-    return _of_indices("nll_loss", x, target, weight, ignore_index, 0.0, reduction)
-
-
+@operation("NllLossBackward0")
 def nll_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -121,30 +114,11 @@ def nll_loss(
         >>> gc.nn.functional.nll_loss(gc.tensor([[-1.0, -2.0]]), gc.tensor([1]))
         tensor(2.)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+    check_reduction("nll_loss", reduction)
+    return _of_indices("nll_loss", input, target, weight, ignore_index, 0.0, reduction)
 
 
-@composite
-@named("NllLossBackward0")
-def _cross_entropy(
-    x: Any, target: Any, weight: Node | None, *, ignore_index: int, reduction: str, smoothing: float
-) -> Any:
-    name = "cross_entropy"
-    check_reduction(name, reduction)
-    if not x.type.shape:
-        raise ShapeError(f"{name}: the input needs an axis of classes", where=caller())
-    axis = 0 if len(x.type.shape) == 1 else 1
-    logs = activations.log_softmax(x, axis)
-    if not (target.type.dtype.is_float and target.type.shape == x.type.shape):
-        return _of_indices(name, logs, target, weight, ignore_index, smoothing, reduction)
-    if weight is not None:
-        logs = logs * _along(weight, logs, axis)
-    if smoothing:
-        target = target * (1 - smoothing) + smoothing / x.type.shape[axis]
-    return averaged(-sum_(logs * target, axis), reduction)
-
-
+@operation("NllLossBackward0")
 def cross_entropy(
     input: AnyTensor,
     target: AnyTensor,
@@ -172,17 +146,24 @@ def cross_entropy(
         >>> gc.nn.functional.cross_entropy(gc.zeros(1, 2), gc.tensor([1]))
         tensor(0.6931)
     """
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise AttributeValueError(
             f"cross_entropy: label_smoothing={label_smoothing} must lie between 0 and 1",
             where=caller(),
         )
-    return _cross_entropy(
-        input, target, weight, ignore_index=ignore_index, reduction=reduction,
-        smoothing=label_smoothing,
-    )  # fmt: skip
+    name = "cross_entropy"
+    check_reduction(name, reduction)
+    if not input.shape:
+        raise ShapeError(f"{name}: the input needs an axis of classes", where=caller())
+    axis = 0 if len(input.shape) == 1 else 1
+    logs = activations.log_softmax(input, axis)
+    if not (target.dtype.is_float and target.shape == input.shape):
+        return _of_indices(name, logs, target, weight, ignore_index, label_smoothing, reduction)
+    if weight is not None:
+        logs = logs * _along(weight, logs, axis)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    return averaged(-sum_(logs * target, axis), reduction)
 
 
 def _rows(name: str, x: Any, target: Any, like_input: bool) -> tuple[Any, Any, bool]:
@@ -200,25 +181,7 @@ def _rows(name: str, x: Any, target: Any, like_input: bool) -> tuple[Any, Any, b
     return expand_dims(x, 0), expand_dims(target, 0), True
 
 
-@composite
-@named("MultiMarginLossBackward0")
-def _multi_margin_loss(
-    x: Any, target: Node, weight: Node | None, *, p: int, margin: float, reduction: str
-) -> Any:
-    check_reduction("multi_margin_loss", reduction)
-    x, target, single = _rows("multi_margin_loss", x, target, False)
-    classes = x.type.shape[1]
-    place = expand_dims(from_start(target), 1)
-    short = x - take_along_axis(x, place, 1) + margin
-    short = where(short > 0, short, 0)  # at 0 no gradient flows; a nan counts for nothing
-    short = short if p == 1 else power(short, p)
-    if weight is not None:
-        short = short * take(weight, place, 0)
-    own = expand_dims(target, 1) == arange(classes)
-    losses = sum_(where(own, 0, short), 1) / classes
-    return averaged(reshape(losses, ()) if single else losses, reduction)
-
-
+@operation("MultiMarginLossBackward0")
 def multi_margin_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -248,29 +211,21 @@ def multi_margin_loss(
     """
     if p not in (1, 2):
         raise AttributeValueError(f"multi_margin_loss: p={p} must be 1 or 2", where=caller())
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _multi_margin_loss(input, target, weight, p=p, margin=margin, reduction=reduction)
-
-
-@composite
-@named("MultilabelMarginLossBackward0")
-def _multilabel_margin_loss(x: Any, target: Node, *, reduction: str) -> Any:
-    check_reduction("multilabel_margin_loss", reduction)
-    x, target, single = _rows("multilabel_margin_loss", x, target, True)
-    n, classes = x.type.shape
-    # Targets end at the first negative one.
-    listed = cumprod(cast(target >= 0, dtypes.int64), 1) > 0
-    place = where(listed, target, 0)
-    marks = zeros((n, classes), dtypes.int64)
-    is_target = scatter_add(marks, place, cast(listed, dtypes.int64), 1) > 0
-    own = expand_dims(take_along_axis(x, place, 1), 2)
-    short = 1 - (own - expand_dims(x, 1))
+    check_reduction("multi_margin_loss", reduction)
+    input, target, single = _rows("multi_margin_loss", input, target, False)
+    classes = input.shape[1]
+    place = expand_dims(from_start(target), 1)
+    short = input - take_along_axis(input, place, 1) + margin
     short = where(short > 0, short, 0)  # at 0 no gradient flows; a nan counts for nothing
-    counts = expand_dims(listed, 2) & expand_dims(~is_target, 1)
-    losses = sum_(where(counts, short, 0), (1, 2)) / classes
+    short = short if p == 1 else power(short, p)
+    if weight is not None:
+        short = short * take(weight, place, 0)
+    own = expand_dims(target, 1) == arange(classes)
+    losses = sum_(where(own, 0, short), 1) / classes
     return averaged(reshape(losses, ()) if single else losses, reduction)
 
 
+@operation("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -292,20 +247,23 @@ def multilabel_margin_loss(
         >>> gc.nn.functional.multilabel_margin_loss(gc.zeros(4), gc.tensor([0, -1, 1, 1]))
         tensor(0.7500)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _multilabel_margin_loss(input, target, reduction=reduction)
+    check_reduction("multilabel_margin_loss", reduction)
+    input, target, single = _rows("multilabel_margin_loss", input, target, True)
+    n, classes = input.shape
+    # Targets end at the first negative one.
+    listed = cumprod(cast(target >= 0, dtypes.int64), 1) > 0
+    place = where(listed, target, 0)
+    marks = zeros((n, classes), dtypes.int64)
+    is_target = scatter_add(marks, place, cast(listed, dtypes.int64), 1) > 0
+    own = expand_dims(take_along_axis(input, place, 1), 2)
+    short = 1 - (own - expand_dims(input, 1))
+    short = where(short > 0, short, 0)  # at 0 no gradient flows; a nan counts for nothing
+    counts = expand_dims(listed, 2) & expand_dims(~is_target, 1)
+    losses = sum_(where(counts, short, 0), (1, 2)) / classes
+    return averaged(reshape(losses, ()) if single else losses, reduction)
 
 
-@composite
-@named("MeanBackward0")
-def _multilabel_soft_margin_loss(
-    x: Node, target: Node, weight: Node | None, *, reduction: str
-) -> Any:
-    check_reduction("multilabel_soft_margin_loss", reduction)
-    losses = softplus(x) - x * target
-    return averaged(mean(losses if weight is None else losses * weight, -1), reduction)
-
-
+@operation("MeanBackward0")
 def multilabel_soft_margin_loss(
     input: AnyTensor,
     target: AnyTensor,
@@ -321,8 +279,9 @@ def multilabel_soft_margin_loss(
         >>> gc.nn.functional.multilabel_soft_margin_loss(gc.zeros(1, 2), gc.ones(1, 2))
         tensor(0.6931)
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    return _multilabel_soft_margin_loss(input, target, weight, reduction=reduction)
+    check_reduction("multilabel_soft_margin_loss", reduction)
+    losses = softplus(input) - input * target
+    return averaged(mean(losses if weight is None else losses * weight, -1), reduction)
 
 
 __all__ = [

@@ -15,6 +15,7 @@ from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.joining import pad
 from graphc.ops.arrays.shaping import reshape
 from graphc.ops.arrays.statistics import mean, variance
@@ -305,15 +306,10 @@ def _trailing(name: str, x: Any, shape: tuple[int, ...], **given: Any) -> tuple[
     return tuple(range(len(x.type.shape) - rank, len(x.type.shape)))
 
 
-@composite
-@named("NativeLayerNormBackward0")
-def _layer_norm(x: Any, weight: Any, bias: Any, *, shape: tuple[int, ...], eps: float) -> Any:
-    axes = _trailing("layer_norm", x, shape, weight=weight, bias=bias)
-    return _scaled(_whitened(x, axes, eps)[0], weight, bias, shape, x.type.dtype)
-
-
+@operation("NativeLayerNormBackward0")
 def layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5,
+    input: AnyTensor, normalized_shape: Sequence[int], weight: AnyTensor | None = None,
+    bias: AnyTensor | None = None, eps: float = 1e-5,
 ) -> Any:  # fmt: skip
     """input with mean 0 and variance 1 over its last axes, then scaled and shifted.
 
@@ -329,22 +325,16 @@ def layer_norm(
         >>> gc.nn.functional.layer_norm(gc.tensor([[1.0, 3.0]]), (2,))
         tensor([[-1.0000,  1.0000]])
     """
-    return _layer_norm(input, weight, bias, shape=tuple(normalized_shape), eps=eps)
+    shape = tuple(normalized_shape)
+    axes = _trailing("layer_norm", input, shape, weight=weight, bias=bias)
+    return _scaled(_whitened(input, axes, eps)[0], weight, bias, shape, input.dtype)
 
 
-@composite
-@named("FusedRmsNormBackward0")
-def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
-    axes = _trailing("rms_norm", x, shape, weight=weight)
-    least = float(x.type.dtype.finfo.eps) if eps is None else eps
-    wide = _wide(x)
-    y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)
-    return _scaled(y, weight, None, shape, x.type.dtype)
-
-
+@operation("FusedRmsNormBackward0")
 def rms_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
-) -> Any:
+    input: AnyTensor, normalized_shape: Sequence[int], weight: AnyTensor | None = None,
+    eps: float | None = None,
+) -> Any:  # fmt: skip
     """input divided by the root of its mean square over its last axes, then scaled.
 
     Args:
@@ -358,23 +348,15 @@ def rms_norm(
         >>> gc.nn.functional.rms_norm(gc.tensor([[3.0, 3.0]]), (2,))
         tensor([[1., 1.]])
     """
-    return _rms_norm(input, weight, shape=tuple(normalized_shape), eps=eps)
+    shape = tuple(normalized_shape)
+    axes = _trailing("rms_norm", input, shape, weight=weight)
+    least = float(input.dtype.finfo.eps) if eps is None else eps
+    wide = _wide(input)
+    y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)
+    return _scaled(y, weight, None, shape, input.dtype)
 
 
-@composite
-@named("NativeGroupNormBackward0")
-def _group_norm(x: Any, weight: Any, bias: Any, *, groups: int, eps: float) -> Any:
-    wide = _check_channels("group_norm", x, weight=weight, bias=bias)
-    n, channels, *spatial = x.type.shape
-    if channels % groups:
-        raise ShapeError(
-            f"group_norm: {channels} channels do not make {groups} groups", where=caller()
-        )
-    rows = reshape(x, (n, groups, channels // groups * math.prod(spatial)))
-    y = reshape(_whitened(rows, (2,), eps)[0], x.type.shape)
-    return _scaled(y, weight, bias, wide, x.type.dtype)
-
-
+@operation("NativeGroupNormBackward0")
 def group_norm(
     input: AnyTensor, num_groups: int, weight: AnyTensor | None = None,
     bias: AnyTensor | None = None, eps: float = 1e-5,
@@ -393,26 +375,18 @@ def group_norm(
         >>> gc.nn.functional.group_norm(gc.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
         tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
     """
-    return _group_norm(input, weight, bias, groups=num_groups, eps=eps)
-
-
-@composite
-def _local_response_norm(x: Any, *, size: int, alpha: float, beta: float, k: float) -> Any:
-    shape = x.type.shape
-    if len(shape) < 3:
+    wide = _check_channels("group_norm", input, weight=weight, bias=bias)
+    n, channels, *spatial = input.shape
+    if channels % num_groups:
         raise ShapeError(
-            f"local_response_norm: the input needs 3 or more axes, its shape is {show(shape)}",
-            where=caller(),
+            f"group_norm: {channels} channels do not make {num_groups} groups", where=caller()
         )
-    channels = shape[1]
-    widths = ((0, 0), (size // 2, (size - 1) // 2), *((0, 0),) * (len(shape) - 2))
-    squares = pad(square(x), widths)
-    total: Any = 0
-    for shift in range(size):
-        total = squares[:, shift : shift + channels] + total
-    return x / power(total * (alpha / size) + k, beta)
+    rows = reshape(input, (n, num_groups, channels // num_groups * math.prod(spatial)))
+    y = reshape(_whitened(rows, (2,), eps)[0], input.shape)
+    return _scaled(y, weight, bias, wide, input.dtype)
 
 
+@operation("LocalResponseNormBackward0")
 def local_response_norm(
     input: AnyTensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Any:
@@ -423,7 +397,19 @@ def local_response_norm(
         >>> gc.nn.functional.local_response_norm(gc.ones(1, 1, 1), 1, alpha=3.0, beta=0.5)
         tensor([[[0.5000]]])
     """
-    return _local_response_norm(input, size=size, alpha=alpha, beta=beta, k=k)
+    shape = input.shape
+    if len(shape) < 3:
+        raise ShapeError(
+            f"local_response_norm: the input needs 3 or more axes, its shape is {show(shape)}",
+            where=caller(),
+        )
+    channels = shape[1]
+    widths = ((0, 0), (size // 2, (size - 1) // 2), *((0, 0),) * (len(shape) - 2))
+    squares = pad(square(input), widths)
+    total: Any = 0
+    for shift in range(size):
+        total = squares[:, shift : shift + channels] + total
+    return input / power(total * (alpha / size) + k, beta)
 
 
 __all__ = [

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.core.ir import Node, caller
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
+from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, ShapeError
 from graphc.nn.functional.common import show
+from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.joining import concat
 from graphc.ops.arrays.joining import pad as graph_pad
 from graphc.ops.arrays.shaping import cut
@@ -59,12 +58,7 @@ def _wrapped(x: Any, axis: int, low: int, high: int) -> Any:
     return concat(parts, axis) if len(parts) > 1 else x
 
 
-@composite
-@named("ConstantPadNdBackward0")
-def _pad(x: Node, *, widths: Widths, mode: str, value: float) -> Any:
-    return padded(x, widths, mode, value)
-
-
+@operation("ConstantPadNdBackward0")
 def pad(
     input: AnyTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Any:
@@ -86,7 +80,7 @@ def pad(
     """
     if mode != "constant" and value:
         raise ArgumentError(f'pad: value={value} goes with mode "constant"', where=caller())
-    return _pad(input, widths=tuple(map(int, pad)), mode=mode, value=0 if value is None else value)
+    return padded(input, tuple(map(int, pad)), mode, 0 if value is None else value)
 
 
 __all__ = ["pad"]

@@ -11,13 +11,12 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.ir import caller
-from graphc.core.typing import DTypeLike
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
+from graphc.core.typing import DTypeLike, Ints
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError, ShapeError
-from graphc.nn.functional.common import frozen, show
+from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
+from graphc.nn.functional.operation import again, operation, spatial
 from graphc.ops.arrays.filled import arange
 from graphc.ops.arrays.joining import pad
 from graphc.ops.arrays.lookup import trusted_along_axis
@@ -33,23 +32,25 @@ from graphc.ops.contract.pooling import (
     mean_of,
     tiled_max,
 )
+from graphc.ops.elementwise.arithmetic import absolute
 from graphc.ops.elementwise.extremes import maximum, minimum
 from graphc.ops.elementwise.logic import where
 from graphc.ops.elementwise.power import power
-
-Ints = tuple[int, ...]
 
 
 class _Places:
     """Where the places of a kernel are: for each axis its size, step, room and number."""
 
     def __init__(
-        self, name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
-    ) -> None:
+        self, name: str, x: Any, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints,
+        ceil: bool,
+    ) -> None:  # fmt: skip
         rank = len(x.type.shape) - 2
         self.kernel = spatial_ints(name, "kernel_size", kernel, rank, 1)
-        empty = stride is None or stride == ()
-        self.stride = self.kernel if empty else spatial_ints(name, "stride", stride, rank, 1)
+        if stride is None or stride == ():
+            self.stride = self.kernel
+        else:
+            self.stride = spatial_ints(name, "stride", stride, rank, 1)
         self.padding = spatial_ints(name, "padding", padding, rank, 0)
         self.dilation = spatial_ints(name, "dilation", dilation, rank, 1)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel)):
@@ -122,19 +123,10 @@ class _Places:
         return total.astype(dtype)
 
 
-@composite
-@named("MaxPoolWithIndicesBackward0")
 def _max_pool(
-    x: Any,
-    *,
-    rank: int,
-    kernel: Any,
-    stride: Ints,
-    padding: Ints,
-    dilation: Ints,
-    ceil: bool,
-    indices: bool,
-) -> Any:
+    rank: int, x: Any, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints,
+    ceil: bool, indices: bool,
+) -> Any:  # fmt: skip
     x, single = batched(f"max_pool{rank}d", x, rank)
     places = _Places(f"max_pool{rank}d", x, kernel, stride, padding, dilation, ceil)
     how = (places.kernel, places.stride, places.padding, places.dilation)
@@ -151,21 +143,14 @@ def _max_pool(
     return found if indices else found[0]
 
 
-def _max(rank: int, input: AnyTensor, kernel_size: Ints, *rest: Any) -> Any:
-    stride, padding, dilation, ceil_mode, return_indices = rest
-    return _max_pool(
-        input, rank=rank, kernel=frozen(kernel_size), stride=frozen(stride),
-        padding=frozen(padding), dilation=frozen(dilation), ceil=ceil_mode,
-        indices=return_indices,
-    )  # fmt: skip
-
-
+@spatial("MaxPoolWithIndicesBackward0")
 def max_pool1d(
+    rank: int,
     input: AnyTensor,
     kernel_size: Ints,
     stride: Ints | None = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    padding: Ints = 0,
+    dilation: Ints = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -185,18 +170,11 @@ def max_pool1d(
         >>> gc.nn.functional.max_pool1d(gc.tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
         tensor([[[3., 2.]]])
     """
-    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(rank, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def max_pool2d(
-    input: AnyTensor,
-    kernel_size: Any,
-    stride: Ints | None = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+@again(max_pool1d, 2)
+def max_pool2d() -> None:
     """`max_pool1d` for images: (N, C, H, W) or (C, H, W); settings are ints or pairs.
 
     Example:
@@ -204,18 +182,10 @@ def max_pool2d(
         >>> gc.nn.functional.max_pool2d(gc.tensor([[[[1.0, 3.0], [2.0, 0.0]]]]), 2)
         tensor([[[[3.]]]])
     """
-    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def max_pool3d(
-    input: AnyTensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+@again(max_pool1d, 3)
+def max_pool3d() -> None:
     """`max_pool1d` for volumes: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -223,7 +193,6 @@ def max_pool3d(
         >>> gc.nn.functional.max_pool3d(gc.ones(1, 1, 2, 2, 2), 2)
         tensor([[[[[1.]]]]])
     """
-    return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _averages(x: Any, places: _Places, rank: int, include_pad: bool, divisor: int | None) -> Any:
@@ -236,20 +205,13 @@ def _averages(x: Any, places: _Places, rank: int, include_pad: bool, divisor: in
     return mean_of(total, places.counts(x.type.dtype, include_pad))
 
 
-@composite
-@named("AvgPoolBackward0")
 def _avg_pool(
-    x: Any,
-    *,
-    rank: int,
-    kernel: Any,
-    stride: Any,
-    padding: Any,
-    ceil: bool,
-    include_pad: bool,
-    divisor: int | None,
-) -> Any:
+    rank: int, x: Any, kernel: Ints, stride: Ints | None, padding: Ints, ceil: bool,
+    include_pad: bool, divisor: int | None,
+) -> Any:  # fmt: skip
     name = f"avg_pool{rank}d"
+    if divisor == 0:
+        raise AttributeValueError(f"{name}: divisor_override is 0", where=caller())
     x, single = batched(name, x, rank)
     check_averaged(name, x)
     places = _Places(name, x, kernel, stride, padding, 1, ceil)
@@ -257,22 +219,12 @@ def _avg_pool(
     return squeeze(y, 0) if single else y
 
 
-def _avg(rank: int, input: AnyTensor, kernel_size: Ints, *rest: Any) -> Any:
-    stride, padding, ceil_mode, count_include_pad, divisor_override = rest
-    if divisor_override == 0:
-        raise AttributeValueError(f"avg_pool{rank}d: divisor_override is 0", where=caller())
-    return _avg_pool(
-        input, rank=rank, kernel=frozen(kernel_size), stride=frozen(stride),
-        padding=frozen(padding), ceil=ceil_mode, include_pad=count_include_pad,
-        divisor=divisor_override,
-    )  # fmt: skip
-
-
+@operation("AvgPoolBackward0")
 def avg_pool1d(
     input: AnyTensor,
     kernel_size: Ints,
     stride: Ints | None = None,
-    padding: Any = 0,
+    padding: Ints = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Any:
@@ -291,14 +243,16 @@ def avg_pool1d(
         >>> gc.nn.functional.avg_pool1d(gc.tensor([[[1.0, 3.0, 2.0, 0.0]]]), 2)
         tensor([[[2., 1.]]])
     """
-    return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@spatial("AvgPoolBackward0", 2)
 def avg_pool2d(
+    rank: int,
     input: AnyTensor,
-    kernel_size: Any,
+    kernel_size: Ints,
     stride: Ints | None = None,
-    padding: Any = 0,
+    padding: Ints = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -310,20 +264,13 @@ def avg_pool2d(
         >>> gc.nn.functional.avg_pool2d(gc.ones(1, 1, 2, 2), 2, divisor_override=1)
         tensor([[[[4.]]]])
     """
-    return _avg(
-        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    return _avg_pool(
+        rank, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
 
 
-def avg_pool3d(
-    input: AnyTensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Any:
+@again(avg_pool2d, 3)
+def avg_pool3d() -> None:
     """`avg_pool2d` for volumes: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -331,35 +278,11 @@ def avg_pool3d(
         >>> gc.nn.functional.avg_pool3d(gc.ones(1, 1, 2, 2, 2), 2)
         tensor([[[[[1.]]]]])
     """
-    return _avg(
-        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
 
 
-@composite
-@named("PowBackward0")
-def _lp_pool(x: Any, *, rank: int, p: float, kernel: Any, stride: Any, ceil: bool) -> Any:
-    name = f"lp_pool{rank}d"
-    x, single = batched(name, x, rank)
-    places = _Places(name, x, kernel, stride, 0, 1, ceil)
-    powers = power(x, p)
-    check_averaged(name, powers)
-    total = _averages(powers, places, rank, True, None) * math.prod(places.kernel)
-    # The root's gradient at 0 would be nan.
-    y = where(total == 0, 0, power(where(total == 0, 1, total), 1.0 / p))
-    return squeeze(y, 0) if single else y
-
-
-def _lp(rank: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, ceil: bool) -> Any:
-    if abs(norm_type) == math.inf:
-        sign = 1 if norm_type > 0 else -1
-        return _max(rank, input.abs() * sign, kernel_size, stride, 0, 1, ceil, False) * sign
-    return _lp_pool(
-        input, rank=rank, p=norm_type, kernel=frozen(kernel_size), stride=frozen(stride), ceil=ceil
-    )
-
-
+@spatial("PowBackward0")
 def lp_pool1d(
+    rank: int,
     input: AnyTensor,
     norm_type: float,
     kernel_size: Ints,
@@ -380,16 +303,23 @@ def lp_pool1d(
         >>> gc.nn.functional.lp_pool1d(gc.tensor([[[3.0, 4.0]]]), 2, 2)
         tensor([[[5.]]])
     """
-    return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
+    if abs(norm_type) == math.inf:
+        sign = 1 if norm_type > 0 else -1
+        x = absolute(input) * sign
+        return _max_pool(rank, x, kernel_size, stride, 0, 1, ceil_mode, False) * sign
+    name = f"lp_pool{rank}d"
+    x, single = batched(name, input, rank)
+    places = _Places(name, x, kernel_size, stride, 0, 1, ceil_mode)
+    powers = power(x, norm_type)
+    check_averaged(name, powers)
+    total = _averages(powers, places, rank, True, None) * math.prod(places.kernel)
+    # The root's gradient at 0 would be nan.
+    y = where(total == 0, 0, power(where(total == 0, 1, total), 1.0 / norm_type))
+    return squeeze(y, 0) if single else y
 
 
-def lp_pool2d(
-    input: AnyTensor,
-    norm_type: float,
-    kernel_size: Any,
-    stride: Ints | None = None,
-    ceil_mode: bool = False,
-) -> Any:
+@again(lp_pool1d, 2)
+def lp_pool2d() -> None:
     """`lp_pool1d` for images.
 
     Example:
@@ -397,16 +327,10 @@ def lp_pool2d(
         >>> gc.nn.functional.lp_pool2d(gc.tensor([[[[3.0, 4.0]]]]), 2, (1, 2))
         tensor([[[[5.]]]])
     """
-    return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool3d(
-    input: AnyTensor,
-    norm_type: float,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    ceil_mode: bool = False,
-) -> Any:
+@again(lp_pool1d, 3)
+def lp_pool3d() -> None:
     """`lp_pool1d` for volumes.
 
     Example:
@@ -414,7 +338,6 @@ def lp_pool3d(
         >>> gc.nn.functional.lp_pool3d(gc.tensor([[[[[3.0, 4.0]]]]]), 2, (1, 1, 2))
         tensor([[[[[5.]]]]])
     """
-    return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 __all__ = [

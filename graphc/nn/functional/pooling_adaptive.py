@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.eager.engine.composite import composite
-from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.conv import batched
+from graphc.nn.functional.operation import again, spatial
 from graphc.ops.arrays.lookup import take, trusted_along_axis
 from graphc.ops.arrays.shaping import reshape, squeeze, transpose
 from graphc.ops.arrays.statistics import mean
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.pooling import WINDOWS, greatest
 from graphc.ops.elementwise.logic import where
+
+# None keeps the size of an axis.
+Sizes: TypeAlias = int | Sequence[int | None] | None
 
 
 def _sizes(name: str, x: Any, output_size: Any, rank: int) -> tuple[Any, ...]:
@@ -61,57 +64,6 @@ def _averaged(x: Any, axis: int, count: int) -> Any:
     return (sum_(parts, axis + 1) * share.astype(dtype.numpy)).astype(x.type.dtype)
 
 
-@composite
-@named("AdaptiveAvgPoolBackward0")
-def _avg(x: Any, *, rank: int, output_size: Any) -> Any:
-    name = f"adaptive_avg_pool{rank}d"
-    x, single = batched(name, x, rank)
-    sizes = _sizes(name, x, output_size, rank)
-    whole = tuple(2 + a for a, n in enumerate(sizes) if n == 1)
-    if whole:
-        x = mean(x, whole, keepdims=True)
-    even = [n if n == 1 or d == n or d % n else 0 for d, n in zip(x.type.shape[2:], sizes)]
-    if 0 in even:
-        kernel = tuple(d // n if e == 0 else 1 for d, n, e in zip(x.type.shape[2:], sizes, even))
-        nothing, one = (0,) * rank, (1,) * rank
-        seen = WINDOWS(x, kernel=kernel, stride=kernel, padding=nothing, dilation=one, value=0)
-        x = mean(seen, tuple(range(2 + rank, 2 + 2 * rank)))
-    for a, n in enumerate(sizes):
-        if x.type.shape[2 + a] != n:
-            x = _averaged(x, 2 + a, n)
-    return squeeze(x, 0) if single else x
-
-
-@composite
-@named("AdaptiveMaxPoolBackward0")
-def _max(x: Any, *, rank: int, output_size: Any, indices: bool) -> Any:
-    name = f"adaptive_max_pool{rank}d"
-    x, single = batched(name, x, rank)
-    sizes = _sizes(name, x, output_size, rank)
-    inner = x.type.shape[2:]
-    tables: list[np.ndarray | None] = []
-    for a, n in enumerate(sizes):
-        if n == 1:
-            x = reshape(x, _split(x, 2 + 2 * a, 1))
-            tables.append(None)
-            continue
-        start, end = _starts_and_ends(inner[a], n)
-        width = int((end - start).max()) if n else 1
-        # A shorter place names its last element again, which changes no maximum.
-        table = np.minimum(start[:, None] + np.arange(width), end[:, None] - 1)
-        x = take(x, table, 2 + 2 * a)
-        tables.append(table)
-    order = [2 + 2 * a for a in range(rank)] + [3 + 2 * a for a in range(rank)]
-    x = transpose(x, (0, 1, *order))
-    shape, widths = x.type.shape[: 2 + rank], x.type.shape[2 + rank :]
-    flat = reshape(x, (*shape, math.prod(widths)))
-    best = greatest(flat)
-    y = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
-    found = (y, _places(best, tables, widths, inner)) if indices else (y,)
-    found = tuple(squeeze(t, 0) for t in found) if single else found
-    return found if indices else found[0]
-
-
 def _split(x: Any, axis: int, first: int) -> tuple[Any, ...]:
     shape = x.type.shape
     return (*shape[:axis], first, *shape[axis:])
@@ -133,11 +85,8 @@ def _places(best: Any, tables: list[Any], widths: Any, inner: Any) -> Any:
     return flat
 
 
-def _frozen(output_size: Any) -> Any:
-    return tuple(output_size) if isinstance(output_size, list | tuple) else output_size
-
-
-def adaptive_avg_pool1d(input: AnyTensor, output_size: Any) -> Any:
+@spatial("AdaptiveAvgPoolBackward0")
+def adaptive_avg_pool1d(rank: int, input: AnyTensor, output_size: Sizes) -> Any:
     """Means of parts of the spatial axis, so that there are `output_size`.
 
     Args:
@@ -149,10 +98,26 @@ def adaptive_avg_pool1d(input: AnyTensor, output_size: Any) -> Any:
         >>> gc.nn.functional.adaptive_avg_pool1d(gc.tensor([[[1.0, 2.0, 6.0]]]), 2)
         tensor([[[1.5000, 4.0000]]])
     """
-    return _avg(input, rank=1, output_size=_frozen(output_size))
+    name = f"adaptive_avg_pool{rank}d"
+    x, single = batched(name, input, rank)
+    sizes = _sizes(name, x, output_size, rank)
+    whole = tuple(2 + a for a, n in enumerate(sizes) if n == 1)
+    if whole:
+        x = mean(x, whole, keepdims=True)
+    even = [n if n == 1 or d == n or d % n else 0 for d, n in zip(x.type.shape[2:], sizes)]
+    if 0 in even:
+        kernel = tuple(d // n if e == 0 else 1 for d, n, e in zip(x.type.shape[2:], sizes, even))
+        nothing, one = (0,) * rank, (1,) * rank
+        seen = WINDOWS(x, kernel=kernel, stride=kernel, padding=nothing, dilation=one, value=0)
+        x = mean(seen, tuple(range(2 + rank, 2 + 2 * rank)))
+    for a, n in enumerate(sizes):
+        if x.type.shape[2 + a] != n:
+            x = _averaged(x, 2 + a, n)
+    return squeeze(x, 0) if single else x
 
 
-def adaptive_avg_pool2d(input: AnyTensor, output_size: Any) -> Any:
+@again(adaptive_avg_pool1d, 2)
+def adaptive_avg_pool2d() -> None:
     """`adaptive_avg_pool1d` for images; output_size is an int or a pair, None keeps a size.
 
     Example:
@@ -160,10 +125,10 @@ def adaptive_avg_pool2d(input: AnyTensor, output_size: Any) -> Any:
         >>> gc.nn.functional.adaptive_avg_pool2d(gc.ones(1, 1, 4, 3), (1, None))
         tensor([[[[1., 1., 1.]]]])
     """
-    return _avg(input, rank=2, output_size=_frozen(output_size))
 
 
-def adaptive_avg_pool3d(input: AnyTensor, output_size: Any) -> Any:
+@again(adaptive_avg_pool1d, 3)
+def adaptive_avg_pool3d() -> None:
     """`adaptive_avg_pool1d` for volumes.
 
     Example:
@@ -171,10 +136,12 @@ def adaptive_avg_pool3d(input: AnyTensor, output_size: Any) -> Any:
         >>> gc.nn.functional.adaptive_avg_pool3d(gc.ones(1, 1, 2, 2, 2), 1)
         tensor([[[[[1.]]]]])
     """
-    return _avg(input, rank=3, output_size=_frozen(output_size))
 
 
-def adaptive_max_pool1d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
+@spatial("AdaptiveMaxPoolBackward0")
+def adaptive_max_pool1d(
+    rank: int, input: AnyTensor, output_size: Sizes, return_indices: bool = False
+) -> Any:
     """The greatest elements of parts of the spatial axis, so that there are `output_size`.
 
     Args:
@@ -187,10 +154,35 @@ def adaptive_max_pool1d(input: AnyTensor, output_size: Any, return_indices: bool
         >>> gc.nn.functional.adaptive_max_pool1d(gc.tensor([[[1.0, 2.0, 6.0]]]), 2)
         tensor([[[2., 6.]]])
     """
-    return _max(input, rank=1, output_size=_frozen(output_size), indices=return_indices)
+    name = f"adaptive_max_pool{rank}d"
+    x, single = batched(name, input, rank)
+    sizes = _sizes(name, x, output_size, rank)
+    inner = x.type.shape[2:]
+    tables: list[np.ndarray | None] = []
+    for a, n in enumerate(sizes):
+        if n == 1:
+            x = reshape(x, _split(x, 2 + 2 * a, 1))
+            tables.append(None)
+            continue
+        start, end = _starts_and_ends(inner[a], n)
+        width = int((end - start).max()) if n else 1
+        # A shorter place names its last element again, which changes no maximum.
+        table = np.minimum(start[:, None] + np.arange(width), end[:, None] - 1)
+        x = take(x, table, 2 + 2 * a)
+        tables.append(table)
+    order = [2 + 2 * a for a in range(rank)] + [3 + 2 * a for a in range(rank)]
+    x = transpose(x, (0, 1, *order))
+    shape, widths = x.type.shape[: 2 + rank], x.type.shape[2 + rank :]
+    flat = reshape(x, (*shape, math.prod(widths)))
+    best = greatest(flat)
+    y = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
+    found = (y, _places(best, tables, widths, inner)) if return_indices else (y,)
+    found = tuple(squeeze(t, 0) for t in found) if single else found
+    return found if return_indices else found[0]
 
 
-def adaptive_max_pool2d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
+@again(adaptive_max_pool1d, 2)
+def adaptive_max_pool2d() -> None:
     """`adaptive_max_pool1d` for images.
 
     Example:
@@ -198,10 +190,10 @@ def adaptive_max_pool2d(input: AnyTensor, output_size: Any, return_indices: bool
         >>> gc.nn.functional.adaptive_max_pool2d(gc.ones(1, 1, 2, 3), 1)
         tensor([[[[1.]]]])
     """
-    return _max(input, rank=2, output_size=_frozen(output_size), indices=return_indices)
 
 
-def adaptive_max_pool3d(input: AnyTensor, output_size: Any, return_indices: bool = False) -> Any:
+@again(adaptive_max_pool1d, 3)
+def adaptive_max_pool3d() -> None:
     """`adaptive_max_pool1d` for volumes.
 
     Example:
@@ -209,7 +201,6 @@ def adaptive_max_pool3d(input: AnyTensor, output_size: Any, return_indices: bool
         >>> gc.nn.functional.adaptive_max_pool3d(gc.ones(1, 1, 2, 2, 3), 1)
         tensor([[[[[1.]]]]])
     """
-    return _max(input, rank=3, output_size=_frozen(output_size), indices=return_indices)
 
 
 __all__ = [

@@ -13,6 +13,7 @@ from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.nn.functional.common import per_axis, show
+from graphc.nn.functional.operation import operation
 from graphc.nn.functional.pooling_adaptive import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -174,22 +175,7 @@ def upsample(
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
-@composite
-@named("PixelShuffleBackward0")
-def _pixel_shuffle(x: Any, *, factor: int) -> Any:
-    *lead, channels, h, w = x.type.shape
-    if channels % (factor * factor):
-        raise ShapeError(
-            f"pixel_shuffle: {channels} channels are no multiple of {factor} * {factor}",
-            where=caller(),
-        )
-    rank = len(lead)
-    fewer = channels // (factor * factor)
-    split = reshape(x, (*lead, fewer, factor, factor, h, w))
-    order = [*range(rank), rank, rank + 3, rank + 1, rank + 4, rank + 2]
-    return reshape(transpose(split, order), (*lead, fewer, h * factor, w * factor))
-
-
+@operation("PixelShuffleBackward0")
 def pixel_shuffle(input: AnyTensor, upscale_factor: int) -> Any:
     """Channels laid out as finer images: (*, C r r, H, W) to (*, C, H r, W r).
 
@@ -199,24 +185,21 @@ def pixel_shuffle(input: AnyTensor, upscale_factor: int) -> Any:
         tensor([[[0., 1.],
                  [2., 3.]]])
     """
-    return _pixel_shuffle(input, factor=upscale_factor)
-
-
-@composite
-@named("PixelUnshuffleBackward0")
-def _pixel_unshuffle(x: Any, *, factor: int) -> Any:
-    *lead, channels, h, w = x.type.shape
-    if h % factor or w % factor:
+    factor = upscale_factor
+    *lead, channels, h, w = input.shape
+    if channels % (factor * factor):
         raise ShapeError(
-            f"pixel_unshuffle: sizes {h} and {w} are no multiples of {factor}", where=caller()
+            f"pixel_shuffle: {channels} channels are no multiple of {factor} * {factor}",
+            where=caller(),
         )
     rank = len(lead)
-    split = reshape(x, (*lead, channels, h // factor, factor, w // factor, factor))
-    order = [*range(rank), rank, rank + 2, rank + 4, rank + 1, rank + 3]
-    more = channels * factor * factor
-    return reshape(transpose(split, order), (*lead, more, h // factor, w // factor))
+    fewer = channels // (factor * factor)
+    split = reshape(input, (*lead, fewer, factor, factor, h, w))
+    order = [*range(rank), rank, rank + 3, rank + 1, rank + 4, rank + 2]
+    return reshape(transpose(split, order), (*lead, fewer, h * factor, w * factor))
 
 
+@operation("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: AnyTensor, downscale_factor: int) -> Any:
     """The inverse of `pixel_shuffle`: (*, C, H r, W r) to (*, C r r, H, W).
 
@@ -225,21 +208,20 @@ def pixel_unshuffle(input: AnyTensor, downscale_factor: int) -> Any:
         >>> gc.nn.functional.pixel_unshuffle(gc.ones(1, 2, 2), 2).shape
         graphc.Size([4, 1, 1])
     """
-    return _pixel_unshuffle(input, factor=downscale_factor)
-
-
-@composite
-@named("ChannelShuffleBackward0")
-def _channel_shuffle(x: Any, *, groups: int) -> Any:
-    shape = x.type.shape
-    if len(shape) < 3 or shape[1] % groups:
+    factor = downscale_factor
+    *lead, channels, h, w = input.shape
+    if h % factor or w % factor:
         raise ShapeError(
-            f"channel_shuffle: {groups} groups of an input of shape {show(shape)}", where=caller()
+            f"pixel_unshuffle: sizes {h} and {w} are no multiples of {factor}", where=caller()
         )
-    split = reshape(x, (shape[0], groups, shape[1] // groups, *shape[2:]))
-    return reshape(swapaxes(split, 1, 2), shape)
+    rank = len(lead)
+    split = reshape(input, (*lead, channels, h // factor, factor, w // factor, factor))
+    order = [*range(rank), rank, rank + 2, rank + 4, rank + 1, rank + 3]
+    more = channels * factor * factor
+    return reshape(transpose(split, order), (*lead, more, h // factor, w // factor))
 
 
+@operation("ChannelShuffleBackward0")
 def channel_shuffle(input: AnyTensor, groups: int) -> Any:
     """Channels in another order: the first of each group, then the second of each.
 
@@ -248,7 +230,13 @@ def channel_shuffle(input: AnyTensor, groups: int) -> Any:
         >>> gc.nn.functional.channel_shuffle(gc.arange(4.0).reshape(1, 4, 1), 2).flatten()
         tensor([0., 2., 1., 3.])
     """
-    return _channel_shuffle(input, groups=groups)
+    shape = input.shape
+    if len(shape) < 3 or shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: {groups} groups of an input of shape {show(shape)}", where=caller()
+        )
+    split = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
+    return reshape(swapaxes(split, 1, 2), shape)
 
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample"]

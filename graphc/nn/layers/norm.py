@@ -88,7 +88,8 @@ class LayerNorm(Affine):
 
     def forward(self, input: AnyTensor) -> Any:
         """See `functional.layer_norm`."""
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        shape: Any = self.normalized_shape
+        return F.layer_norm(input, shape, self.weight, self.bias, self.eps)
 
 
 @layer(text="{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}")
@@ -120,7 +121,8 @@ class RMSNorm(Affine):
 
     def forward(self, input: AnyTensor) -> Any:
         """See `functional.rms_norm`."""
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+        shape: Any = self.normalized_shape
+        return F.rms_norm(input, shape, self.weight, self.eps)
 
 
 @layer(text="{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}")
