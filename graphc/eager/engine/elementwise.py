@@ -184,9 +184,12 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
 
     A number becomes a 0-d tensor, so that another value needs no other graph.
     """
-    if function.__name__ in OF_NUMBERS and are_numbers(values):
-        values = (_alone(values[0]), *values[1:])
     tensors = [v for v in values if isinstance(v, Tensor)]
+    if tensors and len(tensors) == len(values):
+        return invoke(function, (SLOT,) * len(tensors), (), tensors)
+    if not tensors and function.__name__ in OF_NUMBERS and are_numbers(values):
+        tensors = [_alone(values[0])]
+        values = (tensors[0], *values[1:])
     if not tensors or (len(tensors) < len(values) and any(_symbolic(v) for v in values)):
         return function(*values)
     found = []

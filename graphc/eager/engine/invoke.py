@@ -97,7 +97,10 @@ def call_of(
 
 def _apart(function: Callable[..., Any], template: Template, static: Static) -> Any:
     """The function, as a key that tells settings apart that are equal: 2, 2.0; 0, 0.0, -0.0."""
-    for value in (*template, *[v for _, v in static]):
+    for value in template:
+        if value.__class__ is float and value.is_integer():
+            return (function, repr((template, static)))
+    for _, value in static:
         if value.__class__ is float and value.is_integer():
             return (function, repr((template, static)))
     return function
@@ -251,7 +254,7 @@ def _recorded(function: Any, call: Call, tensors: Sequence[Tensor]) -> CallBackw
     ]
     name = function if isinstance(function, str) else backward_name(function)
     fn = CallBackward(name, call, edges, saved)
-    fn.kept_nodes = derivative.kept
+    fn.kept_nodes, fn.reads = derivative.kept, derivative.outputs
     return fn
 
 
@@ -278,10 +281,12 @@ def _wrapped(
     if fn is not None:
         fn.kept = tuple(results[count:])
         flags = call.differentiable
-        needed = call.derivative(fn.wanted, flags).outputs
-        fn.outputs = tuple(Saved(t, None) if k in needed else None for k, t in enumerate(found))
+        fn.outputs = (None,) * count
+        if fn.reads:
+            fn.outputs = tuple([Saved(t, None) if k in fn.reads else None
+                                for k, t in enumerate(found)])  # fmt: skip
         if count > 1:
-            fn.shapes = tuple(t._array.shape for t in found)
+            fn.shapes = tuple([t._array.shape for t in found])
         for k, tensor in enumerate(found):
             if flags[k]:
                 tensor._edge = (fn, k)

@@ -233,6 +233,7 @@ class CallBackward(GradFn):
     outputs: tuple[Saved | None, ...] = ()
     kept: tuple[np.ndarray, ...] = ()
     kept_nodes: tuple[Any, ...] = ()
+    reads: tuple[int, ...] = ()  # positions of outputs
     shapes: tuple[Any, ...] = ()
     freed = False
 
@@ -261,7 +262,7 @@ class CallBackward(GradFn):
     @property
     def wanted(self) -> tuple[bool, ...]:
         """Which operands get a cotangent."""
-        return tuple(edge is not None for edge in self.edges)
+        return tuple([edge is not None for edge in self.edges])
 
     def kept_values(self) -> list[Saved]:
         return [s for s in (*(self.inputs or ()), *self.outputs) if s is not None]
@@ -274,7 +275,7 @@ class CallBackward(GradFn):
     def _keeps_values(self) -> bool:
         """Whether the step has values that a backward pass needs."""
         kept = self.kept_values()
-        if any(saved.node is not None for saved in kept):
+        if [saved for saved in kept if saved.node is not None]:
             # A trace keeps all operands, needed or not.
             return any(self.call.reads(self.wanted, self.call.differentiable))
         return bool(kept or self.kept)
@@ -291,7 +292,7 @@ class CallBackward(GradFn):
     def apply(self, cts: Sequence[Any]) -> list[tuple[Any, bool] | None]:
         """The operands' cotangents as arrays, each with whether nothing else holds it."""
         self.check_alive()
-        given = tuple(ct is not None for ct in cts)
+        given = tuple([ct is not None for ct in cts])
         call = self.call
         derivative = call.derivative(self.wanted, given)
         if not derivative.targets:
