@@ -14,7 +14,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.ir import caller
-from graphc.core.operators import Operators
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.invoke import SLOT, _Listed, invoke
@@ -56,6 +56,17 @@ def named(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return function
 
     return mark
+
+
+def step(name: str, backward: str = "") -> Callable[..., Any]:
+    """The graph's function of a name, as a step of its own that `grad_fn` calls `backward`."""
+    function = FUNCTIONS[name]
+
+    def run(*tensors: Any, **settings: Any) -> Any:
+        return function(*tensors, **settings)
+
+    run.__name__ = name
+    return named(backward)(run) if backward else run
 
 
 def as_eager(value: object, like: Tensor | None = None) -> Tensor:
@@ -128,5 +139,5 @@ def axes_of(input: AnyTensor, dim: Axes | None) -> Any:
 
 __all__ = [
     "EAGER", "as_axis", "as_dims", "as_eager", "as_flag", "axes_of", "call", "call_list", "eager",
-    "named",
+    "named", "step",
 ]  # fmt: skip

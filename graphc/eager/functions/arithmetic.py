@@ -9,7 +9,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.dispatch import eager_form
-from graphc.eager.engine.registry import EAGER, as_eager, call, eager, named
+from graphc.eager.engine.registry import EAGER, as_eager, call, eager, named, step
 from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import ArgumentError, AttributeValueError, DivisionError
 from graphc.ops.elementwise.division import by_zero
@@ -217,9 +217,7 @@ def _integer_power(x: Operators, exponent: Operators) -> Any:
     return where(negative, _F["cast"](inverse, whole.type.dtype), whole)
 
 
-@named("RoundBackward0")
-def _rounded(x: Operators, *, decimals: int) -> Any:
-    return FUNCTIONS["round"](x, decimals)
+_rounded = step("round", "RoundBackward0")
 
 
 @eager("round")

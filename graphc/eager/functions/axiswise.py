@@ -6,9 +6,16 @@ from typing import Any
 
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, DTypeLike
-from graphc.eager.engine.registry import as_axis, as_flag, as_summed, axes_of, call, eager, named
+from graphc.eager.engine.registry import (
+    as_axis,
+    as_flag,
+    as_summed,
+    axes_of,
+    call,
+    eager,
+    step,
+)
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, DTypeError
 from graphc.ops.declare import check_axis
@@ -35,12 +42,7 @@ def along(function: Any, input: Any, axis: int, **settings: Any) -> Any:
 
 
 def _position(name: str) -> Any:
-    function = FUNCTIONS[name]
-
-    def run(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
-        return function(x, axis, keepdims)
-
-    run.__name__ = name
+    run = step(name)
 
     def find(
         input: Any, dim: Any = None, keepdim: bool = False, *, axis: Axes | None = None,
@@ -74,8 +76,7 @@ def _position(name: str) -> Any:
 argmax, argmin = _position("argmax"), _position("argmin")
 
 
-def _counted(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
-    return FUNCTIONS["count_nonzero"](x, axis, keepdims)
+_counted = step("count_nonzero", "CountedBackward0")
 
 
 @eager("count_nonzero")
@@ -108,13 +109,7 @@ def count_nonzero(
 
 
 def _scanned(name: str, what: str, example: str) -> Any:
-    function = FUNCTIONS[name]
-
-    @named(f"{name.title()}Backward0")
-    def run(x: Operators, *, axis: Axes | None, reverse: bool, exclusive: bool) -> Any:
-        return function(x, axis, reverse=reverse, exclusive=exclusive)
-
-    run.__name__ = name
+    run = step(name)
 
     def scan(
         input: Any, dim: Any = None, *, dtype: Any = None, axis: Any = None,
@@ -151,12 +146,7 @@ cumprod = _scanned("cumprod", "product", "[1, 2, 6]")
 
 
 def _weights(name: str, what: str, example: str) -> Any:
-    function = FUNCTIONS[name]
-
-    def run(x: Operators, *, axis: int) -> Any:
-        return function(x, axis)
-
-    run.__name__ = name
+    run = step(name)
 
     def weigh(
         input: AnyTensor,

@@ -8,7 +8,7 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Axes
-from graphc.eager.engine.registry import as_axis, call_list, eager, named
+from graphc.eager.engine.registry import as_axis, call_list, eager, named, step
 from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions.shapes import reshape
 from graphc.errors import AttributeValueError
@@ -22,9 +22,7 @@ def _cat(xs: Sequence[Tensor], *, axis: int) -> Any:
     return FUNCTIONS["concat"](kept, axis)
 
 
-@named("StackBackward0")
-def _stack(xs: Sequence[Tensor], *, axis: int) -> Any:
-    return FUNCTIONS["stack"](xs, axis)
+_stack = step("stack", "StackBackward0")
 
 
 def _listed(tensors: Sequence[Any], name: str) -> list[Tensor]:

@@ -13,7 +13,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
-from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named
+from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ShapeError
@@ -101,16 +101,6 @@ def trace(input: AnyTensor) -> Any:
     return diag(input).sum()
 
 
-def _triangle(name: str) -> Any:
-    function = FUNCTIONS[name]
-
-    def run(x: Operators, *, k: int) -> Any:
-        return function(x, k)
-
-    run.__name__ = name
-    return run
-
-
 def _matrix(name: str, input: Any) -> Any:
     if input.ndim < 2:
         raise ShapeError(
@@ -119,7 +109,7 @@ def _matrix(name: str, input: Any) -> Any:
     return input
 
 
-_TRIL, _TRIU = _triangle("tril"), _triangle("triu")
+_TRIL, _TRIU = step("tril"), step("triu")
 
 
 @eager()

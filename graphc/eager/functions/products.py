@@ -13,23 +13,11 @@ from graphc.eager.engine import quiet
 from graphc.eager.engine.elementwise import F32, F64, record_pair
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.mode import state
-from graphc.eager.engine.registry import as_eager, call, call_list, eager, named
+from graphc.eager.engine.registry import as_eager, call, call_list, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike, wrap
 from graphc.errors import ArgumentError, ShapeError
 
-
-def _product(name: str, backward: str) -> Any:
-    function = FUNCTIONS[name]
-
-    @named(backward)
-    def run(x: Operators, y: Operators) -> Any:
-        return function(x, y)
-
-    run.__name__ = name
-    return run
-
-
-_MM, _BMM, _MV, _DOT = (_product("matmul", f"{n}Backward0") for n in ("Mm", "Bmm", "Mv", "Dot"))
+_MM, _BMM, _MV, _DOT = (step("matmul", f"{n}Backward0") for n in ("Mm", "Bmm", "Mv", "Dot"))
 
 
 @eager("matmul")
@@ -136,8 +124,7 @@ def vdot(input: TensorLike, other: TensorLike) -> Any:
     return matmul(input, other)
 
 
-def _inner(x: Operators, y: Operators) -> Any:
-    return FUNCTIONS["inner"](x, y)
+_inner = step("inner", "InnerBackward0")
 
 
 @eager("inner")
@@ -152,8 +139,7 @@ def inner(input: Any, other: Any) -> Any:
     return call(_inner, input, other)
 
 
-def _outer(x: Operators, y: Operators) -> Any:
-    return FUNCTIONS["outer"](x, y)
+_outer = step("outer", "OuterBackward0")
 
 
 @eager("outer")
@@ -302,8 +288,7 @@ def _lettered(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return (f"{equation}->{term(given[-1])}" if len(given) % 2 else equation), operands
 
 
-def _tensordot(x: Operators, y: Operators, *, axes: int | Sequence[Any]) -> Any:
-    return FUNCTIONS["tensordot"](x, y, axes)
+_tensordot = step("tensordot", "TensordotBackward0")
 
 
 @eager("tensordot")

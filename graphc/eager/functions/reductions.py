@@ -19,6 +19,7 @@ from graphc.eager.engine.registry import (
     call,
     eager,
     named,
+    step,
 )
 from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import AttributeValueError, DTypeError
@@ -41,19 +42,7 @@ def _settings(
 
 def _one(name: str) -> Any:
     """Both steps of a reduction: over all axes, over some."""
-    function = FUNCTIONS[name]
-    title = name.title()
-
-    @named(f"{title}Backward0")
-    def whole(x: Operators) -> Any:
-        return function(x)
-
-    @named(f"{title}Backward1")
-    def part(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
-        return function(x, axis, keepdims)
-
-    whole.__name__ = part.__name__ = name
-    return whole, part
+    return step(name, f"{name.title()}Backward0"), step(name, f"{name.title()}Backward1")
 
 
 _SUM, _MEAN, _PROD = _one("sum"), _one("mean"), _one("prod")
@@ -178,18 +167,7 @@ def all_(
     return _reduced_truth(_ALL, input, dim, keepdim, axis, keepdims)
 
 
-def _spread(name: str, correction: float | None) -> Any:
-    function = FUNCTIONS[name]
-
-    @named(f"{name.title()}Backward0")
-    def run(x: Operators, *, axis: Axes | None, keepdims: bool, correction: int) -> Any:
-        return function(x, axis, keepdims, correction=correction)
-
-    run.__name__ = name
-    return run
-
-
-_VAR, _STD = _spread("var", 1), _spread("std", 1)
+_VAR, _STD = step("var", "VarBackward0"), step("std", "StdBackward0")
 
 
 def _variance(
@@ -294,15 +272,7 @@ def _with_mean(
 
 def _extreme(name: str) -> Any:
     """The greatest (least) element over all axes, over some, and with its index."""
-    function, position = FUNCTIONS[name], FUNCTIONS[f"arg{name}"]
-
-    @named(f"{name.title()}Backward1")
-    def whole(x: Operators) -> Any:
-        return function(x)
-
-    @named(f"A{name}Backward0")
-    def part(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
-        return function(x, axis, keepdims)
+    position = FUNCTIONS[f"arg{name}"]
 
     @named(f"{name.title()}Backward0")
     def pair(x: Any, *, axis: int, keepdims: bool) -> Any:
@@ -314,9 +284,8 @@ def _extreme(name: str) -> Any:
             return values, index
         return FUNCTIONS["squeeze"](values, axis), FUNCTIONS["squeeze"](index, axis)
 
-    for step in (whole, part, pair):
-        step.__name__ = name
-    return whole, part, pair
+    pair.__name__ = name
+    return step(name, f"{name.title()}Backward1"), step(name, f"A{name}Backward0"), pair
 
 
 _MAX, _MIN = _extreme("max"), _extreme("min")
@@ -429,9 +398,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> 
     return call(_norm, input, p=float(p), **_settings(input, dim, keepdim, None, None))
 
 
-@named("LogsumexpBackward0")
-def _logsumexp(x: Operators, *, axis: Axes | None, keepdims: bool) -> Any:
-    return FUNCTIONS["logsumexp"](x, axis, keepdims)
+_logsumexp = step("logsumexp", "LogsumexpBackward0")
 
 
 @eager("logsumexp")

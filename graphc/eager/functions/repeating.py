@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Axes
 from graphc.eager.engine.dispatch import eager_form
-from graphc.eager.engine.registry import (
-    EAGER,
-    as_axis,
-    as_dims,
-    call,
-    eager,
-    named,
-)
+from graphc.eager.engine.registry import EAGER, as_axis, as_dims, call, eager, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.eager.functions.placing import index_select
 from graphc.eager.functions.shapes import sizes_of
@@ -27,9 +20,7 @@ from graphc.errors import (
 )
 from graphc.ops.declare import check_axis
 
-
-def _flip(x: Operators, *, axes: Axes | None) -> Any:
-    return FUNCTIONS["flip"](x, axes)
+_flip = step("flip", "FlipBackward0")
 
 
 @eager("flip")
@@ -48,7 +39,7 @@ def flip(input: Any, *axes: Any, dims: Axes | None = None) -> Any:
         for axis in given:
             check_axis("flip", axis, 1)
         given = ()
-    return call(_flip, input, axes=given) if given else input.clone()
+    return call(_flip, input, axis=given) if given else input.clone()
 
 
 @eager("roll")
@@ -75,9 +66,7 @@ def roll(input: AnyTensor, shifts: Axes, dims: Axes | None = None) -> Any:
 _ROLL = eager_form("roll", FUNCTIONS["roll"])
 
 
-@named("RepeatBackward0")
-def _tiled(x: Operators, *, reps: Any) -> Any:
-    return FUNCTIONS["tile"](x, reps)
+_tiled = step("tile", "RepeatBackward0")
 
 
 @eager("tile")
@@ -115,8 +104,7 @@ def repeat(input: AnyTensor, *repeats: Any) -> Any:
     return tile(input, counts)
 
 
-def _repeated(x: Operators, *, repeats: int, axis: Axes | None) -> Any:
-    return FUNCTIONS["repeat"](x, repeats, axis)
+_repeated = step("repeat", "RepeatedBackward0")
 
 
 @eager()

@@ -11,13 +11,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import made
-from graphc.eager.engine.registry import (
-    as_axis,
-    as_eager,
-    call,
-    eager,
-    named,
-)
+from graphc.eager.engine.registry import as_axis, as_eager, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike, wrap
 from graphc.eager.functions.placing import (
     check_within,
@@ -33,10 +27,7 @@ from graphc.errors import (
 from graphc.ops.arrays.indexing import from_start
 from graphc.ops.declare import check_axis
 
-
-@named("WhereBackward0")
-def _where(condition: AnyTensor, x: Operators, y: Operators) -> Any:
-    return FUNCTIONS["where"](condition, x, y)
+_where = step("where", "WhereBackward0")
 
 
 @eager("where")
@@ -159,9 +150,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     return call(_along, input, indices, axis=axis)
 
 
-@named("GatherBackward0")
-def _along(x: Operators, index: Operators, *, axis: int) -> Any:
-    return FUNCTIONS["take_along_axis"](x, index, axis)
+_along = step("take_along_axis", "GatherBackward0")
 
 
 def _mask(name: str, mask: Any) -> Any:

@@ -13,7 +13,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, ShapeLike
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
-from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named
+from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.declare import check_axis
@@ -48,9 +48,7 @@ def sizes_given(
     return size
 
 
-@named("ViewBackward0")
-def _view(x: Operators, *, shape: ShapeLike) -> Any:
-    return FUNCTIONS["reshape"](x, shape)
+_view = step("reshape", "ViewBackward0")
 
 
 @named("TransposeBackward0")
@@ -58,14 +56,9 @@ def _swapped(x: Operators, *, dim0: int, dim1: int) -> Any:
     return FUNCTIONS["swapaxes"](x, dim0, dim1) if x.type.shape else x
 
 
-@named("PermuteBackward0")
-def _permuted(x: Operators, *, axes: Axes | None) -> Any:
-    return FUNCTIONS["transpose"](x, axes)
+_permuted = step("transpose", "PermuteBackward0")
 
-
-@named("TBackward0")
-def _turned(x: Operators) -> Any:
-    return FUNCTIONS["transpose"](x)
+_turned = step("transpose", "TBackward0")
 
 
 @named("SqueezeBackward0")
@@ -77,9 +70,7 @@ def _squeezed(x: Operators, *, axis: Any) -> Any:
     return FUNCTIONS["reshape"](x, tuple(kept))
 
 
-@named("UnsqueezeBackward0")
-def _unsqueezed(x: Operators, *, axis: int) -> Any:
-    return FUNCTIONS["expand_dims"](x, axis)
+_unsqueezed = step("expand_dims", "UnsqueezeBackward0")
 
 
 @named("ExpandBackward0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ class _Conv(Module):
     """What convolutions and their transposes share: settings, parameters, text."""
 
     rank: ClassVar[int] = 0
+    _of: ClassVar[Callable[..., Any]]
     transposed: ClassVar[bool] = False
     in_channels: int
     out_channels: int
@@ -170,6 +171,14 @@ class _ConvNd(_Conv):
     device: InitVar[DeviceLike | None] = None
     dtype: InitVar[DTypeLike | None] = None
 
+    def forward(self, input: AnyTensor) -> Any:
+        """See `functional.conv1d` to `conv3d`."""
+        if self.padding_mode != "zeros":
+            return self._padded(input)
+        return self._of(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
 
 class Conv1d(_ConvNd):
     """The cross-correlation of signals with kernels that are trained.
@@ -200,14 +209,7 @@ class Conv1d(_ConvNd):
     """
 
     rank = 1
-
-    def forward(self, input: AnyTensor) -> Any:
-        """See `functional.conv1d`."""
-        if self.padding_mode != "zeros":
-            return self._padded(input)
-        return F.conv1d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+    _of = staticmethod(F.conv1d)
 
 
 class Conv2d(_ConvNd):
@@ -222,14 +224,7 @@ class Conv2d(_ConvNd):
     """
 
     rank = 2
-
-    def forward(self, input: AnyTensor) -> Any:
-        """See `functional.conv2d`."""
-        if self.padding_mode != "zeros":
-            return self._padded(input)
-        return F.conv2d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+    _of = staticmethod(F.conv2d)
 
 
 class Conv3d(_ConvNd):
@@ -244,14 +239,7 @@ class Conv3d(_ConvNd):
     """
 
     rank = 3
-
-    def forward(self, input: AnyTensor) -> Any:
-        """See `functional.conv3d`."""
-        if self.padding_mode != "zeros":
-            return self._padded(input)
-        return F.conv3d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+    _of = staticmethod(F.conv3d)
 
 
 @layer
@@ -279,6 +267,13 @@ class _ConvTransposeNd(_Conv):
                 where=caller(),
             )
         super().__post_init__(bias, device, dtype)
+
+    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
+        """See `functional.conv_transpose1d` to `conv_transpose3d`."""
+        return self._of(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._extra(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip
 
 
 class ConvTranspose1d(_ConvTransposeNd):
@@ -312,13 +307,7 @@ class ConvTranspose1d(_ConvTransposeNd):
     """
 
     rank = 1
-
-    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
-        """See `functional.conv_transpose1d`."""
-        return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding,
-            self._extra(input, output_size), self.groups, self.dilation,
-        )  # fmt: skip
+    _of = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTransposeNd):
@@ -331,13 +320,7 @@ class ConvTranspose2d(_ConvTransposeNd):
     """
 
     rank = 2
-
-    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
-        """See `functional.conv_transpose2d`."""
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding,
-            self._extra(input, output_size), self.groups, self.dilation,
-        )  # fmt: skip
+    _of = staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTransposeNd):
@@ -350,13 +333,7 @@ class ConvTranspose3d(_ConvTransposeNd):
     """
 
     rank = 3
-
-    def forward(self, input: AnyTensor, output_size: Sequence[int] | None = None) -> Any:
-        """See `functional.conv_transpose3d`."""
-        return F.conv_transpose3d(
-            input, self.weight, self.bias, self.stride, self.padding,
-            self._extra(input, output_size), self.groups, self.dilation,
-        )  # fmt: skip
+    _of = staticmethod(F.conv_transpose3d)
 
 
 __all__ = [
