@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from graphc.eager.engine.registry import (
     eager,
     named,
 )
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import (
     ArgumentError,
     AttributeValueError,
@@ -29,7 +30,7 @@ from graphc.ops.arrays.indexing import from_start
 from graphc.ops.declare import check_axis
 
 
-def check_within(name: str, index: Any, x: Any, axis: int | None) -> None:
+def check_within(name: str, index: Operators, x: Operators, axis: int | None) -> None:
     """Refuse an index that is larger than what it names elements of, the axis aside."""
     shape, places = x.type.shape, index.type.shape
     fits = len(shape) == len(places) and all(
@@ -126,11 +127,11 @@ def scatter(
 
 
 @named("ScatterBackward0")
-def _scatter_multiply(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+def _scatter_multiply(x: Operators, index: Operators, source: Operators, *, axis: int) -> Any:
     return _scattered(x, index, source, axis, "_index_multiply")
 
 
-def _multiplied(input: Any, axis: int, index: Any, source: Any) -> Any:
+def _multiplied(input: AnyTensor, axis: int, index: AnyTensor, source: AnyTensor) -> Any:
     """input with elements multiplied, in turn, at places that may come more than once."""
     result = call(_scatter_multiply, input, index, source, axis=axis)
     if isinstance(result, Tensor) and result._node is None and result._edge is not None:
@@ -141,7 +142,7 @@ def _multiplied(input: Any, axis: int, index: Any, source: Any) -> Any:
     return result
 
 
-def whole_index(name: str, index: Any) -> Any:
+def whole_index(name: str, index: AnyTensor) -> Any:
     """An index of int64 or int32, the dtypes that PyTorch takes."""
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise DTypeError(
@@ -175,7 +176,9 @@ _REDUCES = {
 }
 
 
-def _reduce_at(x: Any, source: Any, reduce: str, include_self: bool, write: Any) -> Any:
+def _reduce_at(
+    x: Operators, source: Operators, reduce: str, include_self: bool, write: Callable[..., Any]
+) -> Any:
     """x with sources reduced into it: `write(how, x, source)` writes where the index says."""
     how, start = _REDUCES[reduce]
     dtype = x.type.dtype
@@ -190,7 +193,7 @@ def _reduce_at(x: Any, source: Any, reduce: str, include_self: bool, write: Any)
     return FUNCTIONS["floor_divide" if dtype.is_integer else "divide"](result, count)
 
 
-def _neutral(start: float, like: Any) -> Any:
+def _neutral(start: float, like: Operators) -> Any:
     """What changes nothing that is reduced with it."""
     dtype = like.type.dtype
     if not np.isfinite(start) and not dtype.is_float:
@@ -202,9 +205,9 @@ def _neutral(start: float, like: Any) -> Any:
 
 @named("ScatterReduceBackward0")
 def _scatter_reduce(
-    x: Any, index: Any, source: Any, *, axis: int, reduce: str, include_self: bool
+    x: Operators, index: Operators, source: Operators, *, axis: int, reduce: str, include_self: bool
 ) -> Any:
-    def write(how: str, x: Any, source: Any) -> Any:
+    def write(how: str, x: Operators, source: Operators) -> Any:
         return _scattered(x, index, source, axis, how)
 
     return _reduce_at(x, source, reduce, include_self, write)
@@ -212,9 +215,9 @@ def _scatter_reduce(
 
 @named("IndexReduceBackward0")
 def _index_reduce(
-    x: Any, index: Any, source: Any, *, axis: int, reduce: str, include_self: bool
+    x: Operators, index: Operators, source: Operators, *, axis: int, reduce: str, include_self: bool
 ) -> Any:
-    def write(how: str, x: Any, source: Any) -> Any:
+    def write(how: str, x: Operators, source: Operators) -> Any:
         return _slices("index_reduce", how, "")(x, index, source, axis=axis)
 
     return _reduce_at(x, source, reduce, include_self, write)
@@ -287,7 +290,7 @@ def _index_select(x: Operators, index: Operators, *, axis: int) -> Any:
     return FUNCTIONS["take"](x, from_start(index), axis)
 
 
-def _vector(name: str, index: Any, input: Any, dim: int) -> tuple[Any, int]:
+def _vector(name: str, index: AnyTensor, input: AnyTensor, dim: int) -> tuple[Any, int]:
     """An index of one axis, and the axis it is for."""
     axis = check_axis(name, as_axis(dim), input.ndim or 1)
     if index.ndim > 1:
@@ -370,7 +373,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 
 @named("IndexFillBackward0")
-def _filled(x: Operators, index: Any, value: Any, *, axis: int) -> Any:
+def _filled(x: Operators, index: Operators, value: Operators, *, axis: int) -> Any:
     shape = x.type.shape
     flat = x if shape else FUNCTIONS["flatten"](x)
     wide = (*shape[:axis], index.type.shape[0], *shape[axis + 1 :])
@@ -392,7 +395,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     return call(_filled, input, index, one_value("index_fill", value, input), axis=axis)
 
 
-def one_value(name: str, value: Any, input: Any) -> Any:
+def one_value(name: str, value: Any, input: Tensor) -> Any:
     """A number or a 0-d tensor."""
     value = as_eager(value, input)
     if value.ndim:
