@@ -58,8 +58,9 @@ class Spaces:
         """The atoms as they are now: joined with others, cut into parts."""
         found: list[int] = []
         for atom in atoms:
-            while self._parent[atom] != atom:
-                atom = self._parent[atom]
+            while (parent := self._parent[atom]) != atom:
+                self._parent[atom] = self._parent[parent]  # so that long chains are walked once
+                atom = parent
             parts = self._parts.get(atom)
             found += (atom,) if parts is None else self.resolve(parts)
         return tuple(found)

@@ -235,8 +235,9 @@ class Ways:
     def __init__(self, graph: Graph, bodies: Bodies) -> None:
         self.bodies, self.seen, self.uses = bodies, seen_through(graph), readers(graph)
         self.shown = Counter(value_of(output) for output in graph.outputs)
-        # The readers of each node, and whether a result of it is one of the graph's.
-        self._read: dict[Node, tuple[list[Node], bool]] = {}
+        # The readers of each node, whether a result of it is one of the graph's, and whether it
+        # may stop with an error: found once, for all ways through it.
+        self._read: dict[Node, tuple[list[Node], bool, bool]] = {}
         # For each node and result, what it may be written over: found once for all its results.
         self._over: dict[Node, dict[int, list[tuple[int, Value]]]] = {}
 
@@ -266,14 +267,13 @@ class Ways:
         """Whether a node may compute in place, and only the next one on the way reads it."""
         if node not in self.bodies:
             return False
-        if is_state and is_checked(node) and not is_updating(node):
-            return False
         if node not in self._read:
             values = [(node, k) for k in results(node)]
             readers_ = [n for value in values for n in self.uses.get(value, ())]
-            self._read[node] = readers_, any(value in self.shown for value in values)
-        found, is_shown = self._read[node]
-        return found == after and not (after and is_shown)
+            is_shown = any(value in self.shown for value in values)
+            self._read[node] = readers_, is_shown, is_checked(node) and not is_updating(node)
+        found, is_shown, may_stop = self._read[node]
+        return found == after and not (after and is_shown) and not (is_state and may_stop)
 
     def _before(self, node: Node, output: int) -> Sequence[tuple[int, Value]]:
         """The operands that a result may be written over, with the values that they are."""

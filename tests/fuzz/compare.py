@@ -171,7 +171,7 @@ def _checked(
         wanted.append(found)
     for step in steps:
         try:
-            if finding := step(recipe, built, wanted, left):
+            if finding := step(recipe, built, wanted, ways, left):
                 return finding
         except Undetermined:
             raise
@@ -199,11 +199,15 @@ def _compared(
     return None
 
 
-def _slopes(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
+def _slopes(
+    recipe: Recipe, built: Built, wanted: Any, ways: Sequence[Any], left: list[str]
+) -> Finding | None:
     return check_slopes(recipe, built)
 
 
-def _interpreted(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
+def _interpreted(
+    recipe: Recipe, built: Built, wanted: Any, ways: Sequence[Any], left: list[str]
+) -> Finding | None:
     given = built.given(recipe.arrays())
     found = run_sized(built.graph, given, recipe.sizes[0])
     return _compared("interpreted", recipe, found, wanted[0])
@@ -215,7 +219,9 @@ def _verify(recipe: Recipe, final: Graph, steps: Sequence[Any], left: list[str])
             left.append(f"{node.op.name}: {why}")
 
 
-def _simulated(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
+def _simulated(
+    recipe: Recipe, built: Built, wanted: Any, ways: Sequence[Any], left: list[str]
+) -> Finding | None:
     final, _ = optimize(built.graph, recipe.level)
     steps = lower(final)
     _verify(recipe, final, steps, left)
@@ -239,7 +245,9 @@ def _elements(graph: Graph, sizes: Mapping[str, int]) -> float:
     return sum(float(np.prod([dims.evaluate(d, sizes) for d in t.shape])) for t in types)
 
 
-def _compiled(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Finding | None:
+def _compiled(
+    recipe: Recipe, built: Built, wanted: Any, ways: Sequence[Any], left: list[str]
+) -> Finding | None:
     inputs = [n for n, k in zip(built.inputs, built.names) if not recipe.inputs[k].state]
     program = gc.compile(
         inputs, built.outputs, built.updates, level=recipe.level, threads=recipe.threads
@@ -258,7 +266,7 @@ def _compiled(recipe: Recipe, built: Built, wanted: Any, left: list[str]) -> Fin
         for parameter, name in zip(built.updates, recipe.updates):
             moved[name] = replace(moved[name], value=np.array(parameter.value))
         again = recipe.with_(inputs=moved)
-        found, finding = expected(again, built, 0)
+        found, finding = expected(again, built, 0, ways)
         return finding or _called(again, built, program, 0, found)
     return None
 

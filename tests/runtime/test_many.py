@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -222,3 +223,25 @@ def test_a_deep_training_step_has_the_kernels_of_a_shallow_one() -> None:
     losses = [float(deep(given)) for _ in range(3)]
     np.testing.assert_allclose(losses[0], (given.astype(np.float64) ** 2).mean(), rtol=1e-5)
     assert losses[2] < losses[1] < losses[0]
+
+
+def _calls_to_compile(depth: int) -> int:
+    """How many Python functions are called to compile an MLP: time, but the same everywhere."""
+    count = 0
+
+    def counted(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(counted)
+    try:
+        _mlp(depth)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_the_work_of_a_compilation_grows_as_the_depth() -> None:
+    _mlp(4)
+    first, second, third = map(_calls_to_compile, (20, 40, 80))
+    assert third - second < 2.1 * (second - first)
