@@ -185,6 +185,8 @@ class Watch:
         """An instruction of a user's frame is next."""
         state = self._frames.get(id(frame))
         if state is None:
+            if self._consulted.ends_watch:
+                _ = frame.f_locals  # Python's copy of the variables lets go of those that went
             return
         self._left -= 1
         if self._left <= 0:
@@ -192,7 +194,7 @@ class Watch:
             return
         self._follower.advance(state, offset)
         if self._consulted.ends_watch:
-            # The steps go on: with each of them Python lets go of its copy of the variables.
+            # The steps go on, for Python's copy of the variables.
             self._frames.clear()
             self._consulted.forget()
             self.readings.clear()
