@@ -74,6 +74,7 @@ class Run:
         self.reasons: list[Any] = []
         self._result: Any = None
         self.ending_has_history = False
+        self.is_only = False  # whether there is no other run of the function
         self.found_variant = False  # whether an earlier run had ended alike
         self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
@@ -202,6 +203,8 @@ class Run:
         """What the run leaves, once it is known which program gives it."""
         trace = self.trace
         ending = self._ending()
+        if self.is_only and ending.has_others:
+            ending.forget()
         variant = self._covering(ending)
         if variant is None and not trace.root.is_fixed and _is_untold(ending, trace):
             trace.to_numbers("a size is that of no input of the program")
