@@ -7,6 +7,7 @@ that the code calls are seen by `effects`, which notes what cannot be part of a 
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import weakref
@@ -136,6 +137,12 @@ class Watch:
                 Reading(what, find, find(), where, None, owned=True, definition=True)
             )
         function = self._function
+        while isinstance(function, functools.partial):
+            self._consulted.content(function.keywords, "the keywords of a partial", where)
+            for value in function.args:
+                if isinstance(value, Tensor):
+                    self._consulted.flags(value, "an argument of a partial", where)
+            function = function.func
         if self._top is not None:
             self._consulted.function(self._top, where)
         owner = getattr(function, "__self__", function)
