@@ -8,15 +8,19 @@ and the same. `key` also has the values that are no tensors.
 from __future__ import annotations
 
 import copy
+import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
 from graphc.eager.engine.tensor import Tensor
+from graphc.jit.replacing import replace
 from graphc.jit.trace.watching import fingerprint
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 _LISTS = (list, tuple, deque)
+# To a container that only `let_go` knows: a pair's, a variable's, an argument's.
+_REFERENCES = 3
 
 
 class Arguments:
@@ -113,13 +117,26 @@ class Arguments:
             if len(after) == len(before) and all(a is b for a, b in zip(after, before)):
                 continue
             is_changed = True
+            own.clear()
             if isinstance(own, dict):
-                own.clear()
-                own.update({k: real(v) for k, v in new.items()})
+                own.update({k: restored(v, real) for k, v in new.items()})
             else:
-                own.clear()
-                own.extend(real(v) for v in new)
+                own.extend(restored(v, real) for v in new)
         return is_changed
+
+    def container(self, value: object) -> Any:
+        """The caller's container for one that the trace had in its place; anything else is
+        itself."""
+        return next((own for own, new, _ in self._copies if new is value), value)
+
+    def let_go(self) -> None:
+        """Let Python have the caller's containers where it kept those of the trace."""
+        pairs = [(own, new) for own, new, _ in self._copies]
+        self._copies.clear()
+        for own, new in reversed(pairs):
+            inside = sum(item is new for _, other in pairs for item in _contents(other))
+            if sys.getrefcount(new) > _REFERENCES + inside:
+                replace(new, own)
 
 
 def _contents(container: Any) -> list[Any]:
@@ -138,6 +155,10 @@ def restored(value: Any, real: Any) -> Any:
     kind = value.__class__
     if kind is Tensor:
         return real(value)
+    if kind in (list, deque) or isinstance(value, dict):
+        own = real(value)
+        if own is not value:
+            return own
     if kind in (list, deque):
         for k, item in enumerate(value):
             new = restored(item, real)

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import Node
+from graphc.core.ir import Node, caller
 from graphc.eager.engine.invoke import SLOT, call_of, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import CallBackward, Edge, GradFn, spent
 from graphc.eager.engine.tensor import Tensor, new
+from graphc.errors import GradientError
 from graphc.jit.pullback import steps_from
 
 
@@ -65,6 +66,29 @@ class SpentBackward(GradFn):
             GradientError: always.
         """
         raise spent(self._freed)
+
+
+class UntoldBackward(GradFn):
+    """The history of a trace's result whose backward pass runs the user's Python."""
+
+    results = 1
+
+    def __init__(self, name: str) -> None:
+        super().__init__(())
+        self.name = name
+
+    def apply(self, cts: Sequence[Any], create_graph: bool) -> list[Any]:
+        """Say so.
+
+        Raises:
+            GradientError: always.
+        """
+        raise GradientError(
+            f"{self.name}: the backward pass of a traced function runs a hook or a custom "
+            "function, which no program holds",
+            where=caller(),
+            hint="use gc.jit.compile",
+        )
 
 
 def is_freed(fn: GradFn) -> bool:
@@ -130,4 +154,7 @@ def _tensor(array: Any) -> Tensor:
     return tensor
 
 
-__all__ = ["SpentBackward", "freed_step", "is_freed", "kept_nodes", "runs_python", "to_values"]
+__all__ = [
+    "SpentBackward", "UntoldBackward", "freed_step", "is_freed", "kept_nodes", "runs_python",
+    "to_values",
+]  # fmt: skip

@@ -132,6 +132,11 @@ class Ending:
             for k, (_, ref) in enumerate(trace.steps_recorded):
                 self.places[ref()] = k
 
+    @property
+    def has_others(self) -> bool:
+        """Whether traced tensors are alive that the function did not return."""
+        return any(id(t) not in self._order for t in (*self.alive, *self.views))
+
     def forget(self) -> None:
         """Look again for the traced tensors that are alive, once garbage is gone."""
         self.alive, self.views = [], []

@@ -17,10 +17,10 @@ from graphc.eager.engine.changes import changes
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor, new, wrap
-from graphc.jit.eager_tape import SpentBackward
+from graphc.jit.eager_tape import SpentBackward, UntoldBackward
 from graphc.jit.form import Form
 from graphc.jit.lost import LOST
-from graphc.jit.recipe import Recipe, Reference
+from graphc.jit.recipe import OWN, Recipe, Reference
 from graphc.jit.results import give_history, take_view, unshared
 from graphc.jit.roots import mismatch, sizes_of
 from graphc.jit.trace.consulted import Unproven
@@ -28,8 +28,6 @@ from graphc.jit.trace.extents import Extents
 from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.watching import Watch
-
-_OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
 
 # Why a run that was given a computed value is repeated with Python.
 BY_VALUE = "Python goes by the value of a traced tensor"
@@ -134,7 +132,7 @@ class Guarded:
         for k, (tensor, wanted) in enumerate(zip(tensors, self.requires)):
             if not unrecorded and requires(tensor._edge) is not wanted:
                 return f"input {k} is {_REQUIRES[requires(tensor._edge)]}"
-            if not tensor.__dict__.keys() <= _OWN:
+            if not tensor.__dict__.keys() <= OWN:
                 return f"input {k} has attributes of its own"
         count = changes.count
         if count != self._count:
@@ -241,6 +239,9 @@ class Guarded:
             for reference, edge, retained in recipe.histories:
                 tensor = made.tensor(reference)
                 give_history(tensor, real(edge), reference[0] == "argument", retained)
+        elif recipe.runs_python and state.enabled:
+            for reference, edge, _ in recipe.histories:
+                made.tensor(reference)._edge = (UntoldBackward(edge[0].name), 0)
         return made.built(recipe.result)
 
     def _end(self, edge: Any, tensors: Sequence[Tensor]) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import inspect
 import random
 import sys
 from collections import deque
@@ -141,10 +142,15 @@ def _of_function(path: str, function: FunctionType) -> Iterator[Part]:
         if isinstance(value, ModuleType) and is_theirs(value.__name__):
             found += [(f"{name}.{n}", vars(value)[n]) for n in names if n in vars(value)]
     # Modules first: what they hold is better known by its name there than in an optimizer.
-    yield from sorted(found, key=lambda item: not hasattr(_plain(item[1]), "_parameters"))
+    yield from sorted(found, key=lambda item: not _is_module(_plain(item[1])))
     yield f"{path} default", function.__defaults__
     yield f"{path} default", function.__kwdefaults__
     yield from ((f"{path}.{name}", item) for name, item in vars(function).items())
+
+
+def _is_module(value: object) -> bool:
+    """Whether an object has a module's tables; asked without running its code."""
+    return inspect.getattr_static(value, "_parameters", EMPTY) is not EMPTY
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import gc
 from types import FrameType
 from typing import Any
@@ -23,6 +24,9 @@ from graphc.jit.trace.tracing import uniform_node
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 
+# What every tensor may have in its `__dict__`.
+OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+
 Reference = tuple[str, Any]
 
 
@@ -34,15 +38,19 @@ class Recipe:
         views: (parent, function, template, static) of tensors that are parts of others.
         writes: (target, node) of memory that takes a result.
         gradients: (target, how, value) of `.grad`.
+        histories: (target, edge, whether it retains its gradient) of those with one.
+        runs_python: whether a backward pass through these runs hooks or custom functions.
         result: what the function returned.
-        unproven: what no recipe says.
+        wrong: why a call's result would be another one.
+        lost: what the run did besides that no recipe says.
     """
 
     def __init__(self, ending: Ending, returned: list[Any], where: Any) -> None:
         trace = ending.trace
         self._where = where
         self._trace = trace
-        self.unproven: list[Unproven] = []
+        self.wrong: list[Unproven] = []
+        self.lost: list[Unproven] = []
         self._found: dict[int, Reference] = {}
         self._used: set[int] = set()
         for k, key in enumerate(trace.stand_ins):
@@ -58,6 +66,7 @@ class Recipe:
         self._argument_nodes = [t._node for t in trace.stand_ins.values()]
         # Taken out of the list: who else holds a container is asked, and arguments are held.
         self.result = self._spec(returned.pop(), None)
+        in_result = set(self._used)
         self.gradients = [
             (self._reference(t), how, None if value is None else self._reference(value))
             for t, how, value in ending.gradients
@@ -73,20 +82,26 @@ class Recipe:
             for t in (*ending.alive, *ending.views)
             if t._edge is not None and id(t) not in inside and t._edge[0].number > trace.first
         ]
+        self.runs_python = ending.runs_python
         if ending.runs_python:
-            self._refuse("the backward pass runs a hook or a custom function")
-        if any(t.is_leaf and t._edge is not None for t in (*ending.alive, *ending.views)):
-            self._refuse("a leaf that requires a gradient is made in the function")
+            self._lose("the backward pass of a result runs a hook or a custom function")
+        leaves = [t for t in (*ending.alive, *ending.views) if t.is_leaf and t._edge is not None]
+        if leaves:
+            refuse = self._refuse if any(id(t) in in_result for t in leaves) else self._lose
+            refuse("a leaf that requires a gradient is made in the function")
         for key, stand_in in trace.stand_ins.items():
             before = trace.reals[key]._edge
             if stand_in._edge is not before and (
                 stand_in._edge is None or stand_in._edge[0].number <= trace.first
             ):
-                self._refuse("requires_grad of an argument is changed")
-        for tensor in (*ending.alive, *ending.views):
-            if id(tensor) not in self._used:
-                self._refuse(f"a tensor {tensor._node.type} outlives the call outside its result")
-                break
+                self._lose("requires_grad of an argument is changed")
+        if not ending.runs_python:
+            self._outliving(ending)
+
+    @property
+    def unproven(self) -> list[Unproven]:
+        """What no recipe says."""
+        return [*self.wrong, *self.lost]
 
     def node_of(self, reference: Reference) -> Any:
         """The node of a tensor."""
@@ -115,7 +130,22 @@ class Recipe:
         return parts if kind is list else tuple(parts)
 
     def _refuse(self, reason: str) -> None:
-        self.unproven.append(Unproven(reason, self._where))
+        self.wrong.append(Unproven(reason, self._where))
+
+    def _lose(self, reason: str) -> None:
+        self.lost.append(Unproven(reason, self._where))
+
+    def _outliving(self, ending: Ending) -> None:
+        """Note that a tensor which is no part of the result is held by more than the trace."""
+        own = {id(each) for each in (*self._trace.touched.values(), self._trace.kept)}
+        for group in (ending.alive, ending.views):
+            for tensor in group:
+                if id(tensor) in self._used:
+                    continue
+                holders = [r for r in gc.get_referrers(tensor) if id(r) not in own]
+                if any(r is not group and r.__class__ is not FrameType for r in holders):
+                    self._lose(f"a tensor {tensor._node.type} outlives the call outside its result")
+                    return
 
     def _reference(self, tensor: Tensor) -> Reference:
         self._used.add(id(tensor))
@@ -155,12 +185,14 @@ class Recipe:
         """
         kind = value.__class__
         if isinstance(value, Tensor):
+            if value._node is not None and not value.__dict__.keys() <= OWN:
+                self._refuse("a tensor of the result has attributes of its own")
             return self._reference(value)
         if kind is TracedSize:
             return "size", value.dim
         if kind is Size and any(s.__class__ is TracedSize for s in value):
             return Size, self._parts(value, value)
-        if kind in _PLAIN or isinstance(value, np.generic):
+        if kind in _PLAIN or isinstance(value, np.generic | enum.Enum):
             return "value", value
         if isinstance(value, Operators):
             raise refusal(
@@ -174,7 +206,7 @@ class Recipe:
         if kind is list or kind is dict:
             holders = [r for r in gc.get_referrers(value) if r is not holder]
             if any(r.__class__ is not FrameType for r in holders):
-                self._refuse("the result is a container that something else holds")
+                self._lose("the result is a container that something else holds")
             if kind is list:
                 return kind, self._parts(value, value)
             return kind, dict(zip(value, self._parts(value.values(), value)))
@@ -182,4 +214,4 @@ class Recipe:
         return "value", value
 
 
-__all__ = ["Recipe", "Reference"]
+__all__ = ["OWN", "Recipe", "Reference"]

@@ -22,6 +22,7 @@ from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.form import Form
 from graphc.jit.guarded import Guarded, reasons_against, requires
 from graphc.jit.recipe import Recipe
+from graphc.jit.replacing import replace
 from graphc.jit.roots import sizes_in
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
@@ -51,6 +52,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.owner = owner
         self.arguments = arguments
+        self.root = root
         self.trace = trace = Trace(decide, root)
         self.fixed = trace.fixed = fixed
         trace.settle = self._settle
@@ -74,6 +76,7 @@ class Run:
         self.reasons: list[Any] = []
         self._result: Any = None
         self.ending_has_history = False
+        self.is_only = False  # whether there is no other run of the function
         self.found_variant = False  # whether an earlier run had ended alike
         self._requires = tuple([requires(t._edge) for t in arguments.tensors])
 
@@ -104,9 +107,22 @@ class Run:
             self._prove(recipe)
         if self.arguments.write_back(self._real) and recipe is not None:
             self.reasons.append(Unproven("a container of the arguments was changed", self.where))
+        if not raised:
+            result = restored(result, self._real)
+        self._let_go()
         if raised:
             raise raised[0]
-        return restored(result, self._real)
+        return result
+
+    def _let_go(self) -> None:
+        """What stood for numbers and for the caller's containers is replaced where Python kept
+        it."""
+        self.arguments.let_go()
+        sizes = [size for ref in self.trace.python_sizes if (size := ref()) is not None]
+        for size in sizes:
+            if replace(size, size.number, (id(sizes),)):
+                # To look for who holds it takes long: later calls go by numbers from the start.
+                self.root.needs_numbers = "a size is kept beyond the call"
 
     def _traced(self, body: Callable[[], Any]) -> Any:
         """What a function gives that runs while the trace is under way."""
@@ -189,10 +205,13 @@ class Run:
             return self.owner._function(*args, **kwargs)
 
     def _real(self, value: Any) -> Any:
-        """The caller's tensor for a traced argument; the number of a size; else the value."""
+        """The caller's tensor for a traced argument, and its container for the trace's; the number
+        of a size; else the value."""
         if isinstance(value, TracedSize):
             return value.number
-        return self.trace.reals.get(id(value), value)
+        if isinstance(value, Tensor):
+            return self.trace.reals.get(id(value), value)
+        return self.arguments.container(value)
 
     def _ending(self) -> Ending:
         decide_constants(self.trace)
@@ -202,6 +221,8 @@ class Run:
         """What the run leaves, once it is known which program gives it."""
         trace = self.trace
         ending = self._ending()
+        if self.is_only and ending.has_others:
+            ending.forget()
         variant = self._covering(ending)
         if variant is None and not trace.root.is_fixed and _is_untold(ending, trace):
             trace.to_numbers("a size is that of no input of the program")

@@ -196,9 +196,8 @@ def trace(
     options = Options(dynamic=False, on_branch=on_branch, impure=impure, level=level)
     owner = Compiled(function, options)
     run = _run(owner, arguments, types)
-    watch = run.watch
-    _report(owner._name, watch, impure)
-    traced = Traced(owner._name, owner._signature, run.guarded, arguments.key, watch.effects)
+    effects = _report(owner._name, run, impure)
+    traced = Traced(owner._name, owner._signature, run.guarded, arguments.key, effects)
     variant = run.guarded.variant
     if not variant.updates and not run.guarded.recipe.gradients and not run.guarded.recipe.writes:
         for k in range(check):
@@ -219,12 +218,25 @@ def _run(owner: Compiled, arguments: Arguments, types: Sequence[TensorType]) -> 
         )
 
     run = Run(owner, root, arguments, branches.POLICY[owner._options.on_branch], fixed, True)
+    run.is_only = True
     run()
+    if run.guarded is None:
+        raise TraceError(
+            f"{owner._name}: no one program is the function: {run.trace.left}",
+            where=run.trace.left_at, hint="use gc.jit.compile",
+        )  # fmt: skip
     return run
 
 
-def _report(name: str, watch: Any, impure: str) -> None:
-    """Side effects as a warning, values that change by themselves as an error."""
+def _report(name: str, run: Any, impure: str) -> list[str]:
+    """Side effects, told as a warning too; as an error what a call would give another value."""
+    watch, recipe = run.watch, run.guarded.recipe
+    if recipe.wrong:
+        raise TraceError(
+            f"{name}: {recipe.wrong[0].reason}, which no program gives again",
+            where=recipe.wrong[0].origin,
+            hint="return tensors, numbers, and new lists, tuples and dicts of them",
+        )
     if watch.impure and impure == "error":
         raise TraceError(
             f"{name}: the traced code used a value that is another one at every call; the program "
@@ -233,12 +245,14 @@ def _report(name: str, watch: Any, impure: str) -> None:
             where=caller(),
             hint='pass it as a tensor argument, draw with gc.rand, or impure="bake"',
         )
-    if watch.effects:
+    effects = [*watch.effects, *(str(lost) for lost in recipe.lost)]
+    if effects:
         warnings.warn(
             GraphcWarning(f"{name}: side effects are not part of the program: "
-                          + "; ".join(watch.effects[:4])),
+                          + "; ".join(effects[:4])),
             stacklevel=3,
         )  # fmt: skip
+    return effects
 
 
 def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import functools
 import inspect
-import weakref
 from types import CodeType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
@@ -118,10 +117,9 @@ def _class(this: Call, made: type) -> Any:
         return _own_class(this, made)
     if type(made) is not type and not issubclass(type(made), abc.ABCMeta):
         return this.refuse(f"a new {made.__name__}, whose class has a metaclass")
-    if in_class(made, "__del__") is not MISSING or issubclass(made, weakref.ref):
-        # What is watched is held: such an object has to go when the code lets it go.
-        this.consulted.ends_watch = True
-        return this.refuse(f"a new {made.__name__}, which tells when an object goes")
+    if in_class(made, "__del__") is not MISSING or known.tells_of_going(made):
+        this.consulted.end(f"a new {made.__name__}, which tells when an object goes", this.origin)
+        return Unknown()
     created = in_class(made, "__new__") is object.__new__
     for name in ("__new__", "__init__"):
         found = in_class(made, name)

@@ -63,6 +63,11 @@ class Consulted:
         if len(self.unproven) < _MOST_REASONS and entry not in self.unproven:
             self.unproven.append(entry)
 
+    def end(self, reason: str, origin: Origin) -> None:
+        """Note that objects have to go when the code lets them go: what is watched is held."""
+        self.ends_watch = True
+        self.refuse(reason, origin)
+
     def compared(self, a: Any, b: Any, origin: Origin) -> None:
         """`a is b`: what stands for an argument is never a tensor from outside."""
         if isinstance(a, Tensor) and isinstance(b, Tensor) and tracing.trace is not None:
@@ -101,6 +106,9 @@ class Consulted:
         self, what: str, find: Callable[[], Any], origin: Origin, place: Any, owned: bool = False
     ) -> Any:
         value = find()
+        if known.tells_of_going(value):
+            self.end(f"{what} tells when an object goes", origin)
+            return value
         definition = isinstance(value, FunctionType | type | ModuleType) or value is MISSING
         if changeable(value):
             owned = False  # what is in it may change without a count

@@ -10,6 +10,7 @@ import enum
 import itertools
 import math
 import operator
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from types import (
@@ -96,6 +97,23 @@ def _is_named_tuple(type_: type) -> bool:
         and type_.__iter__ is tuple.__iter__
         and type_.__len__ is tuple.__len__
     )
+
+
+_WEAK = (
+    weakref.ref, weakref.ProxyType, weakref.CallableProxyType, weakref.WeakSet, weakref.finalize,
+    weakref.WeakValueDictionary, weakref.WeakKeyDictionary,
+)  # fmt: skip
+_OF_GOING = ("weakref", "_weakref", "gc")
+
+
+def tells_of_going(value: object) -> bool:
+    """Whether code that has a value can see that other objects go."""
+    class_ = type(value)
+    if class_ is ModuleType:
+        return vars(value)["__name__"] in _OF_GOING
+    if class_ is BuiltinFunctionType:
+        return value.__module__ in _OF_GOING
+    return issubclass(value if issubclass(class_, type) else class_, _WEAK)  # type: ignore[arg-type]
 
 
 def is_ours(module: str) -> bool:

@@ -414,7 +414,8 @@ class Requests:
                     return tuple([self._plain(v) for v in value])
             return value
         if kind is TracedSize:
-            return value.number if self.root.is_fixed else value.dim
+            own = value._trace is self and not self.root.is_fixed
+            return value.dim if own else value.number
         if kind is dims.Dim and self.root.is_fixed:
             return dims.evaluate(value, self.sizes)
         return value

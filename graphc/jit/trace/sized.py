@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from typing import Any
 
 from graphc.core import dims
@@ -11,13 +12,21 @@ from graphc.eager.engine.signature import replayed
 from graphc.eager.engine.tensor import Tensor, View
 from graphc.jit.trace.recording import symbolic_call
 from graphc.jit.trace.refused import refusal
-from graphc.jit.trace.sizes import SizeNeeded
+from graphc.jit.trace.sizes import SizeNeeded, TracedSize
 from graphc.jit.trace.steps import Asked, Operation
 from graphc.jit.trace.writes import Writes
 
 
 class Sized(Writes):
-    """A trace's part that is about symbolic sizes."""
+    """A trace's part that is about symbolic sizes.
+
+    Attributes:
+        python_sizes: weak references to the symbolic sizes that Python was given.
+    """
+
+    def __init__(self, decide: Any, root: Any = None) -> None:
+        super().__init__(decide, root)
+        self.python_sizes: list[weakref.ref[TracedSize]] = []
 
     def to_numbers(self, because: str) -> bool:
         """Make the graph so far once more, with the call's sizes in place of symbolic ones.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,11 +32,12 @@ class SizeNeeded(BaseException):
 class TracedSize:
     """A symbolic size: adds, multiplies and divides; everything else needs its number."""
 
-    __slots__ = ("_trace", "dim")
+    __slots__ = ("__weakref__", "_trace", "dim")
 
     def __init__(self, dim: Dim, trace: Any) -> None:
         self.dim = dim
         self._trace = trace
+        trace.python_sizes.append(weakref.ref(self))
 
     @property
     def number(self) -> int:
@@ -94,12 +96,24 @@ class TracedSize:
         return getattr(self.number, name)
 
 
+def _is_number(size: TracedSize) -> bool:
+    """Whether a size is a number by now: where sizes are fixed, and where its run is over."""
+    return bool(size._trace.root.is_fixed or size._trace.has_ended)
+
+
+def _in_trace(value: Any, trace: Any) -> Any:
+    """An operand beside a size of a trace; a size of another trace is a number."""
+    if not isinstance(value, TracedSize):
+        return value
+    return value.dim if value._trace is trace else value.number
+
+
 def _arithmetic(name: str) -> Any:
     plain = getattr(int, f"__{name}__")
 
     def method(self: TracedSize, other: object) -> Any:
-        value = other.dim if isinstance(other, TracedSize) else other
-        if self._trace.root.is_fixed or isinstance(value, bool) or value.__class__ is float:
+        value = _in_trace(other, self._trace)
+        if _is_number(self) or isinstance(value, bool) or value.__class__ is float:
             left = float(self.number) if value.__class__ is float else self.number
             right = other.number if isinstance(other, TracedSize) else other
             return getattr(left, f"__{name}__")(right)
@@ -124,10 +138,10 @@ def _by_number(name: str) -> Any:
 
 def _compared(name: str, decide: Callable[[Any, Any], bool]) -> Any:
     def method(self: TracedSize, other: object) -> Any:
-        value = other.dim if isinstance(other, TracedSize) else other
+        value = _in_trace(other, self._trace)
         if not isinstance(value, int | float | Dim):
             return NotImplemented
-        if not self._trace.root.is_fixed and isinstance(value, int | Dim):
+        if not _is_number(self) and isinstance(value, int | Dim):
             known = _known(name, self.dim - value)
             if known is not None:
                 return known

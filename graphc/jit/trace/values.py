@@ -250,7 +250,7 @@ class Values(Sized):
     def size_tensor(self, size: TracedSize, dtype: DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""
         kind = dtype if dtype.is_float else dtypes.int64
-        if self.root.is_fixed:
+        if self.root.is_fixed or size._trace is not self:
             return self._full((), size.number, kind)
         return self.wrap(self._operation(FUNCTIONS["size"], (size.dim, kind), (), [], ()).nodes[0])
 

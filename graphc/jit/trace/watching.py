@@ -7,6 +7,7 @@ that the code calls are seen by `effects`, which notes what cannot be part of a 
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import weakref
@@ -136,6 +137,12 @@ class Watch:
                 Reading(what, find, find(), where, None, owned=True, definition=True)
             )
         function = self._function
+        while isinstance(function, functools.partial):
+            self._consulted.content(function.keywords, "the keywords of a partial", where)
+            for value in function.args:
+                if isinstance(value, Tensor):
+                    self._consulted.flags(value, "an argument of a partial", where)
+            function = function.func
         if self._top is not None:
             self._consulted.function(self._top, where)
         owner = getattr(function, "__self__", function)
@@ -185,6 +192,8 @@ class Watch:
         """An instruction of a user's frame is next."""
         state = self._frames.get(id(frame))
         if state is None:
+            if self._consulted.ends_watch:
+                _ = frame.f_locals  # Python's copy of the variables lets go of those that went
             return
         self._left -= 1
         if self._left <= 0:
@@ -192,7 +201,7 @@ class Watch:
             return
         self._follower.advance(state, offset)
         if self._consulted.ends_watch:
-            # The steps go on: with each of them Python lets go of its copy of the variables.
+            # The steps go on, for Python's copy of the variables.
             self._frames.clear()
             self._consulted.forget()
             self.readings.clear()
