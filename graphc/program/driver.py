@@ -37,6 +37,7 @@ from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
+from graphc.passes.stabilise import stabilise
 from graphc.program.build import Build, check_threads, ready
 from graphc.program.program import Program
 from graphc.runtime import targets
@@ -99,11 +100,16 @@ def compile(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
-    graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    written = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    graph = stabilise(written)
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math,
     }  # fmt: skip
-    return Program(replace(build(graph, layout, **options), options=options))
+    made = build(graph, layout, **options)
+    history = made.history
+    if graph is not written:
+        history = (("traced", written), (stabilise.__name__, graph), *history[1:])
+    return Program(replace(made, options=options, history=history))
 
 
 def build(
