@@ -7,7 +7,7 @@ and plans memory. This is the only place that knows both passes and runtime.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -92,7 +92,35 @@ def compile(
         >>> double(np.array([1.0, 2.0, 3.0], np.float32))
         array([2., 4., 6.], dtype=float32)
     """
-    _check_options(level, threads, target, name)
+    options: dict[str, Any] = {
+        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
+    }  # fmt: skip
+    return _program(inputs, outputs, updates, name, options, stabilise)
+
+
+def compile_as_written(
+    inputs: Any,
+    outputs: Any,
+    updates: Mapping[Parameter, Any] | None = None,
+    *,
+    name: str,
+    level: str = "O2",
+) -> Program:
+    """`compile` of a graph that stands for eager code, whose values it has: none is made stable."""
+    options = {"level": level, "threads": None, "target": "cpu", "fast_math": False}
+    return _program(inputs, outputs, updates, name, options, lambda graph: graph)
+
+
+def _program(
+    inputs: Any,
+    outputs: Any,
+    updates: Any,
+    name: str | None,
+    options: dict[str, Any],
+    prepared: Callable[[Graph], Graph],
+) -> Program:
+    """The program of what `prepared` makes of the graph as it was written."""
+    _check_options(options["level"], options["threads"], options["target"], name)
     if updates is not None and not isinstance(updates, Mapping):
         raise ArgumentError(
             f"compile: updates is a {type(updates).__name__}, not a dict by parameter",
@@ -101,10 +129,7 @@ def compile(
         )
     layout, results = Layout.of(outputs)
     written = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
-    graph = stabilise(written)
-    options: dict[str, Any] = {
-        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
-    }  # fmt: skip
+    graph = prepared(written)
     made = build(graph, layout, **options)
     history = made.history
     if graph is not written:

@@ -9,6 +9,7 @@ The parts are of the dtype in which the tensor is computed: of float16, float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,6 +68,8 @@ def narrowed(node: Node, value: Any) -> Any:
 
 def is_bounded(exponent: Node) -> bool:
     """Whether a maximum was taken off an exponent already."""
+    while exponent.op is OPS["where"]:
+        exponent = exponent.inputs[2]
     if exponent.op is not OPS["subtract"]:
         return False
     _, top = moved_by(exponent.inputs[1])
@@ -214,7 +217,12 @@ def _of_terms(first: Scaled, second: Scaled) -> Scaled:
 
 def _below(term: Scaled, top: Any) -> Any:
     """exp(exponent - top) * over / under."""
-    value = product(FUNCTIONS["exp"](term.exponent - top), term.over)
+    below = term.exponent - top
+    if term.over is not None:
+        # What a factor of 0 takes out may be far above the largest: infinity times 0 is nan.
+        most = math.floor(math.log(dtype_of(below).finfo.max))
+        below = FUNCTIONS["where"](term.over == 0, FUNCTIONS["minimum"](below, most), below)
+    value = product(FUNCTIONS["exp"](below), term.over)
     return value if term.under is None else value / term.under
 
 

@@ -39,9 +39,11 @@ def _log_sech2(x: Node) -> Any:
 
 def _log_softplus(x: Node) -> Any:
     """log(softplus(x)): x itself where softplus(x) is exp(x)."""
-    low = x < -(dtype_of(x).compute.digits + 1) * math.log(2)
-    inner = FUNCTIONS["softplus"](FUNCTIONS["where"](low, 0, x))
-    return FUNCTIONS["where"](low, x, FUNCTIONS["log"](inner))
+    low = x < -(dtype_of(x).digits + 1) * math.log(2)
+    where = FUNCTIONS["where"]
+    # The second choice makes of the logarithm one of another pattern.
+    inner = where(low, 1, FUNCTIONS["softplus"](where(low, 0, x)))
+    return where(low, x, FUNCTIONS["log"](inner))
 
 
 def _unless_positive_power(node: Node, c: Node) -> str:
