@@ -22,6 +22,7 @@ from graphc.core.walk import dependents, toposort
 from graphc.errors import ArgumentError, AttributeValueError, GradientError, InternalError
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
+from graphc.passes.stabilise import stabilised
 
 WRITTEN_OUT = 4  # rows of a Jacobian that are no loop: they fuse with what is around them
 PATH_LINES = 7  # of a path in a message: the rest of the 12 lines say what and where
@@ -273,7 +274,8 @@ def grad(
         assert loss is not None
         seeds.setdefault(loss, _filled(tensor_type(loss), 1))
     constant = {*consider_constant, *known}
-    cts = cotangents([*seeds], [*seeds.values()], nodes, constant, {*known})
+    outputs = stabilised([*seeds], {*nodes, *constant})
+    cts = cotangents(outputs, [*seeds.values()], nodes, constant, {*known})
     missed = [node for node in nodes if node not in cts]
     if missed and disconnected == "raise":
         raise _disconnected(missed[0], [*seeds])
@@ -340,6 +342,7 @@ def jacobian(output: Node, wrt: Any) -> Any:
     """
     _check_output(output)
     nodes, form = _listed(wrt)
+    (output,) = stabilised([output], nodes)
     count = tensor_type(output).size
     flat = FUNCTIONS["reshape"](output, (count,))
     places = source.iota((count,), 0)
@@ -423,7 +426,8 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
                 where=caller(),
             )
     # The Hessian is symmetric, so pulling the vectors back through the gradient multiplies by it.
-    return form(vjp(grad(loss, nodes), lifted, nodes))
+    slopes = stabilised(grad(loss, nodes), nodes)
+    return form(vjp(slopes, lifted, nodes))
 
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad", "vjp"]

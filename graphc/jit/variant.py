@@ -125,7 +125,7 @@ class Variant:
         return self._compiled([arguments[k] for k in places], outputs), places
 
     def _compiled(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> Any:
-        return late("program.driver").compile(
+        return late("program.driver").compile_as_written(
             inputs, outputs, self.graph_updates, name=self.name, level=self._options.level
         )
 

@@ -161,7 +161,9 @@ def _flat(
     reached = toposort(outputs)
     taken = [k for k, node in enumerate(inputs) if node in reached]
     name = update.__name__
-    program = late("program.driver").compile([inputs[k] for k in taken], outputs, name=name)
+    program = late("program.driver").compile_as_written(
+        [inputs[k] for k in taken], outputs, name=name
+    )
     if not program._executable.is_native:
         return None
     return _Flat(program, taken, [False, *(name in COUNTERS for name in used)])

@@ -7,7 +7,7 @@ and plans memory. This is the only place that knows both passes and runtime.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -37,6 +37,7 @@ from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
+from graphc.passes.stabilise import stabilise
 from graphc.program.build import Build, check_threads, ready
 from graphc.program.program import Program
 from graphc.runtime import targets
@@ -91,7 +92,35 @@ def compile(
         >>> double(np.array([1.0, 2.0, 3.0], np.float32))
         array([2., 4., 6.], dtype=float32)
     """
-    _check_options(level, threads, target, name)
+    options: dict[str, Any] = {
+        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
+    }  # fmt: skip
+    return _program(inputs, outputs, updates, name, options, stabilise)
+
+
+def compile_as_written(
+    inputs: Any,
+    outputs: Any,
+    updates: Mapping[Parameter, Any] | None = None,
+    *,
+    name: str,
+    level: str = "O2",
+) -> Program:
+    """`compile` of a graph that stands for eager code, whose values it has: none is made stable."""
+    options = {"level": level, "threads": None, "target": "cpu", "fast_math": False}
+    return _program(inputs, outputs, updates, name, options, lambda graph: graph)
+
+
+def _program(
+    inputs: Any,
+    outputs: Any,
+    updates: Any,
+    name: str | None,
+    options: dict[str, Any],
+    prepared: Callable[[Graph], Graph],
+) -> Program:
+    """The program of what `prepared` makes of the graph as it was written."""
+    _check_options(options["level"], options["threads"], options["target"], name)
     if updates is not None and not isinstance(updates, Mapping):
         raise ArgumentError(
             f"compile: updates is a {type(updates).__name__}, not a dict by parameter",
@@ -99,11 +128,13 @@ def compile(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
-    graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
-    options: dict[str, Any] = {
-        "level": level, "threads": threads, "target": target, "fast_math": fast_math,
-    }  # fmt: skip
-    return Program(replace(build(graph, layout, **options), options=options))
+    written = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    graph = prepared(written)
+    made = build(graph, layout, **options)
+    history = made.history
+    if graph is not written:
+        history = (("traced", written), (stabilise.__name__, graph), *history[1:])
+    return Program(replace(made, options=options, history=history))
 
 
 def build(

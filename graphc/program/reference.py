@@ -10,6 +10,7 @@ from graphc.core.arguments import as_array, bind_sizes
 from graphc.core.ir import Graph, caller
 from graphc.errors import ArgumentError
 from graphc.ops.source import Bound
+from graphc.passes.stabilise import stabilise
 from graphc.runtime.interpreter import run
 
 
@@ -60,5 +61,6 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
         for node in graph.inputs:
             if node not in values:
                 values[node] = node.state.array.copy()  # type: ignore[attr-defined]
+    graph = stabilise(graph)
     ordered = [values[node] for node in graph.inputs]
     return run(graph, ordered, sizes, "finite" in config.current().check)

@@ -29,6 +29,7 @@ RANGES = {
     "real": (-4.0, 4.0),
     "small": (-2.0, 2.0),
     "positive": (0.1, 4.0),
+    "negative": (-4.0, -0.1),
     "nonzero": (0.25, 4.0),
     "exponent": (-5.0, 5.0),
     "unit": (-0.9, 0.9),

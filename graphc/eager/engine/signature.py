@@ -313,7 +313,7 @@ def runner(
     needed = [k for k, x in enumerate(inputs) if x in used]
     if len(dict.fromkeys(outputs)) == len(outputs) and not any(o.op is INPUT_OP for o in outputs):
         driver = late("program.driver")
-        program = driver.compile([inputs[k] for k in needed], list(outputs), name=name)
+        program = driver.compile_as_written([inputs[k] for k in needed], list(outputs), name=name)
         if len(needed) == len(inputs):
             return program
         return lambda *arrays: program(*[arrays[k] for k in needed])

@@ -272,7 +272,7 @@ def _evaluation(node: Node, trace: Any) -> Any:
     (root,) = replayed([node], memo, {})
     used = toposort((root,))
     places = [n for n in (*trace.given, *keys) if n in used and n.op is INPUT_OP]
-    return places, keys, late("program.driver").compile(places, root, name="condition")
+    return places, keys, late("program.driver").compile_as_written(places, root, name="condition")
 
 
 __all__ = ["Values"]

@@ -1,6 +1,6 @@
 """Exponentials, logarithms and what is built of them, erf too; floats in, floats out.
 
-exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 sigmoid softplus erf erfc.
+exp exp2 expm1 log log2 log10 log1p log1mexp logaddexp logaddexp2 sigmoid softplus erf erfc.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.dtypes import DType
 from graphc.core.ir import Node
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Operand, Pullback
 from graphc.ops.control import GRADIENT_AS
-from graphc.ops.declare import FLOAT, binary, conform, public, rounded_once, unary
+from graphc.ops.declare import FLOAT, binary, conform, literal, public, rounded_once, unary
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -61,6 +62,21 @@ def _erfc_numpy(x: np.ndarray) -> np.ndarray:
     return found
 
 
+def _log1mexp_numpy(x: np.ndarray) -> np.ndarray:
+    return np.where(x > -LN2, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+def _log1mexp_scalar(x: DType) -> str:
+    near = "log(-expm1({0}))"
+    return f"select({{0}} > {literal(x, -LN2)}, {near}, log1p(-exp({{0}})))"
+
+
+def _log1mexp_vjp(node: Node, ct: Node) -> tuple[Any]:
+    (x,) = node.inputs
+    # 0 - expm1(x), since of both zeros it is 0.0: the slope at 0 is that from below.
+    return (-(ct * (exp(x) / (0 - expm1(x)))),)
+
+
 def _bell(x: Operators, height: float) -> Any:
     return exp(-x * x) * height
 
@@ -82,7 +98,7 @@ exp2 = _unary(
     example="[0.0, 3.0] -> [1., 8.]",
 )
 expm1 = _unary(
-    "expm1", np.expm1, lambda n, ct: (ct * (n + 1),),
+    "expm1", np.expm1, lambda n, ct: (ct * exp(n.inputs[0]),),
     "exp(x) - 1, elementwise, accurate for small x.", "exponent",
     example="[0.0, 1.0] -> [0.0000, 1.7183]",
 )  # fmt: skip
@@ -105,6 +121,12 @@ log1p = _unary(
     "log1p", np.log1p, lambda n, ct: (ct / (n.inputs[0] + 1),),
     "log(1 + x), elementwise, accurate for small x.", "positive",
     example="[0.0, 1.0] -> [0.0000, 0.6931]",
+)  # fmt: skip
+log1mexp = unary(
+    "log1mexp", promote="float", numpy=_log1mexp_numpy, scalar=_log1mexp_scalar,
+    vjp=_log1mexp_vjp, kinds=FLOAT, domain="negative",
+    doc="log(1 - exp(x)) of x below 0, elementwise, accurate near 0 and far from it.",
+    example="[-1e-3, -1.0] -> [-6.9083, -0.4587]",
 )  # fmt: skip
 sigmoid = _unary(
     "sigmoid", _sigmoid_numpy, lambda n, ct: (ct * (n * (1 - n)),),
