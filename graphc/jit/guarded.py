@@ -21,7 +21,7 @@ from graphc.jit.eager_tape import SpentBackward
 from graphc.jit.form import Form
 from graphc.jit.lost import LOST
 from graphc.jit.recipe import Recipe, Reference
-from graphc.jit.results import give_history, take_view, unshared
+from graphc.jit.results import give_history, lose_all, take_view, unshared
 from graphc.jit.roots import mismatch, sizes_of
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.extents import Extents
@@ -29,7 +29,10 @@ from graphc.jit.trace.guards import Guards
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.watching import Watch
 
-_OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+_OWN = {
+    "_array", "_drawn", "_edge", "_grad", "_node", "_version", "_view", "_views", "is_state",
+    "name",
+}  # fmt: skip
 
 # Why a run that was given a computed value is repeated with Python.
 BY_VALUE = "Python goes by the value of a traced tensor"
@@ -70,6 +73,7 @@ class Guarded:
         )
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
         self.held += [(t, array) for t, array in trace.owned if not trace.is_born(t)]
+        self.is_drawing = bool(trace.generators) or any(t._drawn is not None for t, _ in self.held)
         self.sources = self._sources(trace)
         self.form = form
         self.default_dtype = promotion.get_default_dtype()
@@ -221,6 +225,8 @@ class Guarded:
         alive = [wrap(array) for array in unshared([values[n] for n in recipe.alive], arrays)]
         for (how, what), node in recipe.writes:
             np.copyto(tensors[what]._array if how == "argument" else what, values[node])
+        if self.is_drawing or any(t._drawn is not None for t in tensors):
+            lose_all([*alive, *[tensors[k] for k in self.written_arguments]])
         for version in self._versions:
             version.count += 1
         for k in self.written_arguments:

@@ -10,6 +10,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes
 from graphc.eager.engine.dispatch import eager_form
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import (
     EAGER,
     as_axis,
@@ -164,7 +165,8 @@ def _each_repeated(x: AnyTensor, repeats: Any, axis: int) -> Any:
             f"shape is {counts.shape}, the least {counts.min() if counts.size else None}",
             where=caller(),
         )
-    return index_select(x, axis, wrap(np.repeat(np.arange(x.shape[axis]), counts)))
+    places = wrap(np.repeat(np.arange(x.shape[axis]), counts))
+    return index_select(x, axis, lose(places, [repeats], BY_VALUES))
 
 
 @eager()
