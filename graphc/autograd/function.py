@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.eager.engine.drawn import share_mark
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import GradFn, Saved
@@ -247,6 +248,7 @@ def _again(tensor: Tensor) -> Tensor:
         return tracing.trace.detach(tensor)
     result = wrap(tensor._array)
     result._version = tensor.version()
+    share_mark(result, tensor)
     return result
 
 

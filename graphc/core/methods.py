@@ -6,10 +6,15 @@ afterwards. What these are and take is written in `methods.pyi`, which a test co
 
 from __future__ import annotations
 
-from graphc.core.operators import Operators
+from graphc.core.operators import Operators, missing
 
 
 class Methods(Operators):
     """The base of `Node` in which type checkers find the attached methods."""
 
     __slots__ = ()
+
+
+# Not in the class, where a checker of types would take every name to be there; and not in that of
+# tensors, whose attributes Python would find more slowly.
+setattr(Methods, "__getattr__", missing)  # noqa: B010

@@ -427,9 +427,9 @@ def _no_value(what: str, tensor: Any, hint: str) -> SymbolicTensorError:
     )
 
 
-def _missing(self: Any, name: str) -> Any:
+def missing(self: Any, name: str) -> Any:
     """What is asked of a symbolic tensor that it does not have."""
-    if name.startswith("__") or self.is_eager:
+    if name.startswith("__"):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     hint = f"use gc.{name}(x, ...)" if name in FUNCTIONS else (
         "use functions of gc that take symbolic tensors (gc.ops lists them), or write the code on "
@@ -441,7 +441,3 @@ def _missing(self: Any, name: str) -> Any:
         hint = f"symbolic tensors do not change: use x.{name[:-1]}(...), which makes a new one"
     what = "no value" if name.startswith("_") or name in ("numpy", "item") else f"no {name!r}"
     raise SymbolicTensorError(f"{self!r:.80} is a symbolic tensor and has {what}", hint=hint)
-
-
-# Not in the class, where a checker of types would take every name to be there.
-setattr(Operators, "__getattr__", _missing)  # noqa: B010

@@ -17,6 +17,7 @@ from graphc.core.dtypes import as_dtype
 from graphc.core.ir import Node
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType
+from graphc.eager.engine.drawn import share_mark
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.eager_tape import (
     SpentBackward,
@@ -28,7 +29,7 @@ from graphc.jit.eager_tape import (
 )
 from graphc.jit.lost import LOST
 from graphc.jit.pullback import steps_from
-from graphc.jit.results import give_history, keeps_gradient, take_view, unshared
+from graphc.jit.results import give_history, keeps_gradient, lose_all, take_view, unshared
 from graphc.jit.trace.steps import Given
 from graphc.jit.trace.tracing import Trace, uniform_node
 
@@ -40,6 +41,7 @@ class Ending:
         alive: traced tensors whose values are results, in the order in which they were made.
         views: traced tensors that are parts of others, the others first.
         writes: (array, node): memory that takes a result.
+        rewritten: the arguments whose memory is among it.
         updates: new values of the program's own parameters.
         gradients: (tensor, how, value) of `.grad`: how is "none", "lost", "out" or "same".
         histories: (tensor, edge) of those with a history of this run.
@@ -55,6 +57,7 @@ class Ending:
         self.gradients: list[tuple[Tensor, str, Any]] = []
         self.updates: dict[Node, Node] = {}
         self.writes: list[tuple[np.ndarray, Node]] = []
+        self.rewritten: list[Tensor] = []
         self._gradients(keep_grads)
         self._memory()
         self._tensors()
@@ -93,6 +96,7 @@ class Ending:
             stand_in = trace.stand_ins[key]
             if stand_in._node is not trace.placeholders[key]:
                 self.writes.append((real._array, stand_in._node))
+                self.rewritten.append(real)
 
     def _tensors(self) -> None:
         trace = self.trace
@@ -165,6 +169,9 @@ class Ending:
             tensor._node = None
         for array, value in writes:
             np.copyto(array, value)
+        held = [t.tensor for t in trace.touched.values() if not t.born]
+        if trace.generators or any(t._drawn is not None for t in (*held, *trace.reals.values())):
+            lose_all([*self.alive, *self.rewritten])
         for key, real in trace.reals.items():
             _become(trace.stand_ins[key], real)
         for tensor in self.views:
@@ -208,6 +215,7 @@ def _become(stand_in: Tensor, real: Tensor) -> None:
     stand_in._node = None
     stand_in._array = real._array
     stand_in._version = real._version
+    share_mark(stand_in, real)
     for name, value in stand_in.__dict__.items():
         if not hasattr(Tensor, name) and name != "_array":
             real.__dict__[name] = value

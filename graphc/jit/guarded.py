@@ -21,7 +21,7 @@ from graphc.jit.eager_tape import SpentBackward, UntoldBackward
 from graphc.jit.form import Form
 from graphc.jit.lost import LOST
 from graphc.jit.recipe import OWN, Recipe, Reference
-from graphc.jit.results import give_history, take_view, unshared
+from graphc.jit.results import give_history, lose_all, take_view, unshared
 from graphc.jit.roots import mismatch, sizes_of
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.extents import Extents
@@ -68,6 +68,7 @@ class Guarded:
         )
         self.held = [(t.tensor, t.array) for t in trace.touched.values() if not t.born]
         self.held += [(t, array) for t, array in trace.owned if not trace.is_born(t)]
+        self.is_drawing = bool(trace.generators) or any(t._drawn is not None for t, _ in self.held)
         self.sources = self._sources(trace)
         self.form = form
         self.default_dtype = promotion.get_default_dtype()
@@ -219,6 +220,8 @@ class Guarded:
         alive = [wrap(array) for array in unshared([values[n] for n in recipe.alive], arrays)]
         for (how, what), node in recipe.writes:
             np.copyto(tensors[what]._array if how == "argument" else what, values[node])
+        if self.is_drawing or any(t._drawn is not None for t in tensors):
+            lose_all([*alive, *[tensors[k] for k in self.written_arguments]])
         for version in self._versions:
             version.count += 1
         for k in self.written_arguments:

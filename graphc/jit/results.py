@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.ir import caller
 from graphc.eager.engine import quiet
+from graphc.eager.engine.drawn import Lost, written
 from graphc.eager.engine.invoke import attach_view, call_of
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.engine.views import same_memory
@@ -42,6 +44,13 @@ def take_view(tensor: Tensor, whole: Tensor, function: Any, template: Any, stati
     call = call_of(function, template, static, (array.dtype.char, array.shape))
     (tensor._array,) = quiet.run(call.run, array)
     attach_view(tensor, whole, function, template, static)
+
+
+def lose_all(results: Sequence[Tensor]) -> None:
+    """Mark what a call of a compiled function that draws, or is given draws, left."""
+    mark = Lost(caller(), "a compiled function that draws, or was given draws, computed them")
+    for tensor in results:
+        written(tensor, mark)
 
 
 def keeps_gradient(tensor: Tensor, edge: Any) -> bool:

@@ -49,8 +49,10 @@ class Parameter(Tensor):
         tensor([1., 1.], requires_grad=True)
     """
 
+    is_state = True
+
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        vars(self).update(vars(_source("Parameter", data)))
+        vars(self).update(vars(_source("Parameter", data)), _drawn=None)
         if requires_grad:
             self.requires_grad_()
 
@@ -77,9 +79,10 @@ class Buffer(Tensor):
     """
 
     persistent = True
+    is_state = True
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
-        vars(self).update(vars(_source("Buffer", data)))
+        vars(self).update(vars(_source("Buffer", data)), _drawn=None)
         self.persistent = persistent
         if isinstance(data, Tensor) and data.requires_grad:
             self.requires_grad_()

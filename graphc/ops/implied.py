@@ -15,6 +15,7 @@ from typing import Any
 
 from graphc.core.ir import Node
 from graphc.core.walk import substitute, toposort
+from graphc.ops.arrays.random import is_stream
 from graphc.ops.source import Parameter
 
 _serial = itertools.count()
@@ -47,7 +48,7 @@ def named_apart(bound: Iterable[Node]) -> dict[Node, Node]:
         if not isinstance(node, Parameter):
             continue
         name, count = node.name, 1
-        while isinstance(node, Watched) and name in names:
+        while (isinstance(node, Watched) or is_stream(node)) and name in names:
             count += 1
             name = f"{node.name}_{count}"
         names.add(name)

@@ -259,11 +259,10 @@ def _traced(
     new = implied(order, updates)
     updates |= new
     toposort(tuple(new.values()), order)
-    generator = random.generator()
-    if generator in order and generator not in updates:
-        with at_origin(generator.origin):
-            updates[generator] = random.advance(generator)
-        toposort((updates[generator],), order)
+    for stream in [n for n in order if random.is_stream(n) and n not in updates]:
+        with at_origin(stream.origin):
+            updates[stream] = random.advance(stream)
+        toposort((updates[stream],), order)
     if apart := named_apart(dict.fromkeys([*updates, *order])):
         done = iter(substitute([*results, *updates.values()], apart))
         results = [next(done) for _ in results]

@@ -114,17 +114,6 @@ def test_a_constant_of_drawn_numbers_is_these_numbers() -> None:
         np.testing.assert_array_equal(program(ONES), ONES + noise.numpy())
 
 
-def test_what_became_of_drawn_numbers_in_place_is_a_constant() -> None:
-    x, noise = gc.input("x", SHAPE), gc.randn(SHAPE)
-    noise.mul_(0.5)
-    np.testing.assert_array_equal(gc.compile([x], x + noise)(ONES), ONES + noise.numpy())
-
-
-def test_numbers_of_another_generator_are_constants() -> None:
-    x, noise = gc.input("x", SHAPE), gc.randn(SHAPE, generator=gc.Generator().manual_seed(1))
-    np.testing.assert_array_equal(gc.compile([x], x + noise)(ONES), ONES + noise.numpy())
-
-
 def test_dropped_elements_have_no_gradient_and_a_normal_has_that_of_its_mean_and_spread() -> None:
     x = gc.input("x", SHAPE)
     dropped: Any = F.dropout(x, 0.5)

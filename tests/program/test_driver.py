@@ -36,7 +36,7 @@ def test_a_parameter_may_be_written_without_being_read(target: str) -> None:
 
 def test_the_generator_is_advanced_by_programs_that_draw() -> None:
     program = gc.compile([], gc.uniform((3,)), target="reference")
-    assert random.generator().name in program.state()
+    assert random.GENERATOR.name in program.state()
     assert len(program.graph.aliases) == 1
     keyed = gc.compile([], gc.uniform((3,), key=gc.random_key(1)), target="reference")
     assert keyed.graph.aliases == () and keyed.state() == {}

@@ -9,7 +9,7 @@ tensors, and the derivative is an eager operation like any other, recorded in it
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from graphc.core.ir import Node, caller
 from graphc.core.walk import postorder
 from graphc.eager.engine import quiet
+from graphc.eager.engine.drawn import IN_GRADIENTS, lost_of, written
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, invoke
 from graphc.eager.engine.mode import state as mode
@@ -28,13 +29,14 @@ from graphc.errors import ArgumentError, GradientError, ShapeError
 class Pass:
     """One backward pass: the cotangents under way and the steps that have any."""
 
-    def __init__(self, create_graph: bool, retain_graph: bool) -> None:
+    def __init__(self, create_graph: bool, retain: bool | None, of: Iterable[Any] = ()) -> None:
         # Tensors where the pass itself is recorded; plain arrays, which cost less, where not.
         self.recorded = create_graph or (hot.slow > 0 and tracing.trace is not None)
         if hot.slow and tracing.trace is not None:
             tracing.trace.differentiated = True
         self.create_graph = create_graph
-        self.retain = retain_graph
+        self.lost = lost_of(of, IN_GRADIENTS)
+        self.retain = create_graph if retain is None else retain
         self.queue: list[tuple[int, int, GradFn]] = []
         # For each step, one cotangent for each of its results, with whether it may be written.
         self.waiting: dict[GradFn, list[Any]] = {}
@@ -172,12 +174,15 @@ class Pass:
         if grad is None:
             kept = new(Tensor)
             kept._array = ct if own and ct.base is None else ct.copy()
+            kept._edge, kept._drawn = None, self.lost
             tensor.grad = kept
         elif grad._edge is not None:
             tensor.grad = grad.detach() + wrap(ct)
         else:
             quiet.run(np.add, grad._array, ct, grad._array)
             grad.version().count += 1
+            if self.lost is not None:
+                written(grad, self.lost)
 
 
 def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
@@ -327,7 +332,7 @@ def backward(
     if inputs is not None:
         leaves = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         found = grad(roots, leaves, grad_tensors, retain_graph, create_graph, allow_unused=True)
-        walk = Pass(create_graph, True)
+        walk = Pass(create_graph, True, found)
         for leaf, ct in zip(leaves, found):
             if ct is not None:
                 walk._store(leaf, walk._raw(ct), False)
@@ -337,7 +342,7 @@ def backward(
         if grad_tensors is None
         else ([grad_tensors] if isinstance(grad_tensors, Tensor) else grad_tensors)
     )
-    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, retain_graph, [*roots, *(cts or ())])
     for edge, ct in start(roots, cts):
         walk.send(edge, walk._raw(ct), False)
     walk.run(None)
@@ -395,7 +400,7 @@ def grad(
                 where=caller(),
                 hint="set requires_grad=True on it before computing the outputs",
             )
-    walk = Pass(create_graph, create_graph if retain_graph is None else retain_graph)
+    walk = Pass(create_graph, retain_graph, [*roots, *(cts or ())])
     edges: list[Any] = [t._edge for t in targets]
     walk.captured = dict.fromkeys(edges)
     beginnings = start(roots, cts)
@@ -414,8 +419,9 @@ def _captured(
 ) -> Any:
     found = walk.captured[target._edge]  # type: ignore[index]
     if found is not None:
-        result = walk._tensor(found[0])
-        return result if walk.recorded else wrap(result._array.copy())
+        result = found[0] if walk.recorded else wrap(found[0].copy())
+        result._drawn = result._drawn or walk.lost
+        return result
     if materialize:
         return wrap(np.zeros(target._array.shape, target._array.dtype))
     if allow_unused:

@@ -299,13 +299,7 @@ class Building:
 
     def draw_key(self, generator: Any) -> Tensor:
         """The key of a draw, other at each call of the program."""
-        if generator.parameter is not random.GENERATOR:
-            raise SymbolicTensorError(
-                f"{self.name}: a graph draws from the default generator or by a key",
-                where=caller(),
-                hint="leave generator= away",
-            )
-        return self.wrap(random._key_for(self.name, None))
+        return self.wrap(random.key_of(generator.parameter))
 
     def detach(self, tensor: Tensor) -> Tensor:
         """The value without gradient, in the same memory."""

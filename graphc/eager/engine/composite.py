@@ -19,6 +19,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
+from graphc.eager.engine.drawn import written
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, _Listed, invoke, of_array
@@ -115,6 +116,8 @@ def store(target: Tensor, value: Tensor) -> None:
     if target._array is not value._array:
         check_writable(target)
         np.copyto(target._array, value._array, casting="unsafe")
+    if value._drawn is not None or target._drawn is not None:
+        written(target, value._drawn)
     if target._version is None:
         target.version()
     target._version.count += 1  # type: ignore[union-attr]

@@ -23,6 +23,7 @@ from graphc.core.dtypes import DType
 from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.building import as_tensors, build
+from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.elementwise import OF_NUMBERS, are_numbers, binary, operands, unary
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
@@ -252,7 +253,8 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if not tensors:
             return function(*args, **kwargs)
         static: Static = tuple([(k, static_value(v)) for k, v in kwargs.items()])
-        return invoke(function, tuple(template), static, tensors)
+        found = invoke(function, tuple(template), static, tensors)
+        return lose(found, kwargs.values(), AS_NUMBERS) if kwargs else found
 
     apply.__doc__ = function.__doc__
     apply.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has

@@ -17,6 +17,7 @@ from graphc.core.dtypes import _BY_NUMPY as BY_NUMPY
 from graphc.core.dtypes import DType
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion, quiet
+from graphc.eager.engine.drawn import follow
 from graphc.eager.engine.hot import hot, made, tracing
 from graphc.eager.engine.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke, of_array
 from graphc.eager.engine.mode import state
@@ -91,10 +92,13 @@ def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) ->
             return operands(function, a, b)
         result = new(Tensor)
         result._array = found if found.__class__ is ndarray else np.asarray(found)
+        result._edge = result._drawn = None
         if tensor._edge is not None and has_gradient and state.enabled:
             other = number(value, BY_NUMPY[dtype])
             first, second = (a, other) if tensor is a else (other, b)
             record_pair(function, first, second, result)
+        if tensor._drawn is not None:
+            follow(result, function, ufunc, (a, b))
         return result
 
     def apply(input: Any, other: Any) -> Any:
@@ -126,8 +130,11 @@ def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) ->
             return operands(function, a, b)  # shapes that do not broadcast: it says which
         result = new(Tensor)
         result._array = array if array.__class__ is ndarray else np.asarray(array)
+        result._edge = result._drawn = None
         if (a._edge is not None or b._edge is not None) and has_gradient and state.enabled:
             record_pair(function, a, b, result)
+        if a._drawn is not None or b._drawn is not None:
+            follow(result, function, ufunc, (a, b))
         return result
 
     apply.__doc__ = function.__doc__
@@ -149,8 +156,11 @@ def unary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) -> 
         array = local.run(ufunc, x)
         result = new(Tensor)
         result._array = array if array.__class__ is ndarray else np.asarray(array)
+        result._edge = result._drawn = None
         if a._edge is not None and has_gradient and state.enabled:
             record_one(function, a, result)
+        if a._drawn is not None:
+            follow(result, function, ufunc, (a,))
         return result
 
     apply.__doc__ = function.__doc__

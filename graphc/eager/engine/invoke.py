@@ -17,6 +17,7 @@ from graphc.core.ir import Kind, caller, toposort
 from graphc.core.operators import Operators, SymbolicTensorError
 from graphc.core.types import TensorType
 from graphc.eager.engine import quiet
+from graphc.eager.engine.drawn import follow
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, make_call
@@ -155,10 +156,13 @@ def invoke(
             ):
                 result = new(Tensor)
                 result._array = quiet.run(call.run, array)[0]
+                result._edge = result._drawn = None
+                if tensor._drawn is not None:
+                    _follow((result,), function, template, static, call, tensors)
                 return result
         arrays = []
         key: list[Any] = [apart, template, static]
-        recorded = False
+        recorded = drawn = False
         for tensor in tensors:
             array = tensor._array
             arrays.append(array)
@@ -166,6 +170,8 @@ def invoke(
             key.append(array.shape)
             if tensor._edge is not None:
                 recorded = True
+            if tensor._drawn is not None:
+                drawn = True
     except AttributeError:
         if all(isinstance(t, Tensor) for t in tensors):
             raise
@@ -178,6 +184,9 @@ def invoke(
         if call.single and call.plain:
             result = new(Tensor)
             result._array = results[0]
+            result._edge = result._drawn = None
+            if drawn:
+                _follow((result,), function, template, static, call, tensors)
             return result
         fn = None
     else:
@@ -187,10 +196,28 @@ def invoke(
         else:
             results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
     found = _wrapped(call, results, tensors, fn, view)
+    if drawn:
+        _follow(found, function, template, static, call, tensors)
     if view:
         for tensor in found:
             attach_view(tensor, tensors[0], function, template, static)
     return found[0] if call.single else tuple(found)
+
+
+def _follow(
+    results: Sequence[Tensor], function: Callable[..., Any], template: Template, static: Static,
+    call: Call, tensors: Sequence[Tensor],
+) -> None:  # fmt: skip
+    """Mark results of operands among which drawn ones are."""
+
+    def graph(*nodes: Any) -> Any:
+        return function(*fill(template, nodes), **dict(static))
+
+    def now(*arrays: Any) -> Any:
+        return call.run(*arrays)[0] if call.single else call.run(*arrays)
+
+    for place, result in enumerate(results):
+        follow(result, graph, now, tensors, None if call.single else place)
 
 
 def of_array(array: np.ndarray) -> Tensor:
@@ -277,6 +304,7 @@ def _wrapped(
             array = array.copy()
         tensor = new(Tensor)
         tensor._array = array
+        tensor._edge = tensor._drawn = None
         found.append(tensor)
     if fn is not None:
         fn.kept = tuple(results[count:])
@@ -342,6 +370,7 @@ def viewed(
     """
     result = new(Tensor)
     result._array = array
+    result._edge = result._drawn = None
     attach_view(result, tensor, function, ONE, static)
     whole = tensor._array
     if tensor._edge is not None and state.enabled and is_float(whole.dtype):
@@ -353,6 +382,9 @@ def viewed(
             (None,),
         )
         result._edge = (fn, 0)
+    if tensor._drawn is not None:
+        call = call_of(function, ONE, static, (whole.dtype.char, whole.shape))
+        _follow((result,), function, ONE, static, call, (tensor,))
     return result
 
 

@@ -26,6 +26,7 @@ from graphc.core.typing import DTypeLike
 from graphc.eager.engine.attached import Attached
 from graphc.eager.engine.bound import known_parameter, parameter_of
 from graphc.eager.engine.changes import changes
+from graphc.eager.engine.drawn import node_of, share_mark, written
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state as recording
 from graphc.eager.engine.size import Size
@@ -84,15 +85,17 @@ class Tensor(Attached):
         tensor([2., 4.])
     """
 
-    # What most tensors have is on the class, so that making one sets a single attribute.
+    # What is read wherever a tensor is used is the tensor's own, for Python finds it faster there
+    # than on its class; what most tensors have besides is on the class.
     _array: np.ndarray
     _edge: Edge | None = None
+    _drawn: Any = None  # where numbers were drawn for it: its mark, see `drawn`
     _version: Version | None = None
     _view: View | None = None
     _views: list[Any] | None = None
     _node: Any = None  # while traced: the node of the graph that is being made
     _grad: Any = None
-    _drawn: Any = None  # how its numbers were drawn, where they are random: see `drawing.Drawn`
+    is_state = False  # of a module: values, wherever they came from
     name: str | None = None
     is_eager = True
 
@@ -248,6 +251,7 @@ class Tensor(Attached):
         if self._edge is None:
             changes.count += self.__class__ is not Tensor
             self._edge = (AccumulateGrad(self), 0)
+            self._drawn = None  # a parameter from here on
         return self
 
     @property
@@ -289,7 +293,9 @@ class Tensor(Attached):
             return self.detach()
         if hot.slow and tracing.trace is not None:
             tracing.trace.owned.append((self, self._array))
-        return wrap(self._array)
+        result = wrap(self._array)
+        share_mark(result, self)
+        return result
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -306,12 +312,13 @@ class Tensor(Attached):
                 self._version.move(self._array, self._edge, value._array)
             changes.count += 1
             self._array = value._array
+            written(self, value._drawn)
 
     def as_node(self) -> Any:
         """The tensor in a symbolic graph: a constant, or the node while it is traced.
 
-        Random numbers as a function drew them are drawn anew at each call of a program, and at
-        each step of a loop; `gc.constant(t)` stands for these very numbers.
+        Random numbers, and what was computed of them, are drawn anew at each call of a program,
+        and at each step of a loop; `gc.constant(t)` stands for these very numbers.
 
         Example:
             >>> import graphc as gc
@@ -337,8 +344,7 @@ class Tensor(Attached):
                 hint="compute it in the graph (from w.as_node()), or say that it is a constant: "
                 "gc.constant(t), t.detach()",
             )
-        drawn = None if self._drawn is None else self._drawn.node(self._array)
-        return FUNCTIONS["constant"](self._array) if drawn is None else drawn
+        return FUNCTIONS["constant"](self._array) if self._drawn is None else node_of(self)
 
     @staticmethod
     def build(op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Node:
@@ -382,6 +388,7 @@ def wrap(array: Any) -> Tensor:
     """A tensor over an array."""
     tensor = new(Tensor)
     tensor._array = array if array.__class__ is ndarray else np.asarray(array)
+    tensor._edge = tensor._drawn = None
     return tensor
 
 

@@ -20,6 +20,7 @@ from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.building import build
+from graphc.eager.engine.drawn import settings
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_eager, eager
@@ -257,13 +258,14 @@ def _on_symbols(name: str, form: Callable[..., Any], *arguments: Any) -> Any:
     leaves, tree = flatten(arguments)
     given = tree.restore([_stand_in(leaf) for leaf in leaves])
     enabled, state.enabled = state.enabled, False
+    before, settings.types_alone = settings.types_alone, True
     try:
         with promoting(promotion.promote):
             return build(name, form, given, {})
     except (SymbolicTensorError, *_OF_VALUES):
         return None
     finally:
-        state.enabled = enabled
+        state.enabled, settings.types_alone = enabled, before
 
 
 def _stand_in(value: Any) -> Any:

@@ -6,30 +6,37 @@ tensor instead, so a graph's code reads the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from graphc.core.dims import Dim
-from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype, is_float
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device
+from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.hot import hot, made, tracing
 from graphc.eager.engine.registry import EAGER, eager
 from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.functions.given import check_fits, data_array
 from graphc.eager.functions.shapes import sizes_given, sizes_of
 from graphc.errors import ArgumentError, DTypeError
 
 
-def finish(array: np.ndarray, device: DeviceLike | None, requires_grad: bool = False) -> Tensor:
-    """A tensor over a fresh array."""
+def finish(
+    array: np.ndarray,
+    device: DeviceLike | None,
+    requires_grad: bool = False,
+    of: Iterable[Any] = (),
+) -> Tensor:
+    """A tensor over a fresh array, which was made of these numbers among which tensors may be."""
     check_device(device)
     result = made(wrap(array))
+    lose(result, of, AS_NUMBERS)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -42,77 +49,10 @@ def _numpy(dtype: DTypeLike | None) -> np.dtype:
     return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
 
 
-def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
-    """Data as an array of PyTorch's choice of dtype: Python floats are of the default dtype.
-
-    Raises:
-        ArgumentError: the data is ragged or not numeric.
-    """
-    if isinstance(data, Tensor):
-        array = data.detach().numpy()
-        return np.array(array, None if dtype is None else _numpy(dtype), copy=True)
-    try:
-        array = np.array(_plain(data))
-        own = as_dtype(array.dtype)
-    except (ValueError, TypeError, DTypeError):
-        raise ArgumentError(
-            f"tensor: {type(data).__name__} {data!r:.60} is not numbers in a regular shape",
-            where=caller(),
-            hint="every row must have the same length, every element be a number",
-        ) from None
-    if dtype is not None:
-        if not hasattr(data, "__array__"):
-            check_fits(array, as_dtype(dtype))
-        return array.astype(_numpy(dtype), order="C")
-    typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
-    if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
-        array = array.astype(promotion.get_default_dtype().numpy)
-    return np.asarray(array, order="C")
-
-
-def check_fits(array: np.ndarray, dtype: DType) -> None:
-    """Refuse Python numbers that an integer dtype cannot hold.
-
-    Raises:
-        ArgumentError: one is beyond it, or not finite.
-    """
-    if not dtype.is_integer or array.dtype.kind == "b" or not array.size:
-        return
-    limits = np.iinfo(dtype.numpy)
-    whole = np.trunc(array)
-    # PyTorch lets a negative number wrap around in an unsigned dtype.
-    least = -limits.max if dtype.kind == "uint" else limits.min
-    bad = array[~((whole >= least) & (whole <= limits.max))]
-    if bad.size:
-        raise ArgumentError(
-            f"{bad.flat[0]} is not a value of {dtype.name}, which holds {limits.min} to "
-            f"{limits.max}",
-            where=caller(),
-        )
-
-
 def _filled(shape: ShapeLike, value: Any, dtype: DType) -> np.ndarray:
     check_fits(np.asarray(value), dtype)
     # An int beyond int64 is one to NumPy's floats, but not to bfloat16.
     return np.full(shape, float(value) if dtype.is_float else value, dtype.numpy)
-
-
-def _plain(data: Any) -> Any:
-    """Nested lists with their tensors as arrays or numbers."""
-    if isinstance(data, list | tuple):
-        return [_plain(v) for v in data]
-    if isinstance(data, Tensor):
-        return data.detach().numpy()[()]
-    if hot.slow and tracing.trace is not None and tracing.trace.is_size(data):
-        return int(data)
-    # Asked without `copy`, which the __array__ of some libraries does not take.
-    return as_array(data) if hasattr(data, "__array__") else data
-
-
-def _holds_arrays(data: Values) -> bool:
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return isinstance(data, np.ndarray | np.generic | Tensor)
 
 
 def tensor(
@@ -140,7 +80,11 @@ def tensor(
         tensor([[1, 2],
                 [3, 4]])
     """
-    return finish(data_array(data, dtype), device, requires_grad)
+    seen: list[Tensor] = []
+    found = finish(data_array(data, dtype, seen), device, of=seen)
+    if isinstance(data, Tensor) and found.dtype is data.dtype:
+        found._drawn = data._drawn
+    return recorded(found, requires_grad)
 
 
 def as_tensor(
@@ -283,7 +227,7 @@ def full(
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
     array = _filled(_checked_sizes("full", shape), value, kind)
-    return finish(array, device, requires_grad)
+    return finish(array, device, requires_grad, of=[fill_value])
 
 
 @eager("arange")
@@ -320,7 +264,7 @@ def arange(
         array = numbers[0] + np.arange(count, dtype=np.float64) * numbers[2]
     else:
         array = np.arange(*numbers)
-    return finish(array.astype(kind.numpy), device, requires_grad)
+    return finish(array.astype(kind.numpy), device, requires_grad, of=(start, end, step))
 
 
 def _spaced(name: str, start: float, end: float, steps: Any, dtype: np.dtype) -> np.ndarray:
@@ -354,7 +298,7 @@ def linspace(
     if any(isinstance(v, Dim | Node) for v in (start, end, steps)):
         return FUNCTIONS["linspace"](start, end, steps, dtype=dtype)
     array = _spaced("linspace", start, end, steps, _numpy(dtype))
-    return finish(array.astype(_numpy(dtype)), device, requires_grad)
+    return finish(array.astype(_numpy(dtype)), device, requires_grad, of=(start, end))
 
 
 @eager()
@@ -371,7 +315,7 @@ def logspace(
     """
     kind = _numpy(dtype)
     array = np.power(float(base), _spaced("logspace", start, end, steps, kind))
-    return finish(array.astype(kind), device, requires_grad)
+    return finish(array.astype(kind), device, requires_grad, of=(start, end))
 
 
 @eager("eye")
@@ -436,7 +380,7 @@ def full_like(
         return recorded(tracing.trace.filled(input, fill_value, dtype), requires_grad)
     kind = input.dtype if dtype is None else as_dtype(dtype)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return finish(_filled(input.type.shape, value, kind), device, requires_grad)
+    return finish(_filled(input.type.shape, value, kind), device, requires_grad, of=[fill_value])
 
 
 __all__ = ["as_tensor", "finish", "from_numpy", "recorded", "tensor"]

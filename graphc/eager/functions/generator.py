@@ -8,8 +8,8 @@ import numpy as np
 
 from graphc.core.access import Access, enter, interruptions, leave
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.device import DeviceLike
+from graphc.eager.engine.drawn import Key
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
@@ -35,11 +35,7 @@ class Generator:
     ) -> None:
         self._seed = 0
         self.device = "cpu"
-        self.parameter: Parameter = (
-            FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
-            if parameter is None
-            else parameter
-        )
+        self.parameter: Parameter = random.stream() if parameter is None else parameter
         self._claim = Access(writes=(self.parameter.state,), whole=True)
         if parameter is None:
             self.manual_seed(67280421310721)
@@ -141,7 +137,9 @@ class Generator:
                 drawn = interruptions() == before
         finally:
             leave(turn)
-        return wrap(np.array(key, np.uint64))
+        found = wrap(np.array(key, np.uint64))
+        found._drawn = Key(found._array, self.parameter)
+        return found
 
 
 default_generator = Generator(parameter=random.GENERATOR)
@@ -155,9 +153,8 @@ def draw_key(generator: Generator | None = None, of: Any = None) -> Any:
         of: the tensor that the draw is for. If it is symbolic, so is the key, and other at each
             call of the program.
     """
-    if is_tensor(of):
-        return random._key_for("draw", None)
-    return (default_generator if generator is None else generator).draw_key()
+    stream = default_generator if generator is None else generator
+    return random.key_of(stream.parameter) if is_tensor(of) else stream.draw_key()
 
 
 __all__ = ["Generator", "default_generator", "draw_key"]

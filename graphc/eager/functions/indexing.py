@@ -18,6 +18,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Index, Operand
 from graphc.eager.engine.composite import read_only, store
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.hot import hot, made
 from graphc.eager.engine.invoke import ONE, invoke, viewed
 from graphc.eager.engine.mode import state
@@ -262,7 +263,7 @@ def _index_tensors(self: Tensor, item: Index, axis: int) -> list[Tensor]:
             raise IndexRangeError(
                 f"a mask of shape {array.shape} for axes of shape {wanted}", where=caller()
             )
-        return [made(wrap(p)) for p in np.nonzero(array)]
+        return lose([made(wrap(p)) for p in np.nonzero(array)], [item], BY_VALUES)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -359,7 +360,8 @@ def index_put_(
     """Write elements at places that integer tensors name."""
     check_leaf_view(self)
     recorded = state.enabled and (self._edge is not None or value._edge is not None)
-    if recorded or hot.slow:
+    is_drawn = any(t._drawn is not None for t in (self, value, *tensors))
+    if recorded or is_drawn or hot.slow:
         changed = call(_put, self, value, *tensors, index=spec, accumulate=accumulate)
         store(self, changed)
         if state.enabled and not hot.slow:

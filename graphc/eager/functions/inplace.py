@@ -18,6 +18,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import check_writable, leaf_written, store
+from graphc.eager.engine.drawn import written
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import SLOT, backward_name, call_of, invoke
 from graphc.eager.engine.mode import state
@@ -188,10 +189,25 @@ def _documented(name: str, doc: str) -> str:
 _WORD = r"\w+"
 
 
+def overwrite(target: Tensor, value: Tensor) -> None:
+    """Fill the memory of a tensor that has no history with another, broadcast and converted."""
+    if value._drawn is None:
+        zero_cost_copy(target, value._array)
+    else:
+        static = (*_cast_to(target.dtype), ("shape", target._array.shape))
+        store(target, invoke(_spread, (SLOT,), static, [value]))
+
+
+def _spread(value: Any, *, dtype: DTypeLike, shape: tuple[int, ...]) -> Any:
+    return FUNCTIONS["broadcast_to"](FUNCTIONS["cast"](value, dtype, "wrap"), shape)
+
+
 def zero_cost_copy(target: Tensor, array: np.ndarray) -> None:
     """Fill the memory of a tensor that has no history, broadcasting an array or number."""
     check_writable(target)
     np.copyto(target._array, array, casting="unsafe")
+    if target._drawn is not None:
+        written(target, None)
     target.version().count += 1
 
 

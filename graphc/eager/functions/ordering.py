@@ -12,6 +12,7 @@ from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.building import is_building
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, eager
 from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.errors import ArgumentError, ShapeError
@@ -176,7 +177,8 @@ def _unique_parts(
         dtypes.widened(array), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
     found = (found[0].astype(array.dtype), *found[1:])
-    values, inverse, counts = (wrap(np.ascontiguousarray(f)) for f in found)
+    made = [wrap(np.ascontiguousarray(f)) for f in found]
+    values, inverse, counts = lose(made, [input], BY_VALUES)
     shape = input.shape if dim is None else (input.shape[dim],)
     parts = [values]
     parts += [inverse.reshape(*shape)] if return_inverse else []
@@ -241,7 +243,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
                 where=caller(),
             )
         given = (weights if weights.dtype is dtypes.float32 else weights.double(),)
-    return call(_bincount, input, *given, size=size)
+    return lose(call(_bincount, input, *given, size=size), [input], BY_VALUES)
 
 
 def _places(x: Operators, values: Sequence[Tensor], *, right: bool) -> Any:

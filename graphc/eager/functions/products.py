@@ -10,6 +10,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import quiet
+from graphc.eager.engine.drawn import follow
 from graphc.eager.engine.elementwise import F32, F64, record_pair
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.mode import state
@@ -40,6 +41,8 @@ def matmul(input: Any, other: Any) -> Any:
             result = wrap(quiet.run(np.matmul, x, y))
             if state.enabled and (input._edge is not None or other._edge is not None):
                 record_pair(_MM, input, other, result)
+            if input._drawn is not None or other._drawn is not None:
+                follow(result, _MM, np.matmul, (input, other))
             return result
     ranks = (input.ndim, other.ndim)
     if ranks == (2, 2):

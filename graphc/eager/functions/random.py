@@ -8,7 +8,6 @@ The default generator is the one that programs use; `gc.manual_seed` sets it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -271,12 +270,9 @@ def normal(
     else:
         shape = sizes_of((size,))
     if is_tensor(mean) or is_tensor(std):
-        return in_graph(_normal, shape, {"dtype": _float(dtype)}) * std + mean
+        return in_graph(_normal, shape, generator, {"dtype": _float(dtype)}) * std + mean
     drawn = randn(*shape, generator=generator, dtype=dtype)
-    result = drawn * std + mean
-    if drawn._drawn is not None and not isinstance(mean, Tensor) and not isinstance(std, Tensor):
-        result._drawn = replace(drawn._drawn, then=lambda z: z * std + mean, nodes={})
-    return recorded(result, requires_grad)
+    return recorded(drawn * std + mean, requires_grad)
 
 
 def check_spread(name: str, std: Operand) -> None:

@@ -10,6 +10,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Axes
 from graphc.eager.engine.dispatch import eager_form
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import EAGER, as_axis, as_dims, call, eager, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.eager.functions.placing import index_select
@@ -152,7 +153,8 @@ def _each_repeated(x: AnyTensor, repeats: Any, axis: int) -> Any:
             f"shape is {counts.shape}, the least {counts.min() if counts.size else None}",
             where=caller(),
         )
-    return index_select(x, axis, wrap(np.repeat(np.arange(x.shape[axis]), counts)))
+    places = wrap(np.repeat(np.arange(x.shape[axis]), counts))
+    return index_select(x, axis, lose(places, [repeats], BY_VALUES))
 
 
 @eager()

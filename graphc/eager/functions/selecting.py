@@ -10,6 +10,7 @@ from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.hot import made
 from graphc.eager.engine.registry import as_axis, as_eager, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike, wrap
@@ -90,10 +91,10 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """
     places = np.nonzero(np.atleast_1d(input.numpy()))
     if as_tuple:
-        return tuple(wrap(p) for p in places)
+        return lose(tuple(wrap(p) for p in places), [input], BY_VALUES)
     if input.ndim == 0:
-        return wrap(np.zeros((len(places[0]), 0), np.int64))
-    return wrap(np.stack(places, 1))
+        return lose(wrap(np.zeros((len(places[0]), 0), np.int64)), [input], BY_VALUES)
+    return lose(wrap(np.stack(places, 1)), [input], BY_VALUES)
 
 
 @eager("argwhere")
@@ -195,7 +196,7 @@ def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
     """
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     places = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
-    return index_select(input.expand(*shape).reshape(-1), 0, wrap(places))
+    return index_select(input.expand(*shape).reshape(-1), 0, lose(wrap(places), [mask], BY_VALUES))
 
 
 @eager()
@@ -221,4 +222,5 @@ def masked_scatter(input: AnyTensor, mask: Any, source: AnyTensor) -> Any:
             f"masked_scatter: {len(there)} places for {flat.shape[0]} elements", where=caller()
         )
     whole = input.expand(*shape).reshape(-1)
-    return index_copy(whole, 0, wrap(there), flat[: len(there)]).reshape(*shape)
+    places = lose(wrap(there), [mask], BY_VALUES)
+    return index_copy(whole, 0, places, flat[: len(there)]).reshape(*shape)

@@ -10,6 +10,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device, device
+from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.registry import as_flag, call, named
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.methods.methods import METHODS, concrete, method
@@ -24,7 +25,8 @@ def view_dtype(self: Tensor, dtype: DTypeLike) -> Tensor:
         >>> gc.tensor([1.0]).view_dtype(gc.int32)
         tensor([1065353216], dtype=torch.int32)
     """
-    return wrap(concrete(self, "view(dtype)").view(as_dtype(dtype).numpy))
+    found = wrap(concrete(self, "view(dtype)").view(as_dtype(dtype).numpy))
+    return lose(found, [self], AS_NUMBERS)
 
 
 @named("ToCopyBackward0")

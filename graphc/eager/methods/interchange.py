@@ -13,6 +13,7 @@ import numpy as np
 
 from graphc.core import dlpack
 from graphc.core.ir import caller
+from graphc.eager.engine.drawn import share_mark
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions import creation
@@ -103,6 +104,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
             hint="copy x.detach(), or use x.clone()",
         )
     result = rebuild(self._array.copy(), self.requires_grad, type(self))
+    share_mark(result, self)
     if self.grad is not None:
         result.grad = rebuild(self.grad._array.copy(), False)
     memo[id(self)] = result

@@ -16,12 +16,13 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike, Values
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.composite import read_only, store
+from graphc.eager.engine.drawn import AS_NUMBERS, lose, share_mark
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, call, named
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor, TensorLike, new
-from graphc.eager.functions.inplace import check_leaf_view, take_history, zero_cost_copy
+from graphc.eager.functions.inplace import check_leaf_view, overwrite, take_history, zero_cost_copy
 from graphc.errors import ArgumentError, GradientError, ShapeError, TraceError
 from graphc.ops.declare import check_axis
 
@@ -137,7 +138,9 @@ def detach(self: Tensor) -> Tensor:
     result = new(Tensor)
     # An array of its own: `data = other` of one of them is not that of the other.
     result._array = self._array.view()
+    result._edge = None
     result._version = self.version()
+    share_mark(result, self)
     return result
 
 
@@ -329,7 +332,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             take_history(self, new_value)
         return self
     try:
-        zero_cost_copy(self, value._array)
+        overwrite(self, value)
     except ValueError:
         if not self._array.flags.writeable:
             raise read_only() from None
@@ -439,8 +442,9 @@ def apply_(self: Tensor, function: Callable[..., Any]) -> Tensor:
     if self._edge is not None:
         raise ArgumentError("apply_: the tensor requires a gradient", where=caller())
     array = concrete(self, "apply_()")
+    before = self.detach()
     zero_cost_copy(self, np.vectorize(function, otypes=[array.dtype])(array))
-    return self
+    return lose(self, [before], AS_NUMBERS)
 
 
 __all__ = ["METHODS", "concrete"]

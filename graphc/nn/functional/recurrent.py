@@ -240,6 +240,8 @@ def pieces(rows: AnyTensor, sizes: Sequence[int]) -> list[Any]:
     places = list(accumulate(sizes, initial=0))
     if not isinstance(rows, Tensor) or rows._node is not None:
         return [rows[a:b] for a, b in pairwise(places)]
+    if rows._drawn is not None:
+        return [rows[a:b] for a, b in pairwise(places)]
     parts = [wrap(rows._array[a:b]) for a, b in pairwise(places)]
     if rows._edge is not None and state.enabled:
         fn = SplitBackward(rows, sizes)

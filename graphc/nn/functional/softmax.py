@@ -9,6 +9,7 @@ from graphc.core import dtypes
 from graphc.core.ir import Node, caller
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import composite
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.eager.functions.random import draw_key
@@ -174,7 +175,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
                 where=caller(),
                 hint="give num_classes",
             )
-        num_classes = int(tensor.max().item()) + 1
+        found = _one_hot(tensor, num_classes=int(tensor.max().item()) + 1)
+        return lose(found, [tensor], BY_VALUES)
     return _one_hot(tensor, num_classes=num_classes)
 
 

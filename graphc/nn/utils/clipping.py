@@ -20,6 +20,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
+from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.elementwise import SMALL
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.mode import no_grad
@@ -93,7 +94,7 @@ def _is_small(tensor: Tensor) -> bool:
 def _norm_of(tensor: Tensor, p: float) -> Tensor:
     if p == 2.0 and _is_small(tensor):
         flat = tensor._array.reshape(-1)
-        return wrap(np.sqrt(np.dot(flat, flat)))
+        return lose(wrap(np.sqrt(np.dot(flat, flat))), [tensor], AS_NUMBERS)
     return norm_of(tensor, p=p)
 
 

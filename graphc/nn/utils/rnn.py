@@ -18,6 +18,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.composite import composite
+from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.arrays.joining import concat
@@ -192,7 +193,8 @@ def invert_permutation(permutation: Any) -> Any:
     """
     if permutation is None:
         return None
-    return wrap(np.argsort(permutation.numpy(), kind="stable").astype(np.int64))
+    found = wrap(np.argsort(permutation.numpy(), kind="stable").astype(np.int64))
+    return lose(found, [permutation], BY_VALUES)
 
 
 def _lengths(lengths: Any, batch: int) -> np.ndarray:
@@ -257,7 +259,7 @@ def pack_padded_sequence(
     step, row = places
     row = row if order is None else order[row]
     index = row * steps + step if batch_first else step * batch + row
-    data = _chosen(_flat_steps(input), wrap(index))
+    data = _chosen(_flat_steps(input), lose(wrap(index), [lengths], BY_VALUES))
     return PackedSequence(data, wrap(sizes), None if order is None else wrap(order))
 
 
@@ -316,8 +318,9 @@ def pad_packed_sequence(
     if batch_first:
         index, there = index.T.copy(), there.T.copy()
     value = padding_value if sequence.data.dtype.is_float else int(padding_value)
-    padded = _padded(sequence.data, wrap(index), wrap(there), value=value)
-    return padded, wrap(lengths)
+    found = [wrap(index), wrap(there), wrap(lengths)]
+    places, is_there, sizes = lose(found, [sequence.batch_sizes], BY_VALUES)
+    return _padded(sequence.data, places, is_there, value=value), sizes
 
 
 def pad_sequence(

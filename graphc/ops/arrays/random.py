@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -96,9 +97,21 @@ GENERATOR: Parameter = Parameter(
 _DRAWS = _Draws()
 
 
-def generator() -> Parameter:
-    """The default generator: a uint64 parameter; programs that draw from it advance it."""
-    return GENERATOR
+# The states that programs which draw from them advance; by identity, as `==` makes a node.
+_STREAMS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_STREAMS[id(GENERATOR)] = GENERATOR
+
+
+def stream() -> Parameter:
+    """The state of a generator: a uint64 parameter; programs that draw from it advance it."""
+    made: Parameter = FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
+    _STREAMS[id(made)] = made
+    return made
+
+
+def is_stream(node: Any) -> bool:
+    """Whether a node is the state of a generator."""
+    return _STREAMS.get(id(node)) is node
 
 
 def advance(state: Any) -> Any:
@@ -197,9 +210,12 @@ def _check_key(name: str, key: Values) -> Any:
 
 def _key_for(name: str, key: Any) -> Any:
     """The key given, or one from the default generator, other for each call site."""
-    if key is not None:
-        return _check_key(name, key)
-    found = fold_in(GENERATOR, _DRAWS.next())
+    return key_of(GENERATOR) if key is None else _check_key(name, key)
+
+
+def key_of(state: Parameter) -> Any:
+    """A key from a generator's state, other for each call of this and each step of a loop."""
+    found = fold_in(state, _DRAWS.next())
     for counter in counters():
         found = fold_in(found, counter)
     return found
@@ -440,8 +456,3 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True, key: Operand | No
         return zeros
     keep = uniform(x.type.shape, dtype=dtypes.float32, key=key) >= p
     return FUNCTIONS["where"](keep, x * (1.0 / (1.0 - p)), zeros)
-
-
-def uses_generator(nodes: Any) -> bool:
-    """Whether the default generator is among nodes."""
-    return any(node is GENERATOR for node in nodes)
