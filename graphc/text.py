@@ -3,7 +3,7 @@
 `show(graph)` prints, `parse(text)` reads; `show(parse(show(g))) == show(g)` for every graph.
 `ast.parse` is the parser, so editors highlight dumps and nothing is ever executed.
 
-    @dims(n=(1, 4096, 8))                            # min, max, multiple_of; only when declared
+    @dims(n=(1, 4096, 8), k=(0, None, 1, 'value'))   # min, max, multiple_of; k's value is a size
     def step(x: f32[n, 64], w: parameter(f32[64, 10])):
         v0: f32[n, 10] = matmul(x, w)
         v1: f32[64, 10] = add(w, w)
@@ -19,6 +19,7 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphc.core import atoms, dims
@@ -88,9 +89,9 @@ def _declared_facts(graph: Graph) -> str:
         for symbol in symbols_of(node):
             found.setdefault(symbol.name, symbol)
     facts = [
-        f"{s.name}=({s.min}, {s.max}, {s.multiple_of})"
+        f"{s.name}={(s.min, s.max, s.multiple_of, *['value'][: s.is_value])}"
         for _, s in sorted(found.items())
-        if (s.min, s.max, s.multiple_of) != (0, None, 1)
+        if (s.min, s.max, s.multiple_of, s.is_value) != (0, None, 1, False)
     ]
     return f"@dims({', '.join(facts)})\n" if facts else ""
 
@@ -226,11 +227,14 @@ def _read_facts(definition: ast.FunctionDef) -> dict[str, Symbol]:
             raise _fault(call, "the only decorator is @dims(name=(min, max, multiple_of))")
         for keyword in call.keywords:
             try:
-                low, high, multiple = ast.literal_eval(keyword.value)
+                low, high, multiple, *kind = ast.literal_eval(keyword.value)
                 dim = dims.dim(keyword.arg or "", min=low, max=high, multiple_of=multiple)
+                if kind not in ([], ["value"]):
+                    raise ValueError(f"{kind} is not a value")
             except (ValueError, TypeError, GraphcError) as error:
                 raise _fault(call, f"facts of {keyword.arg}: {error}") from None
-            facts[keyword.arg or ""] = next(iter(dims.symbols(dim)))
+            (symbol,) = dims.symbols(dim)
+            facts[keyword.arg or ""] = replace(symbol, is_value=bool(kind))
     return facts
 
 

@@ -211,15 +211,25 @@ def _foreign(node: Node, value: object) -> np.ndarray:
     return found
 
 
-def bind_sizes(inputs: Sequence[Node], arrays: Sequence[np.ndarray]) -> dict[str, int]:
+def bind_sizes(
+    inputs: Sequence[Node],
+    arrays: Sequence[np.ndarray],
+    valued: Sequence[tuple[int, dims.Symbol]] = (),
+) -> dict[str, int]:
     """The sizes of symbolic dimensions that a call's arrays give.
+
+    Args:
+        inputs: of the program.
+        arrays: their values.
+        valued: positions of inputs whose values are sizes, with the symbols.
 
     Raises:
         ShapeError: a rank or size contradicts a declaration or another input's size.
     """
     declared = {node.name: tensor_type(node) for node in inputs}
+    values = {symbol: int(arrays[k]) for k, symbol in valued if arrays[k].shape == ()}
     try:
-        return bind(declared, {node.name: a.shape for node, a in zip(inputs, arrays)})
+        return bind(declared, {node.name: a.shape for node, a in zip(inputs, arrays)}, values)
     except ShapeError as error:
         raise ShapeError(error.what, error.details, where=caller(), hint=error.hint) from None
 

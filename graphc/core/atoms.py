@@ -5,18 +5,34 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Symbol:
-    """A named unknown with 0 <= min <= value <= max; `max` may be a `Dim` (loop variables)."""
+    """A named unknown with 0 <= min <= value <= max; `max` may be a `Dim` (loop variables).
+
+    With `is_value` it is the value of the program's input of that name, a 0-d integer: `source`,
+    or an input that each call gets besides, for which `source` is computed first.
+    """
 
     name: str
     min: int = 0
     max: Any = None
     multiple_of: int = 1
+    is_value: bool = False
+    source: Any = field(default=None, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        # Nodes are compared by identity: `==` of two is another node.
+        return self is other or (
+            isinstance(other, Symbol)
+            and self.name == other.name
+            and self.source is other.source
+            and (self.min, self.max, self.multiple_of, self.is_value)
+            == (other.min, other.max, other.multiple_of, other.is_value)
+        )
 
     def __hash__(self) -> int:
         # Symbols of one name that differ otherwise are rare, and hashes are asked for often.
@@ -84,7 +100,8 @@ def show(terms: Mapping[Monomial, int]) -> str:
         terms.items(), key=lambda t: (not t[0], [a.key() for a in t[0]])
     ):
         names = [a.name if isinstance(a, Symbol) else str(a) for a in monomial]
-        if len(names) > 1 or abs(coefficient) != 1:
+        # A first minus stands closer to what follows than `//` and `%` do.
+        if len(names) > 1 or abs(coefficient) != 1 or (coefficient < 0 and not parts):
             names = [
                 f"({x})" if isinstance(a, Call) and a.function in "//%" else x
                 for a, x in zip(monomial, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphc.core import dims
@@ -31,4 +32,22 @@ def _in_value(value: Any) -> set[Symbol]:
     return set()
 
 
-__all__ = ["symbols_of"]
+def values_of(nodes: Iterable[Node]) -> dict[str, Symbol]:
+    """The symbols among those of nodes that are values of inputs, by name."""
+    found = {s.name: s for node in nodes for s in symbols_of(node) if s.is_value}
+    return dict(sorted(found.items()))
+
+
+def valued(inputs: Sequence[Node], nodes: Iterable[Node]) -> list[tuple[int, Symbol]]:
+    """The positions of inputs whose values are sizes of nodes, with the symbols."""
+    if not any(getattr(n.type, "shape", None) == () and n.dtype.is_integer for n in inputs):
+        return []
+    symbols = values_of(nodes)
+    return [
+        (k, symbols[node.name])
+        for k, node in enumerate(inputs)
+        if node.op.name == "input" and node.name in symbols
+    ]
+
+
+__all__ = ["symbols_of", "valued", "values_of"]

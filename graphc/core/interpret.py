@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims
+from graphc.core.declared import valued, values_of
 from graphc.core.ir import Graph, Node, bodies, map_sizes
 from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType, TupleType, bind
+from graphc.core.walk import toposort
 from graphc.errors import (
     AttributeValueError,
     CastOverflowError,
@@ -44,8 +46,30 @@ def run(graph: Graph, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
         ShapeError: the arrays' shapes contradict the declared ones.
     """
     declared = {str(k): node.type for k, node in enumerate(graph.inputs)}
-    sizes = bind(declared, {str(k): np.shape(a) for k, a in enumerate(arrays)})  # type: ignore[arg-type]
+    shapes = {str(k): np.shape(a) for k, a in enumerate(arrays)}
+    values = {symbol: int(arrays[k]) for k, symbol in valued(graph.inputs, graph.nodes)}
+    sizes = bind(declared, shapes, values)  # type: ignore[arg-type]
+    sizes |= computed(graph, dict(zip(graph.inputs, arrays)), sizes)
     return run_sized(graph, arrays, sizes)
+
+
+def computed(graph: Graph, values: Mapping[Node, Any], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of a graph that are computed of its inputs, by name.
+
+    Args:
+        graph: any graph.
+        values: of its inputs.
+        sizes: those that are known.
+    """
+    found = {}
+    for symbol in values_of(graph.nodes).values():
+        if symbol.name not in sizes and symbol.source is not None:
+            order = toposort([symbol.source])
+            inputs = [node for node in order if node in values]
+            one = Graph.of("size", inputs, [symbol.source])
+            (size,) = run(one, [values[node] for node in inputs])
+            found[symbol.name] = int(size)
+    return found
 
 
 def run_sized(

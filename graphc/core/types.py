@@ -182,13 +182,16 @@ def match(pairs: Sequence[tuple[Size, Size]]) -> dict[dims.Symbol, Size]:
 
 
 def bind(
-    declared: Mapping[str, TensorType], shapes: Mapping[str, tuple[int, ...]]
+    declared: Mapping[str, TensorType],
+    shapes: Mapping[str, tuple[int, ...]],
+    values: Mapping[dims.Symbol, int] | None = None,
 ) -> dict[str, int]:
     """Find the sizes of all symbols from the shapes of a call's inputs.
 
     Args:
         declared: the inputs' types by name.
         shapes: the arrays' shapes by the same names.
+        values: the sizes that are values, see `Symbol.is_value`.
 
     Returns:
         The size of every symbol, by its name.
@@ -199,6 +202,10 @@ def bind(
     """
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
+    for symbol, value in (values or {}).items():
+        _check_value(symbol, value)
+        sizes[symbol.name] = value
+        origin[symbol.name] = "its value"
     for name, type_ in declared.items():
         if len(shapes[name]) != type_.rank:
             raise ShapeError(
@@ -209,12 +216,32 @@ def bind(
         for axis, (size, value) in enumerate(zip(type_.shape, shapes[name])):
             before = set(sizes)
             solve(size, value, sizes)
-            for symbol in set(sizes) - before:
-                origin[symbol] = f"axis {axis} of input {name!r}"
+            for found in set(sizes) - before:
+                origin[found] = f"axis {axis} of input {name!r}"
     for name, type_ in declared.items():
         for axis, (size, value) in enumerate(zip(type_.shape, shapes[name])):
             _check(name, axis, size, value, sizes, origin)
     return sizes
+
+
+def _check_value(symbol: dims.Symbol, value: int) -> None:
+    """Refuse a value that its declaration as a size excludes."""
+    low, high, step = symbol.min, symbol.max, symbol.multiple_of
+    if low <= value and (high is None or value <= high) and value % step == 0:
+        return
+    source = symbol.source
+    is_input = source is None or source.op.name == "input"
+    what = f"input {symbol.name!r}" if is_input else f"{source.op.name}, a computed size,"
+    bounds = [f"at least {low}", *([] if high is None else [f"at most {high}"])]
+    raise ShapeError(
+        f"{what} is {value}; as a size it is {' and '.join(bounds)}"
+        + (f", a multiple of {step}" if step != 1 else ""),
+        [] if source is None else [source.describe()],
+        hint=""
+        if value >= low
+        else "where a value that may be negative is a part of a size, "
+        "gc.dim(...) around the whole: gc.dim(gc.maximum(a - b, 0))",
+    )
 
 
 def _check(

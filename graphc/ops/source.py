@@ -34,6 +34,7 @@ from graphc.core.types import TensorType
 from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.declare import as_tensor, check_axis, declare, public
+from graphc.ops.sizes import as_size
 
 INPUT = NoGradient("an input depends on nothing")
 
@@ -180,6 +181,7 @@ def as_shape(what: str, shape: ShapeLike) -> tuple[Any, ...]:
     sizes = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
     checked: list[Any] = []
     for size in sizes:
+        size = as_size(what, size)
         if isinstance(size, dims.Dim):
             checked.append(size)
             continue

@@ -35,6 +35,7 @@ class Build:
         compiled: names of the kernels that came from the compiler, not from the cache.
         refusals: gives texts that say what was not fused, and why.
         options: what `compile` was told: level, threads, target, fast_math.
+        first: computes sizes before each call, see `measuring`.
     """
 
     graph: Graph
@@ -47,6 +48,7 @@ class Build:
     compiled: tuple[str, ...] = ()
     refusals: Callable[[], Sequence[str]] = tuple
     options: Mapping[str, Any] | None = None
+    first: Any = None
 
 
 def ready(

@@ -10,11 +10,12 @@ symbols of the old one's shape become these, in all nodes and in the bodies of l
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.declared import values_of
 from graphc.core.dims import Symbol
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, bodies, caller, map_sizes
 from graphc.core.origin import name_node
@@ -24,6 +25,7 @@ from graphc.core.walk import remade, substitute, toposort
 from graphc.errors import ArgumentError, DTypeError, GraphError, InternalError, ShapeError
 from graphc.ops.declare import as_symbolic, bring, operand
 from graphc.ops.flow.closures import placeholder
+from graphc.ops.sizes import as_size, dim
 
 
 def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
@@ -65,6 +67,7 @@ def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
     _check_reached(roots, pairs)
     new = {old: _new(old, value) for old, value in pairs.items()}
     sizes = _sizes(new)
+    sizes |= _measured(roots, new, sizes)
     order = toposort(roots, stop=lambda node: node in new)
     for node in order:
         _check_sized(node, new, sizes)
@@ -156,6 +159,21 @@ def _sizes(new: Mapping[Node, Node]) -> dict[Symbol, Any]:
                 where=caller(),
             )
     return sizes
+
+
+def _measured(
+    roots: Sequence[Node], new: Mapping[Node, Node], sizes: Mapping[Symbol, Any]
+) -> dict[Symbol, Any]:
+    """What sizes become that are values of nodes which are replaced, or depend on one."""
+    found: dict[Symbol, Any] = {}
+    for symbol in values_of(toposort(roots)).values():
+        source = symbol.source
+        if source is not None and any(node in new for node in toposort([source])):
+            (value,) = substitute([source], new, lambda node, new: _made(node, new, sizes))
+            facts = {"min": symbol.min, "max": symbol.max, "multiple_of": symbol.multiple_of}
+            is_free = (symbol.min, symbol.max, symbol.multiple_of) == (0, None, 1)
+            found[symbol] = as_size("clone", value) if is_free else dim(value, **facts)
+    return found
 
 
 def _in_terms(size: Any, sizes: Mapping[Symbol, Any]) -> Any:

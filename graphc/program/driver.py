@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphc import config
-from graphc.core import dims
+from graphc.core import dims, dtypes
 from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
-from graphc.core.dims import Dim
+from graphc.core.declared import values_of
+from graphc.core.dims import Dim, Symbol
 from graphc.core.garbage import uncollected
+from graphc.core.inner import is_placeholder
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
-from graphc.core.operators import Operators
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
     ArgumentError,
@@ -32,13 +34,13 @@ from graphc.errors import (
 )
 from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
-from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.passes.stabilise import stabilise
 from graphc.program.build import Build, check_threads, ready
+from graphc.program.measuring import First, computed_sizes, inputs_for, measured
 from graphc.program.program import Program
 from graphc.runtime import targets
 
@@ -128,13 +130,48 @@ def _program(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
-    written = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
-    graph = prepared(written)
-    made = build(graph, layout, **options)
+    listed = _input_list(inputs)
+    chosen = Chosen(name or "program", layout, options, prepared)
+    return _compiled(chosen, listed, results, dict(updates or {}))
+
+
+class Chosen(NamedTuple):
+    """What holds for a program, and for the one that computes its sizes.
+
+    Attributes:
+        name, layout, options: see `compile`.
+        prepared: what is made of the graph as it was written.
+    """
+
+    name: str
+    layout: Layout
+    options: Mapping[str, Any]
+    prepared: Callable[[Graph], Graph]
+
+
+def _compiled(
+    chosen: Chosen, inputs: list[Node], results: list[Any], updates: dict[Any, Any] | None
+) -> Program:
+    """A program, and the one that computes sizes before each of its calls, where there are some.
+
+    Args:
+        chosen: its settings.
+        inputs, results: see `compile`.
+        updates: None for a program of sizes, which writes no state and need not use its inputs.
+    """
+    written, computed = _traced(chosen.name, inputs, chosen.layout, results, updates)
+    first = None
+    if computed:
+        sizes = [FUNCTIONS["cast"](s.source, dtypes.int64) for s in computed]
+        taken = inputs_for(inputs, sizes, computed)
+        own = chosen._replace(name=f"{chosen.name}_sizes", layout=Layout(list))
+        first = First(_compiled(own, taken, [*sizes], None))
+    graph = chosen.prepared(written)
+    made = build(graph, chosen.layout, **chosen.options)
     history = made.history
     if graph is not written:
         history = (("traced", written), (stabilise.__name__, graph), *history[1:])
-    return Program(replace(made, options=options, history=history))
+    return Program(replace(made, options=chosen.options, history=history, first=first))
 
 
 def build(
@@ -238,11 +275,14 @@ def _traced(
     inputs: list[Node],
     layout: Layout,
     results: list[Any],
-    updates: dict[Any, Any],
-) -> Graph:
-    """The graph as the user wrote it, checked."""
+    given_updates: dict[Any, Any] | None,
+) -> tuple[Graph, list[Symbol]]:
+    """The graph as the user wrote it, checked, and the sizes that are computed before it runs."""
     results = [as_tensor(r, "compile") if isinstance(r, Dim) else as_symbolic(r) for r in results]
-    given = {p.as_node() if isinstance(p, Operators) else p: v for p, v in updates.items()}
+    is_whole = given_updates is not None
+    given = {
+        p.as_node() if isinstance(p, Operators) else p: v for p, v in (given_updates or {}).items()
+    }
     updates = {p: _new_value(p, value) for p, value in given.items()}
     for position, result in enumerate(results):
         if not isinstance(result, Node):
@@ -256,10 +296,11 @@ def _traced(
     if not results and not updates:
         raise GraphError("compile: there are no outputs and no updates", where=caller())
     order = toposort((*results, *updates.values()))
-    new = implied(order, updates)
+    new = implied(order, updates) if is_whole else {}
     updates |= new
     toposort(tuple(new.values()), order)
-    for stream in [n for n in order if random.is_stream(n) and n not in updates]:
+    streams = [n for n in order if random.is_stream(n) and n not in updates] if is_whole else []
+    for stream in streams:
         with at_origin(stream.origin):
             updates[stream] = random.advance(stream)
         toposort((updates[stream],), order)
@@ -271,15 +312,23 @@ def _traced(
     labels = [layout.label(k) for k in range(len(results))]
     labels += [f"the update of {p.name!r}" for p in updates]
     roots = [*results, *updates.values()]
-    _check_listed(inputs, order, roots, labels)
+    computed = computed_sizes([*order, *inputs], inputs)
+    sources = [s.source for s in computed]
+    _check_listed(
+        inputs,
+        toposort(sources, order.copy()),
+        [*roots, *sources],
+        [*labels, *(f"a size, {s.source.describe()}," for s in computed)],
+        is_whole,
+    )
     bound = list(dict.fromkeys([*updates, *(n for n in order if isinstance(n, Bound))]))
     _check_names(bound)
-    every = [*inputs, *bound]
+    every = [*inputs, *map(measured, computed), *bound]
     places = {node: position for position, node in enumerate(every)}
     aliases = [(len(results) + k, places[p]) for k, p in enumerate(updates)]
     graph = Graph.of(name, every, roots, aliases)
     _check_symbols(inputs, graph)
-    return graph
+    return graph, computed
 
 
 def _new_value(parameter: Any, value: Any) -> Any:
@@ -318,7 +367,11 @@ def _check_update(parameter: Any, value: Any) -> None:
 
 
 def _check_listed(
-    inputs: Sequence[Node], order: Mapping[Node, None], roots: Sequence[Node], labels: Sequence[str]
+    inputs: Sequence[Node],
+    order: Mapping[Node, None],
+    roots: Sequence[Node],
+    labels: Sequence[str],
+    is_whole: bool,
 ) -> None:
     """Every input that is needed is listed, and every input listed is needed."""
     listed = set(inputs)
@@ -344,8 +397,8 @@ def _check_listed(
                 hint=f"add {node.name} to the inputs",
             )
     sizes = {s for node in order for s in _symbols_of(node)}
-    for node in inputs:
-        if node not in order and sizes.isdisjoint(_symbols_of(node)):
+    for node in inputs if is_whole else ():
+        if node not in order and node.name not in sizes and sizes.isdisjoint(_symbols_of(node)):
             raise GraphError(
                 f"compile: input {node.name!r} is not used by any output or update",
                 [node.describe()],
@@ -383,6 +436,7 @@ def _check_names(bound: Sequence[Node]) -> None:
 def _check_symbols(inputs: Sequence[Node], graph: Graph) -> None:
     """Every symbolic size can be found from the inputs' shapes."""
     known = {name for node in inputs for name in _symbols_of(node)}
+    known |= {*values_of(graph.nodes)}
     for node in all_nodes(graph):
         missing = sorted(name for name in _symbols_of(node) if name not in known)
         if missing:

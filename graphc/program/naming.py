@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from graphc.core.inner import is_placeholder
 from graphc.core.ir import Node, caller
 from graphc.core.origin import name_node
 from graphc.errors import ArgumentError, AttributeValueError
-from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.source import INPUT_OP, Parameter
 
 T = TypeVar("T")

@@ -19,7 +19,6 @@ from graphc.core.arguments import (
     C_CONTIGUOUS,
     arrange,
     as_array,
-    bind_sizes,
     check_apart,
     check_bytes,
     check_out,
@@ -35,9 +34,10 @@ from graphc.errors import (
 )
 from graphc.ops.arrays.indexing import out_of_range
 from graphc.ops.implied import watchers
-from graphc.ops.source import Bound, Parameter
+from graphc.ops.source import Parameter
 from graphc.program import comparing, report
 from graphc.program.build import Build
+from graphc.program.measuring import Sizing
 from graphc.program.report import Profile, Stats
 from graphc.program.sizes import symbolic_bytes, uncertain_sizes
 from graphc.program.states import read_states, write_states
@@ -75,12 +75,13 @@ class Program:
         self.graph = build.graph
         self.history = list(build.history)
         self._executable = build.executable
-        self._inputs = tuple(n for n in build.graph.inputs if not isinstance(n, Bound))
+        self._sizing = Sizing(build.graph, build.first)
+        self._inputs = self._sizing.inputs
         self._dtypes = tuple(tensor_type(n).dtype.numpy for n in self._inputs)
         self._poisoned = build.executable.is_poisoned
         # Calls that are still to be compared with the reference.
         self._compared = comparing.CALLS if "2" in build.executable.checks else 0
-        is_short = build.executable.is_native and build.debug < 2
+        is_short = build.executable.is_native and build.debug < 2 and not self._sizing.valued
         is_short = is_short and not self._poisoned and not self._compared
         self._count = len(self._inputs) if is_short else -1
         aliased = dict(build.graph.aliases)
@@ -155,9 +156,12 @@ class Program:
 
     def _call(self, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
         """A call in full: arguments arranged and converted, sizes bound, `out` looked at."""
-        given = arrange(self.name, self._inputs, args, named)
-        arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
+        arrays = self._arrays(args, named)
         return self._run(self._bound(arrays), arrays, out)
+
+    def _arrays(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
+        given = arrange(self.name, self._inputs, args, named)
+        return self._sizing.completed([as_array(n, v) for n, v in zip(self._inputs, given)])
 
     def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """Run with plain arrays whose sizes are bound, into `out` where it is given."""
@@ -195,10 +199,10 @@ class Program:
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
         """What these shapes decide; worked out when they are new."""
         executable = self._executable
-        key = tuple([array.shape for array in arrays])
+        key = self._sizing.key(arrays)
         call = executable.find(key)
         if call is None:
-            sizes = bind_sizes(self._inputs, arrays)
+            sizes = self._sizing.bind(arrays)
             check_sizes(self._sized, sizes)
             check_bytes(self._counted, sizes)
             call = executable.bind(sizes)
@@ -389,9 +393,7 @@ class Program:
         """
         if not self._executable.is_native:
             raise ArgumentError(f"{self.name} runs the reference, which has no kernels")
-        given = arrange(self.name, self._inputs, args, named)
-        arrays = [as_array(node, value) for node, value in zip(self._inputs, given)]
-        call = self._bound(arrays)
+        call = self._bound(arrays := self._arrays(args, named))
         results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
         times = self._executable.profile(call, [*arrays, *results], repeat)
         return Profile.of(self.name, self._executable, [times])

@@ -7,6 +7,8 @@ from typing import Any
 from graphc import config
 from graphc.core.access import access
 from graphc.core.arguments import as_array, bind_sizes
+from graphc.core.declared import valued
+from graphc.core.interpret import computed
 from graphc.core.ir import Graph, caller
 from graphc.errors import ArgumentError
 from graphc.ops.source import Bound
@@ -38,6 +40,7 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
         >>> gc.interpret(gc.Graph.of("double", [x], [x + x]), np.array([1, 2, 3], np.float32))
         [array([2., 4., 6.], dtype=float32)]
     """
+    first = getattr(getattr(graph, "_build", None), "first", None)
     graph = getattr(graph, "graph", graph)
     if not isinstance(graph, Graph):
         raise ArgumentError(
@@ -46,6 +49,9 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
             hint="make one with gc.Graph.of(name, inputs, outputs)",
         )
     free = [node for node in graph.inputs if not isinstance(node, Bound)]
+    if first is not None and len(arrays) == len(free) - first.count:
+        named = dict(zip([node.name for node in free], arrays))
+        arrays = (*arrays, *interpret(first.program, *[named[name] for name in first.names]))
     given = list(graph.inputs) if len(arrays) == len(graph.inputs) else free
     if len(arrays) != len(given):
         raise ArgumentError(
@@ -55,12 +61,13 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
             where=caller(),
         )
     values = {node: as_array(node, value) for node, value in zip(given, arrays)}
-    sizes = bind_sizes(given, list(values.values()))
+    sizes = bind_sizes(given, list(values.values()), valued(given, graph.nodes))
     states = [n.state for n in graph.inputs if n not in values]  # type: ignore[attr-defined]
     with access(reads=states):
         for node in graph.inputs:
             if node not in values:
                 values[node] = node.state.array.copy()  # type: ignore[attr-defined]
+    sizes |= computed(graph, values, sizes)
     graph = stabilise(graph)
     ordered = [values[node] for node in graph.inputs]
     return run(graph, ordered, sizes, "finite" in config.current().check)

@@ -21,6 +21,7 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Size
+from graphc.core.inner import is_placeholder
 from graphc.core.ir import (
     Graph,
     Kind,
@@ -36,7 +37,7 @@ from graphc.core.walk import remade, remake
 from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
 from graphc.ops.flow.branching import COND
-from graphc.ops.flow.closures import inline, is_placeholder, placeholder
+from graphc.ops.flow.closures import inline, placeholder
 from graphc.ops.flow.looping import SCAN
 from graphc.runtime.base.kernel import generated
 from graphc.runtime.base.step import Argument, Number, Step, Value

@@ -16,6 +16,7 @@ from graphc.errors import GraphcError
 X: Any = gc.input("x", (3, 4))
 ROWS: Any = gc.input("rows", (gc.dim("n"), 4))
 S: Any = gc.sum(X)
+K: Any = gc.input("k", (), gc.int64)
 MODEL = nn.Linear(4, 2)
 OPTIMIZER: Any = optim.SGD(MODEL.parameters(), lr=0.1)
 LOSS: Any = gc.sum(MODEL(X))
@@ -78,7 +79,14 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "rank": (lambda: nn.Conv2d(3, 4, 3)(X), "must be (N, C, H, W)"),
     "indices": (lambda: nn.Embedding(5, 3)(X), "must be integers"),
     "target": (lambda: nn.CrossEntropyLoss()(X, X[:2]), "class indices"),
-    "sizes": (lambda: gc.zeros((3, S)), "sizes are ints"),
+    "sizes": (lambda: gc.zeros((3, S)), "a size is an int"),
+    "vectors as sizes": (lambda: gc.arange(gc.input("v", (3,), gc.int64)), "one element"),
+    "sizes in loops": (lambda: gc.map(gc.zeros, gc.iota((3,))), "gc.where(gc.arange(largest)"),
+    "masks in loops": (lambda: gc.map(lambda x: x[x > 0], X), "size=3"),
+    "bounds said too late": (lambda: (gc.zeros(K), gc.dim(K, max=3)), "before it is first used"),
+    "sizes not listed": (lambda: gc.compile([X], X[:K]), "add k to the inputs"),
+    "sizes in a shape": (lambda: gc.reshape(X, (K, 2)), "-1 in place of one size"),
+    "more than there are": (lambda: gc.topk(X[0], K), "gc.dim(k, max=size)"),
     "parameter": (lambda: gc.parameter("w", X), "compile the graph"),
 }  # fmt: skip
 

@@ -139,11 +139,11 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 def _is_symbolic(sizes: tuple[Any, ...]) -> bool:
     flat = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
-    return any(isinstance(s, Dim) for s in flat)
+    return any(isinstance(s, Dim | Node) for s in flat)
 
 
 def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable[..., Any]:
-    symbolic = FUNCTIONS.get(name)
+    symbolic = FUNCTIONS.get(name, FUNCTIONS["zeros"])
 
     def function(
         *size: Any, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
@@ -156,8 +156,9 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
         if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(sizes_of(size)):
             found = tracing.trace.full(sizes_of(size), float(name == "ones"), dtype)
             return recorded(found, requires_grad)
-        if symbolic is not None and _is_symbolic(size):
-            return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
+        if _is_symbolic(size):
+            kind = as_dtype(dtype or promotion.get_default_dtype())
+            return symbolic(sizes_of(size), kind)
         shape = _checked_sizes(name, sizes_of(size))
         return finish(make(shape, _numpy(dtype)), device, requires_grad)
 
@@ -244,7 +245,7 @@ def arange(
     """
     end = stop if end is None else end
     start, end = (0, start) if end is None else (start, end)
-    if any(isinstance(v, Dim) for v in (start, end, step)):
+    if any(isinstance(v, Dim | Node) for v in (start, end, step)):
         return FUNCTIONS["arange"](start, end, step, *([] if dtype is None else [dtype]))
     numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     if dtype is None:

@@ -15,7 +15,9 @@ from graphc.eager.engine.building import is_building
 from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, eager
 from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
+from graphc.eager.functions.shapes import size_of
 from graphc.errors import ArgumentError, ShapeError
+from graphc.ops.arrays.places import distinct
 from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import check_axis
 
@@ -186,19 +188,47 @@ def _unique_parts(
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+def _distinct(x: Operators, *, inverse: bool, counts: bool, size: Any, fill_value: Any) -> Any:
+    values, place, number = distinct(FUNCTIONS["ravel"](x), size, fill_value)
+    parts = [FUNCTIONS["stop_gradient"](values)]
+    parts += [FUNCTIONS["reshape"](place, x.type.shape)] if inverse else []
+    parts += [number] if counts else []
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
 @eager()
 def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
-    dim: Any = None,
+    dim: Any = None, *, size: Any = None, fill_value: Any = None,
 ) -> Any:  # fmt: skip
     """The distinct elements in order; their places and numbers on demand. Has no gradient.
+
+    Args:
+        input: a tensor.
+        sorted: they always are.
+        return_inverse: give the place of each element among them, too.
+        return_counts: give the number of each, too.
+        dim: the distinct slices along an axis; not of symbolic tensors.
+        size: how many, as JAX has it: the first ones, filled up where there are fewer. In a graph
+            they are counted before the program runs, unless it is given.
+        fill_value: what they are filled up with; the least element unless given.
 
     Example:
         >>> import graphc as gc
         >>> gc.unique(gc.tensor([2, 1, 2]))
         tensor([1, 2])
     """
-    return _unique_parts(input, sorted, return_inverse, return_counts, dim)
+    if size is None and not is_building(input):
+        return _unique_parts(input, sorted, return_inverse, return_counts, dim)
+    if dim is not None:
+        raise ArgumentError(
+            f"unique: dim={dim} of a symbolic tensor, or beside size",
+            where=caller(),
+            hint="leave dim away: the distinct elements of the whole tensor",
+        )
+    size = None if size is None else size_of(size)
+    how = {"inverse": return_inverse, "counts": return_counts}
+    return call(_distinct, input, size=size, fill_value=fill_value, **how)
 
 
 def _bincount(x: Operators, *weights: Any, size: int) -> Any:

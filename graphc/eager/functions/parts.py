@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from graphc.core import dims
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.eager.engine.building import is_building
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.eager.functions.shapes import sizes_of
 from graphc.errors import ShapeError
+from graphc.ops.arrays.places import Window
 from graphc.ops.declare import check_axis
 
 
@@ -148,6 +149,10 @@ def _narrow(x: Operators, *, axis: int, start: int, length: int) -> Any:
     return x[cut]
 
 
+def _windowed(x: Operators, start: Any, *, axis: int, length: int) -> Any:
+    return x[(*(slice(None),) * axis, Window(start, length))]
+
+
 @eager()
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """A view of `length` elements along an axis, from `start`.
@@ -160,6 +165,8 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     axis = check_axis("narrow", as_axis(dim), input.ndim)
     size = input.shape[axis]
     first = int(start) if isinstance(start, Tensor) and start._node is None else start
+    if isinstance(first, Tensor) and is_building(first):
+        return call(_windowed, input, first, axis=axis, length=operator.index(length))
     first = first + size if first < 0 else first
     if not 0 <= first <= first + length <= size:
         raise ShapeError(
@@ -186,13 +193,16 @@ def split(input: AnyTensor, split_size_or_sections: Any, dim: int = 0) -> tuple[
         sizes = [min(each, size - k) for k in range(0, size, each or 1)] or [0]
     else:
         sizes = list(sizes_of((split_size_or_sections,)))
-        if sum(sizes) != size or any(s < 0 for s in sizes):
+        if sum(sizes) != size or any(isinstance(s, int) and s < 0 for s in sizes):
             raise ShapeError(
                 f"split: the sizes {sizes} add up to {sum(sizes)}, axis {dim} has {size}",
                 where=caller(),
             )
-    starts = np.cumsum([0, *sizes])
-    return tuple(narrow(input, axis, int(s), n) for s, n in zip(starts, sizes))
+    starts = list(itertools.accumulate([0, *sizes]))
+    if any(isinstance(s, dims.Dim) for s in sizes):
+        parts = [{"start": s, "length": n} for s, n in zip(starts, sizes)]
+        return tuple(call(_narrow, input, view=True, axis=axis, **part) for part in parts)
+    return tuple(narrow(input, axis, s, n) for s, n in zip(starts, sizes))
 
 
 @eager("chunk")

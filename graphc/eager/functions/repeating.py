@@ -9,6 +9,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Axes
+from graphc.eager.engine.building import is_building
 from graphc.eager.engine.dispatch import eager_form
 from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import EAGER, as_axis, as_dims, call, eager, step
@@ -81,7 +82,7 @@ def tile(input: Any, *reps: Any, dims: Axes | None = None) -> Any:
                 [1, 2, 1, 2]])
     """
     counts = as_dims(sizes_of(reps) if dims is None else sizes_of((dims,)))
-    if any(c < 0 for c in counts):
+    if any(isinstance(c, int) and c < 0 for c in counts):
         raise ShapeError(f"tile: {counts} has a negative count", where=caller())
     return call(_tiled, input, reps=counts)
 
@@ -108,6 +109,10 @@ def repeat(input: AnyTensor, *repeats: Any) -> Any:
 _repeated = step("repeat", "RepeatedBackward0")
 
 
+def _repeated_each(x: Operators, repeats: Any, *, axis: int) -> Any:
+    return FUNCTIONS["repeat"](x, repeats, axis)
+
+
 @eager()
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None
@@ -131,6 +136,8 @@ def repeat_interleave(
         return repeat_interleave(EAGER["arange"](len(input)), input)
     x = input.reshape(-1) if dim is None or not input.ndim else input
     axis = 0 if dim is None else check_axis("repeat_interleave", as_axis(dim), x.ndim)
+    if isinstance(repeats, Tensor) and (is_building(x) or is_building(repeats)):
+        return call(_repeated_each, x, repeats, axis=axis)
     if not isinstance(repeats, Tensor) or repeats.numel() == 1:
         count = int(repeats)
         if count < 0:

@@ -10,6 +10,7 @@ from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine import promotion
+from graphc.eager.engine.building import is_building
 from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.hot import made
 from graphc.eager.engine.registry import as_axis, as_eager, call, eager, named, step
@@ -21,12 +22,14 @@ from graphc.eager.functions.placing import (
     one_value,
     whole_index,
 )
+from graphc.eager.functions.shapes import size_of
 from graphc.errors import (
     DTypeError,
     ShapeError,
 )
+from graphc.ops.arrays import places
 from graphc.ops.arrays.indexing import from_start
-from graphc.ops.declare import check_axis
+from graphc.ops.declare import check_axis, common_shape
 
 _where = step("where", "WhereBackward0")
 
@@ -77,28 +80,46 @@ def where_method(self: Any, condition: AnyTensor, other: TensorLike) -> Any:
     return where(condition, self, other)
 
 
+def _nonzero(x: Operators, *, as_tuple: bool, size: Any, fill_value: Any) -> Any:
+    x = x if x.type.shape else FUNCTIONS["reshape"](x, (1,))
+    found = places.nonzero(x, size, fill_value)
+    return tuple(found) if as_tuple else FUNCTIONS["stack"](found, 1)
+
+
 @eager()
-def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+def nonzero(input: Any, *, as_tuple: bool = False, size: Any = None, fill_value: Any = 0) -> Any:
     """The places of the elements that are not 0, one row each (or one vector for each axis).
 
-    Their number depends on the values. Has no gradient.
+    Their number depends on the values, unless it is given: in a graph it is counted before the
+    program runs. Has no gradient.
+
+    Args:
+        input: a tensor.
+        as_tuple: a vector for each axis.
+        size: how many places, as JAX has it: the first ones, filled up where there are fewer.
+        fill_value: what they are filled up with.
 
     Example:
         >>> import graphc as gc
         >>> gc.nonzero(gc.tensor([0, 5, 7]))
         tensor([[1],
                 [2]])
+        >>> gc.nonzero(gc.tensor([0, 5, 7]), size=3, fill_value=-1).flatten()
+        tensor([ 1,  2, -1])
     """
-    places = np.nonzero(np.atleast_1d(input.numpy()))
+    if size is not None or is_building(input):
+        size = None if size is None else size_of(size)
+        return call(_nonzero, input, as_tuple=as_tuple, size=size, fill_value=fill_value)
+    found = np.nonzero(np.atleast_1d(input.numpy()))
     if as_tuple:
-        return lose(tuple(wrap(p) for p in places), [input], BY_VALUES)
+        return lose(tuple(wrap(p) for p in found), [input], BY_VALUES)
     if input.ndim == 0:
-        return lose(wrap(np.zeros((len(places[0]), 0), np.int64)), [input], BY_VALUES)
-    return lose(wrap(np.stack(places, 1)), [input], BY_VALUES)
+        return lose(wrap(np.zeros((len(found[0]), 0), np.int64)), [input], BY_VALUES)
+    return lose(wrap(np.stack(found, 1)), [input], BY_VALUES)
 
 
 @eager("argwhere")
-def argwhere(input: AnyTensor) -> Any:
+def argwhere(input: AnyTensor, *, size: Any = None, fill_value: Any = 0) -> Any:
     """`nonzero` under NumPy's name.
 
     Example:
@@ -107,7 +128,7 @@ def argwhere(input: AnyTensor) -> Any:
         tensor([[0, 1],
                 [1, 0]])
     """
-    return nonzero(input)
+    return nonzero(input, size=size, fill_value=fill_value)
 
 
 @named("GatherBackward0")
@@ -184,6 +205,11 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     return call(_masked_fill, input, _mask("masked_fill", mask), value)
 
 
+def _selected(x: Operators, mask: Operators) -> Any:
+    shape = common_shape("masked_select", [x, mask])
+    return FUNCTIONS["broadcast_to"](x, shape)[FUNCTIONS["broadcast_to"](mask, shape)]
+
+
 @eager()
 def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
     """The elements where a mask is true, as a vector; its size depends on the values.
@@ -194,9 +220,11 @@ def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
         >>> gc.masked_select(x, x > 0)
         tensor([1., 3.])
     """
+    if is_building(input) or is_building(mask):
+        return call(_selected, input, _mask("masked_select", mask))
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    places = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
-    return index_select(input.expand(*shape).reshape(-1), 0, lose(wrap(places), [mask], BY_VALUES))
+    there = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
+    return index_select(input.expand(*shape).reshape(-1), 0, lose(wrap(there), [mask], BY_VALUES))
 
 
 @eager()

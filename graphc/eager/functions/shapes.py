@@ -11,22 +11,28 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, ShapeLike
+from graphc.eager.engine.building import is_building
 from graphc.eager.engine.hot import hot
 from graphc.eager.engine.invoke import viewed
 from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.errors import ArgumentError, ShapeError
 from graphc.ops.declare import check_axis
+from graphc.ops.sizes import as_size
 
 
 def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
-    """Sizes given one by one or as one sequence; 0-d tensors among them as ints."""
+    """Sizes given one by one or as one sequence; 0-d tensors among them as ints, or as dims."""
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple | np.ndarray):
         sizes = tuple(sizes[0])
-    return tuple(
-        int(s) if isinstance(s, np.integer | Tensor) and getattr(s, "_node", None) is None else s
-        for s in sizes
-    )
+    return tuple([s if s.__class__ is int else size_of(s) for s in sizes])
+
+
+def size_of(size: Any) -> Any:
+    """One size: a 0-d tensor as an int, a symbolic one as the dimension that is its value."""
+    if isinstance(size, Tensor) and size._node is not None:
+        return as_size("sizes", size._node) if is_building(size) else size
+    return int(size) if isinstance(size, np.integer | Tensor) else as_size("sizes", size)
 
 
 def sizes_given(
@@ -302,7 +308,8 @@ def unflatten(input: AnyTensor, dim: int, sizes: ShapeLike) -> Any:
             raise ShapeError(
                 f"unflatten: axis {dim} of size {shape[axis]} as {sizes}", where=caller()
             )
-        sizes = tuple(shape[axis] // known if s == -1 else s for s in sizes)
+        if isinstance(known, int):
+            sizes = tuple(shape[axis] // known if s == -1 else s for s in sizes)
     elif known != shape[axis]:
         raise ShapeError(f"unflatten: axis {dim} of size {shape[axis]} as {sizes}", where=caller())
     return reshape(input, (*shape[:axis], *sizes, *shape[axis + 1 :]))
@@ -346,4 +353,4 @@ def broadcast_to(input: TensorLike, *shape: Any, size: ShapeLike | None = None) 
     return _spread(input, sizes_of(shape if size is None else (size,)))
 
 
-__all__ = ["reshape", "sizes_of", "view"]
+__all__ = ["reshape", "size_of", "sizes_of", "view"]

@@ -124,11 +124,11 @@ class _Writer:
         self._names: set[str] = set()
         self._files: dict[str, tuple[int, dict[int, str]]] = {}
 
-    def program(self, number: int, source: Source) -> ProgramRecord:
-        """Take in a program."""
+    def program(self, place: Any, source: Source) -> ProgramRecord:
+        """Take in a program, and what runs before it."""
         graph = source.program.graph
         content, made = text.numbered(graph)
-        member = f"programs/{number}/graph.txt"
+        member = f"programs/{place}/graph.txt"
         self.members[member] = [content.encode()]
         origins: dict[Origin, int] = {}
         inputs = []
@@ -145,10 +145,12 @@ class _Writer:
         if options is None:
             raise ArgumentError(f"save: {source.name or 'it'} was not made by compile")
         call = source.call(lambda n: self._state(n, source.same)) if source.call else None
+        before = source.first()
+        first = None if before is None else self.program(f"{place}_1", before)
         return ProgramRecord(
             source.name, member, tuple(inputs), source.program._build.layout, options,
             tuple((self._file(o), o.line, o.function) for o in origins), lines,
-            source.certificate, call,
+            source.certificate, call, first,
         )  # fmt: skip
 
     def _state(self, node: Any, same: Mapping[Any, Any]) -> str:

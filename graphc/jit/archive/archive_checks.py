@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims
+from graphc.core.declared import values_of
 from graphc.core.dims import Dim, Size
 from graphc.core.dtypes import DType
 from graphc.core.ir import Graph, Kind, Node, Op, all_nodes, is_item, tensor_type
@@ -251,6 +252,8 @@ def _check_symbols(graph: Graph) -> None:
         if node.op.name != "input" and not tensor_type(node).is_static:
             raise ArchiveError(f"{node.name} is {node.type}, of no fixed size")
         known |= {s for size in shape if isinstance(size, Dim) for s in _lone(size)}
+        if node.op.name == "input" and shape == () and tensor_type(node).dtype.is_integer:
+            known |= {s for s in values_of(graph.nodes).values() if s.name == node.name}
     for node in all_nodes(graph):
         for size in _sizes(node):
             missing = [s.name for s in dims.symbols(size) if s not in known]

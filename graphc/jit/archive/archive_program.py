@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from graphc import config, text
-from graphc.core.arguments import bind_sizes
 from graphc.core.files import label
 from graphc.core.ir import Graph, caller
 from graphc.eager.engine.signature import late
@@ -33,6 +32,7 @@ from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
 from graphc.jit.archive.archive_function import LoadedFunction, LoadedVariant, assumed
 from graphc.jit.archive.archive_reader import Saved, read, target_name
 from graphc.program.build import Build, check_threads, ready
+from graphc.program.measuring import First
 from graphc.program.program import Program
 from graphc.runtime import targets
 from graphc.runtime.machine.call import Call
@@ -67,8 +67,8 @@ class LoadedProgram(Program):
     def _bound(self, arrays: Sequence[np.ndarray]) -> Call:
         executable = self._executable
         # Before anything is kept for these shapes: calls that find it are not checked again.
-        if self._bounds and executable.find(tuple([a.shape for a in arrays])) is None:
-            check_bounds(self._bounds, bind_sizes(self._inputs, arrays))
+        if self._bounds and executable.find(self._sizing.key(arrays)) is None:
+            check_bounds(self._bounds, self._sizing.bind(arrays))
         try:
             call = super()._bound(arrays)
         except OverflowError:
@@ -160,7 +160,8 @@ def _made(
             f"{type(error).__name__}: {error!s:.100}",
             where=caller(),
         ) from None
-    return LoadedProgram(replace(build, options=options), saved)
+    first = None if saved.first is None else First(_made(saved.first, changes, native, path))
+    return LoadedProgram(replace(build, options=options, first=first), saved)
 
 
 def _warn_of_others(target: str, native: Mapping[str, str], made: Mapping[str, Any]) -> None:

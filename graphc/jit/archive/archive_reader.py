@@ -57,6 +57,7 @@ class Saved:
     graph: Graph
     text: str
     origins: tuple[SavedOrigin, ...]
+    first: Saved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class _Reader:
     def states(self, manifest: Manifest) -> dict[str, State]:
         """The states, each of the type that the inputs bound to it have."""
         wanted: dict[str, str] = {}
-        for record in manifest.programs:
+        for record in (r for p in manifest.programs for r in p.all()):
             for given in record.inputs:
                 if given.state and wanted.setdefault(given.state, given.type) != given.type:
                     raise ArchiveError(f"state {given.state!r:.60} has two types")
@@ -204,6 +205,7 @@ class _Reader:
         states: Mapping[str, State],
     ) -> Saved:
         """A program's graph, its inputs bound."""
+        first = None if record.first is None else self.program(record.first, files, states)
         try:
             content = self.member(record.graph).decode()
             origins = tuple(_origins(record, files))
@@ -214,6 +216,8 @@ class _Reader:
                 raise ArchiveError(f"it has {bind.count} inputs, not {len(record.inputs)}")
             check_graph(graph)
             _check_record(record, graph)
+            if first is not None:
+                _check_first(graph, first)
         except UnicodeDecodeError:
             raise ArchiveError(f"{record.graph} is no text") from None
         except IndexError:
@@ -222,7 +226,7 @@ class _Reader:
             raise ArchiveError(
                 f"{record.graph}: {error.what}", error.details, hint=error.hint
             ) from None
-        return Saved(record, graph, content, origins)
+        return Saved(record, graph, content, origins, first)
 
 
 def _line(value: object) -> str:
@@ -292,6 +296,29 @@ def _check_record(record: ProgramRecord, graph: Graph) -> None:
             raise ArchiveError(f"its call returns result {what!r:.40} of {count}")
         if how == "state" and what not in states:
             raise ArchiveError(f"its call returns state {what!r:.40}, which it does not have")
+
+
+def _check_first(graph: Graph, first: Saved) -> None:
+    """Refuse a program of sizes that is none of a graph."""
+    given, sizes = _inputs(graph, first)
+    needed, _ = _inputs(first.graph, first.first)
+    size = TensorType(dtypes.int64, ())
+    types = {node.name: node.type for node in given}
+    are_given = all(types.get(node.name) == node.type for node in needed)
+    are_sizes = len(sizes) == len(first.graph.outputs) and not first.graph.aliases
+    if (
+        not are_given
+        or not are_sizes
+        or any(n.type != size for n in (*sizes, *first.graph.outputs))
+    ):
+        raise ArchiveError("its sizes are not what the program before it computes")
+
+
+def _inputs(graph: Graph, first: Saved | None) -> tuple[list[Node], list[Node]]:
+    """The inputs that a call gives, and those that the program before gives."""
+    free = [node for node in graph.inputs if not isinstance(node, Bound)]
+    count = len(free) - (0 if first is None else len(first.graph.outputs))
+    return free[: max(count, 0)], free[max(count, 0) :]
 
 
 __all__ = [

@@ -7,7 +7,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.core import dims
@@ -45,8 +45,15 @@ class Source:
     call: Callable[[Callable[[Any], str]], CallRecord] | None = None
     same: Mapping[Any, Any] = field(default_factory=dict)
 
+    def first(self) -> Source | None:
+        """What runs before the program."""
+        first = self.program._build.first
+        return None if first is None else replace(self, program=first.program, call=None)
+
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """The program's compiled kernels with their keys, as the cache has them."""
+        if (first := self.first()) is not None:
+            yield from first.objects()
         executable = self.program._executable
         for each in executable.loaded:
             key = kernel.key(each)

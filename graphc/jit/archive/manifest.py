@@ -83,7 +83,10 @@ class AcceptsRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProgramRecord:
-    """One program: its graph's member, inputs, results, and where its nodes come from."""
+    """One program: its graph's member, inputs, results, and where its nodes come from.
+
+    `first` is the program whose results are its last inputs, see `program.measuring`.
+    """
 
     name: str
     graph: str
@@ -94,6 +97,11 @@ class ProgramRecord:
     lines: tuple[tuple[int, int], ...]  # of the graph's text, origin
     certificate: Any = None
     call: CallRecord | None = None
+    first: ProgramRecord | None = None
+
+    def all(self) -> list[ProgramRecord]:
+        """It, and what runs before it."""
+        return [self] if self.first is None else [self, *self.first.all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +158,7 @@ def _program(record: ProgramRecord) -> dict[str, Any]:
         "lines": record.lines,
         "certificate": record.certificate,
         "call": None if record.call is None else _call(record.call),
+        **({} if record.first is None else {"first": _program(record.first)}),
     }
 
 

@@ -158,7 +158,7 @@ def _manifest(found: object) -> Manifest:
     are_told = all(names.count(name) == 1 for name in lone)
     if not programs or not are_told or (manifest.single and len({*names}) != 1):
         raise ArchiveError("its manifest: its programs do not have names of their own")
-    listed = {STATE, SOURCES, *(p.graph for p in programs), *kernels.values()}
+    listed = {STATE, SOURCES, *(r.graph for p in programs for r in p.all()), *kernels.values()}
     if listed != set(members):
         odd = sorted(listed ^ set(members))[0]
         raise ArchiveError(f"its manifest: member {odd!r:.60} is missing, or nothing uses it")
@@ -183,6 +183,7 @@ def _read_program(value: object, version: int) -> ProgramRecord:
         tuple((line, origin) for line, origin in fields.take("lines", pairs)),
         fields.take("certificate", _is_any),
         None if call is None else _read_call(call, version),
+        _read_program(fields.take("first", _is_any), version) if "first" in fields.left else None,
     )
     fields.done()
     if any(i.origin >= len(origins) for i in inputs):

@@ -26,7 +26,7 @@ import numpy as np
 from graphc.core import dims, dtypes
 from graphc.core.access import access
 from graphc.core.atoms import Symbol
-from graphc.core.declared import symbols_of
+from graphc.core.declared import symbols_of, valued, values_of
 from graphc.core.dims import Size
 from graphc.core.files import write_file
 from graphc.core.ir import Graph, Node, all_nodes, bodies, caller, tensor_type
@@ -77,6 +77,12 @@ def export(program: Any, folder: Any, format: str = "numpy") -> Path:
             f"export: {format!r} is not a format", where=caller(), hint='the format is "numpy"'
         )
     source = source_of("", program, None)
+    if source.first() is not None:
+        raise ArgumentError(
+            "export: sizes of the program are computed before it runs, which NumPy's text has not",
+            where=caller(),
+            hint="give sizes as integer inputs, or nonzero(size=...) a capacity",
+        )
     writer = _Module(source)
     content = writer.text()
     try:
@@ -201,13 +207,17 @@ class _Module:
             name, type_ = scope.names[node], tensor_type(node)
             dtype = name_of(type_.dtype)
             scope.add(f"{name} = argument({node.name!r}, {name}, {dtype}, {type_.rank})")
+        for k, symbol in valued(free, self.graph.nodes):
+            known.add(symbol.name)
+            scope.add(f"{symbol.name} = int({scope.names[free[k]]})")
         for node in free:
             for axis, size in enumerate(tensor_type(node).shape):
                 self._size(f"{scope.names[node]}.shape[{axis}]", size, known)
         for node in free:
             name = scope.names[node]
             scope.add(f"expect({node.name!r}, {name}, {_tuple(tensor_type(node).shape)})")
-        for symbol in sorted(_declared(free), key=lambda s: s.name):
+        values = values_of(self.graph.nodes).values()
+        for symbol in sorted({*_declared(free), *values}, key=lambda s: s.name):
             self._facts(symbol)
 
     def _size(self, place: str, size: Size, known: set[str]) -> None:
@@ -226,7 +236,7 @@ class _Module:
         self.scope.add(f"{unknown[0].name} = {value if slope == 1 else f'{value} // {slope}'}")
 
     def _facts(self, symbol: Symbol) -> None:
-        checks = [f"{symbol.name} < {symbol.min}"] if symbol.min else []
+        checks = [f"{symbol.name} < {symbol.min}"] if symbol.min or symbol.is_value else []
         checks += [f"{symbol.name} > {symbol.max}"] if symbol.max is not None else []
         if symbol.multiple_of != 1:
             checks.append(f"{symbol.name} % {symbol.multiple_of} != 0")

@@ -16,6 +16,7 @@ from graphc.eager.functions.random import draw_key
 from graphc.errors import ArgumentError, GraphcWarning
 from graphc.ops.arrays.indexing import from_start
 from graphc.ops.arrays.lookup import one_hot as hot
+from graphc.ops.arrays.places import is_free
 from graphc.ops.arrays.random import uniform
 from graphc.ops.arrays.shaping import moveaxis
 from graphc.ops.arrays.statistics import argmax
@@ -168,7 +169,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         tensor([[1, 0, 0],
                 [0, 0, 1]])
     """
-    if num_classes == -1:
+    if is_free(num_classes):
         if not isinstance(tensor, Tensor):
             raise ArgumentError(
                 "one_hot: the indices are symbolic, so their greatest is not known",

@@ -11,6 +11,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike, Operand, ShapeLike, Values
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_symbolic, as_tensor, bring, public
+from graphc.ops.sizes import as_size
 from graphc.ops.source import as_shape
 
 
@@ -50,12 +51,13 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: DTypeLike = dtype
     """The numbers from start (0 unless both are given) to before stop, by step.
 
     Args:
-        start: an int or a symbolic dimension; the stop when it is alone.
-        stop: an int or a symbolic dimension.
+        start: an int, a symbolic dimension or a 0-d integer tensor; the stop when it is alone.
+        stop: such a number.
         step: an int other than 0.
         dtype: int64 unless given.
     """
     start, stop = (0, start) if stop is None else (start, stop)
+    start, stop = as_size("arange", start), as_size("arange", stop)
     if any(isinstance(v, bool) or not isinstance(v, int | dims.Dim) for v in (start, stop, step)):
         raise ArgumentError(
             f"arange: {start!r}, {stop!r}, {step!r} are not all sizes or ints", where=caller()
@@ -80,7 +82,7 @@ def eye(n: Size, m: Any = None, k: int = 0, dtype: DTypeLike = dtypes.float32) -
         k: the diagonal, above the main one when positive.
         dtype: float32 unless given.
     """
-    shape = (n, n if m is None else m)
+    shape = as_shape("eye", (n, n if m is None else m))
     rows, columns = FUNCTIONS["iota"](shape, 0), FUNCTIONS["iota"](shape, 1)
     return FUNCTIONS["cast"](FUNCTIONS["equal"](columns, rows + k), dtypes.as_dtype(dtype))
 

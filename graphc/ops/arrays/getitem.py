@@ -13,7 +13,7 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Index, Operand, Values
 from graphc.errors import ArgumentError, IndexRangeError, ShapeError
-from graphc.ops.arrays import joint
+from graphc.ops.arrays import joint, places
 from graphc.ops.arrays.movement import SLICE
 from graphc.ops.arrays.shaping import reshape
 from graphc.ops.declare import as_symbolic, as_tensor, describe, is_tensor, public
@@ -64,6 +64,10 @@ def _cut(x: Operators, items: Sequence[Any]) -> Any:
         if isinstance(item, slice):
             start, count, step = _slice_bounds(item, size)
             shape.append(count)
+        elif isinstance(item, places.Window):
+            start, count, step = 0, size, 1
+            lookups.append((len(shape), places.within(item, size)))
+            shape.append(size)
         elif (place := _known_place(x, item, axis - 1, size)) is not None:
             start, count, step = place, 1, 1
         else:
@@ -124,10 +128,10 @@ def _axes_of(item: Any) -> int:
     return len(item.type.shape) if _is_bool(item) else item is not None and item is not ...
 
 
-def _places(x: Any, axis: int, mask: Operators) -> list[Any]:
+def _places(x: Any, axis: int, mask: Any) -> list[Any]:
     """Where a mask over the axes from one on is true, an index for each of its axes."""
     shape = mask.type.shape
-    if not isinstance(mask, Bound) or mask.op is not CONSTANT_OP or not shape:
+    if not shape:
         raise _mask(mask.type)
     wanted = x.type.shape[axis : axis + len(shape)]
     if shape != tuple(wanted):
@@ -136,13 +140,17 @@ def _places(x: Any, axis: int, mask: Operators) -> list[Any]:
             [describe(x)],
             where=caller(),
         )
-    return [as_tensor(places, "getitem") for places in np.nonzero(mask.state.array)]
+    if isinstance(mask, Bound) and mask.op is CONSTANT_OP:
+        return [as_tensor(found, "getitem") for found in np.nonzero(mask.state.array)]
+    return places.nonzero(mask)
 
 
 def _data(item: Any) -> Any:
     """Lists and arrays as tensors, NumPy integers as ints; refuse what is no index."""
     item = as_symbolic(item)
-    if item is None or item is ... or isinstance(item, slice | Dim):
+    if isinstance(item, slice):
+        return places.bounded(item)
+    if item is None or item is ... or isinstance(item, Dim | places.Window):
         return item
     if isinstance(item, bool | np.bool_):
         raise _mask(item)
@@ -232,10 +240,10 @@ def _bound(value: Values, size: Size) -> Size | None:
         if dims.at_least(value, 0):
             return value
         if dims.at_least(-value, 0):
-            return size + value
+            return (size + value) * dims.minimum(-value, 1)  # x[-0:] is all of x
         raise ShapeError(
             f"a slice bound {value} that may be negative or not", where=caller(),
-            hint="declare the dimension with min=..., or use max",
+            hint="declare the dimension with min=..., or use gc.maximum(bound, 0)",
         )  # fmt: skip
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ArgumentError(

@@ -18,8 +18,18 @@ from graphc.core.operators import Operators
 from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.arrays.movement import CONCAT, PAD
+from graphc.ops.arrays.places import repeated
 from graphc.ops.arrays.shaping import broadcast_to, cut, expand_dims, flatten, flip, reshape
-from graphc.ops.declare import as_tensor, bring, check_axis, common_dtype, describe, public
+from graphc.ops.declare import (
+    as_tensor,
+    bring,
+    check_axis,
+    common_dtype,
+    describe,
+    is_tensor,
+    public,
+)
+from graphc.ops.sizes import as_size
 
 
 def _tensors(name: str, xs: Sequence[Operand]) -> list[Any]:
@@ -93,6 +103,7 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Any]
     axis = check_axis("split", axis, len(x.type.shape))
     size = x.type.shape[axis]
     if isinstance(sections, Sequence | np.ndarray):
+        sections = [as_size("split", e) for e in sections]
         places = [e if isinstance(e, dims.Dim) else size + e if e < 0 else e for e in sections]
         return _parts(x, axis, places)
     _check_count("split", sections)
@@ -191,6 +202,7 @@ def _pairs(x: Operators, widths: Any) -> list[tuple[Any, Any]]:
         raise ShapeError(
             f"pad: widths {widths} for {x.type} with {rank} axes", [describe(x)], where=caller()
         )
+    given = [tuple(as_size("pad", w) for w in pair) for pair in given]
     for width in (w for pair in given for w in pair):
         if (
             not isinstance(width, int | dims.Dim)
@@ -237,7 +249,8 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
 
     Args:
         x: a tensor.
-        repeats: how many times, an int or a symbolic dimension.
+        repeats: how many times, an int, a symbolic dimension or a 0-d integer tensor; or a vector
+            of integers, one for each slice, whose sum is taken before the program runs.
         axis: the axis; None repeats the flattened tensor.
 
     Example:
@@ -249,12 +262,28 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = flatten(x), 0
     axis = check_axis("repeat", axis, len(x.type.shape))
+    if is_tensor(repeats) and repeats.type.shape:
+        return repeated(x, _counts(x, repeats, axis), axis)
+    repeats = as_size("repeat", repeats)
     if not isinstance(repeats, int | dims.Dim) or (isinstance(repeats, int) and repeats < 0):
         raise AttributeValueError(f"repeat: repeats={repeats!r}", where=caller())
     shape = list(x.type.shape)
     wide = broadcast_to(expand_dims(x, axis + 1), [*shape[: axis + 1], repeats, *shape[axis + 1 :]])
     shape[axis] = shape[axis] * repeats
     return reshape(wide, shape)
+
+
+def _counts(x: Any, counts: Any, axis: int) -> Any:
+    """One count for each slice along an axis."""
+    size = x.type.shape[axis]
+    if counts.type.shape not in ((size,), (1,)) or not counts.type.dtype.is_integer:
+        raise ShapeError(
+            f"repeat: counts {counts.type} along axis {axis} of size {size}",
+            [describe(x), describe(counts)],
+            where=caller(),
+            hint="give an integer for each slice",
+        )
+    return broadcast_to(counts, (size,))
 
 
 @public
@@ -267,6 +296,7 @@ def tile(x: Operand, reps: Any) -> Any:
     """
     x = as_tensor(x, "tile")
     counts = tuple(reps) if isinstance(reps, Sequence) else (reps,)
+    counts = tuple(as_size("tile", count) for count in counts)
     rank = max(len(counts), len(x.type.shape))
     counts = (1,) * (rank - len(counts)) + counts
     shape = (1,) * (rank - len(x.type.shape)) + tuple(x.type.shape)

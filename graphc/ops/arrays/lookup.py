@@ -25,6 +25,7 @@ from graphc.ops.arrays.indexing import (
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims
 from graphc.ops.arrays.writing import SCATTER_ADD
 from graphc.ops.declare import as_tensor, check_axis, describe, public
+from graphc.ops.source import as_shape
 
 
 def _operands(name: str, x: Operand, index: Any, axis: int) -> tuple[Any, Any, int]:
@@ -131,6 +132,7 @@ def one_hot(index: Values, num_classes: Any, dtype: DTypeLike = dtypes.float32) 
     """
     index = as_tensor(index, "one_hot")
     check_index("one_hot", index.type)
+    (num_classes,) = as_shape("one_hot", (num_classes,))
     shape = (*index.type.shape, num_classes)
     place = expand_dims(checked_index(index, num_classes), -1)
     hot = FUNCTIONS["equal"](FUNCTIONS["iota"](shape, len(shape) - 1), broadcast_to(place, shape))

@@ -18,8 +18,11 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import broadcast_shapes
 from graphc.core.typing import Axes, Operand, ShapeLike
 from graphc.errors import ShapeError
+from graphc.ops.arrays import places
 from graphc.ops.arrays.movement import BROADCAST, PAD, RESHAPE, SLICE, TRANSPOSE
+from graphc.ops.arrays.places import is_free
 from graphc.ops.declare import as_tensor, check_axes, check_axis, describe, public
+from graphc.ops.sizes import as_size
 from graphc.ops.source import as_shape
 
 
@@ -34,7 +37,8 @@ def reshape(x: Operand, shape: ShapeLike) -> Any:
 
     Args:
         x: a tensor.
-        shape: ints and symbolic dimensions; one entry may be -1 and is then worked out.
+        shape: ints, symbolic dimensions and 0-d integer tensors; one entry may be -1 and is then
+            worked out, of sizes that are values when a program is called.
 
     Raises:
         ShapeError: the shape does not hold as many elements, or cannot be shown to.
@@ -44,22 +48,26 @@ def reshape(x: Operand, shape: ShapeLike) -> Any:
     """
     x = as_tensor(x, "reshape")
     given = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    sizes = as_shape("reshape", [0 if _is_free(d) else d for d in given])
-    free = [axis for axis, d in enumerate(given) if _is_free(d)]
+    sizes = as_shape("reshape", [0 if is_free(d) else d for d in given])
+    free = [axis for axis, d in enumerate(given) if is_free(d)]
     if len(free) > 1:
         raise ShapeError(f"reshape: {show_shape(given)} has more than one -1", where=caller())
     if free:
         rest = dims.product(d for axis, d in enumerate(sizes) if axis not in free)
         if rest == 0 or x.type.size % rest != 0:
-            raise _does_not_fit(x, given, f"a multiple of {rest}")
+            if places.are_values([rest, x.type.size]):
+                return places.reshaped(
+                    x, [-1 if axis in free else d for axis, d in enumerate(sizes)]
+                )
+            raise _does_not_fit(
+                x, [-1 if a in free else d for a, d in enumerate(sizes)], f"a multiple of {rest}"
+            )
         sizes = tuple(x.type.size // rest if a in free else d for a, d in enumerate(sizes))
     if dims.product(sizes) != x.type.size:
-        raise _does_not_fit(x, given, str(dims.product(sizes)))
+        raise _does_not_fit(
+            x, [-1 if a in free else d for a, d in enumerate(sizes)], str(dims.product(sizes))
+        )
     return x if sizes == x.type.shape else RESHAPE(x, shape=sizes)
-
-
-def _is_free(size: object) -> bool:
-    return not isinstance(size, dims.Dim) and size == -1
 
 
 def _does_not_fit(x: Operators, shape: Sequence[Any], wanted: str) -> ShapeError:
@@ -68,7 +76,8 @@ def _does_not_fit(x: Operators, shape: Sequence[Any], wanted: str) -> ShapeError
         f"needs {wanted}",
         [describe(x)],
         where=caller(),
-        hint="both counts must be equal for every value of the symbolic sizes",
+        hint="both counts must be equal for every value of the symbolic sizes; -1 in place of one "
+        "size that is the value of a tensor is checked when the program is called",
     )
 
 
@@ -170,7 +179,7 @@ def expand(x: Operand, *shape: Any) -> Any:
     given = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
     lead = len(given) - len(x.type.shape)
     sizes = [
-        x.type.shape[a - lead] if _is_free(d) and a >= lead >= 0 else d for a, d in enumerate(given)
+        x.type.shape[a - lead] if is_free(d) and a >= lead >= 0 else d for a, d in enumerate(given)
     ]
     return broadcast_to(x, sizes)
 
@@ -267,7 +276,7 @@ def roll(x: Any, shift: Any, axis: Axes | None = None) -> Any:
     for by, given in zip(shifts, axes):
         a = check_axis("roll", given, len(x.type.shape))
         size = x.type.shape[a]
-        moved = by % dims.maximum(size, 1)
+        moved = as_size("roll", by) % dims.maximum(size, 1)
         if moved != 0:
             x = FUNCTIONS["concat"]([cut(x, a, size - moved, moved), cut(x, a, 0, size - moved)], a)
     return x

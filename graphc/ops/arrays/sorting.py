@@ -19,6 +19,7 @@ from graphc.errors import ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import cut, expand_dims, flatten
 from graphc.ops.declare import as_tensor, check_axis, declare, describe, public
+from graphc.ops.sizes import as_size
 
 
 def _argsort_infer(x: TensorType, *, axis: int, descending: bool) -> TensorType:
@@ -118,13 +119,14 @@ def topk(x: Operand, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any,
     """
     x = as_tensor(x, "topk")
     axis = check_axis("topk", axis, len(x.type.shape))
-    size = x.type.shape[axis]
+    size, k = x.type.shape[axis], as_size("topk", k)
     if not dims.at_least(k, 0) or not dims.at_least(size - k, 0):
         raise ShapeError(
             f"topk: k={k} along axis {axis} of size {size}",
             [describe(x)],
             where=caller(),
-            hint="k must be at most the size; declare the dimension with min=k",
+            hint="k must be at most the size; declare the dimension with min=k, or k as "
+            "gc.dim(k, max=size)",
         )
     index = cut(argsort(x, axis, largest), axis, 0, k)
     return trusted_along_axis(x, index, axis), index

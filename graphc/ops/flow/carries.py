@@ -19,6 +19,7 @@ from graphc.core.types import TensorType
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.declare import as_number, as_tensor, describe, is_scalar
 from graphc.ops.flow.branching import as_pred, differing, like
+from graphc.ops.sizes import as_size
 
 # The dtype of a number that starts a carry, where the body leaves it as it is.
 _USUAL = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float32}
@@ -106,6 +107,7 @@ def steps_of(leaves: Sequence[Any], labels: Sequence[str], length: Any) -> Any:
         labels: how messages call them.
         length: as it was given, or None.
     """
+    length = as_size("scan", length)
     if length is not None and not isinstance(length, dims.Dim):
         length = _count("scan", "length", length, 0, "or a gc.dim, ")
     if not leaves:

@@ -10,12 +10,12 @@ run to the next is computed once, before: all of it but movement, which costs no
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.inner import as_placeholder
 from graphc.core.ir import Graph, Kind, Node, caller, is_checked, is_literal, recording, tensor_type
 from graphc.core.trees import Tree, flatten
 from graphc.core.types import TensorType, TupleType
@@ -62,20 +62,9 @@ def check_function(name: str, function: Any) -> None:
         )
 
 
-# Inputs of bodies by identity, to tell them from a user's own.
-_placeholders: weakref.WeakValueDictionary[int, Node] = weakref.WeakValueDictionary()
-
-
 def placeholder(name: str, type_: TensorType) -> Node:
     """A body's input."""
-    node = INPUT_OP(name=name, type=type_)
-    _placeholders[id(node)] = node
-    return node
-
-
-def is_placeholder(node: Node) -> bool:
-    """Whether a node is the input of a body, which has a value only inside of it."""
-    return _placeholders.get(id(node)) is node
+    return as_placeholder(INPUT_OP(name=name, type=type_))
 
 
 def captured(
