@@ -143,29 +143,30 @@ FAR = (
 )  # fmt: skip
 
 
-def _quantile(offset: Term, tail: Term) -> Term:
-    """The normal distribution's quantile of 1/2 + offset; `tail` is the lesser probability."""
-    r = (-log(tail)).call("sqrt")
-    outer = (r < 5.0).where(_ratio(r - 1.6, TAIL), _ratio(r - 5.0, FAR)).sign_of(offset)
-    outer = tail.equals(0.0).where(_infinite(offset), outer)
+def _quantile(offset: Term, log_tail: Term) -> Term:
+    """The normal distribution's quantile of 1/2 + offset, by the logarithm of what is beyond."""
+    r = (-log_tail).call("sqrt")
+    outer = (r < 5.0).where(_ratio(r - 1.6, TAIL), _ratio(r - 5.0, FAR))
+    outer = r.equals(math.inf).where(math.inf, outer).sign_of(offset)
     inner = offset * _ratio(0.180625 - offset * offset, CENTRE)
-    value = (offset.abs() < 0.425).where(inner, outer)
-    return (tail < 0.0).where(math.nan, value)
+    return (offset.abs() < 0.425).where(inner, outer)
 
 
 def ndtri(p: Term) -> Term:
     """The quantile of the standard normal distribution; nan outside of [0, 1]."""
-    return _quantile(p - 0.5, (p < 0.5).where(p, 1.0 - p))
+    return _quantile(p - 0.5, log((p < 0.5).where(p, 1.0 - p)))
 
 
+# Of half a probability, by the logarithm, since half of a denormal number is rounded.
 def erfinv(x: Term) -> Term:
     """The inverse of erf; nan outside of [-1, 1]."""
-    return _quantile(x * 0.5, (1.0 - x.abs()) * 0.5) * math.sqrt(0.5)
+    return _quantile(x * 0.5, log(1.0 - x.abs()) - math.log(2.0)) * math.sqrt(0.5)
 
 
 def erfcinv(x: Term) -> Term:
     """The inverse of erfc; nan outside of [0, 2]."""
-    return _quantile((1.0 - x) * 0.5, (x < 1.0).where(x, 2.0 - x) * 0.5) * math.sqrt(0.5)
+    tail = log((x < 1.0).where(x, 2.0 - x)) - math.log(2.0)
+    return _quantile((1.0 - x) * 0.5, tail) * math.sqrt(0.5)
 
 
 # The series of sqrt(pi) * x * erfcx(x) by powers of -1 / (2 * x * x).

@@ -137,7 +137,7 @@ def _lgamma_digits(m: Any, x: Any) -> Any:
 
 def _digamma_digits(m: Any, x: Any) -> Any:
     if x == 0:
-        return -m.inf
+        return m.mpf(1)  # mpmath's 0 has no sign, by which the pole goes: `_digamma` leaves it out
     whole = x < 0 and (m.isinf(x) or x == m.floor(x))
     return m.nan if whole else x if m.isinf(x) else m.digamma(x)
 
@@ -165,15 +165,15 @@ def _ndtri_digits(m: Any, p: Any) -> Any:
 def _erfinv_digits(m: Any, x: Any) -> Any:
     if abs(x) > 1:
         return m.nan
-    if abs(x) < 1e-12:
-        return x * m.sqrt(m.pi) / 2
+    if abs(x) < 1e-9:
+        return (x + m.pi / 12 * x**3) * m.sqrt(m.pi) / 2
     return m.sign(x) * _normal_quantile(m, (1 - abs(x)) / 2) / m.sqrt(2)
 
 
 def _erfcinv_digits(m: Any, x: Any) -> Any:
     if not 0 <= x <= 2:
         return m.nan
-    return _normal_quantile(m, x / 2) / m.sqrt(2) if x < 1 else _erfinv_digits(m, 1 - x)
+    return _normal_quantile(m, x / 2) / m.sqrt(2) if x < 0.5 else _erfinv_digits(m, 1 - x)
 
 
 def _erfcx_digits(m: Any, x: Any) -> Any:
@@ -207,14 +207,20 @@ def _reflected(x: Any, true: Any) -> Any:
     """Below 0 a function repeats poles, of places that are rounded: errors are those of x."""
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(true), 1)
-        return np.where(x < 0, size * np.maximum(np.abs(x), size), np.abs(true))
+        around = np.minimum(size * np.maximum(np.abs(x) * size, 1), np.finfo(x.dtype).max / 4)
+        return np.where(x < 0, around, np.abs(true))
+
+
+def _digamma(x: Any) -> Any:
+    return FUNCTIONS["where"](x == 0, 1, FUNCTIONS["digamma"](x))
 
 
 SPECIAL = [
-    Function(name, None, digits=digits, always=True, scale=scale)
+    Function("digamma", None, call=_digamma, digits=_digamma_digits, always=True,
+             scale=_reflected),
+    *(Function(name, None, digits=digits, always=True, scale=scale)
     for name, digits, scale in (
         ("lgamma", _lgamma_digits, _reflected),
-        ("digamma", _digamma_digits, _reflected),
         ("ndtri", _ndtri_digits, None),
         ("erfinv", _erfinv_digits, None),
         ("erfcinv", _erfcinv_digits, None),
@@ -223,8 +229,8 @@ SPECIAL = [
         ("i0e", _bessel_digits(0, True), None),
         ("i1", _bessel_digits(1, False), None),
         ("i1e", _bessel_digits(1, True), None),
-    )
-]
+    )),
+]  # fmt: skip
 ROUNDED = [
     *(Function(name, getattr(np, name)) for name in (
         "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "sin", "cos",

@@ -112,13 +112,32 @@ erfinv = _unary(
     "The inverse of `erf`, elementwise; nan outside of [-1, 1].", "unit",
     example="[0.0, 0.5] -> [0.0000, 0.4769]",
 )  # fmt: skip
+
+
+def _erfcinv_numpy(x: np.ndarray) -> np.ndarray:
+    # SciPy halves its operand, which rounds denormal numbers.
+    tiny = np.log(np.where(x < 1e-290, x, 1).astype(np.float64)) - math.log(2)
+    found = -_of_scipy("ndtri_exp")(tiny) * math.sqrt(0.5)
+    return np.where(x < 1e-290, found.astype(x.dtype), _of_scipy("erfcinv")(x))
+
+
 erfcinv = _unary(
-    "erfcinv", "erfcinv", lambda n, ct: (ct * exp(n * n) * (-math.sqrt(math.pi) / 2),),
+    "erfcinv", _erfcinv_numpy, lambda n, ct: (ct * exp(n * n) * (-math.sqrt(math.pi) / 2),),
     "The inverse of `erfc`, elementwise; nan outside of [0, 2].", "probability",
     example="[1.0, 0.5] -> [0.0000, 0.4769]",
 )  # fmt: skip
+
+
+def _erfcx_numpy(x: np.ndarray) -> np.ndarray:
+    found = _of_scipy("erfcx")(x)
+    # SciPy rounds the square, which exp magnifies.
+    square = np.minimum(x, 0).astype(np.longdouble) ** 2
+    mirrored = 2 * np.exp(np.minimum(square, 11000)) - _of_scipy("erfcx")(-x)
+    return np.where(x < -1, mirrored.astype(x.dtype), found)
+
+
 erfcx = _unary(
-    "erfcx", "erfcx",
+    "erfcx", _erfcx_numpy,
     lambda n, ct: (ct * (n.inputs[0] * n * 2 - 2 / math.sqrt(math.pi)),),
     "exp(x * x) * erfc(x), elementwise: finite where erfc vanishes.",
     example="[0.0, 100.0] -> [1.0000, 0.0056]",
@@ -158,6 +177,8 @@ i1e = _unary(
     "exp(-|x|) * i1(x), elementwise, without overflow.",
     example="[0.0, 1.0] -> [0.0000, 0.2079]",
 )  # fmt: skip
+
+
 def _zeta_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Of a large exponent the first term is all; SciPy has nan at infinity.
     return np.where((x > 1e4) & (y > 1), np.power(y, -x), _of_scipy("zeta")(x, y))
