@@ -93,7 +93,7 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, jit, nn, optim, text, viz
+    from graphc import data, jit, nn, optim, special, text, viz
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
@@ -128,6 +128,7 @@ _LATE = {
     "save": "storage",
     "nn": None,
     "optim": None,
+    "special": None,
     "text": None,
     "viz": None,
     "to_networkx": "networks",

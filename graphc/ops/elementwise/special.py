@@ -118,7 +118,7 @@ def _erfcinv_numpy(x: np.ndarray) -> np.ndarray:
     # SciPy halves its operand, which rounds denormal numbers.
     tiny = np.log(np.where(x < 1e-290, x, 1).astype(np.float64)) - math.log(2)
     found = -_of_scipy("ndtri_exp")(tiny) * math.sqrt(0.5)
-    return np.where(x < 1e-290, found.astype(x.dtype), _of_scipy("erfcinv")(x))
+    return np.where(x < 1e-290, found.astype(x.dtype), _of_scipy("erfcinv")(x) + 0.0)
 
 
 erfcinv = _unary(
