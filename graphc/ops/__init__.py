@@ -30,6 +30,7 @@ from graphc.ops.elementwise import (
     logic,
     power,
     rounding,
+    special,
     trigonometric,
 )
 from graphc.ops.flow import branching, looping, loops
@@ -70,6 +71,7 @@ __all__ = [
     "shaping",
     "sorting",
     "source",
+    "special",
     "statistics",
     "trigonometric",
     "writing",

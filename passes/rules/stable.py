@@ -129,6 +129,10 @@ def _hypot_less(x: Node, c: Node) -> Any:
     return where(big, FUNCTIONS["hypot"](x, value) + -value, small * ratio)
 
 
+def _unless_plain(y: Node) -> str:
+    return "its numerator has an exponential too" if scaled(y) else ""
+
+
 exp, log, log1p = ops.exp, ops.log, ops.log1p
 SIGMOIDS = (
     Rule("sigmoid-of-exp", ops.divide(1, exp(x) + 1), lambda x: _call("sigmoid", -x),
@@ -136,8 +140,13 @@ SIGMOIDS = (
     Rule("reciprocal-of-exp", ops.reciprocal(exp(x) + 1), lambda x: _call("sigmoid", -x),
          dtypes=FLOATS),
     Rule("exp-over-exp", exp(x) / (exp(x) + 1), lambda x: _call("sigmoid", x), dtypes=FLOATS),
+    Rule("over-one-and-exp", y / (exp(x) + 1), lambda x, y: y * _call("sigmoid", -x),
+         _unless_plain, dtypes=FLOATS),
+    Rule("exp-less-softplus", exp(-ops.softplus(x)), lambda x: _call("sigmoid", -x), dtypes=FLOATS),
     Rule("tanh-written-out", (exp(x) - exp(-x)) / (exp(x) + exp(-x)), lambda x: _call("tanh", x),
          dtypes=FLOATS),
+    Rule("tanh-times", (y * (exp(x) - exp(-x))) / (exp(x) + exp(-x)),
+         lambda x, y: y * _call("tanh", x), dtypes=FLOATS),
 )  # fmt: skip
 DIFFERENCES = (
     Rule("exp-less-one", exp(x) - 1, lambda x: _call("expm1", x), dtypes=FLOATS),

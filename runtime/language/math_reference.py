@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.ir import OPS
 from graphc.ops.arrays.philox import philox_words
 
 Scalar = Any
@@ -104,10 +105,18 @@ def _philox_word(key: Scalar, counter: Scalar, lane: int) -> Scalar:
     return philox_words(np.uint64(key), np.array([counter], np.uint64))[0, lane]
 
 
+def _special(name: str) -> Callable[..., Any]:
+    """The definition of a special function's op, of one number."""
+    return lambda *operands: OPS[name].numpy(*map(np.asarray, operands))
+
+
 WIDE = (
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "cbrt", "sin", "cos", "tan", "arcsin",
     "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "arctan2",
     "logaddexp", "hypot",
+)  # fmt: skip
+SPECIAL = (
+    "lgamma", "digamma", "zeta", "ndtri", "erfinv", "erfcinv", "erfcx", "i0", "i0e", "i1", "i1e",
 )  # fmt: skip
 SAME = (
     "sqrt", "fmod", "copysign", "nextafter", "floor", "ceil", "trunc", "rint", "sign", "absolute",
@@ -117,6 +126,7 @@ SAME = (
 NAMES: dict[str, Any] = {
     **{name: _quiet(_wide(getattr(np, name))) for name in WIDE},
     **{name: _quiet(getattr(np, name)) for name in SAME},
+    **{name: _quiet(_wide(_special(name))) for name in SPECIAL},
     "maximum": _quiet(_maximum),
     "minimum": _quiet(_minimum),
     "fmax": _quiet(_fmax),

@@ -12,7 +12,12 @@ from typing import Any
 
 from numba import types
 
-from graphc.runtime.language import numba_float32, numba_float64, numba_rounded
+from graphc.runtime.language import (
+    numba_float32,
+    numba_float64,
+    numba_rounded,
+    numba_special,
+)
 from graphc.runtime.language.numba_terms import Term
 
 Formula = Callable[..., Term]
@@ -101,9 +106,10 @@ TESTS: dict[str, Formula] = {
 }
 SINGLE = {**numba_float32.UNARY, **numba_float32.BINARY, **numba_rounded.UNARY,
           **numba_rounded.BINARY}  # fmt: skip
-DOUBLE = {**numba_float64.UNARY, **numba_float64.BINARY}
-UNARY_NAMES = sorted({*UNARY, *numba_float64.UNARY})
-BINARY_NAMES = sorted({*BINARY, *numba_float64.BINARY})
+DOUBLE = {**numba_float64.UNARY, **numba_float64.BINARY, **numba_special.UNARY,
+          **numba_special.BINARY}  # fmt: skip
+UNARY_NAMES = sorted({*UNARY, *numba_float64.UNARY, *numba_special.UNARY})
+BINARY_NAMES = sorted({*BINARY, *numba_float64.BINARY, *numba_special.BINARY})
 
 
 def formulas(name: str) -> dict[Any, Formula]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphc.runtime.language import numba_special
 from graphc.runtime.language.numba_coefficients import ARCSIN_48, ARCTAN_48, COS_48, ERFC_48, SIN_48
 from graphc.runtime.language.numba_float64 import FLOAT64
 from graphc.runtime.language.numba_reduction import quarter_turns
@@ -161,5 +162,7 @@ UNARY: dict[str, Callable[..., Term]] = {
     for f in (
         log2, log10, cbrt, sinh, cosh, arcsinh, arccosh, arctanh, arctan, arcsin, arccos, tan, erfc,
     )
-}  # fmt: skip
-BINARY: dict[str, Callable[..., Term]] = {f.__name__: _rounded(f) for f in (arctan2, hypot, power)}
+} | {name: _rounded(f) for name, f in numba_special.UNARY.items()}  # fmt: skip
+BINARY: dict[str, Callable[..., Term]] = {
+    f.__name__: _rounded(f) for f in (arctan2, hypot, power, *numba_special.BINARY.values())
+}

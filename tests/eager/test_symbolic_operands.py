@@ -16,13 +16,9 @@ from forms.recorded import expected
 import graphc as gc
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import toposort
+from graphc.eager.engine.dispatch import NUMPYS
 from graphc.ops.source import CONSTANT_OP, INPUT_OP
 
-# A graph has NumPy's conventions in these, where words of PyTorch's (`dim`) do not say otherwise.
-_NUMPYS = {
-    "binary_cross_entropy_with_logits", "diagonal", "einsum", "equal", "ldexp", "max", "min",
-    "reciprocal", "repeat", "sign", "sort", "split", "std", "var",
-}  # fmt: skip
 # Their results have a shape that depends on values.
 _BY_VALUES = {"argwhere", "bincount", "masked_scatter", "masked_select", "nonzero",
               "unique", "where"}  # fmt: skip
@@ -89,7 +85,7 @@ def _sweep(forms: dict[str, list[np.ndarray]]) -> collections.Counter[str]:
         for kinds in _mixtures(text):
             kind, why = _outcome(text, kinds, want)
             count[kind] += 1
-            is_numpys = name in _NUMPYS and kind in ("different", "refused")
+            is_numpys = name in NUMPYS and kind in ("different", "refused")
             is_numpys |= kind == "refused" and "with 0 axes" in why
             is_refused = kind == "refused" and (
                 name in _BY_VALUES and ("no value" in why or "out of range" in why)
@@ -240,3 +236,9 @@ def test_what_a_symbolic_tensor_has_not_is_said() -> None:
     assert not hasattr(X, "add_") and not hasattr(ONES, "no_such_thing")
     with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'no_such_thing'"):
         ONES.no_such_thing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_help_says_where_symbolic_tensors_follow_numpy() -> None:
+    for name in NUMPYS:
+        assert "Of symbolic tensors, as NumPy has it" in getattr(gc, name).__doc__, name
+    assert "std(x, axis=None, keepdims=False, *, correction=0)" in gc.std.__doc__

@@ -33,6 +33,7 @@ RANGES = {
     "nonzero": (0.25, 4.0),
     "exponent": (-5.0, 5.0),
     "unit": (-0.9, 0.9),
+    "probability": (0.02, 0.98),
     "above_one": (1.1, 4.0),
     "small_int": (-6.0, 7.0),
     "small_uint": (0.0, 7.0),

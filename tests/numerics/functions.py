@@ -125,6 +125,112 @@ def _factor(x: Any, true: Any) -> Any:
         return np.maximum(np.abs(true), np.abs(x) * tiny)
 
 
+def _log1mexp(x: Any) -> Any:
+    return np.where(x > -0.7, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+def _lgamma_digits(m: Any, x: Any) -> Any:
+    if m.isinf(x) or (x <= 0 and x == m.floor(x)):
+        return m.inf
+    return m.re(m.loggamma(x)) if x > 0 else m.log(m.pi / abs(m.sinpi(x))) - m.loggamma(1 - x)
+
+
+def _digamma_digits(m: Any, x: Any) -> Any:
+    if x == 0:
+        return m.mpf(1)  # mpmath's 0 has no sign, by which the pole goes: `_digamma` leaves it out
+    whole = x < 0 and (m.isinf(x) or x == m.floor(x))
+    return m.nan if whole else x if m.isinf(x) else m.digamma(x)
+
+
+def _normal_quantile(m: Any, tail: Any) -> Any:
+    """-x of a lesser probability of `tail`, by Newton's steps on its logarithm."""
+    if tail == 0:
+        return m.inf
+    x = m.sqrt(-2 * m.log(tail)) * m.mpf("0.9") if tail < 0.4 else (m.mpf("0.5") - tail) * 2.5
+    for _ in range(60):
+        below = m.erfc(x / m.sqrt(2)) / 2
+        step = m.log(below / tail) * below / (m.exp(-x * x / 2) / m.sqrt(2 * m.pi))
+        x += step
+        if abs(step) < abs(x) * m.mpf(10) ** -30 or step == 0:
+            break
+    return x
+
+
+def _ndtri_digits(m: Any, p: Any) -> Any:
+    if not 0 <= p <= 1:
+        return m.nan
+    return -_normal_quantile(m, p) if p < 0.5 else _normal_quantile(m, 1 - p)
+
+
+def _erfinv_digits(m: Any, x: Any) -> Any:
+    if abs(x) > 1:
+        return m.nan
+    if abs(x) < 1e-9:
+        return (x + m.pi / 12 * x**3) * m.sqrt(m.pi) / 2
+    return m.sign(x) * _normal_quantile(m, (1 - abs(x)) / 2) / m.sqrt(2)
+
+
+def _erfcinv_digits(m: Any, x: Any) -> Any:
+    if not 0 <= x <= 2:
+        return m.nan
+    return _normal_quantile(m, x / 2) / m.sqrt(2) if x < 0.5 else _erfinv_digits(m, 1 - x)
+
+
+def _erfcx_digits(m: Any, x: Any) -> Any:
+    if x > 100:
+        w = 1 / (2 * x * x)
+        return (1 - w + 3 * w * w - 15 * w**3 + 105 * w**4) / (x * m.sqrt(m.pi))
+    return m.inf if x < -30 else m.exp(x * x) * m.erfc(x)
+
+
+def _bessel_digits(order: int, is_scaled: bool) -> Callable[..., Any]:
+    def digits(m: Any, x: Any) -> Any:
+        a = abs(x)
+        if a > 800 and not is_scaled:
+            return m.inf if order == 0 else m.sign(x) * m.inf
+        if a > 800:
+            if m.isinf(a):
+                return m.mpf(0)
+            first = (4 * order * order - 1) / (8 * a)
+            second = first * (4 * order * order - 9) / (16 * a)
+            third = second * (4 * order * order - 25) / (24 * a)
+            fourth = third * (4 * order * order - 49) / (32 * a)
+            fifth = fourth * (4 * order * order - 81) / (40 * a)
+            value = (1 - first + second - third + fourth - fifth) / m.sqrt(2 * m.pi * a)
+            return value if order == 0 else m.sign(x) * value
+        return m.besseli(order, x) * (m.exp(-a) if is_scaled else 1)
+
+    return digits
+
+
+def _reflected(x: Any, true: Any) -> Any:
+    """Below 0 a function repeats poles, of places that are rounded: errors are those of x."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(true), 1)
+        around = np.minimum(size * np.maximum(np.abs(x) * size, 1), np.finfo(x.dtype).max / 4)
+        return np.where(x < 0, around, np.abs(true))
+
+
+def _digamma(x: Any) -> Any:
+    return FUNCTIONS["where"](x == 0, 1, FUNCTIONS["digamma"](x))
+
+
+SPECIAL = [
+    Function("digamma", None, call=_digamma, digits=_digamma_digits, always=True,
+             scale=_reflected),
+    *(Function(name, None, digits=digits, always=True, scale=scale)
+    for name, digits, scale in (
+        ("lgamma", _lgamma_digits, _reflected),
+        ("ndtri", _ndtri_digits, None),
+        ("erfinv", _erfinv_digits, None),
+        ("erfcinv", _erfcinv_digits, None),
+        ("erfcx", _erfcx_digits, None),
+        ("i0", _bessel_digits(0, False), None),
+        ("i0e", _bessel_digits(0, True), None),
+        ("i1", _bessel_digits(1, False), None),
+        ("i1e", _bessel_digits(1, True), None),
+    )),
+]  # fmt: skip
 ROUNDED = [
     *(Function(name, getattr(np, name)) for name in (
         "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "sin", "cos",
@@ -143,6 +249,8 @@ ROUNDED = [
     Function("elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
     Function("erf", scipy.special.erf, digits=lambda m, x: m.erf(x)),
     Function("erfc", scipy.special.erfc, digits=_erfc_digits),
+    Function("log1mexp", _log1mexp),
+    *SPECIAL,
     # 1 + erf cancels far below 0, as in PyTorch: the error is small beside x.
     Function("gelu", _gelu, digits=_gelu_digits, scale=lambda x, true: np.abs(x)),
     Function("sinc", None, digits=_sinc_digits, always=True),

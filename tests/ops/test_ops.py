@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
@@ -28,6 +29,28 @@ FACTS = {
     Kind.LIBRARY: Library,
     Kind.CONTRACT: Library,
 }
+
+
+def _log1mexp(x: np.ndarray) -> np.ndarray:
+    wide = x.astype(np.longdouble)
+    return np.where(wide > -1, np.log(-np.expm1(wide)), np.log1p(-np.exp(wide))).astype(x.dtype)
+
+
+def _lgamma(x: np.ndarray) -> np.ndarray:
+    """By mpmath, where C and SciPy lose digits beside 1 and 2, and differ at -inf."""
+    with mpmath.workdps(30):
+        found = [
+            float(mpmath.re(mpmath.loggamma(mpmath.mpf(v)))) if _has_lgamma(v) else abs(v)
+            for v in np.ravel(x).astype(float).tolist()
+        ]
+    found = [np.inf if v <= 0 and v == np.floor(v) else w for v, w in zip(np.ravel(x), found)]
+    return np.array(found).reshape(np.shape(x)).astype(x.dtype)
+
+
+def _has_lgamma(v: float) -> bool:
+    return bool(np.isfinite(v)) and not (v <= 0 and v == np.floor(v))
+
+
 # Where NumPy itself computes the function of an op's name, or SciPy does.
 INDEPENDENT: dict[str, Callable[..., Any]] = {
     "erf": scipy.special.erf,
@@ -36,7 +59,17 @@ INDEPENDENT: dict[str, Callable[..., Any]] = {
     "softplus": lambda x: np.logaddexp(x, np.zeros_like(x)),
     "rsqrt": lambda x: 1 / np.sqrt(x),
     "clip": np.clip,
-}
+    "log1mexp": _log1mexp,
+    "lgamma": _lgamma,
+    **{name: getattr(scipy.special, name) for name in (
+        "digamma", "ndtri", "erfinv", "erfcinv", "erfcx", "i0e", "i1e")},
+    # SciPy has nan at infinities.
+    "zeta": lambda x, y: np.where(
+        (x > 1e4) & (y > 1), np.exp(-x.astype(float) * np.log(y)), scipy.special.zeta(x, y)
+    ),
+    "i0": lambda x: np.where(np.isinf(x), np.abs(x), scipy.special.i0(x)),
+    "i1": lambda x: np.where(np.isinf(x), x, scipy.special.i1(x)),
+}  # fmt: skip
 by_name = pytest.mark.parametrize("op", TABLE, ids=lambda op: op.name)
 plain = pytest.mark.parametrize("op", PLAIN, ids=lambda op: op.name)
 

@@ -141,6 +141,14 @@ FORMS: dict[str, tuple[Form, True_]] = {
     "log(expm1(x))": (lambda x: gc.log(gc.expm1(x)), LOG_EXPM1),
     "1 / (1 + exp(-x))": (lambda x: 1 / (1 + gc.exp(-x)), SIGMOID),
     "reciprocal(1 + exp(-x))": (lambda x: gc.reciprocal(1 + gc.exp(-x)), SIGMOID),
+    "exp(-softplus(x))": (
+        lambda x: gc.exp(-gc.softplus(x)),
+        True_(
+            lambda x: _sigmoid(-x),
+            lambda x: -_bell(x),
+            lambda x: _bell(x) * (2 * _sigmoid(x) - 1),
+        ),
+    ),
     "exp(x) / (1 + exp(x))": (lambda x: gc.exp(x) / (1 + gc.exp(x)), SIGMOID),
     "(exp(x) - exp(-x)) / (exp(x) + exp(-x))": (
         lambda x: (gc.exp(x) - gc.exp(-x)) / (gc.exp(x) + gc.exp(-x)), TANH),
@@ -274,7 +282,8 @@ def _fired(value: gc.Node, x: gc.Node) -> Counter[str]:
 def test_every_rule_is_among_the_forms() -> None:
     x = gc.input("x", (3,))
     every = [form for form, _ in FORMS.values()] + [form for form, _ in ROWS.values()]
-    every.append(lambda x: gc.log(1 + gc.erf(x)))
+    every += [lambda x: gc.log(1 + gc.erf(x)), lambda x: x / (1 + gc.exp(-x))]
+    every += [lambda x: x * (gc.exp(x) - gc.exp(-x)) / (gc.exp(x) + gc.exp(-x))]
     fired = sum((_fired(form(x), x) for form in every), Counter())
     assert fired.keys() == {rule.name for rule in STABLE}
 

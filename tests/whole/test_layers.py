@@ -52,6 +52,7 @@ ROWS = (
     "graphc.eager.methods.*",
     "graphc.eager.*",
     "graphc.functions",
+    "graphc.special",
     "graphc.autograd.*",
     "graphc.autograd",
     "graphc.storage",

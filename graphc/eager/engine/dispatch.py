@@ -35,6 +35,24 @@ from graphc.ops.declare import as_number
 
 # PyTorch's names of arguments, and NumPy's.
 ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
+# Where eager tensors follow PyTorch and symbolic ones NumPy, unless a word of PyTorch's (`dim`)
+# says otherwise; `help` shows it.
+NUMPYS = {
+    "binary_cross_entropy_with_logits": "the third argument is the reduction",
+    "diagonal": "the axes are the last two unless given, and there is no offset",
+    "einsum": "operands are given one by one",
+    "equal": "elementwise, where PyTorch has one bool",
+    "ldexp": "exponents are integers",
+    "max": "the values alone, along an axis too",
+    "min": "the values alone, along an axis too",
+    "reciprocal": "of integers the whole part",
+    "repeat": "each element so often; the method too, where PyTorch's repeats the tensor",
+    "sign": "nan stays nan, where PyTorch has 0, and bools have none",
+    "sort": "the values alone",
+    "split": "a number of parts, where PyTorch has their size",
+    "std": "the correction is 0 unless given",
+    "var": "the correction is 0 unless given",
+}
 # What arguments may be.
 TENSORS, NODES, ARRAYS = 1, 2, 4
 # Classes of arguments that are an eager tensor, or nothing that a function computes with.
@@ -93,9 +111,21 @@ def face(name: str) -> Callable[..., Any]:
 
     apply.form = form  # type: ignore[attr-defined]
     apply.__name__ = apply.__qualname__ = name  # as `help` shows it
+    apply.__doc__ = (apply.__doc__ or "") + _of_nodes(name, symbolic)
     if takes_out:
         apply.__signature__ = signature_with_out(apply)  # type: ignore[attr-defined]
     return apply
+
+
+def _of_nodes(name: str, symbolic: Callable[..., Any] | None) -> str:
+    """What `help` says of symbolic tensors, where they have other conventions than eager ones."""
+    if name not in NUMPYS or symbolic is None:
+        return ""
+    every = _signature(symbolic).parameters.values()
+    shown = inspect.Signature([p.replace(annotation=inspect.Parameter.empty) for p in every])
+    return (
+        f"\n\n    Of symbolic tensors, as NumPy has it: {NUMPYS[name]}.\n    `{name}{shown}`\n    "
+    )
 
 
 def kinds_of(values: Iterable[Any]) -> int:
