@@ -55,6 +55,11 @@ def _in_a_loop(x: Any) -> Any:
     return gc.scan(lambda c, row: (c + row, c * 2), start, x)[1]
 
 
+def _spaced(x: Any) -> Any:
+    between = gc.linspace(x.min(), x.max(), 5)
+    return between, gc.linspace(x.sum(), gc.tensor(2), 1), gc.linspace(-1, x[0, 0], 4) * x[0, 0]
+
+
 WANTED: dict[Callable[..., Any], Callable[[np.ndarray], Any]] = {
     _accumulated: lambda x: [2 * x.sum(1)],
     _masked: lambda x: [x @ [[2, 1], [1, 1]]],
@@ -62,6 +67,11 @@ WANTED: dict[Callable[..., Any], Callable[[np.ndarray], Any]] = {
     _counted: lambda x: [[0, x[:2].sum(), x[2].sum(), 0]],
     _filled: lambda x: [x.T * [[3], [6]], x * [3, 6] + 1],
     _constant: lambda x: [[1, 2, 3], x.sum(1) * [1, 2, 3]],
+    _spaced: lambda x: [
+        np.linspace(x.min(), x.max(), 5),
+        [x.sum()],
+        np.linspace(-1, x[0, 0], 4) * x[0, 0],
+    ],
     _in_a_loop: lambda x: [2 * (1 + np.cumsum(x, 0) - x)],
 }
 

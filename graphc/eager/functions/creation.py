@@ -13,7 +13,7 @@ import numpy as np
 
 from graphc.core.dims import Dim
 from graphc.core.dlpack import as_array
-from graphc.core.dtypes import DType, as_dtype, is_float
+from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike, ShapeLike, Values
@@ -38,7 +38,8 @@ def recorded(found: Tensor, requires_grad: bool) -> Tensor:
     return found.requires_grad_() if requires_grad else found
 
 
-def _numpy(dtype: DTypeLike | None) -> np.dtype:
+def as_numpy(dtype: DTypeLike | None) -> np.dtype:
+    """NumPy's dtype; the default one for None."""
     return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
 
 
@@ -50,7 +51,7 @@ def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
     """
     if isinstance(data, Tensor):
         array = data.detach().numpy()
-        return np.array(array, None if dtype is None else _numpy(dtype), copy=True)
+        return np.array(array, None if dtype is None else as_numpy(dtype), copy=True)
     try:
         array = np.array(_plain(data))
         own = as_dtype(array.dtype)
@@ -63,7 +64,7 @@ def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
     if dtype is not None:
         if not hasattr(data, "__array__"):
             check_fits(array, as_dtype(dtype))
-        return array.astype(_numpy(dtype), order="C")
+        return array.astype(as_numpy(dtype), order="C")
     typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
     if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
         array = array.astype(promotion.get_default_dtype().numpy)
@@ -158,7 +159,7 @@ def as_tensor(
     check_device(device)
     if isinstance(data, Operators):  # a symbolic one too
         return data if dtype is None else data.astype(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == _numpy(dtype)):
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_numpy(dtype)):
         return from_numpy(data)
     return tensor(data, dtype=dtype)
 
@@ -215,7 +216,7 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
         if symbolic is not None and _is_symbolic(size):
             return symbolic(sizes_of(size), as_dtype(dtype or promotion.get_default_dtype()))
         shape = _checked_sizes(name, sizes_of(size))
-        return finish(make(shape, _numpy(dtype)), device, requires_grad)
+        return finish(make(shape, as_numpy(dtype)), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""A tensor of {example}.
@@ -323,57 +324,6 @@ def arange(
     return finish(array.astype(kind.numpy), device, requires_grad)
 
 
-def _spaced(name: str, start: float, end: float, steps: Any, dtype: np.dtype) -> np.ndarray:
-    """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
-    if isinstance(steps, bool) or steps < 0:
-        raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
-    count = int(steps)
-    if is_float(dtype):
-        return np.linspace(float(start), float(end), count)
-    # From both ends to the middle, with a step of float32, as PyTorch does.
-    first, last = int(start), int(end)
-    step = np.float32(last - first) / np.float32(max(count - 1, 1))
-    place = np.arange(count)
-    upper = np.float32(last) - step * (count - 1 - place).astype(np.float32)
-    lower = np.float32(first) + step * place.astype(np.float32)
-    return np.where(place < count // 2, lower, upper) if count > 1 else lower
-
-
-@eager()
-def linspace(
-    start: Any, end: Any, steps: int | Dim, *, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
-) -> Any:  # fmt: skip
-    """`steps` numbers, evenly spaced from start to end, both included.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.linspace(0, 1, 3)
-        tensor([0.0000, 0.5000, 1.0000])
-    """
-    if any(isinstance(v, Dim | Node) for v in (start, end, steps)):
-        return FUNCTIONS["linspace"](start, end, steps, dtype=dtype)
-    array = _spaced("linspace", start, end, steps, _numpy(dtype))
-    return finish(array.astype(_numpy(dtype)), device, requires_grad)
-
-
-@eager()
-def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """base to the powers of `linspace`.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.logspace(0, 3, 4)
-        tensor([   1.,   10.,  100., 1000.])
-    """
-    kind = _numpy(dtype)
-    array = np.power(float(base), _spaced("logspace", start, end, steps, kind))
-    return finish(array.astype(kind), device, requires_grad)
-
-
 @eager("eye")
 def eye(
     n: int, m: Any = None, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
@@ -389,7 +339,7 @@ def eye(
     """
     if _is_symbolic((n, m)):
         return FUNCTIONS["eye"](n, m, 0, as_dtype(dtype or promotion.get_default_dtype()))
-    return finish(np.eye(n, m, dtype=_numpy(dtype)), device, requires_grad)
+    return finish(np.eye(n, m, dtype=as_numpy(dtype)), device, requires_grad)
 
 
 def _like(name: str, value: float, make: Callable[..., np.ndarray]) -> None:
@@ -439,4 +389,4 @@ def full_like(
     return finish(_filled(input.type.shape, value, kind), device, requires_grad)
 
 
-__all__ = ["as_tensor", "finish", "from_numpy", "recorded", "tensor"]
+__all__ = ["as_numpy", "as_tensor", "finish", "from_numpy", "recorded", "tensor"]

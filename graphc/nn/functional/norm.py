@@ -14,7 +14,7 @@ from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ShapeError
-from graphc.nn.functional.common import show
+from graphc.nn.functional.common import check_floats, show
 from graphc.ops.arrays.joining import pad
 from graphc.ops.arrays.shaping import reshape
 from graphc.ops.arrays.statistics import mean, variance
@@ -336,6 +336,7 @@ def layer_norm(
 @named("FusedRmsNormBackward0")
 def _rms_norm(x: Any, weight: Any, *, shape: tuple[int, ...], eps: float | None) -> Any:
     axes = _trailing("rms_norm", x, shape, weight=weight)
+    check_floats("rms_norm", x)
     least = float(x.type.dtype.finfo.eps) if eps is None else eps
     wide = _wide(x)
     y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)

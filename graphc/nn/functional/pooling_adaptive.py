@@ -12,7 +12,7 @@ from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
-from graphc.nn.functional.common import show
+from graphc.nn.functional.common import check_floats, show
 from graphc.nn.functional.conv import batched
 from graphc.ops.arrays.lookup import take, trusted_along_axis
 from graphc.ops.arrays.shaping import reshape, squeeze, transpose
@@ -65,6 +65,7 @@ def _averaged(x: Any, axis: int, count: int) -> Any:
 @named("AdaptiveAvgPoolBackward0")
 def _avg(x: Any, *, rank: int, output_size: Any) -> Any:
     name = f"adaptive_avg_pool{rank}d"
+    check_floats(name, x)
     x, single = batched(name, x, rank)
     sizes = _sizes(name, x, output_size, rank)
     whole = tuple(2 + a for a, n in enumerate(sizes) if n == 1)
