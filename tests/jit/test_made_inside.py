@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.errors import ArgumentError
 
 
 def _accumulated(x: Any) -> Any:
@@ -87,3 +88,17 @@ def test_they_are_what_the_call_makes_of_them(function: Callable[..., Any]) -> N
             found = found if isinstance(found, tuple) else (found,)
             for own, wanted in zip(found, WANTED[function](x), strict=True):
                 np.testing.assert_allclose(own.numpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [lambda x: x * 1, lambda x: gc.zeros(3, 1), lambda x: x[:, :1]])
+def test_what_was_expanded_is_not_written(make: Callable[[Any], Any]) -> None:
+    """Several of its elements are one: in a graph the last one would win without a word."""
+
+    def function(x: Any) -> Any:
+        part = make(x)[:, :1].expand(3, 4)
+        part += gc.arange(4.0)
+        return part
+
+    for run in (function, gc.jit.compile(function)):
+        with pytest.raises(ArgumentError, match="was expanded"):
+            run(gc.ones(3, 2))
