@@ -39,6 +39,7 @@ from graphc.eager.functions import (
     repeating,
     selecting,
     shapes,
+    spaced,
     special,
 )
 from graphc.eager.functions.inplace import in_place
@@ -63,6 +64,7 @@ DECLARING = (
     repeating,
     selecting,
     shapes,
+    spaced,
     special,
 )
 ATTACHING = (dunders, interchange)  # these give methods to `Tensor` when they are imported

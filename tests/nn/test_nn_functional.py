@@ -89,6 +89,7 @@ F.pad(seq, (2, 1), "replicate") | F.pad(seq, (2, 1), "circular")
 F.pad(im, (2, 1, 0, 3), "reflect") | F.pad(im, (2, 1, 0, 3), "replicate")
 F.pad(im, (2, 1, 0, 3), "circular") | F.pad(vol, (1, 1, 2, 0, 1, 2), "replicate")
 F.pad(vol, (1, 1, 2, 0, 1, 2), "circular") | F.pad(vol, (1, 1, 2, 0, 1, 2), "reflect")
+F.pad(im, (-1, 4, 5, -3), "reflect") | F.pad(im, (8, -7, -6, 2), "replicate")
 F.pad(im, (0, 0, -1, 1), "circular") | F.embedding(i, table) | F.embedding(i, table, padding_idx=1)
 F.embedding(i, table, padding_idx=-1) | F.embedding(flat, table, scale_grad_by_freq=True)
 F.embedding(labels[0], table) | F.embedding_bag(i, table) | F.embedding_bag(i, table, mode="sum")
@@ -145,6 +146,29 @@ _NOT_SMOOTH = ("one_hot", "scale_grad_by_freq", "padding_idx", "rm, rv", "dtype"
 @pytest.mark.parametrize("line", [x for x in LINES if not any(w in x for w in _NOT_SMOOTH)])
 def test_gradients_agree_with_differences(line: str) -> None:
     networks.assert_differences(lambda names: _run(line, names))
+
+
+def _whole(dtype: type) -> dict[str, np.ndarray]:
+    """The floats of the operands as whole numbers of a dtype."""
+    return {name: np.round(3 * x).astype(dtype) for name, x in networks.FLOATS.items()}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("line", LINES)
+def test_integers_give_what_pytorch_gives_or_what_floats_of_the_same_value_give(line: str) -> None:
+    """Or are refused: fractions of them, made integers, are 0."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    whole, floats = ({k: gc.tensor(x) for k, x in _whole(t).items()} for t in (int, float))
+    try:
+        own = _run(line, networks.ours() | whole)
+    except (GraphcError, TypeError):
+        return
+    try:
+        theirs = {name: torch.tensor(x) for name, x in _whole(int).items()}
+        networks.assert_same(own, _run(line, networks.torchs(torch) | theirs), 1e-4, 1e-4)
+    except (AssertionError, RuntimeError, TypeError, ValueError):
+        for a, b in zip(own, _run(line, networks.ours() | floats), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-4, 1e-4)
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
@@ -361,6 +385,8 @@ ERRORS: list[tuple[str, str]] = [
     ("F.pad(t.ones(1, 1, 2), (2, 0), 'reflect')", "reflect"),
     ("F.interpolate(t.ones(1, 1, 2), 3, mode='bilinear')", "mode='bilinear'"),
     ("F.interpolate(t.ones(1, 1, 2))", "size or scale_factor"),
+    ("F.interpolate(t.ones(1, 1, 2, dtype=t.int64), 3, mode='linear')", "float dtype"),
+    ("F.adaptive_avg_pool1d(t.ones(1, 1, 2, dtype=t.uint8), 1)", "float dtype"),
     ("F.pixel_shuffle(t.ones(3, 2, 2), 2)", "3 channels"),
     ("F.one_hot(t.tensor([3]), 2)", "3"),
     ("F.softplus('x')", ""),

@@ -26,6 +26,7 @@ from graphc.eager.engine.invoke import SLOT, _Listed, invoke, of_array
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.views import expanded_written
 from graphc.errors import ArgumentError, GradientError
 
 _STATIC = (str, type(None), bool, type)
@@ -135,12 +136,7 @@ def check_writable(target: Tensor) -> None:
         and 0 in array.strides
         and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
     ):
-        raise ArgumentError(
-            f"a tensor of shape {array.shape} that was expanded cannot be changed in place: "
-            "several of its elements are one place in memory",
-            where=caller(),
-            hint="work on x.clone()",
-        )
+        raise expanded_written(array.shape)
     if not array.flags.writeable:
         raise read_only()
 

@@ -11,9 +11,13 @@ import weakref
 from typing import Any
 
 from graphc.core import dtypes
+from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.walk import toposort
 from graphc.eager.engine.invoke import SLOT, fill
 from graphc.eager.engine.tensor import Tensor, View
+from graphc.errors import ArgumentError
+from graphc.ops.arrays.movement import BROADCAST
 
 
 class PutBack:
@@ -40,12 +44,32 @@ class PutBack:
             FUNCTIONS["iota"]((whole.type.size,), 0, dtypes.int64), whole.type.shape
         )
         chosen = function(*fill(template, [places]), **dict(static))
+        if any(map(_repeats, toposort((chosen,)))):
+            raise expanded_written(part.type.shape)
         flat = FUNCTIONS["flatten"](whole)
         # The places are distinct, so a later one never overwrites an earlier.
         changed = FUNCTIONS["index_update"](
             flat, FUNCTIONS["flatten"](chosen), FUNCTIONS["flatten"](cast(part, flat.type.dtype))
         )
         return FUNCTIONS["reshape"](changed, whole.type.shape)
+
+
+def _repeats(node: Any) -> bool:
+    """Whether elements of a node are one place in memory."""
+    if node.op is not BROADCAST or 0 in node.type.shape:
+        return False
+    repeated = (node.type.shape[axis] for axis in node.attr("axes"))
+    return any(not isinstance(size, int) or size > 1 for size in repeated)
+
+
+def expanded_written(shape: Any) -> ArgumentError:
+    """What a write to a tensor raises of which several elements are one place in memory."""
+    return ArgumentError(
+        f"a tensor of shape {shape} that was expanded cannot be changed in place: "
+        "several of its elements are one place in memory",
+        where=caller(),
+        hint="work on x.clone()",
+    )
 
 
 def same_memory(x: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.dims import Dim
-from graphc.core.dtypes import DType, as_dtype, is_float
+from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike, ShapeLike, Values
@@ -45,7 +45,8 @@ def recorded(found: Tensor, requires_grad: bool) -> Tensor:
     return found.requires_grad_() if requires_grad else found
 
 
-def _numpy(dtype: DTypeLike | None) -> np.dtype:
+def as_numpy(dtype: DTypeLike | None) -> np.dtype:
+    """NumPy's dtype; the default one for None."""
     return promotion.get_default_dtype().numpy if dtype is None else as_dtype(dtype).numpy
 
 
@@ -102,7 +103,7 @@ def as_tensor(
     check_device(device)
     if isinstance(data, Operators):  # a symbolic one too
         return data if dtype is None else data.astype(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == _numpy(dtype)):
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_numpy(dtype)):
         return from_numpy(data)
     return tensor(data, dtype=dtype)
 
@@ -160,7 +161,7 @@ def _maker(name: str, make: Callable[..., np.ndarray], example: str) -> Callable
             kind = as_dtype(dtype or promotion.get_default_dtype())
             return symbolic(sizes_of(size), kind)
         shape = _checked_sizes(name, sizes_of(size))
-        return finish(make(shape, _numpy(dtype)), device, requires_grad)
+        return finish(make(shape, as_numpy(dtype)), device, requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""A tensor of {example}.
@@ -268,57 +269,6 @@ def arange(
     return finish(array.astype(kind.numpy), device, requires_grad, of=(start, end, step))
 
 
-def _spaced(name: str, start: float, end: float, steps: Any, dtype: np.dtype) -> np.ndarray:
-    """Evenly spaced numbers as floats; for an integer dtype from the bounds' whole parts."""
-    if isinstance(steps, bool) or steps < 0:
-        raise ArgumentError(f"{name}: {steps!r} steps", where=caller())
-    count = int(steps)
-    if is_float(dtype):
-        return np.linspace(float(start), float(end), count)
-    # From both ends to the middle, with a step of float32, as PyTorch does.
-    first, last = int(start), int(end)
-    step = np.float32(last - first) / np.float32(max(count - 1, 1))
-    place = np.arange(count)
-    upper = np.float32(last) - step * (count - 1 - place).astype(np.float32)
-    lower = np.float32(first) + step * place.astype(np.float32)
-    return np.where(place < count // 2, lower, upper) if count > 1 else lower
-
-
-@eager()
-def linspace(
-    start: Any, end: Any, steps: int | Dim, *, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
-) -> Any:  # fmt: skip
-    """`steps` numbers, evenly spaced from start to end, both included.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.linspace(0, 1, 3)
-        tensor([0.0000, 0.5000, 1.0000])
-    """
-    if any(isinstance(v, Dim | Node) for v in (start, end, steps)):
-        return FUNCTIONS["linspace"](start, end, steps, dtype=dtype)
-    array = _spaced("linspace", start, end, steps, _numpy(dtype))
-    return finish(array.astype(_numpy(dtype)), device, requires_grad, of=(start, end))
-
-
-@eager()
-def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """base to the powers of `linspace`.
-
-    Example:
-        >>> import graphc as gc
-        >>> gc.logspace(0, 3, 4)
-        tensor([   1.,   10.,  100., 1000.])
-    """
-    kind = _numpy(dtype)
-    array = np.power(float(base), _spaced("logspace", start, end, steps, kind))
-    return finish(array.astype(kind), device, requires_grad, of=(start, end))
-
-
 @eager("eye")
 def eye(
     n: int, m: Any = None, *, dtype: DTypeLike | None = None, device: DeviceLike | None = None,
@@ -334,7 +284,7 @@ def eye(
     """
     if _is_symbolic((n, m)):
         return FUNCTIONS["eye"](n, m, 0, as_dtype(dtype or promotion.get_default_dtype()))
-    return finish(np.eye(n, m, dtype=_numpy(dtype)), device, requires_grad)
+    return finish(np.eye(n, m, dtype=as_numpy(dtype)), device, requires_grad)
 
 
 def _like(name: str, value: float, make: Callable[..., np.ndarray]) -> None:
@@ -384,4 +334,4 @@ def full_like(
     return finish(_filled(input.type.shape, value, kind), device, requires_grad, of=[fill_value])
 
 
-__all__ = ["as_tensor", "finish", "from_numpy", "recorded", "tensor"]
+__all__ = ["as_numpy", "as_tensor", "finish", "from_numpy", "recorded", "tensor"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.dispatch import eager_form

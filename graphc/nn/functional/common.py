@@ -9,7 +9,13 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.eager.functions.inplace import check_leaf_view, write
-from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning, ShapeError
+from graphc.errors import (
+    ArgumentError,
+    AttributeValueError,
+    DTypeError,
+    GraphcWarning,
+    ShapeError,
+)
 from graphc.ops.arrays.statistics import mean
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.elementwise.extremes import clip
@@ -71,6 +77,20 @@ def same_shapes(name: str, **tensors: Any) -> None:
     if len(set(shapes.values())) > 1:
         text = ", ".join(f"{key} {show(shape)}" for key, shape in shapes.items())
         raise ShapeError(f"{name}: shapes must be equal, but are {text}", where=caller())
+
+
+def check_floats(name: str, x: AnyTensor) -> None:
+    """Refuse integers where fractions of them are added: each fraction would be 0.
+
+    Raises:
+        DTypeError: the tensor has no float dtype.
+    """
+    if not x.dtype.is_float:
+        raise DTypeError(
+            f"{name}: the tensor must be of a float dtype, not {x.dtype.name}",
+            where=caller(),
+            hint="convert it: x.float()",
+        )
 
 
 def show(shape: Sequence[Any]) -> str:

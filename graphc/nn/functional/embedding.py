@@ -10,7 +10,7 @@ from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
-from graphc.nn.functional.common import show
+from graphc.nn.functional.common import check_floats, show
 from graphc.nn.functional.length import norm_of
 from graphc.ops.arrays.at import index_add
 from graphc.ops.arrays.filled import arange, ones_like, zeros
@@ -59,6 +59,7 @@ def _embedding(index: Node, weight: Node, *, padding_idx: int | None, by_frequen
 
 @composite
 def _renormed(index: Any, weight: Any, *, max_norm: float, norm_type: float) -> Any:
+    check_floats("embedding with max_norm", weight)
     rows = weight.type.shape[0]
     uses = index_add(zeros((rows,), weight.type.dtype), from_start(index), 1, 0)
     length = norm_of(weight, norm_type, 1)

@@ -14,7 +14,7 @@ from graphc.eager.engine.mode import no_grad
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor, Tensor
 from graphc.errors import ShapeError
-from graphc.nn.functional.common import show
+from graphc.nn.functional.common import check_floats, show
 from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.joining import pad
 from graphc.ops.arrays.shaping import reshape
@@ -350,6 +350,7 @@ def rms_norm(
     """
     shape = tuple(normalized_shape)
     axes = _trailing("rms_norm", input, shape, weight=weight)
+    check_floats("rms_norm", input)
     least = float(input.dtype.finfo.eps) if eps is None else eps
     wide = _wide(input)
     y = wide * rsqrt(mean(square(wide), axes, keepdims=True) + least)

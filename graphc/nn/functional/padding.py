@@ -34,16 +34,24 @@ def padded(x: Any, widths: Widths, mode: str = "constant", value: float = 0) -> 
     pairs = [(0, 0)] * rank
     for k in range(len(widths) // 2):
         pairs[rank - 1 - k] = (widths[2 * k], widths[2 * k + 1])
+    room = [(max(low, 0), max(high, 0)) for low, high in pairs]
+    if mode in ("reflect", "replicate"):  # of what is cut too
+        return _shortened(graph_pad(x, room, value, MODES[mode]), pairs)
+    x = _shortened(x, pairs)
+    if mode == "circular":
+        for axis, (low, high) in enumerate(room):
+            x = _wrapped(x, axis, low, high)
+        return x
+    return graph_pad(x, room, value, MODES[mode]) if any(map(any, room)) else x
+
+
+def _shortened(x: Any, pairs: Sequence[tuple[int, int]]) -> Any:
+    """What negative widths leave."""
     for axis, (low, high) in enumerate(pairs):
         if low < 0 or high < 0:
             size = x.type.shape[axis] + min(low, 0) + min(high, 0)
             x = cut(x, axis, max(-low, 0), size)
-    pairs = [(max(low, 0), max(high, 0)) for low, high in pairs]
-    if mode == "circular":
-        for axis, (low, high) in enumerate(pairs):
-            x = _wrapped(x, axis, low, high)
-        return x
-    return graph_pad(x, pairs, value, MODES[mode]) if any(map(any, pairs)) else x
+    return x
 
 
 def _wrapped(x: Any, axis: int, low: int, high: int) -> Any:

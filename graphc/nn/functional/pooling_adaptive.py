@@ -11,7 +11,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ShapeError
-from graphc.nn.functional.common import show
+from graphc.nn.functional.common import check_floats, show
 from graphc.nn.functional.conv import batched
 from graphc.nn.functional.operation import again, spatial
 from graphc.ops.arrays.lookup import take, trusted_along_axis
@@ -99,6 +99,7 @@ def adaptive_avg_pool1d(rank: int, input: AnyTensor, output_size: Sizes) -> Any:
         tensor([[[1.5000, 4.0000]]])
     """
     name = f"adaptive_avg_pool{rank}d"
+    check_floats(name, input)
     x, single = batched(name, input, rank)
     sizes = _sizes(name, x, output_size, rank)
     whole = tuple(2 + a for a, n in enumerate(sizes) if n == 1)

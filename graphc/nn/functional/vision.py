@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.eager.engine.composite import composite
 from graphc.eager.engine.registry import named
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
-from graphc.nn.functional.common import per_axis, show
+from graphc.nn.functional.common import check_floats, per_axis, show
 from graphc.nn.functional.operation import operation
 from graphc.nn.functional.pooling_adaptive import (
     adaptive_avg_pool1d,
@@ -21,6 +22,8 @@ from graphc.nn.functional.pooling_adaptive import (
 )
 from graphc.ops.arrays.lookup import take
 from graphc.ops.arrays.shaping import reshape, swapaxes, transpose
+from graphc.ops.elementwise.extremes import clip
+from graphc.ops.elementwise.rounding import rint
 
 MODES = {
     "nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "linear": (1,), "bilinear": (2,),
@@ -93,10 +96,15 @@ def _resized(x: Any, axis: int, count: int, mode: str, corners: bool, scale: Any
 def _interpolate(
     x: Any, *, sizes: tuple[int, ...], mode: str, corners: bool, scales: tuple[Any, ...]
 ) -> Any:
+    own, blends = x.type.dtype, not mode.startswith("nearest")
+    if blends and own is dtypes.uint8:  # as images are stored: blended as floats
+        x = x.astype(dtypes.float32)
+    elif blends:
+        check_floats(f"interpolate: mode {mode!r}", x)
     for a, (count, scale) in enumerate(zip(sizes, scales)):
-        if x.type.shape[2 + a] != count or mode not in ("nearest", "area"):
+        if x.type.shape[2 + a] != count or mode != "nearest":
             x = _resized(x, 2 + a, count, mode, corners, scale)
-    return x
+    return clip(rint(x), 0, 255).astype(own) if x.type.dtype is not own else x
 
 
 def interpolate(
