@@ -21,7 +21,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
-from graphc.eager.functions import (
+from graphc.eager.functions import (  # noqa: F401  # some declare functions, no more
     arithmetic,
     axiswise,
     control,
@@ -40,34 +40,21 @@ from graphc.eager.functions import (
     selecting,
     shapes,
     spaced,
-    special,
-)
-from graphc.eager.functions.inplace import in_place
-from graphc.eager.methods import conversions, dunders, hooks, interchange, methods, symbolic
-from graphc.errors import ShapeError
-from graphc.ops import declare
-
-# These declare eager functions when they are imported.
-DECLARING = (
-    arithmetic,
-    axiswise,
-    control,
-    creation,
-    joining,
-    losses,
-    ordering,
-    parts,
-    placing,
-    products,
-    random,
-    reductions,
-    repeating,
-    selecting,
-    shapes,
     spaced,
     special,
 )
-ATTACHING = (dunders, interchange)  # these give methods to `Tensor` when they are imported
+from graphc.eager.functions.inplace import in_place
+from graphc.eager.methods import (  # noqa: F401  # dunders gives Tensor its own
+    conversions,
+    dunders,
+    hooks,
+    interchange,
+    methods,
+    symbolic,
+)
+from graphc.errors import ShapeError
+from graphc.ops import declare
+
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
 EAGER["from_numpy"] = creation.from_numpy
@@ -99,7 +86,6 @@ def _fill_table() -> None:
 _fill_table()
 for _alias, _own in {
     "abs": "absolute", "acos": "arccos", "asin": "arcsin", "atan": "arctan", "atan2": "arctan2",
-    "clamp": "clamp", "unsqueeze": "unsqueeze",
 }.items():  # fmt: skip
     EAGER.setdefault(_alias, EAGER[_own])
 

@@ -27,6 +27,11 @@ def _changed() -> None:
     z.sum().backward()
 
 
+def _setting() -> None:
+    delta: Any = gc.ones(())
+    gc.nn.functional.huber_loss(gc.ones(1), gc.ones(1), delta=delta)
+
+
 def _leaf() -> None:
     gc.ones(2, requires_grad=True).add_(1)
 
@@ -150,6 +155,10 @@ from_numpy: the array's byte order, '>f4', is not the machine's
 register_hook: the tensor does not require a gradient
   at HERE
   hint: x.requires_grad_() first"""),
+    "setting": (_setting, """
+huber_loss: tensor(1.) is a tensor where a value is needed
+  at HERE in _setting
+  hint: give the number itself: x.item()"""),
     "size": (lambda: gc.zeros(2, -1), """
 zeros: -1 in (2, -1) is not a size
   at HERE

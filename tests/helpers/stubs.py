@@ -2,8 +2,7 @@
 
 `graphc/functions.pyi` has the functions of `gc`, once for eager tensors and once for symbolic
 ones; `graphc/eager/engine/attached.pyi` and `graphc/core/methods.pyi` the methods of `Tensor`
-and of `Node`; `graphc/functions.py` and
-`graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` and
+and of `Node`; `graphc/__init__.py` the functions' names; `graphc/nn/__init__.py` and
 `graphc/nn/functional/__init__.py` those of layers and their functions. `test_stubs.py` compares,
 and writes them anew where `GRAPHC_UPDATE_GOLDEN=1` is set: so the name of a new op or layer need
 not be written there by hand.
@@ -153,14 +152,6 @@ def forms(name: str) -> list[str]:
     return found
 
 
-def sources() -> str:
-    """The text of `graphc/functions.py`."""
-    path = PACKAGE / "functions.py"
-    head = path.read_text().partition("import FACE\n")
-    lines = "".join(f'{name} = FACE["{name}"]\n' for name in PUBLIC)
-    return f"{head[0]}{head[1]}\n{lines}"
-
-
 def package() -> str:
     """The text of `graphc/__init__.py`: its imports of functions and its `__all__`."""
     text = (PACKAGE / "__init__.py").read_text()
@@ -198,9 +189,10 @@ def _gathered(package: str, folder: str) -> str:
         names = getattr(import_module(f"graphc.{folder}.{path.stem}"), "__all__", ())
         names = sorted(names, key=lambda name: (not name.isupper(), name.lower()))
         listed |= set(names)
-        lines = "".join(f"    {name},\n" for name in names)
-        imports += f"from graphc.{folder}.{path.stem} import (\n{lines})\n" if names else ""
-    said = re.compile(rf"(from graphc\.{re.escape(folder)}\.\w+ import (\([^)]*\)|[^(\n]+)\n)+")
+        if names:
+            start = f"from graphc.{folder}.{path.stem} import (\n"
+            imports += _filled(f"{start}\n)  # fmt: skip\n", start, names, ")")
+    said = re.compile(rf"(from graphc\.{re.escape(folder)}\.\w+ import \([^)]*\).*\n)+")
     text = said.sub(lambda _: imports, text, count=1)
     return _filled(text, "__all__ = [\n", [f'"{name}"' for name in sorted(listed)], "]")
 

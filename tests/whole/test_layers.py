@@ -90,7 +90,6 @@ COMPUTED = {"graphc", "graphc.former", "graphc.core.shield", "graphc.eager.engin
 # Methods that hand on to what is made of their class.
 UPWARD = {
     ("graphc.program.program", "graphc.jit"): "Program.save writes an archive, made of programs",
-    ("graphc.eager.methods.interchange", "graphc"): "a tensor's array namespace is gc itself",
 }
 HEAVY = {"numba", "networkx", "scipy", "sklearn", "torch", "jax", "rich"}
 # The files that compile kernels; only they may import Numba at the top.

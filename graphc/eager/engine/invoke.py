@@ -111,10 +111,12 @@ def _check_settings(function: Callable[..., Any], template: Template, static: St
     """Refuse a symbolic tensor where a setting stands: its value would be part of the graph."""
     for value in (*template, *(v for _, v in static)):
         if isinstance(value, Operators):
+            is_known = value.is_eager and value._node is None  # type: ignore[attr-defined]
             raise SymbolicTensorError(
                 f"{getattr(function, '__name__', 'a function').strip('_')}: {value!r:.60} is a "
-                "symbolic tensor where a value is needed",
+                f"{'' if is_known else 'symbolic '}tensor where a value is needed",
                 where=caller(),
+                hint="give the number itself: x.item()" if is_known else "",
             )
 
 

@@ -162,6 +162,8 @@ def _weights(name: str, what: str, example: str) -> Any:
                 where=caller(),
                 hint=f"convert it: {name}(x, dim, dtype=gc.float32)",
             )
+        if type(dim) is int and axis is None and x.ndim:  # what is common, at once
+            return call(run, x, axis=dim)
         place = -1 if dim is None and axis is None else chosen_axis(name, dim, axis)
         return along(run, x, place)
 
