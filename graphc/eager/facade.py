@@ -40,7 +40,6 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     selecting,
     shapes,
     spaced,
-    spaced,
     special,
 )
 from graphc.eager.functions.inplace import in_place

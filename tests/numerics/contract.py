@@ -34,7 +34,8 @@ Operands of one are all float16 numbers, and some of every exponent, about every
 float32 and float64; of two, pairs of edges and of like and unlike sizes. Sums have up to 10^7
 elements; their errors, and those of products and convolutions, are in ulps of the sum of
 magnitudes. Errors of logaddexp are in ulps of the larger operand, of gelu in those of x. Results
-that no rounding touches (comparisons, integers, moves) have no row.
+that no rounding touches (comparisons, integers, moves) have no row. Errors of lgamma and digamma
+below 0 count where moving the operand by its last place moves the result.
 
 """
 
