@@ -51,6 +51,14 @@ def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
     if isinstance(data, Tensor):
         array = data.detach().numpy()
         return np.array(array, None if dtype is None else _numpy(dtype), copy=True)
+    if isinstance(data, Node):
+        raise ArgumentError(
+            f"tensor: {data!r:.60} is symbolic and has no value",
+            [data.describe()],
+            where=caller(),
+            hint="use it as it is, or gc.as_tensor, which gives it back; what a call of a compiled "
+            "program returns has values",
+        )
     try:
         array = np.array(_plain(data))
         own = as_dtype(array.dtype)
@@ -58,7 +66,8 @@ def data_array(data: Values, dtype: DTypeLike | None = None) -> np.ndarray:
         raise ArgumentError(
             f"tensor: {type(data).__name__} {data!r:.60} is not numbers in a regular shape",
             where=caller(),
-            hint="every row must have the same length, every element be a number",
+            hint="every row must have the same length, every element be a number; gc.stack joins "
+            "symbolic tensors",
         ) from None
     if dtype is not None:
         if not hasattr(data, "__array__"):
