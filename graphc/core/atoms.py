@@ -95,7 +95,7 @@ def operand_text(x: Any) -> str:
 
 
 def show(terms: Mapping[Monomial, int]) -> str:
-    parts = []
+    parts: list[str] = []
     for monomial, coefficient in sorted(
         terms.items(), key=lambda t: (not t[0], [a.key() for a in t[0]])
     ):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import sys
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, Union
 
@@ -31,6 +32,9 @@ from graphc.errors import AttributeValueError, ShapeError
 Size = Union[int, "Dim"]
 # What a dimension can be computed with: more sizes, or values that make it a tensor.
 Number = Union[int, float, "Dim", np.ndarray]
+
+# Tensors that are numbers of sizes alone, `0.15 / n`: beside others their dtype is weak.
+_numbers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 # Names that mean something else where the text form of a graph has a size.
 RESERVED = frozenset(("min", "max", "inf", "nan", "dims", *dtypes.BY_SHORT))
@@ -181,15 +185,23 @@ def _is_size(x: Number) -> TypeGuard[Size]:
 def _value(name: str, x: Number, y: Number) -> Any:
     """A function of a dimension and something that is no size: a tensor of its value.
 
-    Alone with numbers it is a number, whose dtype is that of Python's numbers: float32, not 64.
+    Alone with numbers it is a number, whose dtype is that of Python's numbers: float32, not 64,
+    and that of the tensor which it meets.
     """
     if not all(isinstance(v, int | float | Dim | np.ndarray | np.generic) for v in (x, y)):
         return NotImplemented
     found = TENSOR_FUNCTIONS[name](x, y)
     alone = all(isinstance(v, int | float | Dim) for v in (x, y))
-    return (
-        TENSOR_FUNCTIONS["cast"](found, dtypes.float32) if alone and found.dtype.is_float else found
-    )
+    if not alone or not found.dtype.is_float:
+        return found
+    number = TENSOR_FUNCTIONS["cast"](found, dtypes.float32)
+    _numbers[id(number)] = number
+    return number
+
+
+def is_number(value: Any) -> bool:
+    """Whether a tensor is a float made of sizes and numbers alone, whose dtype is weak."""
+    return _numbers.get(id(value)) is value
 
 
 def _terms(x: Size) -> Mapping[Monomial, int]:
@@ -428,6 +440,6 @@ FUNCTIONS = {
 
 __all__ = [
     "FUNCTIONS", "RESERVED", "Atom", "Call", "Dim", "Monomial", "Size", "Symbol", "at_least",
-    "bounds", "dim", "evaluate", "is_same", "maximum", "minimum", "multiple", "product",
-    "substitute", "symbol", "symbols",
+    "bounds", "dim", "evaluate", "is_number", "is_same", "maximum", "minimum", "multiple",
+    "product", "substitute", "symbol", "symbols",
 ]  # fmt: skip

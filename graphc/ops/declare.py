@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.dims import Dim
+from graphc.core.dims import Dim, is_number
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.ir import OPS, Cost, Kind, Node, NoGradient, Op, Scalar, caller
@@ -189,6 +189,9 @@ def operand(value: object, name: str) -> Any:
 def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     """What `promote` wants of each operand: its dtype, or the type of a weak scalar."""
     kinds = [v.type.dtype if is_tensor(v) else type(v) for v in values]
+    weak = [is_tensor(v) and is_number(v) for v in values]
+    if any(weak) and any(is_tensor(v) and not w for v, w in zip(values, weak)):
+        kinds = [float if w else kind for kind, w in zip(kinds, weak)]
     return [int if kind is Dim else kind for kind in kinds]
 
 

@@ -79,6 +79,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "rank": (lambda: nn.Conv2d(3, 4, 3)(X), "must be (N, C, H, W)"),
     "indices": (lambda: nn.Embedding(5, 3)(X), "must be integers"),
     "target": (lambda: nn.CrossEntropyLoss()(X, X[:2]), "class indices"),
+    "values": (lambda: gc.tensor(K), "use it as it is"),
+    "values in lists": (lambda: gc.tensor([K, 1]), "gc.stack joins"),
     "sizes": (lambda: gc.zeros((3, S)), "a size is an int"),
     "vectors as sizes": (lambda: gc.arange(gc.input("v", (3,), gc.int64)), "one element"),
     "sizes in loops": (lambda: gc.map(gc.zeros, gc.iota((3,))), "gc.where(gc.arange(largest)"),

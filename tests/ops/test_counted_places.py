@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faces import check_faces
 
 import graphc as gc
 from graphc.errors import CheckError
-from tests.ops.test_sizes_from_values import _check_faces
 
 ROWS = np.array([[0, 2, 2], [3, 0, -1]], np.float32)
 ARRAYS = {
@@ -58,7 +58,7 @@ def test_as_many_as_there_are(level: str) -> None:
     x = gc.input("x", (gc.dim("n"), 3))
     program = gc.compile([x], {name: f(x) for name, (f, _) in COUNTED.items()}, level=level)
     calls = [(array,) for array in ARRAYS.values()]
-    _check_faces(program, calls, lambda x: {name: g(x) for name, (_, g) in COUNTED.items()})
+    check_faces(program, calls, lambda x: {name: g(x) for name, (_, g) in COUNTED.items()})
 
 
 def _filled(places: Any, size: int, fill: Any) -> Any:
@@ -98,7 +98,7 @@ def test_as_many_as_are_asked_for(level: str) -> None:
             "least": _filled(values, 6, values[0]),
         }
 
-    _check_faces(program, [(ROWS, k) for k in (0, 1, 4, 8)], wanted)
+    check_faces(program, [(ROWS, k) for k in (0, 1, 4, 8)], wanted)
 
 
 def test_eager_tensors_take_the_same_words() -> None:

@@ -42,6 +42,16 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_fraction_of_sizes_takes_the_dtype_that_it_meets(dtype: str) -> None:
+    n = gc.dim("n")
+    x = gc.input("x", (n,), dtype)
+    for scaled in (x * (0.15 / n), (n / 2) - x, gc.where(x > 0, 1.0 / n, x), gc.maximum(x, n / 3)):
+        assert scaled.dtype is x.dtype
+    assert (gc.arange(n) * (1 / n)).dtype is gc.float64
+    assert (0.5 * n - 1.5).dtype is gc.float32
+
+
 @pytest.mark.parametrize("level", ["O0", "O2"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_size_is_the_number_it_stands_for(name: str, level: str) -> None:

@@ -6,13 +6,13 @@ loaded from a file.
 
 from __future__ import annotations
 
-import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from faces import check_faces
 
 import graphc as gc
 from graphc.errors import CheckError, GraphcError, GraphError, IndexRangeError, ShapeError
@@ -56,30 +56,6 @@ SIZES: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 
 
-def _loaded(program: Any) -> Any:
-    file = io.BytesIO()
-    gc.jit.save(program, file)
-    return gc.jit.load(io.BytesIO(file.getvalue()))
-
-
-def _check_faces(program: Any, calls: Sequence[tuple[Any, ...]], wanted: Any) -> None:
-    """A program, itself from a file, and interpreted gives what a function of arrays does."""
-    faces = {
-        "compiled": program,
-        "loaded": _loaded(program),
-        "interpreted": lambda *a: gc.interpret(program, *a),
-    }
-    for call in calls:
-        expected = wanted(*call)
-        for face, run in faces.items():
-            found = run(*call)
-            found = list(found.values()) if isinstance(found, dict) else found
-            for what, array, other in zip(expected, found, expected.values(), strict=True):
-                text = f"{what}, {face}, {call[1:]}"
-                assert np.shape(array) == np.shape(other), text
-                np.testing.assert_allclose(array, other, rtol=1e-6, err_msg=text)
-
-
 @pytest.mark.parametrize("level", ["O0", "O2"])
 @pytest.mark.parametrize("name", SIZES)
 def test_functions_take_sizes_that_are_values(name: str, level: str) -> None:
@@ -94,7 +70,7 @@ def test_functions_take_sizes_that_are_values(name: str, level: str) -> None:
         return {what: f(np, x, int(SIZES[name](np, k, lengths))) for what, f in TAKERS.items()}
 
     calls = [(X, k, LENGTHS)[: len(inputs)] for k in (0, 1, 2, 3, 6, 1)]
-    _check_faces(program, calls, wanted)
+    check_faces(program, calls, wanted)
 
 
 def test_one_call_binds_shapes_and_values_together() -> None:
@@ -124,7 +100,7 @@ def test_a_scan_runs_as_often_as_an_input_says() -> None:
             "gradient": np.full(4, 2.0**k),
         }
 
-    _check_faces(program, [(X, k) for k in (0, 1, 5)], wanted)
+    check_faces(program, [(X, k) for k in (0, 1, 5)], wanted)
 
 
 @pytest.mark.parametrize("level", ["O0", "O2"])
@@ -150,7 +126,7 @@ def test_reshape_by_a_value(level: str) -> None:
         }
 
     array = np.arange(12, dtype=np.float32)
-    _check_faces(program, [(array, k) for k in (1, 2, 3, 6)], wanted)
+    check_faces(program, [(array, k) for k in (1, 2, 3, 6)], wanted)
     for bad in (0, 5, 24):
         with pytest.raises(CheckError, match="elements together do not divide 12") as error:
             program(array, bad)
@@ -175,7 +151,7 @@ def test_a_window_of_fixed_size_slides_in_a_loop_and_must_be_inside() -> None:
             "slope": slope,
         }
 
-    _check_faces(program, [(X, k) for k in (1, 2)], wanted)
+    check_faces(program, [(X, k) for k in (1, 2)], wanted)
     with pytest.raises(IndexRangeError, match="index 4 .*size 4"):
         program(X, 3)
     start = gc.input("start", (3,), gc.int64)

@@ -449,6 +449,66 @@ def adam_by_hand(found: Any) -> None:
     close(found["w"], w.detach().numpy(), rtol=1e-7)
 
 
+@_check(sequences=5, features=3, units=4)
+def ragged_sequences(found: Any) -> None:
+    rows, means = [], []
+    for x, length, last in zip(found["data"], found["lengths"], found["last"]):
+        h = np.zeros(4)
+        for step in x[:length]:
+            h = np.tanh(step @ found["w"] + h @ found["u"])
+        close(last, h, rtol=1e-5, atol=1e-6)
+        rows += [*x[:length]]
+        means.append(x[:length].sum(0) / max(length, 1))
+    close(found["packed"], rows, rtol=1e-6)
+    close(found["means"], means, rtol=1e-5, atol=1e-6)
+
+
+@_check(words=15, k=6, p=0.6, draws=50)
+def nucleus_sampling(found: Any) -> None:
+    best = np.argsort(-found["logits"])[:6]
+    shares = special.softmax(found["logits"][best])
+    count = int(np.searchsorted(np.cumsum(shares), 0.6)) + 1
+    assert found["candidates"].tolist() == best[:count].tolist() and 1 < count < 6
+    close(found["probabilities"], shares[:count] / shares[:count].sum(), rtol=1e-12)
+    edges = np.cumsum(found["probabilities"])
+    drawn = [best[int((u >= edges[:-1]).sum())] for u in found["uniform"]]
+    assert found["tokens"].tolist() == drawn
+
+
+@_check(states=5, width=3, steps=4)
+def beam_search(found: Any) -> None:
+    paths = [(score, [k]) for k, score in enumerate(found["first"])]
+    for _ in range(5):
+        paths = sorted(paths, key=lambda way: -way[0])[:3]
+        kept, move = paths, found["table"]
+        paths = [(s + move[way[-1], k], [*way, k]) for s, way in paths for k in range(5)]
+    close(found["scores"], [score for score, _ in kept], rtol=1e-12)
+    assert found["paths"].tolist() == [way for _, way in kept]
+
+
+@_check(points=40, outliers=10, rounds=3)
+def ransac(found: Any) -> None:
+    x, y, line = found["x"], found["y"], np.zeros(2)
+    for width in np.geomspace(20.0, 0.5, 3):
+        (used,) = np.nonzero(np.abs(y - line[0] - line[1] * x) < width)
+        line = np.polyfit(x[used], y[used], 1)[::-1]
+    assert found["used"].tolist() == used.tolist() and 2 < len(used) < 40
+    close(found["line"], line, rtol=1e-9)
+
+
+@_check(rate=30.0, cells=5)
+def poisson_arrivals(found: Any) -> None:
+    times = np.cumsum(found["gaps"])
+    times = times[times < 1]
+    close(found["arrived"], times, rtol=1e-12)
+    counts, _ = np.histogram(times, 5, (0, 1))
+    assert found["counts"].tolist() == counts.tolist()
+    assert found["busy"].tolist() == np.flatnonzero(counts).tolist()
+    assert found["sizes"].tolist() == counts[counts > 0].tolist()
+    assert found["busy"][found["inverse"]].tolist() == np.repeat(np.arange(5), counts).tolist()
+    assert found["rows"].tolist() == np.stack([counts, counts], 1).tolist()
+
+
 def _load(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"gallery_{name}", FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype
-from graphc.core.ir import caller
+from graphc.core.ir import Node, caller
 from graphc.core.typing import DTypeLike, Values
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
@@ -34,6 +34,14 @@ def data_array(
         seen.append(data)
         array = data.detach().numpy()
         return np.array(array, None if dtype is None else as_dtype(dtype).numpy, copy=True)
+    if isinstance(data, Node):
+        raise ArgumentError(
+            f"tensor: {data!r:.60} is symbolic and has no value",
+            [data.describe()],
+            where=caller(),
+            hint="use it as it is, or gc.as_tensor, which gives it back; what a call of a compiled "
+            "program returns has values",
+        )
     try:
         array = np.array(_plain(data, seen))
         own = as_dtype(array.dtype)
@@ -41,7 +49,8 @@ def data_array(
         raise ArgumentError(
             f"tensor: {type(data).__name__} {data!r:.60} is not numbers in a regular shape",
             where=caller(),
-            hint="every row must have the same length, every element be a number",
+            hint="every row must have the same length, every element be a number; gc.stack joins "
+            "symbolic tensors",
         ) from None
     if dtype is not None:
         if not hasattr(data, "__array__"):
