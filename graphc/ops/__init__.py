@@ -1,6 +1,6 @@
 """The ops, each declared in one place; importing this package fills `ir.OPS`."""
 
-from graphc.ops import checking, control, source
+from graphc.ops import checking, control, printing, source
 from graphc.ops.arrays import (
     at,
     cumulative,
@@ -64,6 +64,7 @@ __all__ = [
     "nonempty",
     "pooling",
     "power",
+    "printing",
     "random",
     "reduce",
     "rounding",

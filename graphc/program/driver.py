@@ -20,7 +20,7 @@ from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
 from graphc.core.dims import Dim
 from graphc.core.garbage import uncollected
-from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
+from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, effects, tensor_type
 from graphc.core.operators import Operators
 from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
@@ -35,6 +35,7 @@ from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.passes.cse import cse
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.program.build import Build, check_threads, ready
@@ -248,6 +249,8 @@ def _traced(
     places = {node: position for position, node in enumerate(every)}
     aliases = [(len(results) + k, places[p]) for k, p in enumerate(updates)]
     graph = Graph.of(name, every, roots, aliases)
+    if effects(graph.nodes):
+        graph = cse(graph)  # a gradient's copies of loops have their effects once
     _check_symbols(inputs, graph)
     return graph
 

@@ -26,11 +26,10 @@ from graphc.core.arguments import (
     check_sizes,
 )
 from graphc.core.interpret import located
-from graphc.core.ir import Scalar, caller, tensor_type
+from graphc.core.ir import Library, Scalar, caller, tensor_type
 from graphc.errors import (
     ArgumentError,
     CheckError,
-    GraphcError,
     OutOfMemoryError,
 )
 from graphc.ops.arrays.indexing import out_of_range
@@ -231,7 +230,7 @@ class Program:
 
     def _failed(
         self, call: Call, arrays: Sequence[np.ndarray], site: int, value: int, limit: int
-    ) -> GraphcError:
+    ) -> BaseException:
         """The error that the status block describes; a user's message gets its values anew."""
         node = self._executable.sites[site - 1]
         fact = node.op.lowering
@@ -244,6 +243,8 @@ class Program:
             )
             same = again is not None and type(again.error) is CheckError
             return again.error if same else error  # type: ignore[union-attr, return-value]
+        if isinstance(fact, Library) and fact.failure is not None:
+            return fact.failure(node, value)
         return located(out_of_range(value, limit), node)
 
     def _out_of_memory(self, call: Call) -> OutOfMemoryError:
