@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.program.checking import check_grad
     from graphc.program.clone import clone
     from graphc.program.driver import compile
     from graphc.program.naming import named
@@ -110,6 +111,7 @@ former.install()
 
 # Where the names are that are imported late; None for modules.
 _LATE = {
+    "check_grad": "program.checking",
     "clone": "program.clone",
     "compile": "program.driver",
     "Program": "program.program",
@@ -159,9 +161,9 @@ __all__ = [
     "bernoulli", "bfloat16", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount",
     "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
     "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
-    "broadcast_to", "cast", "cat", "cbrt", "ceil", "check", "chunk", "clamp", "clamp_max",
-    "clamp_min", "clip", "clone", "compile", "concat", "concatenate", "cond", "config", "constant",
-    "contrast", "conv", "conv_transpose", "copysign", "cos", "cosh", "count_nonzero",
+    "broadcast_to", "cast", "cat", "cbrt", "ceil", "check", "check_grad", "chunk", "clamp",
+    "clamp_max", "clamp_min", "clip", "clone", "compile", "concat", "concatenate", "cond", "config",
+    "constant", "contrast", "conv", "conv_transpose", "copysign", "cos", "cosh", "count_nonzero",
     "cross_entropy", "cuda", "cumprod", "cumsum", "data", "default_generator", "deg2rad", "degrees",
     "device", "diag", "diagonal", "dim", "div", "divide", "divmod", "dot", "double", "dropout",
     "dtype", "einsum", "elu", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc",

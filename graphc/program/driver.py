@@ -16,12 +16,13 @@ import numpy as np
 
 from graphc import config
 from graphc.core import dims
-from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
 from graphc.core.dims import Dim
 from graphc.core.garbage import uncollected
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, effects, tensor_type
+from graphc.core.layout import Layout, arguments, given_values
 from graphc.core.operators import Operators
+from graphc.core.trees import Tree
 from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
     ArgumentError,
@@ -56,13 +57,16 @@ def compile(
     target: str = "cpu",
     fast_math: bool = False,
     name: str | None = None,
+    defaults: Mapping[Any, Any] | None = None,
 ) -> Program:
     """Compile a graph to a program.
 
     Args:
-        inputs: the input tensors, in the order in which calls give them: a list, or one. The
-            parameters and constants that are needed are found.
-        outputs: one tensor, a list, a tuple or a dict; calls return arrays in that form. A
+        inputs: the input tensors, in the order in which calls give them: a list, or one. An
+            entry may be a structure (lists, tuples, dicts, dataclasses) of tensors, which calls
+            give in one argument; the keys of a dict name the arguments. The parameters and
+            constants that are needed are found.
+        outputs: one tensor, or a structure of them; calls return arrays in that form. A
             dimension is a tensor of its size; None where only the updates matter.
         updates: new values of parameters, each of its parameter's type; numbers and arrays are
             brought to it. All are computed from the values before the call, and take effect
@@ -74,6 +78,7 @@ def compile(
             `runtime.targets`).
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
+        defaults: values of inputs that a call may leave out: {rate: 0.1}.
 
     Returns:
         The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
@@ -100,7 +105,10 @@ def compile(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
-    graph = _traced(name or "program", _input_list(inputs), layout, results, dict(updates or {}))
+    takes, listed = arguments(inputs)
+    nodes = _input_list(listed)
+    graph = _traced(name or "program", nodes, layout, results, dict(updates or {}))
+    layout = replace(layout, takes=takes, given=_defaults(nodes, dict(defaults or {})))
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math,
     }  # fmt: skip
@@ -158,13 +166,21 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
         )
 
 
-def _input_list(inputs: Any) -> list[Node]:
-    listed = [inputs] if isinstance(inputs, Node) else inputs
-    if not isinstance(listed, list | tuple):
-        raise ArgumentError(
-            f"compile: inputs must be a list of tensors, not {type(inputs).__name__}",
-            where=caller(),
-        )
+def _defaults(inputs: Sequence[Node], defaults: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+    """The values of inputs that calls may leave out, by name."""
+    for node in defaults:
+        if not isinstance(node, Node) or node not in set(inputs):
+            raise ArgumentError(
+                "compile: a key of defaults is not one of the inputs",
+                [node.describe() if isinstance(node, Node) else repr(node)[:80]],
+                where=caller(),
+                hint="write defaults={rate: 0.1} of what gc.input made",
+            )
+    values = {node.name: value for node, value in defaults.items()}
+    return given_values("compile", inputs, Layout(Tree()), (), values)
+
+
+def _input_list(listed: Sequence[Any]) -> list[Node]:
     for position, node in enumerate(listed):
         if isinstance(node, Bound):
             raise ArgumentError(

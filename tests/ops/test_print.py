@@ -176,7 +176,7 @@ def test_many_elements_and_threads(capsys: Out) -> None:
 def test_arguments_that_cannot_be_right_are_refused() -> None:
     x = _x()
     with pytest.raises(ArgumentError, match=r'write y = gc.print\("y is \{\}", y\)'):
-        gc.print(x)  # type: ignore[arg-type]
+        gc.print(x)
     with pytest.raises(ArgumentError, match="no value"):
         gc.print("x")
     for message in ("{} {}", "{0}", "{!r}", "{", "{:>99}", "{.shape}"):

@@ -33,6 +33,7 @@ from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
 from graphc.jit.archive.archive_function import LoadedFunction, LoadedVariant, assumed
 from graphc.jit.archive.archive_reader import Saved, read, target_name
 from graphc.program.build import Build, check_threads, ready
+from graphc.program.failing import out_of_memory
 from graphc.program.program import Program
 from graphc.runtime import targets
 from graphc.runtime.machine.call import Call
@@ -77,7 +78,7 @@ class LoadedProgram(Program):
                 where=caller(),
             ) from None
         if any(math.prod(shape) * dtype.itemsize > MOST_BYTES for shape, dtype in call.outputs):
-            raise self._out_of_memory(call)
+            raise out_of_memory(self._build, call)
         return call
 
     def assumes(self) -> list[str]:

@@ -16,7 +16,7 @@ import json
 import linecache
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ from graphc import text
 from graphc.core import dtypes
 from graphc.core.files import Entry, label, open_file, read_arrays, read_header
 from graphc.core.ir import Graph, Node, Origin, caller
+from graphc.core.trees import Tree
 from graphc.core.types import TensorType
 from graphc.errors import ArchiveError, FormatError, GraphcError, ParseError
 from graphc.jit.archive.archive_checks import check_graph, guard
@@ -168,7 +169,8 @@ class _Reader:
         wanted: dict[str, str] = {}
         for record in manifest.programs:
             for given in record.inputs:
-                if given.state and wanted.setdefault(given.state, given.type) != given.type:
+                type_ = f"{given.type.partition('[')[0]}[" if given.kind == "input" else given.type
+                if given.state and wanted.setdefault(given.state, type_) != type_:
                     raise ArchiveError(f"state {given.state!r:.60} has two types")
         member = self.members[STATE]
         seek_member(self.file, member)
@@ -178,7 +180,10 @@ class _Reader:
             odd = sorted(set(entries) ^ set(wanted))[0]
             raise ArchiveError(f"state {odd!r:.60} is missing, or no input is bound to it")
         for name, entry in entries.items():
-            if _typed(entry) != wanted[name]:
+            is_given = wanted[name].endswith("[")  # of any shape, which calls look at
+            if _typed(entry) != wanted[name] and not (
+                is_given and _typed(entry).startswith(wanted[name])
+            ):
                 raise ArchiveError(f"state {name!r:.60} is {_typed(entry)}, not {wanted[name]:.60}")
         arrays = read_arrays(section, entries, STATE)
         if section.digest.hexdigest() != manifest.members[STATE][1]:
@@ -222,7 +227,15 @@ class _Reader:
             raise ArchiveError(
                 f"{record.graph}: {error.what}", error.details, hint=error.hint
             ) from None
-        return Saved(record, graph, content, origins)
+        given = {
+            i.name: states[i.state].array for i in record.inputs if i.state and i.kind == "input"
+        }
+        fixed = frozenset(i.name for i in record.inputs if i.fixed)
+        layout = replace(record.layout, given=given, fixed=fixed)
+        if layout.tree.form in (list, tuple) and not layout.tree.parts:  # files of old say no more
+            count = len(graph.outputs) - len(graph.aliases)
+            layout = replace(layout, tree=replace(layout.tree, parts=(Tree(),) * count))
+        return Saved(replace(record, layout=layout), graph, content, origins)
 
 
 def _line(value: object) -> str:
@@ -277,15 +290,16 @@ class _Binder:
 def _check_record(record: ProgramRecord, graph: Graph) -> None:
     """Refuse results that the record's forms do not fit."""
     count = len(graph.outputs) - len(graph.aliases)
-    form, keys = record.layout.form, record.layout.keys
-    expected = {None: 1, type(None): 0, dict: len(keys)}.get(form, count)
-    if count != expected:
+    tree = record.layout.tree
+    # Files of old say list or tuple, and not of how many.
+    is_open = tree.form in (list, tuple) and not tree.parts
+    if count != tree.count and not is_open:
         raise ArchiveError(f"it has {count} results, which its manifest does not expect")
     if record.call is None:
         return
     free = sum(i.kind == "input" for i in record.inputs)
     states = {i.state for i in record.inputs if i.state}
-    if form is not list or len(record.call.used) != free:
+    if tree.form is not list or len(record.call.used) != free:
         raise ArchiveError("its call does not fit its inputs")
     for how, what in record.call.results:
         if how == "out" and not (type(what) is int and 0 <= what < count):

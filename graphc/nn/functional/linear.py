@@ -13,6 +13,7 @@ from graphc.nn.functional.common import show
 from graphc.ops.arrays.shaping import reshape, transpose
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.matmul import matmul
+from graphc.ops.elementwise.cast import cast
 
 
 @composite
@@ -31,6 +32,8 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
             [f"input {show(shape)}"],
             where=caller(),
         )
+    if not x.type.dtype.is_float and weight.type.dtype.is_float:
+        x = cast(x, weight.type.dtype)  # as eager tensors are promoted
     y = matmul(x, transpose(weight) if len(wide) == 2 else weight)
     if bias is None:
         return y
