@@ -83,12 +83,15 @@ def target_name() -> str:
     return f"{llvm.get_process_triple()}, {llvm.get_host_cpu_name()}"
 
 
-def read(path: str | PathLike[str], native: bool = False) -> Archive:
+def read(
+    path: str | PathLike[str], native: bool = False, shared: Mapping[str, State] | None = None
+) -> Archive:
     """An archive's contents, all checked; nothing is compiled.
 
     Args:
         path: the file.
         native: read the compiled kernels too.
+        shared: states that take the places of those of these names.
 
     Raises:
         MissingFileError, StorageError: the file is not there or cannot be read.
@@ -97,7 +100,7 @@ def read(path: str | PathLike[str], native: bool = False) -> Archive:
     with open_file(path, "load") as file:
         name, nbytes = label(path), file.seek(0, os.SEEK_END)
         try:
-            return _read(file, nbytes, native)
+            return _read(file, nbytes, native, shared or {})
         except (ArchiveError, FormatError, ParseError) as error:
             raise ArchiveError(
                 f"{name}: {error.what}", error.details, where=caller(), hint=error.hint
@@ -111,7 +114,9 @@ def read_bytes(data: bytes, native: bool = False) -> Archive:
     return _read(io.BytesIO(data), len(data), native)
 
 
-def _read(file: BinaryIO, nbytes: int, native: bool) -> Archive:
+def _read(
+    file: BinaryIO, nbytes: int, native: bool, shared: Mapping[str, State] | None = None
+) -> Archive:
     members = read_directory(file, nbytes)
     if MANIFEST not in members or members[MANIFEST].nbytes > MAX_MANIFEST:
         raise ArchiveError("it has no manifest")
@@ -123,12 +128,28 @@ def _read(file: BinaryIO, nbytes: int, native: bool) -> Archive:
             raise ArchiveError(f"member {name!r} has {members[name].nbytes} bytes, not {size}")
     reader = _Reader(file, members, manifest)
     files = reader.excerpts()
-    states = reader.states(manifest)
+    states = _with_shared(reader.states(manifest), shared or {})
     programs = tuple(reader.program(record, files, states) for record in manifest.programs)
     objects = {}
     if native:
         objects = {key: reader.member(name) for key, name in manifest.native.items()}
     return Archive(programs, manifest, objects)
+
+
+def _with_shared(states: dict[str, State], shared: Mapping[str, State]) -> dict[str, State]:
+    """The states of a file, with those that are shared in their places."""
+    for name, state in shared.items():
+        if name not in states:
+            raise ArchiveError(
+                f"it has no parameter {name!r} to share", [f"it has {', '.join(states)}"[:200]]
+            )
+        own, given = states[name].array, state.array
+        if (own.dtype, own.shape) != (given.dtype, given.shape):
+            raise ArchiveError(
+                f"the parameter {name!r} is {own.dtype.name}{list(own.shape)}, and what it is to "
+                f"share {given.dtype.name}{list(given.shape)}"
+            )
+    return {**states, **shared}
 
 
 class _Section:
