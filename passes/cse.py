@@ -28,7 +28,7 @@ def cse(graph: Graph) -> Graph:
     seen: dict[Any, Node] = {}
 
     def visit(node: Node) -> Node:
-        return seen.setdefault(_key(node), node) if node.op.pure else node
+        return seen.setdefault(_key(node), node) if node.op.pure or node.op.effect else node
 
     return merge(same_graph(graph, rebuild(graph, visit)))
 

@@ -7,11 +7,12 @@
 Branches and loops lose the results that nobody uses: see `prune`.
 
 Checked nodes that nothing uses go too: an error in a value that nobody asked for is none.
+What has an effect stays.
 """
 
 from __future__ import annotations
 
-from graphc.core.ir import Graph, toposort
+from graphc.core.ir import Graph, effects, toposort
 from graphc.passes.prune import prune
 
 
@@ -23,7 +24,7 @@ def dce(graph: Graph) -> Graph:
         needed.
     """
     graph = prune(graph)
-    needed = toposort((*graph.inputs, *graph.outputs))
+    needed = toposort((*graph.inputs, *effects(graph.nodes), *graph.outputs))
     if len(needed) == len(graph.nodes):
         return graph
     nodes = tuple(node for node in graph.nodes if node in needed)

@@ -13,7 +13,7 @@ import hashlib
 from typing import Any
 
 from graphc.core import structure
-from graphc.core.ir import Graph, Node, at_origin
+from graphc.core.ir import Graph, Node, at_origin, effects
 from graphc.core.walk import remade, remake, substitute
 from graphc.ops.control import ITEM
 from graphc.ops.flow.looping import SCAN
@@ -47,7 +47,7 @@ def numbered(graph: Graph) -> dict[Node, bytes]:
         if node.op.commutative:
             operands.sort()
         attrs = [(name, _text(frozen(value))) for name, value in node.attrs]
-        own = 0 if node.op.pure else position + 1
+        own = 0 if node.op.pure or node.op.effect else position + 1
         text = repr((node.op.name, operands, attrs, own))
         found[node] = hashlib.blake2b(text.encode(), digest_size=16).digest()
     return found
@@ -118,7 +118,7 @@ def _join(group: list[Node], joined: dict[Node, tuple[Node, list[int]]]) -> None
                 own.append(known[number])
             places.append((node, own))
         attrs = dict(members[0][0].attrs)
-        attrs["body"] = Graph.of(first.name, first.inputs, outputs)
+        attrs["body"] = Graph.of(first.name, first.inputs, outputs, kept=effects(first.nodes))
         with at_origin(members[0][0].origin):
             whole = SCAN(*members[0][0].inputs, **attrs)
         for node, own in places:

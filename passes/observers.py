@@ -24,6 +24,7 @@ from graphc.core.ir import Graph, all_nodes, tensor_type
 from graphc.core.types import shape_symbols
 from graphc.errors import GraphcError, InternalError
 from graphc.ops.flow.looping import WHILE
+from graphc.ops.printing import muted
 from graphc.ops.sampling import admitted, sample_arrays
 from graphc.text import show
 from graphc.verify import verify
@@ -96,6 +97,7 @@ def _fresh(folder: Path, name: str) -> Path:
     return place
 
 
+@muted()
 def check_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
     """Interpret both graphs on random inputs and compare.
 

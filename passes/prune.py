@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.core.ir import Graph, Kind, Node, bodies, is_item
+from graphc.core.ir import Graph, Kind, Node, bodies, effects, is_item, rank
 from graphc.core.walk import remade, remake
 from graphc.ops.control import ITEM
 from graphc.ops.flow.branching import COND
@@ -41,7 +41,8 @@ def prune(graph: Graph) -> Graph:
         again = remade(node, new)
         if node.op.kind is not Kind.CONTROL or not bodies(node):
             return again
-        result = _trimmed(again, sorted(used.get(node, ())))
+        # What has an effect gives something, so that it is still there.
+        result = _trimmed(again, sorted(used.get(node, () if rank(node) is None else (0,))))
         if result is None:
             return again
         trimmed[node] = result
@@ -67,7 +68,7 @@ def _trimmed(node: Node, used: list[int]) -> Trimmed | list[Node] | None:
 def _branch(node: Node, used: list[int]) -> Trimmed | None:
     graphs = [node.attr("true"), node.attr("false")]
     wanted = [[g.outputs[k] for k in used] for g in graphs]
-    needs = [needed_for(g, w) for g, w in zip(graphs, wanted)]
+    needs = [needed_for(g, [*w, *effects(g.nodes)]) for g, w in zip(graphs, wanted)]
     kept = [
         k
         for k in range(len(node.inputs) - 1)
@@ -76,7 +77,10 @@ def _branch(node: Node, used: list[int]) -> Trimmed | None:
     kept_all = len(kept) == len(node.inputs) - 1
     if kept_all and len(used) == len(graphs[0].outputs):
         return None
-    true, false = (Graph.of(g.name, [g.inputs[k] for k in kept], w) for g, w in zip(graphs, wanted))
+    true, false = (
+        Graph.of(g.name, [g.inputs[k] for k in kept], w, kept=effects(g.nodes))
+        for g, w in zip(graphs, wanted)
+    )
     operands = [node.inputs[0], *(node.inputs[k + 1] for k in kept)]
     return COND(*operands, true=true, false=false), used
 
@@ -109,13 +113,14 @@ def _loop(node: Node, used: list[int]) -> Trimmed | None:
 
 
 def _part(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
+    results = [graph.outputs[k] for k in outputs]
     return Graph.of(
-        graph.name, [graph.inputs[k] for k in inputs], [graph.outputs[k] for k in outputs]
+        graph.name, [graph.inputs[k] for k in inputs], results, kept=effects(graph.nodes)
     )
 
 
 def _reads(graph: Graph, place: int) -> bool:
-    return graph.inputs[place] in needed_for(graph, graph.outputs)
+    return graph.inputs[place] in needed_for(graph, [*graph.outputs, *effects(graph.nodes)])
 
 
 def _carries(
@@ -127,7 +132,7 @@ def _carries(
         kept |= {k for k in range(carries) if _reads(cond, k)}
     while True:
         roots = [body.outputs[k] for k in sorted({*kept, *used})]
-        needed = needed_for(body, roots)
+        needed = needed_for(body, [*roots, *effects(body.nodes)])
         more = {k for k in range(carries) if body.inputs[k] in needed} | kept
         if more == kept:
             return sorted(kept), needed

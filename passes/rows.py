@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 
 from graphc.core import dims, dtypes
 from graphc.core.dims import Size
-from graphc.core.ir import OPS, Graph, Kind, Node, at_origin, tensor_type
+from graphc.core.ir import OPS, Graph, Kind, Node, at_origin, effects, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.walk import postorder, reach, remade, substitute
 from graphc.ops.arrays.indexing import TAKE, checked_index
@@ -71,7 +71,8 @@ def _replaced(graph: Graph, found: Mapping[Node, Update]) -> Graph:
                 shared[key] = Rows(key)
             new[node] = shared[key].updated(update)
     outputs = substitute(graph.outputs, new)
-    return Graph.of(graph.name, graph.inputs, outputs, graph.aliases)
+    kept = substitute(effects(graph.nodes), new)
+    return Graph.of(graph.name, graph.inputs, outputs, graph.aliases, kept)
 
 
 def is_gradient(node: Node) -> bool:

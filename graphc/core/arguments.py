@@ -7,7 +7,6 @@ Nothing here runs anything. The fast path of a call, where every argument is rig
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,101 +19,6 @@ from graphc.errors import ArgumentError, DTypeError, ShapeError
 
 # NumPy's flag bits: C-contiguous and aligned.
 C_CONTIGUOUS, ALIGNED = 0x1, 0x100
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How outputs were given to `compile`, and so how results come back.
-
-    `form` is `None` for one tensor, else list, tuple or dict; `keys` are a dict's. Where None was
-    given, for no outputs at all, it is the class of None.
-    """
-
-    form: type | None
-    keys: tuple[Any, ...] = ()
-
-    @staticmethod
-    def of(outputs: Any) -> tuple[Layout, list[Any]]:
-        """The layout of what a user gave as outputs, and its items in order."""
-        if isinstance(outputs, Mapping):
-            return Layout(dict, tuple(outputs)), list(outputs.values())
-        if isinstance(outputs, list | tuple):
-            return Layout(tuple if isinstance(outputs, tuple) else list), list(outputs)
-        return (Layout(type(None)), []) if outputs is None else (Layout(None), [outputs])
-
-    def restore(self, values: list[Any]) -> Any:
-        """Values in the form that the outputs had."""
-        if self.form is None:
-            return values[0]
-        if self.form is dict:
-            return dict(zip(self.keys, values))
-        if self.form is type(None):
-            return None
-        return values if self.form is list else tuple(values)
-
-    def label(self, position: int) -> str:
-        """How messages name an output."""
-        if self.form is None:
-            return "the output"
-        return f"output {self.keys[position] if self.form is dict else position!r}"
-
-    def split(self, name: str, out: Any, count: int) -> list[Any]:
-        """What a user gave as `out=`, one entry an output (None where it has none)."""
-        if self.form is None:
-            return [out]
-        if self.form is type(None):
-            return []
-        if self.form is dict:
-            if not isinstance(out, Mapping) or not set(out) <= set(self.keys):
-                raise ArgumentError(
-                    f"{name}: out must be a dict with keys among {list(self.keys)}", where=caller()
-                )
-            return [out.get(key) for key in self.keys]
-        if not isinstance(out, list | tuple) or len(out) != count:
-            raise ArgumentError(
-                f"{name}: out must be a list or tuple of {count} arrays", where=caller()
-            )
-        return list(out)
-
-
-def arrange(
-    name: str, inputs: Sequence[Node], args: Sequence[Any], named: Mapping[str, Any]
-) -> list[Any]:
-    """The arguments of a call in the inputs' order.
-
-    Args:
-        name: the program, for messages.
-        inputs: its inputs.
-        args: positional arguments.
-        named: arguments by name.
-
-    Raises:
-        ArgumentError: too many, too few, a name that no input has, or one given twice.
-    """
-    names = [node.name for node in inputs]
-    listed = ", ".join(names)
-    takes = f"{name}() takes {_count(len(names), 'input')}" + (f" ({listed})" if names else "")
-    if len(args) > len(names):
-        raise ArgumentError(f"{takes}, got {len(args)}", where=caller())
-    for key in named:
-        if key not in names:
-            raise ArgumentError(
-                f"{name}() has no input {key!r}", where=caller(), hint=f"its inputs are {listed}"
-            )
-        if key in names[: len(args)]:
-            raise ArgumentError(f"{name}() got input {key!r} twice", where=caller())
-    if missing := [key for key in names[len(args) :] if key not in named]:
-        given = f"got {len(args) + len(named)}"
-        raise ArgumentError(
-            f"{takes}, {given}",
-            [f"missing: {key}: {inputs[names.index(key)].type}" for key in missing],
-            where=caller(),
-        )
-    return [*args, *(named[key] for key in names[len(args) :])]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def as_array(node: Node, value: Any) -> np.ndarray:

@@ -41,6 +41,10 @@ class DType:
     def __str__(self) -> str:
         return self.short
 
+    def __reduce__(self) -> Any:
+        """Copied and pickled it is itself: dtypes are compared by identity."""
+        return as_dtype, (self.name,)
+
     def __repr__(self) -> str:
         return f"graphc.{self.name}"
 

@@ -104,13 +104,14 @@ class Library:
     `strided`: its kernel reads operands whose elements are evenly spaced, whatever the strides.
     `over`: the operand that the result differs from in some places only, whose memory it may take
     (the attribute `inplace` says so). `checked_apart(node)` is the same node after one that does
-    its checks.
+    its checks. `failure(node, value)` makes the error from what a failing one recorded.
     """
 
     name: str
     strided: bool = False
     over: int | None = None
     checked_apart: Callable[[Node], Node] | None = None
+    failure: Callable[[Node, int], BaseException] | None = None
 
 
 Lowering = Scalar | Reduction | IndexMap | Library | None

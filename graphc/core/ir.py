@@ -11,7 +11,7 @@ broadcast or promotion here: the functions in `ops` insert `broadcast_to` and `c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -57,6 +57,8 @@ class Op:
     `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
     `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
     `checked` ops may fail at run time (index out of range); `domain` says what tests draw;
+    `effect` of one that does something besides its result is its rank: effects are kept, and
+    happen in the order of these;
     `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]";
     `cost` says what NumPy takes for the definition, where that is not what its kind takes.
     """
@@ -75,6 +77,7 @@ class Op:
     doc: str = ""
     example: str = ""
     cost: Cost | None = None
+    effect: Callable[[Node], int] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -259,8 +262,12 @@ class Graph:
         inputs: Sequence[Node],
         outputs: Sequence[Node],
         aliases: Sequence[tuple[int, int]] = (),
+        kept: Sequence[Node] = (),
     ) -> Graph:
         """The graph of everything that outputs need, in an order that defines before use.
+
+        Effects stand in the order of their ranks, as far as what they need allows; those in
+        `kept` are there whether an output needs them or not.
 
         Example:
             >>> import graphc as gc
@@ -268,7 +275,10 @@ class Graph:
             >>> [node.op.name for node in gc.Graph.of("g", [x], [gc.exp(-x)]).nodes]
             ['input', 'negative', 'exp']
         """
-        order = toposort((*inputs, *outputs))
+        order = toposort((*inputs, *outputs, *kept))
+        if found := effects(order):
+            found.sort(key=lambda node: rank(node) or 0)
+            order = toposort((*inputs, *found, *outputs))
         return Graph(name, tuple(inputs), tuple(order), tuple(outputs), tuple(aliases))
 
     def users(self) -> dict[Node, list[Node]]:
@@ -322,6 +332,21 @@ def all_nodes(graph: Graph) -> Iterator[Node]:
             yield from all_nodes(body)
 
 
+def rank(node: Node) -> int | None:
+    """The place of a node's first effect among effects; None where it has none."""
+    if node.op.effect is not None:
+        return node.op.effect(node)
+    if node.op.kind is not Kind.CONTROL:
+        return None
+    inside = (rank(inner) for body in bodies(node).values() for inner in body.nodes)
+    return min((r for r in inside if r is not None), default=None)
+
+
+def effects(nodes: Iterable[Node]) -> list[Node]:
+    """The nodes that do something besides their results, bodies that do included, in order."""
+    return [n for n in nodes if n.op.effect is not None or rank(n) is not None]
+
+
 def is_item(node: Node) -> bool:
     """Whether a node only names a result of another."""
     return bool(node.inputs) and isinstance(node.inputs[0].type, TupleType)
@@ -365,6 +390,6 @@ def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
 __all__ = [
     "OPS", "Attrs", "Cost", "Graph", "IndexMap", "Kind", "Library", "Lowering", "NoGradient",
     "Node", "Op", "Origin", "Piece", "Reduction", "Sample", "Scalar", "all_nodes", "at_origin",
-    "bodies", "caller", "is_checked", "is_item", "is_literal", "map_sizes", "rebuild", "recording",
-    "tensor_type", "toposort",
+    "bodies", "caller", "effects", "is_checked", "is_item", "is_literal", "map_sizes", "rank",
+    "rebuild", "recording", "tensor_type", "toposort",
 ]  # fmt: skip

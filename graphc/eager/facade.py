@@ -101,7 +101,7 @@ _NOT_METHODS = {
     "concatenate", "stack", "hstack", "vstack", "row_stack", "size", "input", "constant",
     "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
     "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
-    "randint_like", "binary_cross_entropy_with_logits", "polygamma",
+    "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print",
 }  # fmt: skip
 _IN_PLACE = (
     "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "neg", "abs", "exp",

@@ -26,7 +26,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 
 # What every tensor may have in its `__dict__`.
 OWN = {
-    "_array", "_drawn", "_edge", "_grad", "_node", "_version", "_view", "_views", "is_state",
+    "_array", "_drawn", "_edge", "_grad", "_is_state", "_node", "_version", "_view", "_views",
     "name",
 }  # fmt: skip
 

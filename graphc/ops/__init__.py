@@ -1,6 +1,6 @@
 """The ops, each declared in one place; importing this package fills `ir.OPS`."""
 
-from graphc.ops import checking, control, source
+from graphc.ops import checking, control, copying, printing, source
 from graphc.ops.arrays import (
     at,
     cumulative,
@@ -44,6 +44,7 @@ __all__ = [
     "cast",
     "compare",
     "control",
+    "copying",
     "convolution",
     "cumulative",
     "division",
@@ -65,6 +66,7 @@ __all__ = [
     "nonempty",
     "pooling",
     "power",
+    "printing",
     "random",
     "reduce",
     "rounding",

@@ -51,12 +51,12 @@ def _infer(y: TensorType, ok: TensorType, *values: TensorType, message: str) -> 
     if ok.dtype is not dtypes.bool_ or any(t.shape != y.shape for t in (ok, *values)):
         raise ShapeError(f"check: {ok} and {len(values)} values beside {y}")
     # Files have messages too: a field of another kind could ask for attributes, or for much memory.
-    if _count(message) != len(values):
+    if count_fields(message) != len(values):
         raise AttributeValueError(f"check: the message {message!r:.60} is no text with {{}} alone")
     return y
 
 
-def _count(message: str) -> int:
+def count_fields(message: str) -> int:
     """The number of `{}` in a message; -1 where it has any other field, or is not well formed."""
     try:
         fields = [f[1:] for f in string.Formatter().parse(message) if f[1] is not None]
@@ -66,7 +66,7 @@ def _count(message: str) -> int:
 
 
 def _without_values(message: str) -> str:
-    return message.format(*["..."] * _count(message))
+    return message.format(*["..."] * count_fields(message))
 
 
 def _case(shape: tuple[int, ...], dtype: str) -> Sample:
@@ -159,7 +159,7 @@ def _check_message(message: object, count: int) -> None:
             where=caller(),
             hint='write gc.check(condition, "what is wrong: {}", value)',
         )
-    if _count(message) != count:
+    if count_fields(message) != count:
         raise AttributeValueError(
             f"check: the message {message!r:.60} has not one {{}} for each of {count} values",
             where=caller(),
@@ -167,4 +167,4 @@ def _check_message(message: object, count: int) -> None:
         )
 
 
-__all__ = ["CHECK", "check"]
+__all__ = ["CHECK", "check", "count_fields"]

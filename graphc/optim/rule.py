@@ -16,6 +16,8 @@ from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from graphc.core.ir import Node, caller
+from graphc.eager.engine.bound import known_parameter
+from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.live import live_scalar
 from graphc.eager.engine.mode import enable_grad
 from graphc.eager.engine.mode import state as mode
@@ -141,13 +143,29 @@ class RuleOptimizer(Optimizer):
         was_recording = mode.enabled
         try:
             mode.enabled = False
-            for group in self.param_groups:
-                self._update(group)
+            found = [self._update(group) for group in self.param_groups]
         finally:
             mode.enabled = was_recording
+        if not any(found) and tracing.trace is None:
+            self._refuse_graphs()
         return loss
 
-    def _update(self, group: dict[str, Any]) -> None:
+    def _refuse_graphs(self) -> None:
+        """An error where nothing was done and parameters are in a graph: a loss there has none
+        of the gradients that this looks for."""
+        every = [param for group in self.param_groups for param in group["params"]]
+        nodes = [node for p in every if (node := known_parameter(p._array)) is not None]
+        if nodes:
+            raise ArgumentError(
+                f"{type(self).__name__}.step: no parameter has a gradient, and they are in a graph",
+                [nodes[0].describe()],
+                where=caller(),
+                hint="gc.compile(inputs, loss, updates=optimizer.updates(loss)) makes a step of a "
+                "symbolic loss; an eager one has loss.backward()",
+            )
+
+    def _update(self, group: dict[str, Any]) -> bool:
+        """Whether any parameter has a gradient."""
         update, names, numbers, static = self.rule(group)
         used = tuple(name for name in names if name is not None)
         items: list[Item] = []
@@ -163,6 +181,7 @@ class RuleOptimizer(Optimizer):
                 held = [None if name is None else state[name] for name in names]
             items.append((param, grad, held))
         update_in_place(update, names, items, numbers, static)
+        return bool(items)
 
 
 def number(group: dict[str, Any], key: str, position: int | None = None) -> Any:

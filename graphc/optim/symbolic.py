@@ -114,5 +114,7 @@ def _number(group: Any, key: str, place: int | None, check: Callable[[], None]) 
     value = group[key] if place is None else group[key][place]
     if not isinstance(value, Tensor):
         return number_of(group, key, place, check)
-    node = parameter_of(value, key)
-    return FUNCTIONS["reshape"](node, ()) if value.ndim else node
+    node = FUNCTIONS["reshape"](parameter_of(value, key), ())
+    # A tensor is read as it is; a setting beside it, which is 1, has the check.
+    one = number_of({key: 1.0}, key, None, check)
+    return FUNCTIONS["multiply"](node, FUNCTIONS["cast"](one, node.dtype))

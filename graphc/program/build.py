@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc import config, text
-from graphc.core.arguments import Layout
 from graphc.core.ir import Graph, caller
+from graphc.core.layout import Layout
 from graphc.errors import AttributeValueError
 from graphc.passes.memory.plan import MemoryPlan, plan
 from graphc.runtime import targets

@@ -10,8 +10,8 @@ symbols of the old one's shape become these, in all nodes and in the bodies of l
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import replace as changed
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as replaced
 from typing import Any
 
 from graphc.core import dims
@@ -71,7 +71,10 @@ def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
     order = toposort(roots, stop=lambda node: node in new)
     for node in order:
         _check_sized(node, new, sizes)
-    return tree.restore(substitute(roots, new, lambda node, new: _made(node, new, sizes)))
+    if not sizes:
+        return tree.restore(substitute(roots, new))
+    change = _resizing(sizes)
+    return tree.restore(substitute(roots, new, lambda node, new: made_with(node, new, change)))
 
 
 def _old(key: Any) -> Node:
@@ -166,14 +169,20 @@ def _measured(
 ) -> dict[Symbol, Any]:
     """What sizes become that are values of nodes which are replaced, or depend on one."""
     found: dict[Symbol, Any] = {}
+    change = _resizing(sizes)
     for symbol in values_of(toposort(roots)).values():
         source = symbol.source
         if source is not None and any(node in new for node in toposort([source])):
-            (value,) = substitute([source], new, lambda node, new: _made(node, new, sizes))
+            (value,) = substitute([source], new, lambda node, new: made_with(node, new, change))
             facts = {"min": symbol.min, "max": symbol.max, "multiple_of": symbol.multiple_of}
             is_free = (symbol.min, symbol.max, symbol.multiple_of) == (0, None, 1)
             found[symbol] = as_size("clone", value) if is_free else dim(value, **facts)
     return found
+
+
+def _resizing(sizes: Mapping[Symbol, Any]) -> Callable[[Any], Any]:
+    """The function that writes an attribute or a type in the new sizes."""
+    return lambda value: map_sizes(value, lambda size: _in_terms(size, sizes))
 
 
 def _in_terms(size: Any, sizes: Mapping[Symbol, Any]) -> Any:
@@ -197,10 +206,16 @@ def _check_sized(node: Node, new: Mapping[Node, Node], sizes: Mapping[Symbol, An
         )
 
 
-def _made(node: Node, new: Mapping[Node, Node], sizes: Mapping[Symbol, Any]) -> Node:
-    """A node on what stands for its operands, in the new sizes."""
-    attrs = {key: _resized(value, sizes) for key, value in node.attrs} if sizes else {}
-    if all(attrs.get(key, value) is value or attrs[key] == value for key, value in node.attrs):
+def made_with(node: Node, new: Mapping[Node, Node], change: Callable[[Any], Any]) -> Node:
+    """A node on what stands for its operands, its attributes changed, in nested graphs too.
+
+    Args:
+        node: to build again.
+        new: what stands for its operands.
+        change: gives what stands for an attribute or a type; the very same for one that stays.
+    """
+    attrs = {key: _changed(value, change) for key, value in node.attrs}
+    if all(attrs[key] is value or attrs[key] == value for key, value in node.attrs):
         return remade(node, new)
     with at_origin(node.origin):
         result = Node.build(node.op, [new[i] for i in node.inputs], attrs)
@@ -209,22 +224,22 @@ def _made(node: Node, new: Mapping[Node, Node], sizes: Mapping[Symbol, Any]) -> 
     return result
 
 
-def _resized(value: Any, sizes: Mapping[Symbol, Any]) -> Any:
+def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
     if not isinstance(value, Graph):
-        return map_sizes(value, lambda size: _in_terms(size, sizes))
+        return change(value)
     new: dict[Node, Node] = {}
     for node in value.inputs:
-        type_ = map_sizes(node.type, lambda size: _in_terms(size, sizes))
+        type_ = change(node.type)
         new[node] = node if type_ == node.type else placeholder(node.name, type_)
     inputs = tuple(new[node] for node in value.inputs)
     for node in value.nodes:
         if node not in new:
-            new[node] = _made(node, new, sizes)
+            new[node] = made_with(node, new, change)
     nodes = tuple(dict.fromkeys(new[node] for node in value.nodes))
     if all(map(operator.is_, nodes, value.nodes)):
         return value
     outputs = tuple(new[node] for node in value.outputs)
-    return changed(value, inputs=inputs, nodes=nodes, outputs=outputs)
+    return replaced(value, inputs=inputs, nodes=nodes, outputs=outputs)
 
 
-__all__ = ["clone"]
+__all__ = ["clone", "made_with"]

@@ -21,6 +21,7 @@ from graphc.core.access import access
 from graphc.core.interpret import AT_RUN_TIME, run_sized
 from graphc.core.ir import Graph, Node
 from graphc.errors import InternalError
+from graphc.ops.printing import muted
 from graphc.ops.source import Bound, Parameter
 from graphc.text import show
 
@@ -50,6 +51,7 @@ class Expected:
     error: Exception | None = None
 
 
+@muted()
 def expect(
     graph: Graph, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], largest: float = LARGEST
 ) -> Expected | None:

@@ -16,14 +16,15 @@ import numpy as np
 
 from graphc import config
 from graphc.core import dims, dtypes
-from graphc.core.arguments import Layout
 from graphc.core.atoms import is_kept
 from graphc.core.declared import values_of
 from graphc.core.dims import Dim, Symbol
 from graphc.core.garbage import uncollected
 from graphc.core.inner import is_placeholder
-from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, tensor_type
+from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, effects, tensor_type
+from graphc.core.layout import Layout, arguments, given_values
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.trees import Tree
 from graphc.core.walk import dependents, substitute, toposort
 from graphc.errors import (
     ArgumentError,
@@ -36,6 +37,7 @@ from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.implied import implied, named_apart
 from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.passes.cse import cse
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.passes.stabilise import stabilise
@@ -58,13 +60,16 @@ def compile(
     target: str = "cpu",
     fast_math: bool = False,
     name: str | None = None,
+    defaults: Mapping[Any, Any] | None = None,
 ) -> Program:
     """Compile a graph to a program.
 
     Args:
-        inputs: the input tensors, in the order in which calls give them: a list, or one. The
-            parameters and constants that are needed are found.
-        outputs: one tensor, a list, a tuple or a dict; calls return arrays in that form. A
+        inputs: the input tensors, in the order in which calls give them: a list, or one. An
+            entry may be a structure (lists, tuples, dicts, dataclasses) of tensors, which calls
+            give in one argument; the keys of a dict name the arguments. The parameters and
+            constants that are needed are found.
+        outputs: one tensor, or a structure of them; calls return arrays in that form. A
             dimension is a tensor of its size; None where only the updates matter.
         updates: new values of parameters, each of its parameter's type; numbers and arrays are
             brought to it. All are computed from the values before the call, and take effect
@@ -76,6 +81,7 @@ def compile(
             `runtime.targets`).
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
+        defaults: values of inputs that a call may leave out: {rate: 0.1}.
 
     Returns:
         The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
@@ -97,7 +103,7 @@ def compile(
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math,
     }  # fmt: skip
-    return _program(inputs, outputs, updates, name, options, stabilise)
+    return _program(inputs, outputs, updates, name, options, defaults, stabilise)
 
 
 def compile_as_written(
@@ -110,7 +116,7 @@ def compile_as_written(
 ) -> Program:
     """`compile` of a graph that stands for eager code, whose values it has: none is made stable."""
     options = {"level": level, "threads": None, "target": "cpu", "fast_math": False}
-    return _program(inputs, outputs, updates, name, options, lambda graph: graph)
+    return _program(inputs, outputs, updates, name, options, None, lambda graph: graph)
 
 
 def _program(
@@ -119,6 +125,7 @@ def _program(
     updates: Any,
     name: str | None,
     options: dict[str, Any],
+    defaults: Mapping[Any, Any] | None,
     prepared: Callable[[Graph], Graph],
 ) -> Program:
     """The program of what `prepared` makes of the graph as it was written."""
@@ -130,9 +137,11 @@ def _program(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
-    listed = _input_list(inputs)
+    takes, listed = arguments(inputs)
+    nodes = _input_list(listed)
+    layout = replace(layout, takes=takes, given=_defaults(nodes, dict(defaults or {})))
     chosen = Chosen(name or "program", layout, options, prepared)
-    return _compiled(chosen, listed, results, dict(updates or {}))
+    return _compiled(chosen, nodes, results, dict(updates or {}))
 
 
 class Chosen(NamedTuple):
@@ -164,7 +173,7 @@ def _compiled(
     if computed:
         sizes = [FUNCTIONS["cast"](s.source, dtypes.int64) for s in computed]
         taken = inputs_for(inputs, sizes, computed)
-        own = chosen._replace(name=f"{chosen.name}_sizes", layout=Layout(list))
+        own = chosen._replace(name=f"{chosen.name}_sizes", layout=Layout.of(sizes)[0])
         first = First(_compiled(own, taken, [*sizes], None))
     graph = chosen.prepared(written)
     made = build(graph, chosen.layout, **chosen.options)
@@ -225,13 +234,21 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
         )
 
 
-def _input_list(inputs: Any) -> list[Node]:
-    listed = [inputs] if isinstance(inputs, Node) else inputs
-    if not isinstance(listed, list | tuple):
-        raise ArgumentError(
-            f"compile: inputs must be a list of tensors, not {type(inputs).__name__}",
-            where=caller(),
-        )
+def _defaults(inputs: Sequence[Node], defaults: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+    """The values of inputs that calls may leave out, by name."""
+    for node in defaults:
+        if not isinstance(node, Node) or node not in set(inputs):
+            raise ArgumentError(
+                "compile: a key of defaults is not one of the inputs",
+                [node.describe() if isinstance(node, Node) else repr(node)[:80]],
+                where=caller(),
+                hint="write defaults={rate: 0.1} of what gc.input made",
+            )
+    values = {node.name: value for node, value in defaults.items()}
+    return given_values("compile", inputs, Layout(Tree()), (), values)
+
+
+def _input_list(listed: Sequence[Any]) -> list[Node]:
     for position, node in enumerate(listed):
         if isinstance(node, Bound):
             raise ArgumentError(
@@ -327,6 +344,8 @@ def _traced(
     places = {node: position for position, node in enumerate(every)}
     aliases = [(len(results) + k, places[p]) for k, p in enumerate(updates)]
     graph = Graph.of(name, every, roots, aliases)
+    if effects(graph.nodes):
+        graph = cse(graph)  # a gradient's copies of loops have their effects once
     _check_symbols(inputs, graph)
     return graph, computed
 

@@ -5,9 +5,9 @@ How one is made is in `driver`; what it prints is in `report`.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,22 @@ import numpy as np
 from graphc.core.arguments import (
     ALIGNED,
     C_CONTIGUOUS,
-    arrange,
     as_array,
     check_apart,
     check_bytes,
     check_out,
     check_sizes,
 )
-from graphc.core.interpret import located
-from graphc.core.ir import Scalar, caller, tensor_type
+from graphc.core.ir import tensor_type
+from graphc.core.layout import arrange, given_values
 from graphc.errors import (
     ArgumentError,
-    CheckError,
-    GraphcError,
-    OutOfMemoryError,
 )
-from graphc.ops.arrays.indexing import out_of_range
 from graphc.ops.implied import watchers
 from graphc.ops.source import Parameter
 from graphc.program import comparing, report
 from graphc.program.build import Build
+from graphc.program.failing import failed, out_of_memory
 from graphc.program.measuring import Sizing
 from graphc.program.report import Profile, Stats
 from graphc.program.sizes import symbolic_bytes, uncertain_sizes
@@ -83,10 +79,10 @@ class Program:
         self._compared = comparing.CALLS if "2" in build.executable.checks else 0
         is_short = build.executable.is_native and build.debug < 2 and not self._sizing.valued
         is_short = is_short and not self._poisoned and not self._compared
-        self._count = len(self._inputs) if is_short else -1
+        self._count = len(self._inputs) if is_short and build.layout.is_plain else -1
         aliased = dict(build.graph.aliases)
         self._results = [o for k, o in enumerate(build.graph.outputs) if k not in aliased]
-        self._restore = build.layout.restore
+        self._restore = build.layout.restorer()
         self._states = {n.name: n for n in build.graph.inputs if isinstance(n, Parameter)}
         written = {build.graph.inputs[k] for k in aliased.values()}
         self._watchers = watchers(self._states.values(), written)
@@ -149,9 +145,9 @@ class Program:
             results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
             failure = executable.run(call, (*args, *results))
         except MemoryError:
-            raise self._out_of_memory(call) from None
+            raise out_of_memory(self._build, call) from None
         if failure is not None:
-            raise self._failed(call, args, *failure)
+            raise failed(self._build, call, args, *failure)
         return self._restore(results)
 
     def _call(self, args: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
@@ -160,7 +156,7 @@ class Program:
         return self._run(self._bound(arrays), arrays, out)
 
     def _arrays(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
-        given = arrange(self.name, self._inputs, args, named)
+        given = arrange(self.name, self._inputs, self._build.layout, args, named)
         return self._sizing.completed([as_array(n, v) for n, v in zip(self._inputs, given)])
 
     def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
@@ -178,12 +174,12 @@ class Program:
             results = [array for array, _ in memory]
             failure = executable.run(call, (*arrays, *results), times)
         except MemoryError:
-            raise self._out_of_memory(call) from None
+            raise out_of_memory(self._build, call) from None
         self._check_red_zones(memory)
         if times is not None:
             sys.stderr.write(str(Profile.of(self.name, executable, [times])))
         if failure is not None:
-            raise self._failed(call, arrays, *failure)
+            raise failed(self._build, call, arrays, *failure)
         if expected is not None:
             self._compared -= 1
             labels = [self._build.layout.label(k) for k in range(len(results))]
@@ -233,34 +229,33 @@ class Program:
                 results[position], targets[position] = None, array
         return list(results), targets
 
-    def _failed(
-        self, call: Call, arrays: Sequence[np.ndarray], site: int, value: int, limit: int
-    ) -> GraphcError:
-        """The error that the status block describes; a user's message gets its values anew."""
-        node = self._executable.sites[site - 1]
-        fact = node.op.lowering
-        if isinstance(fact, Scalar) and fact.failure is not None:
-            error = located(fact.failure(node, value), node)
-            again = (
-                comparing.expect(self.graph, arrays, call.sizes, math.inf)
-                if isinstance(error, CheckError)
-                else None
-            )
-            same = again is not None and type(again.error) is CheckError
-            return again.error if same else error  # type: ignore[union-attr, return-value]
-        return located(out_of_range(value, limit), node)
+    def partial(self, *args: Any, **named: Any) -> Program:
+        """The program with some of its inputs given once and for all.
 
-    def _out_of_memory(self, call: Call) -> OutOfMemoryError:
-        outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)
-        sizes = report.sizes_text(call.sizes)
-        arena = f"{report.nbytes_text(call.arena_nbytes)} for intermediate results and "
-        return OutOfMemoryError(
-            f"{self.name}: {arena if self._executable.is_native else 'intermediate results and '}"
-            f"{report.nbytes_text(outputs)} for outputs do not fit",
-            [*([f"with {sizes}"] if sizes else []), *report.largest(self._build, call.sizes, 5)],
-            where=caller(),
-            hint="use smaller batches",
-        )
+        Args:
+            args: values of the first arguments, as calls take them.
+            named: values of others, by name.
+
+        Returns:
+            A program that takes the rest; it shares parameters and compiled code with this one,
+            and does not change when an array that was given does.
+
+        Example:
+            >>> import graphc as gc
+            >>> x, y = gc.input("x", (2,)), gc.input("y", ())
+            >>> times = gc.compile([x, y], x * y)
+            >>> times.partial(y=10.0)([1.0, 2.0])
+            array([10., 20.], dtype=float32)
+        """
+        layout = self._build.layout
+        found = given_values(self.name, self._inputs, layout, args, named)
+        fixed = layout.fixed | found.keys()
+        layout = replace(layout, given={**layout.given, **found}, fixed=fixed)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))  # copy.copy would give it parameters of its own
+        other._build = replace(self._build, layout=layout)
+        other._count = -1
+        return other
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the values of all parameters, by name.

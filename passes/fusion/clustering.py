@@ -6,8 +6,9 @@ What joins a cluster is decided in `fuse`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from graphc.core.ir import Graph, Kind, Node, is_literal, tensor_type
+from graphc.core.ir import Graph, Kind, Node, effects, is_literal, tensor_type
 from graphc.core.origin import labelled
 from graphc.core.types import TupleType
 from graphc.core.walk import postorder, reach, substitute, toposort
@@ -35,6 +36,9 @@ class Clustering:
         self.outputs = set(graph.outputs)
         self.views = {n for n in graph.nodes if n.op.kind is Kind.MOVEMENT and views.is_view(n)}
         self.literals: set[Node] = set()
+        self.effects = effects(graph.nodes)
+        # Effects happen one after the other, as if each read what the last one gives.
+        self.follows = dict(pairwise(reversed(self.effects)))
 
     def alone(self, node: Node) -> None:
         cluster = Cluster(len(self.clusters), open=False)
@@ -73,7 +77,8 @@ class Clustering:
                 # Views that a contraction looks through are made with it.
                 substitute([entry], new)
         outputs = substitute(graph.outputs, new)
-        return Graph.of(graph.name, graph.inputs, outputs, graph.aliases)
+        kept = substitute(self.effects, new)
+        return Graph.of(graph.name, graph.inputs, outputs, graph.aliases, kept)
 
     def _order(self) -> list[Node | Cluster]:
         """Clusters and lone nodes, each after what it needs."""
@@ -116,7 +121,8 @@ class Clustering:
         def near(operand: Node) -> Sequence[Node]:
             return operand.inputs if self._is_looked_through(operand) else ()
 
-        operands = reach((i for node in nodes for i in node.inputs), near)
+        first = [self.follows[node] for node in nodes if node in self.follows]
+        operands = reach((*first, *(i for node in nodes for i in node.inputs)), near)
         owners = (self.of.get(x, x) for x in operands if not self._is_looked_through(x))
         return list(dict.fromkeys(owner for owner in owners if owner is not entry))
 

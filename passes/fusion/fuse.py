@@ -105,6 +105,8 @@ class _Fusion(Clustering):
         behind = 0
         for operand in node.inputs:
             behind |= self._behind(operand)
+        if node in self.follows:
+            behind |= self._behind(self.follows[node])
         self.behind[node] = behind
         if self._is_literal(node):
             self.literals.add(node)

@@ -13,8 +13,9 @@ text are often neighbours in the cache.
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 
-from graphc.core.ir import Graph, Node
+from graphc.core.ir import Graph, Node, effects
 from graphc.passes.memory.lifetime import Value, is_item, results, seen_through
 from graphc.passes.memory.plan import live_bytes, value_bytes
 
@@ -45,7 +46,11 @@ class _Order:
         self.seen = seen_through(graph)
         self.position = {node: k for k, node in enumerate(graph.nodes)}
         self.users = graph.users()
-        self.missing = {node: len(set(node.inputs)) for node in graph.nodes}
+        needs = {node: set(node.inputs) for node in graph.nodes}
+        for before, after in pairwise(effects(graph.nodes)):
+            needs[after].add(before)
+            self.users[before].append(after)
+        self.missing = {node: len(found) for node, found in needs.items()}
         self.reading: dict[Value, set[Node]] = {}
         for node in graph.nodes:
             for value in self._read(node):

@@ -30,6 +30,7 @@ from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.core.results import results, value_of, written_over
 from graphc.core.types import TensorType, TupleType, shape_symbols
 from graphc.errors import GraphcError, InternalError
+from graphc.ops.printing import muted
 from graphc.ops.sampling import admitted, sample_arrays
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.homes import COPY, Copy, Homes
@@ -162,6 +163,7 @@ class _Run:
             memory.writer[:] = INPUT
             memory.data[:] = array.reshape(-1).view(np.uint8)
 
+    @muted()
     def know(self, chosen: Collection[Node]) -> dict[Node, str]:
         """Compute the operands of nodes that read indices of others; whose are not known, why."""
         readers = [n for n in chosen if any(_is_index(x) for x in n.inputs)]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from graphc.core.ir import Node
 from graphc.runtime.base.step import Step
+from graphc.runtime.nests.printing import printed
 from graphc.runtime.nests.scan import RULES, scan
 from graphc.runtime.nests.scatter import WRITES, scatter
 from graphc.runtime.nests.sort import argsort
@@ -18,6 +19,7 @@ from graphc.runtime.nests.windows import windows_transpose
 
 NESTS: dict[str, Callable[[Node], list[Step]]] = {
     "argsort": argsort,
+    "print": printed,
     "windows_transpose": windows_transpose,
     **{name: scan(name) for name in RULES},
     **{name: scatter(name) for name in WRITES},

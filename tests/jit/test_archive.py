@@ -475,7 +475,7 @@ def with_manifest(data: bytes, change: Any) -> bytes:
 
 
 BAD_MANIFESTS = {
-    "is of version 3": lambda m: m.update(version=3),
+    "is of version 4": lambda m: m.update(version=4),
     "not one of graphc": lambda m: m.update(format="zip"),
     "has no members": lambda m: m.pop("members"),
     "the archive has 'extra'": lambda m: m.update(extra=1),
@@ -484,12 +484,17 @@ BAD_MANIFESTS = {
     "'a.json' is missing, or nothing uses it": lambda m: m["members"].update(
         {"a.json": {"nbytes": 0, "sha256": "0" * 64}}
     ),
-    "form of results is 'set'": lambda m: m["programs"][0]["results"].update(form="set"),
+    r"the form \['set', \[\], \[\]\]": lambda m: m["programs"][0].update(results=["set", [], []]),
+    "its arguments are not its inputs": lambda m: m["programs"][0].update(takes=[["x", "none"]]),
+    "state 'none' is missing": lambda m: next(
+        i for i in m["programs"][0]["inputs"] if i["kind"] == "input"
+    ).update(state="none"),
+    "fixed of an input is 1": lambda m: m["programs"][0]["inputs"][0].update(fixed=1),
     "kind of an input": lambda m: m["programs"][0]["inputs"][0].update(kind="fused"),
     "is not what its manifest lists": lambda m: m["programs"][0]["inputs"][0].update(name="y"),
     "level of options is 'O9'": lambda m: m["programs"][0]["options"].update(level="O9"),
     "it has 3 inputs, not 4": lambda m: m["programs"][0]["inputs"].append(
-        {"kind": "input", "name": "y", "type": "f32[()]", "state": "", "origin": -1}
+        {"kind": "input", "name": "y", "type": "f32[()]", "state": "", "origin": -1, "fixed": False}
     ),
     "origins name files|comes from a line": lambda m: m["programs"][0]["origins"].insert(
         0, [99, 1, "f"]

@@ -176,6 +176,39 @@ def test_a_setting_that_asks_for_another_update_is_an_error() -> None:
     _program(model, F.cross_entropy, optimizer)(*BATCHES[0])
 
 
+@pytest.mark.parametrize("lr", [0.1, gc.tensor(0.1)], ids=["number", "tensor"])
+def test_a_setting_is_looked_at_whatever_the_rate_is(lr: Any) -> None:
+    model = nn.Linear(3, 2)
+    optimizer = optim.SGD(model.parameters(), lr=lr)
+    x = gc.input("x", (4, 3))
+    step = gc.compile([x], None, updates=optimizer.updates((model(x) ** 2).mean()))
+    step(np.ones((4, 3), np.float32))
+    optimizer.param_groups[0]["weight_decay"] = 0.1
+    with pytest.raises(gc.errors.ArgumentError, match="ask for another update"):
+        step(np.ones((4, 3), np.float32))
+
+
+def test_an_eager_step_of_a_symbolic_loss_is_an_error() -> None:
+    model = nn.Linear(3, 2)
+    optimizer = optim.Adam(model.parameters())
+    optimizer.step()  # nothing has a gradient, and there is no graph
+    loss = model(gc.input("x", (4, 3))).mean()
+    with pytest.raises(gc.errors.ArgumentError, match=r"updates=optimizer.updates\(loss\)"):
+        optimizer.step()
+    assert isinstance(loss, gc.Node)
+    model(gc.ones(4, 3)).mean().backward()
+    optimizer.step()
+
+
+def test_integers_take_the_dtype_of_a_layers_weight() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    x = gc.input("x", (4, 3), gc.int64)
+    values = np.arange(12).reshape(4, 3)
+    got = gc.compile([x], model(x))(values)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, model(gc.tensor(values)).detach().numpy(), rtol=1e-6)
+
+
 def test_a_backward_pass_is_told_that_a_program_changed_its_weights() -> None:
     model = nn.Linear(5, 3)
     program = _program(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1))

@@ -386,3 +386,26 @@ def test_nothing_is_ever_run(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(builtins, "exec", refuse)
     assert load(tmp_path / "a")["x"].tolist() == [1.0]
     assert files.MAX_HEADER == 100_000_000
+
+
+def test_a_loaded_program_shares_the_parameters_that_it_is_given(tmp_path: Path) -> None:
+    x, ones = gc.input("x", (3,)), np.ones(3, np.float32)
+    w, b = (gc.parameter(name, np.zeros(3, np.float32)) for name in "wb")
+    gc.compile([x], w * 2.0 + x * b, updates={b: b + x}).save(tmp_path / "f.gcz")
+    other = gc.parameter("other", np.zeros(3, np.float32))
+    step = gc.compile([x], other.sum(), updates={w: w + x, other: other + 1.0})
+    shared = gc.jit.load(tmp_path / "f.gcz", share=step)
+    alone = gc.jit.load(tmp_path / "f.gcz")
+    tensor = gc.zeros(3)
+    mixed = gc.jit.load(tmp_path / "f.gcz", share={"w": w, "b": tensor})
+    step(ones)
+    for program, expected in ((shared, 2.0), (alone, 0.0), (mixed, 2.0)):
+        np.testing.assert_array_equal(program(ones), np.full(3, expected))
+    np.testing.assert_array_equal(tensor.numpy(), ones)
+    np.testing.assert_array_equal(b.value, np.zeros(3))
+    for wrong, message in (
+        ({"v": w}, "no parameter 'v' to share"), ({"w": ones}, "no parameter$|no parameter\n"),
+        ({"w": gc.parameter("w", np.zeros(4, np.float32))}, "is to share"),
+    ):  # fmt: skip
+        with pytest.raises(gc.errors.GraphcError, match=message):
+            gc.jit.load(tmp_path / "f.gcz", share=wrong)

@@ -280,15 +280,15 @@ def _spread(whole: Any, mark: Any) -> None:
 def share_mark(alias: Any, tensor: Any) -> None:
     """Let another tensor over the same memory be what the tensor is: drawn, or a module's state."""
     alias._drawn = tensor._drawn
-    if tensor._edge is not None or tensor.is_state:
-        alias.is_state = is_state(tensor)
+    if tensor._edge is not None or tensor._is_state:
+        alias._is_state = is_state(tensor)
 
 
 def is_state(tensor: Any) -> bool:
     """Whether a tensor is a parameter or belongs to a module's state, whose numbers are values
     wherever they came from."""
     edge = tensor._edge
-    return tensor.is_state or (edge is not None and edge[0].__class__ is AccumulateGrad)
+    return tensor._is_state or (edge is not None and edge[0].__class__ is AccumulateGrad)
 
 
 __all__ = ["Key", "follow", "is_state", "lose", "node_of", "written"]

@@ -51,8 +51,10 @@ def matmul(input: Any, other: Any) -> Any:
     return call(step, input, other)
 
 
-def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
-    for tensor, rank in pairs:
+def _of_rank(name: str, *pairs: tuple[Any, int]) -> list[Any]:
+    """The operands as tensors, each of its rank."""
+    found = [(as_eager(value), rank) for value, rank in pairs]
+    for tensor, rank in found:
         if tensor.ndim != rank:
             raise ShapeError(
                 f"{name}: a tensor of shape {tuple(tensor.shape)} where one with {rank} axes "
@@ -60,6 +62,7 @@ def _of_rank(name: str, *pairs: tuple[Any, int]) -> None:
                 where=caller(),
                 hint="use gc.matmul, which broadcasts",
             )
+    return [tensor for tensor, _ in found]
 
 
 @eager()
@@ -71,7 +74,7 @@ def mm(input: TensorLike, mat2: AnyTensor) -> Any:
         >>> gc.mm(gc.tensor([[1.0, 2.0]]), gc.tensor([[3.0], [4.0]]))
         tensor([[11.]])
     """
-    _of_rank("mm", (input, 2), (mat2, 2))
+    input, mat2 = _of_rank("mm", (input, 2), (mat2, 2))
     return matmul(input, mat2)
 
 
@@ -84,7 +87,7 @@ def bmm(input: TensorLike, mat2: AnyTensor) -> Any:
         >>> gc.bmm(gc.ones(5, 2, 3), gc.ones(5, 3, 4)).shape
         graphc.Size([5, 2, 4])
     """
-    _of_rank("bmm", (input, 3), (mat2, 3))
+    input, mat2 = _of_rank("bmm", (input, 3), (mat2, 3))
     return matmul(input, mat2)
 
 
@@ -97,7 +100,7 @@ def mv(input: TensorLike, vec: AnyTensor) -> Any:
         >>> gc.mv(gc.tensor([[1.0, 2.0], [3.0, 4.0]]), gc.tensor([1.0, 1.0]))
         tensor([3., 7.])
     """
-    _of_rank("mv", (input, 2), (vec, 1))
+    input, vec = _of_rank("mv", (input, 2), (vec, 1))
     return matmul(input, vec)
 
 
@@ -110,7 +113,7 @@ def dot(input: TensorLike, other: TensorLike) -> Any:
         >>> gc.dot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
         tensor(11.)
     """
-    _of_rank("dot", (input, 1), (other, 1))
+    input, other = _of_rank("dot", (input, 1), (other, 1))
     return matmul(input, other)
 
 
@@ -123,7 +126,7 @@ def vdot(input: TensorLike, other: TensorLike) -> Any:
         >>> gc.vdot(gc.tensor([1.0, 2.0]), gc.tensor([3.0, 4.0]))
         tensor(11.)
     """
-    _of_rank("vdot", (input, 1), (other, 1))
+    input, other = _of_rank("vdot", (input, 1), (other, 1))
     return matmul(input, other)
 
 
@@ -155,7 +158,7 @@ def outer(input: Any, vec2: Any) -> Any:
         tensor([[ 3,  4,  5],
                 [ 6,  8, 10]])
     """
-    _of_rank("outer", (input, 1), (vec2, 1))
+    input, vec2 = _of_rank("outer", (input, 1), (vec2, 1))
     return call(_outer, input, vec2)
 
 
@@ -190,7 +193,8 @@ def _added(
 
     def add(input: Any, *matrices: Any, beta: Any = 1, alpha: Any = 1, **given: Any) -> Any:
         a, b = _two_of(name, names, matrices, given)
-        _of_rank(name, (a, ranks[0]), (b, ranks[1]))
+        input = as_eager(input)
+        a, b = _of_rank(name, (a, ranks[0]), (b, ranks[1]))
         batched = name == "addbmm"
         if input.dtype.is_integer:  # PyTorch takes the whole part of both
             beta, alpha = int(beta), int(alpha)

@@ -126,16 +126,24 @@ class _Writer:
 
     def program(self, place: Any, source: Source) -> ProgramRecord:
         """Take in a program, and what runs before it."""
-        graph = source.program.graph
+        graph, layout = source.program.graph, source.program._build.layout
         content, made = text.numbered(graph)
         member = f"programs/{place}/graph.txt"
         self.members[member] = [content.encode()]
         origins: dict[Origin, int] = {}
         inputs = []
         for node in graph.inputs:
+            given = layout.given.get(node.name)
             state = self._state(node, source.same) if isinstance(node, Bound) else ""
+            if given is not None and not state:
+                state = self._named(State(given), node.name)
             origin = -1 if node.origin is None else origins.setdefault(node.origin, len(origins))
-            inputs.append(InputRecord(node.op.name, node.name, str(node.type), state, origin))
+            inputs.append(
+                InputRecord(
+                    node.op.name, node.name, str(node.type), state, origin,
+                    node.name in layout.fixed and not isinstance(node, Bound),
+                )
+            )  # fmt: skip
         lines = tuple(
             (line, origins.setdefault(node.origin, len(origins)))
             for line, node in made.items()
@@ -148,7 +156,7 @@ class _Writer:
         before = source.first()
         first = None if before is None else self.program(f"{place}_1", before)
         return ProgramRecord(
-            source.name, member, tuple(inputs), source.program._build.layout, options,
+            source.name, member, tuple(inputs), layout, options,
             tuple((self._file(o), o.line, o.function) for o in origins), lines,
             source.certificate, call, first,
         )  # fmt: skip
@@ -158,13 +166,18 @@ class _Writer:
         state = node.state
         key = same.get(state, state)
         if key not in self._known:
-            name, count = node.name, 1
-            while name in self._names:
-                count += 1
-                name = f"{node.name}#{count}"
-            self._names.add(name)
-            self.states[state] = self._known[key] = name
+            self._known[key] = self._named(state, node.name)
         return self._known[key]
+
+    def _named(self, state: State, wanted: str) -> str:
+        """Take in a state, under a name of its own."""
+        name, count = wanted, 1
+        while name in self._names:
+            count += 1
+            name = f"{wanted}#{count}"
+        self._names.add(name)
+        self.states[state] = name
+        return name
 
     def _file(self, origin: Origin) -> int:
         number, lines = self._files.setdefault(origin.file, (len(self._files), {}))

@@ -99,6 +99,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "message": lambda v: isinstance(v, str) and len(v) <= _MANY,
     "overflow": lambda v: v in ("error", "wrap"),
     "padding": _all(_is_int),
+    "rank": _is_int,
     "reduced": _is_axis,
     "reverse": _is_bool,
     "sequences": lambda v: _is_int(v, 0, _MANY),

@@ -20,9 +20,12 @@ import numpy as np
 from graphc import config, text
 from graphc.core.files import label
 from graphc.core.ir import Graph, caller
+from graphc.eager.engine.bound import parameter_of
 from graphc.eager.engine.signature import late
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import (
     ArchiveError,
+    ArgumentError,
     GraphcError,
     GraphcWarning,
     OutOfMemoryError,
@@ -31,7 +34,9 @@ from graphc.errors import (
 from graphc.jit.archive.archive_checks import MOST_BYTES, bounds, check_bounds
 from graphc.jit.archive.archive_function import LoadedFunction, LoadedVariant, assumed
 from graphc.jit.archive.archive_reader import Saved, read, target_name
+from graphc.ops.source import Parameter
 from graphc.program.build import Build, check_threads, ready
+from graphc.program.failing import out_of_memory
 from graphc.program.measuring import First
 from graphc.program.program import Program
 from graphc.runtime import targets
@@ -77,7 +82,7 @@ class LoadedProgram(Program):
                 where=caller(),
             ) from None
         if any(math.prod(shape) * dtype.itemsize > MOST_BYTES for shape, dtype in call.outputs):
-            raise self._out_of_memory(call)
+            raise out_of_memory(self._build, call)
         return call
 
     def assumes(self) -> list[str]:
@@ -94,7 +99,12 @@ class LoadedProgram(Program):
 
 
 def load(
-    path: Any, *, allow_native: bool = False, target: str | None = None, threads: int | None = None
+    path: Any,
+    *,
+    allow_native: bool = False,
+    target: str | None = None,
+    threads: int | None = None,
+    share: Program | Mapping[str, Any] | None = None,
 ) -> Any:
     """Read what `save` wrote. Nothing in the file is run, whoever made it.
 
@@ -107,6 +117,9 @@ def load(
             only for files from a source you would run a program of.
         target: see `gc.compile`; as it was compiled unless given.
         threads: most threads that a call uses; as it was compiled unless given.
+        share: parameters that the loaded program is to use and update in place of its own: a
+            dict of `gc.parameter`s and eager tensors by name, or a program, all of whose
+            parameters of names that the file has are shared.
 
     Returns:
         A `LoadedProgram`; for a traced or compiled function a `LoadedFunction`; a dict of these
@@ -125,7 +138,12 @@ def load(
         tensor(14.)
     """
     check_threads(threads, "load")
-    archive = read(path, allow_native)
+    is_program = isinstance(share, Program)
+    archive = read(path, allow_native, None if is_program else _states(share or {}))
+    if isinstance(share, Program):
+        names = {i.state for saved in archive.programs for i in saved.record.inputs}
+        own = {name: node for name, node in share._states.items() if name in names}
+        archive = read(path, allow_native, _states(own))
     made: dict[str, Any] = {}
     variants: dict[str, list[LoadedVariant]] = {}
     for saved in archive.programs:
@@ -140,6 +158,21 @@ def load(
     if allow_native and archive.manifest.native:
         _warn_of_others(archive.manifest.target, archive.manifest.native, made)
     return next(iter(made.values())) if archive.manifest.single else made
+
+
+def _states(share: Any) -> dict[str, Any]:
+    """The memory of what is to be shared, by name."""
+    found = {}
+    for name, value in dict(share).items():
+        node = parameter_of(value) if isinstance(value, Tensor) else value
+        if not isinstance(node, Parameter):
+            raise ArgumentError(
+                f"load: share has {type(value).__name__} {value!r:.60} for {name!r}, no parameter",
+                where=caller(),
+                hint='write share={"w": w} of what gc.parameter made, or share=program',
+            )
+        found[name] = node.state
+    return found
 
 
 def _made(

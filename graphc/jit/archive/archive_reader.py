@@ -16,7 +16,7 @@ import json
 import linecache
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ from graphc import text
 from graphc.core import dtypes
 from graphc.core.files import Entry, label, open_file, read_arrays, read_header
 from graphc.core.ir import Graph, Node, Origin, caller
+from graphc.core.trees import Tree
 from graphc.core.types import TensorType
 from graphc.errors import ArchiveError, FormatError, GraphcError, ParseError
 from graphc.jit.archive.archive_checks import check_graph, guard
@@ -83,12 +84,15 @@ def target_name() -> str:
     return f"{llvm.get_process_triple()}, {llvm.get_host_cpu_name()}"
 
 
-def read(path: str | PathLike[str], native: bool = False) -> Archive:
+def read(
+    path: str | PathLike[str], native: bool = False, shared: Mapping[str, State] | None = None
+) -> Archive:
     """An archive's contents, all checked; nothing is compiled.
 
     Args:
         path: the file.
         native: read the compiled kernels too.
+        shared: states that take the places of those of these names.
 
     Raises:
         MissingFileError, StorageError: the file is not there or cannot be read.
@@ -97,7 +101,7 @@ def read(path: str | PathLike[str], native: bool = False) -> Archive:
     with open_file(path, "load") as file:
         name, nbytes = label(path), file.seek(0, os.SEEK_END)
         try:
-            return _read(file, nbytes, native)
+            return _read(file, nbytes, native, shared or {})
         except (ArchiveError, FormatError, ParseError) as error:
             raise ArchiveError(
                 f"{name}: {error.what}", error.details, where=caller(), hint=error.hint
@@ -111,7 +115,9 @@ def read_bytes(data: bytes, native: bool = False) -> Archive:
     return _read(io.BytesIO(data), len(data), native)
 
 
-def _read(file: BinaryIO, nbytes: int, native: bool) -> Archive:
+def _read(
+    file: BinaryIO, nbytes: int, native: bool, shared: Mapping[str, State] | None = None
+) -> Archive:
     members = read_directory(file, nbytes)
     if MANIFEST not in members or members[MANIFEST].nbytes > MAX_MANIFEST:
         raise ArchiveError("it has no manifest")
@@ -123,12 +129,28 @@ def _read(file: BinaryIO, nbytes: int, native: bool) -> Archive:
             raise ArchiveError(f"member {name!r} has {members[name].nbytes} bytes, not {size}")
     reader = _Reader(file, members, manifest)
     files = reader.excerpts()
-    states = reader.states(manifest)
+    states = _with_shared(reader.states(manifest), shared or {})
     programs = tuple(reader.program(record, files, states) for record in manifest.programs)
     objects = {}
     if native:
         objects = {key: reader.member(name) for key, name in manifest.native.items()}
     return Archive(programs, manifest, objects)
+
+
+def _with_shared(states: dict[str, State], shared: Mapping[str, State]) -> dict[str, State]:
+    """The states of a file, with those that are shared in their places."""
+    for name, state in shared.items():
+        if name not in states:
+            raise ArchiveError(
+                f"it has no parameter {name!r} to share", [f"it has {', '.join(states)}"[:200]]
+            )
+        own, given = states[name].array, state.array
+        if (own.dtype, own.shape) != (given.dtype, given.shape):
+            raise ArchiveError(
+                f"the parameter {name!r} is {own.dtype.name}{list(own.shape)}, and what it is to "
+                f"share {given.dtype.name}{list(given.shape)}"
+            )
+    return {**states, **shared}
 
 
 class _Section:
@@ -169,7 +191,8 @@ class _Reader:
         wanted: dict[str, str] = {}
         for record in (r for p in manifest.programs for r in p.all()):
             for given in record.inputs:
-                if given.state and wanted.setdefault(given.state, given.type) != given.type:
+                type_ = f"{given.type.partition('[')[0]}[" if given.kind == "input" else given.type
+                if given.state and wanted.setdefault(given.state, type_) != type_:
                     raise ArchiveError(f"state {given.state!r:.60} has two types")
         member = self.members[STATE]
         seek_member(self.file, member)
@@ -179,7 +202,10 @@ class _Reader:
             odd = sorted(set(entries) ^ set(wanted))[0]
             raise ArchiveError(f"state {odd!r:.60} is missing, or no input is bound to it")
         for name, entry in entries.items():
-            if _typed(entry) != wanted[name]:
+            is_given = wanted[name].endswith("[")  # of any shape, which calls look at
+            if _typed(entry) != wanted[name] and not (
+                is_given and _typed(entry).startswith(wanted[name])
+            ):
                 raise ArchiveError(f"state {name!r:.60} is {_typed(entry)}, not {wanted[name]:.60}")
         arrays = read_arrays(section, entries, STATE)
         if section.digest.hexdigest() != manifest.members[STATE][1]:
@@ -226,7 +252,15 @@ class _Reader:
             raise ArchiveError(
                 f"{record.graph}: {error.what}", error.details, hint=error.hint
             ) from None
-        return Saved(record, graph, content, origins, first)
+        given = {
+            i.name: states[i.state].array for i in record.inputs if i.state and i.kind == "input"
+        }
+        fixed = frozenset(i.name for i in record.inputs if i.fixed)
+        layout = replace(record.layout, given=given, fixed=fixed)
+        if layout.tree.form in (list, tuple) and not layout.tree.parts:  # files of old say no more
+            count = len(graph.outputs) - len(graph.aliases)
+            layout = replace(layout, tree=replace(layout.tree, parts=(Tree(),) * count))
+        return Saved(replace(record, layout=layout), graph, content, origins, first)
 
 
 def _line(value: object) -> str:
@@ -281,15 +315,16 @@ class _Binder:
 def _check_record(record: ProgramRecord, graph: Graph) -> None:
     """Refuse results that the record's forms do not fit."""
     count = len(graph.outputs) - len(graph.aliases)
-    form, keys = record.layout.form, record.layout.keys
-    expected = {None: 1, type(None): 0, dict: len(keys)}.get(form, count)
-    if count != expected:
+    tree = record.layout.tree
+    # Files of old say list or tuple, and not of how many.
+    is_open = tree.form in (list, tuple) and not tree.parts
+    if count != tree.count and not is_open:
         raise ArchiveError(f"it has {count} results, which its manifest does not expect")
     if record.call is None:
         return
     free = sum(i.kind == "input" for i in record.inputs)
     states = {i.state for i in record.inputs if i.state}
-    if form is not list or len(record.call.used) != free:
+    if tree.form is not list or len(record.call.used) != free:
         raise ArchiveError("its call does not fit its inputs")
     for how, what in record.call.results:
         if how == "out" and not (type(what) is int and 0 <= what < count):

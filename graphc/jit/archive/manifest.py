@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphc.core.arguments import Layout
 from graphc.core.ir import caller
+from graphc.core.layout import Layout
 from graphc.core.trees import Tree
 from graphc.errors import ArgumentError
 
-FORMAT, VERSION = "graphc archive", 2
-OLDEST = 1  # of those that are read: it says nothing of arguments that are no tensors
+FORMAT, VERSION = "graphc archive", 3
+# Of those that are read: 1 says nothing of arguments that are no tensors, 2 nothing of nested ones.
+OLDEST = 1
 # How a function takes a parameter, by Python's names.
 KINDS = tuple(kind.name for kind in inspect._ParameterKind)
 MANIFEST, STATE, SOURCES = "manifest.json", "state.safetensors", "sources.json"
@@ -29,14 +30,15 @@ MANIFEST, STATE, SOURCES = "manifest.json", "state.safetensors", "sources.json"
 
 @dataclass(frozen=True, slots=True)
 class InputRecord:
-    """One input of a graph: its kind, name and type; the state it is bound to, or ""; the number
-    of its origin, or -1."""
+    """One input of a graph: its kind, name and type; the state it is bound to, or that has the
+    value which calls need not (`fixed`: cannot) give, or ""; the number of its origin, or -1."""
 
     kind: str
     name: str
     type: str
     state: str = ""
     origin: int = -1
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +144,23 @@ def write(manifest: Manifest) -> bytes:
 
 
 def _program(record: ProgramRecord) -> dict[str, Any]:
-    layout = record.layout
-    forms = {None: "one", type(None): "none", list: "list", tuple: "tuple", dict: "dict"}
-    form = forms[layout.form]
+    takes = record.layout.takes
     return {
         "name": record.name,
         "graph": record.graph,
         "inputs": [
-            {"kind": i.kind, "name": i.name, "type": i.type, "state": i.state, "origin": i.origin}
+            {
+                "kind": i.kind,
+                "name": i.name,
+                "type": i.type,
+                "state": i.state,
+                "origin": i.origin,
+                "fixed": i.fixed,
+            }
             for i in record.inputs
         ],
-        "results": {"form": form, "keys": [plain(key, "a result's key") for key in layout.keys]},
+        "takes": None if takes is None else [[key, _tree(tree)] for key, tree in takes],
+        "results": _tree(record.layout.tree, "a result's key"),
         "options": dict(record.options),
         "origins": record.origins,
         "lines": record.lines,
@@ -204,11 +212,12 @@ def plain(value: object, what: str) -> Any:
     )
 
 
-def _tree(tree: Tree) -> Any:
+def _tree(tree: Tree, what: str = "a key") -> Any:
     if tree.form is None:
         return "leaf"
     if tree.form is type(None):
         return "none"
-    form = next(f for f in (dict, list, tuple) if issubclass(tree.form, f))
-    keys = [plain(key, "a key") for key in tree.keys]
-    return [form.__name__, keys, [_tree(part) for part in tree.parts]]
+    # Of a named tuple or a dataclass, whose class is code, a tuple or a dict comes back.
+    form = next((f for f in (list, tuple) if issubclass(tree.form, f)), dict)
+    keys = [plain(key, what) for key in tree.keys] if form is dict else []
+    return [form.__name__, keys, [_tree(part, what) for part in tree.parts]]

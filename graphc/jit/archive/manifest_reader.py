@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from graphc.core.arguments import Layout
 from graphc.core.dtypes import BY_CODE
+from graphc.core.layout import Layout
 from graphc.core.trees import Tree
 from graphc.errors import ArchiveError
 from graphc.jit.archive.manifest import (
@@ -169,7 +169,7 @@ def _read_program(value: object, version: int) -> ProgramRecord:
     fields = _Fields(value, "a program")
     name = fields.take("name", lambda v: is_text(v) and len(v) <= 200)
     fields.what = f"program {name!r:.60}"
-    inputs = tuple(_read_input(i) for i in fields.take("inputs", _lists(_is_any)))
+    inputs = tuple(_read_input(i, version) for i in fields.take("inputs", _lists(_is_any)))
     origins = fields.take("origins", _lists(_is_origin))
     pairs = _lists(lambda v: _lists(is_count)(v) and len(v) == 2 and v[1] < len(origins))
     call = fields.take("call", _is_any)
@@ -177,7 +177,7 @@ def _read_program(value: object, version: int) -> ProgramRecord:
         name,
         fields.take("graph", lambda v: is_text(v) and v.endswith(".txt")),
         inputs,
-        _read_layout(fields.take("results", _is_any)),
+        _read_layout(fields, sum(i.kind == "input" for i in inputs), version),
         _read_options(fields.take("options", _is_any)),
         tuple((file, line, function) for file, line, function in origins),
         tuple((line, origin) for line, origin in fields.take("lines", pairs)),
@@ -198,28 +198,47 @@ def _is_origin(value: object) -> bool:
     )  # fmt: skip
 
 
-def _read_input(value: object) -> InputRecord:
+def _read_input(value: object, version: int) -> InputRecord:
     fields = _Fields(value, "an input")
     kinds = ("input", "parameter", "constant")
     record = InputRecord(
         fields.take("kind", lambda v: v in kinds), fields.take("name", is_text),
         fields.take("type", is_text), fields.take("state", is_text),
         fields.take("origin", _is_number),
+        version > 2 and fields.take("fixed", lambda v: isinstance(v, bool)),
     )  # fmt: skip
     fields.done()
-    if (record.kind == "input") is not (record.state == ""):
+    is_given = version > 2 and record.kind == "input" and record.state != ""
+    if (record.kind == "input") is not (record.state == "") and not is_given:
         raise ArchiveError(f"its manifest: the state of {record.kind} {record.name!r:.60}")
     return record
 
 
-def _read_layout(value: object) -> Layout:
+def _read_layout(program: _Fields, count: int, version: int) -> Layout:
+    """The forms of what goes in and out of a program of `count` inputs."""
+    if version < 3:
+        return _read_flat(program.take("results", _is_any))
+    takes = program.take("takes", lambda v: v is None or _lists(_is_argument)(v))
+    read = None if takes is None else tuple((key, _read_tree(tree)) for key, tree in takes)
+    if read is not None and sum(tree.count for _, tree in read) != count:
+        raise ArchiveError("its manifest: its arguments are not its inputs")
+    return Layout(_read_tree(program.take("results", _is_any)), read)
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and is_text(value[0])
+
+
+def _read_flat(value: object) -> Layout:
+    """The results' form as it was written before they could be nested."""
     fields = _Fields(value, "results")
     form = _FORMS[fields.take("form", lambda v: isinstance(v, str) and v in _FORMS)]
     keys = tuple(map(_scalar, fields.take("keys", _lists(_is_any))))
     fields.done()
     if (form is not dict and keys) or len(set(keys)) != len(keys):
         raise ArchiveError("its manifest: the keys of the results")
-    return Layout(form, keys)
+    many = Tree(form, keys, (Tree(),) * len(keys))
+    return Layout(many if form is dict else Tree(form))
 
 
 def _scalar(value: object) -> Any:

@@ -149,6 +149,13 @@ class _Module:
         """
         scope = self.scope
         free = [n for n in self.graph.inputs if not isinstance(n, Bound)]
+        if given := self.program._build.layout.given:
+            raise ArgumentError(
+                f"export: {self.name} has values for inputs that calls need not give: "
+                f"{', '.join(given)}",
+                where=caller(),
+                hint="export the program without them, or save it with gc.jit.save",
+            )
         for node in free:
             scope.names[node] = scope.unique(node.name)
         arguments = ", ".join(scope.names[n] for n in free)
@@ -251,7 +258,7 @@ class _Module:
         values = [f"result({scope.names[o]})" for o in self.graph.outputs]
         found = [v for k, v in enumerate(values) if k not in aliased]
         if self.call is None:
-            returned = _laid_out(self.program._build.layout, found)
+            returned = _restored(self.program._build.layout.tree, found)
         else:
             ways = {"out": found.__getitem__, "state": "state[{!r}]".format, "value": repr}
             leaves = [ways[how](what) for how, what in self.call.results]  # type: ignore[operator]
@@ -305,17 +312,6 @@ def _documented(graph: Graph, free: Sequence[Node], names: Sequence[str]) -> lis
 def _described(type_: Any) -> str:
     shape = f" of shape {_tuple(type_.shape)}" if type_.shape else " scalar"
     return f"{type_.dtype.name}{shape}"
-
-
-def _laid_out(layout: Any, values: Sequence[str]) -> str:
-    """Results in the form that the outputs were given in."""
-    if layout.form is None:
-        return values[0]
-    if layout.form is type(None):
-        return "None"
-    if layout.form is dict:
-        return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(layout.keys, values)) + "}"
-    return f"[{', '.join(values)}]" if layout.form is list else _tuple(values)
 
 
 def _restored(tree: Tree, leaves: list[str]) -> str:

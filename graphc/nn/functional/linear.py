@@ -12,6 +12,7 @@ from graphc.nn.functional.operation import operation
 from graphc.ops.arrays.shaping import reshape, transpose
 from graphc.ops.arrays.statistics import sum as sum_
 from graphc.ops.contract.matmul import matmul
+from graphc.ops.elementwise.cast import cast
 
 
 @operation("AddmmBackward0")
@@ -47,6 +48,8 @@ def linear(input: AnyTensor, weight: AnyTensor, bias: AnyTensor | None = None) -
             [f"input {show(shape)}"],
             where=caller(),
         )
+    if not input.dtype.is_float and weight.dtype.is_float:
+        input = cast(input, weight.dtype)  # as eager tensors are promoted
     y = matmul(input, transpose(weight) if len(wide) == 2 else weight)
     if bias is None:
         return y
