@@ -19,6 +19,7 @@ import numpy as np
 
 from graphc import config, viz
 from graphc.core import dims, dtypes
+from graphc.core.declared import valued, values_of
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, all_nodes, tensor_type
 from graphc.core.types import shape_symbols
@@ -111,7 +112,12 @@ def check_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
         return  # with inputs of no meaning it may not end
     if sum(dims.evaluate(tensor_type(i).size, sizes) for i in before.inputs) > LARGEST:
         return
-    arrays = sample_arrays(before, sizes)
+    arrays = list(sample_arrays(before, sizes))
+    for k, symbol in valued(before.inputs, before.nodes):
+        arrays[k] = np.asarray(sizes[symbol.name], arrays[k].dtype)
+    shapes = [getattr(node.type, "shape", ()) for node in all_nodes(before)]
+    if any(dims.evaluate(size, sizes) < 0 for shape in shapes for size in shape):
+        return
     try:
         wanted = run_sized(before, arrays, sizes)
     except GraphcError:
@@ -154,8 +160,6 @@ def close(left: np.ndarray, right: np.ndarray) -> bool:
 
 def sample_sizes(graph: Graph) -> dict[str, int]:
     """Small sizes for the symbols of a graph's inputs that their declared facts admit."""
-    sizes: dict[str, int] = {}
-    for node in graph.inputs:
-        for symbol in sorted(shape_symbols(tensor_type(node).shape), key=lambda s: s.name):
-            sizes[symbol.name] = admitted(symbol, 3)
-    return sizes
+    symbols = {s for node in graph.inputs for s in shape_symbols(tensor_type(node).shape)}
+    symbols.update(values_of(graph.nodes).values())
+    return {s.name: admitted(s, 3) for s in sorted(symbols, key=lambda s: s.name)}

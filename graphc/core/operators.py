@@ -373,7 +373,7 @@ class Operators:
         """See `graphc.squeeze`."""
         return FUNCTIONS["squeeze"](self, axis)
 
-    def repeat(self, repeats: int, axis: int | None = None) -> Self:
+    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
         """See `graphc.repeat`."""
         return FUNCTIONS["repeat"](self, repeats, axis)
 

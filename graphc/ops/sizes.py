@@ -98,17 +98,17 @@ def expressed(node: Node, leaf: Callable[[Node], Size]) -> Size:
     if node.op.name == "full":
         return int(node.attr("value"))
     if node.op.name == "size":
-        return node.attr("size")  # type: ignore[no-any-return]
-    if node.op.name == "cast" and node.type.dtype is dtypes.int64:  # type: ignore[union-attr]
+        return node.attr("size")
+    if node.op.name == "cast" and node.dtype is dtypes.int64:
         return expressed(node.inputs[0], leaf) if node.inputs[0].dtype.is_integer else leaf(node)
     compute = _ARITHMETIC.get(node.op.name) or _DIVISION.get(node.op.name)
-    if compute is None or node.type.dtype is not dtypes.int64:  # type: ignore[union-attr]
+    if compute is None or node.dtype is not dtypes.int64:
         return leaf(node)
     if node.op.name in _DIVISION:
         divisor = node.inputs[1]
         if divisor.op.name != "full" or divisor.attr("value") <= 0:
             return leaf(node)
-    return compute(*(expressed(i, leaf) for i in node.inputs))  # type: ignore[no-any-return]
+    return compute(*(expressed(i, leaf) for i in node.inputs))
 
 
 def _checked(what: str, node: Any) -> Any:

@@ -165,7 +165,7 @@ def _sizes(new: Mapping[Node, Node]) -> dict[Symbol, Any]:
 
 
 def _measured(
-    roots: Sequence[Node], new: Mapping[Node, Node], sizes: Mapping[Symbol, Any]
+    roots: Sequence[Node], new: dict[Node, Node], sizes: Mapping[Symbol, Any]
 ) -> dict[Symbol, Any]:
     """What sizes become that are values of nodes which are replaced, or depend on one."""
     found: dict[Symbol, Any] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphc import text, viz
+from graphc.core.declared import values_of
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
 from graphc.core.types import shape_symbols
 from graphc.runtime.base.homes import Copy
@@ -37,13 +38,13 @@ def time_text(time_s: float) -> str:
 def example_sizes(graph: Graph) -> dict[str, int]:
     """A size for every symbol, such as a batch of 64, that its facts admit."""
     sizes: dict[str, int] = {}
-    for node in graph.inputs:
-        for symbol in shape_symbols(node.shape):
-            step = symbol.multiple_of
-            size = -(-max(symbol.min, EXAMPLE_SIZE) // step) * step
-            if isinstance(symbol.max, int) and size > symbol.max:
-                size = symbol.max // step * step
-            sizes[symbol.name] = size
+    symbols = {s for node in graph.inputs for s in shape_symbols(node.shape)}
+    for symbol in symbols.union(values_of(graph.nodes).values()):
+        step = symbol.multiple_of
+        size = -(-max(symbol.min, EXAMPLE_SIZE) // step) * step
+        if isinstance(symbol.max, int) and size > symbol.max:
+            size = symbol.max // step * step
+        sizes[symbol.name] = size
     return sizes
 
 

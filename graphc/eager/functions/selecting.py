@@ -220,7 +220,7 @@ def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
         >>> gc.masked_select(x, x > 0)
         tensor([1., 3.])
     """
-    if is_building(input) or is_building(mask):
+    if is_building(input) or is_building(mask):  # type: ignore[arg-type]
         return call(_selected, input, _mask("masked_select", mask))
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     there = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))

@@ -244,7 +244,7 @@ def _mirrored(x: Any, axis: int, low: Size, high: Size) -> Any:
 
 
 @public
-def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each element `repeats` times in place, as NumPy's `repeat` (PyTorch's repeat_interleave).
 
     Args:

@@ -58,7 +58,7 @@ def _apart(start: Node, stop: Any) -> int | None:
         place = next(k for k, n in enumerate(leaves) if n is node)
         return dims.symbol(Symbol(f"@{place}", -MANY))
 
-    if not isinstance(stop, Node) or start.type.shape != () or stop.type.shape != ():
+    if not isinstance(stop, Node) or start.ndim or stop.ndim:
         return None
     if not (start.dtype.is_integer and stop.dtype.is_integer):
         return None
