@@ -21,7 +21,7 @@ from graphc.ops.arrays.statistics import kept
 from graphc.passes.rewrite.engine import uniform
 from graphc.passes.rewrite.facts import dtype_of
 
-DEPTH = 16  # of the products, quotients and moves that are looked through
+DEPTH = 12  # of the products, quotients and moves that are looked through
 
 
 class Scaled(NamedTuple):
