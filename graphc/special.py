@@ -1,7 +1,7 @@
 """The special functions under the names of `torch.special` and `jax.scipy.special`.
 
-    gc.special.expit(x)         # gc.sigmoid(x)
-    gc.special.log_ndtr(x)
+gc.special.expit(x)         # gc.sigmoid(x)
+gc.special.log_ndtr(x)
 """
 
 from __future__ import annotations
