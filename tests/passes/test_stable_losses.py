@@ -111,6 +111,12 @@ LOSSES: dict[str, Loss] = {
     "exp over one and exp": lambda m, x: -m.sum(m.log(m.exp(x) / (1 + m.exp(x)))),
     "cross-entropy of softmax": lambda m, x: -m.sum(m.T * m.log(m.softmax(x, 1))),
     "cross-entropy of chosen": lambda m, x: -m.mean(m.log(m.take(m.softmax(x, 1), K))),
+    "cross-entropy of a masked sum": lambda m, x: -m.sum(
+        m.log(m.sum(m.softmax(x, 1) * m.T, axis=1))),
+    "masked softmax": lambda m, x: m.sum(
+        m.exp(x - m.max(x, axis=1, keepdims=True)) * (1 - m.T)
+        / m.sum(m.exp(x - m.max(x, axis=1, keepdims=True)) * (1 - m.T), axis=1, keepdims=True)
+        * m.Y),
     "cross-entropy, softmax written out": lambda m, x: -m.sum(
         m.T * m.log(m.exp(x) / m.sum(m.exp(x), axis=1, keepdims=True))),
     "cross-entropy by log-sum-exp": lambda m, x: m.sum(m.log(m.sum(m.exp(x), axis=1)))
