@@ -21,7 +21,7 @@ from graphc.ops.arrays.statistics import kept
 from graphc.passes.rewrite.engine import uniform
 from graphc.passes.rewrite.facts import dtype_of
 
-DEPTH = 16  # of the products, quotients and moves that are looked through
+DEPTH = 12  # of the products, quotients and moves that are looked through
 
 
 class Scaled(NamedTuple):
@@ -66,8 +66,11 @@ def narrowed(node: Node, value: Any) -> Any:
     return value if dtype_of(value) is dtype_of(node) else FUNCTIONS["cast"](value, dtype_of(node))
 
 
-def is_bounded(exponent: Node) -> bool:
-    """Whether a maximum was taken off an exponent already."""
+def is_bounded(term: Scaled) -> bool:
+    """Whether the maximum of those that count was taken off an exponent already."""
+    exponent = term.exponent
+    if term.over is not None and exponent.op is not OPS["where"]:
+        return False  # a maximum of all may be one that a factor of 0 takes out
     while exponent.op is OPS["where"]:
         exponent = exponent.inputs[2]
     if exponent.op is not OPS["subtract"]:
@@ -174,10 +177,10 @@ def _of_square(node: Node, in_log: bool, depth: int) -> Scaled | None:
 def _of_sum(node: Node, in_log: bool, depth: int) -> Scaled | None:
     x, axes = node.inputs[0], node.attr("axes")
     found = scaled(x, False, depth) if axes else None
-    if found is None or is_bounded(found.exponent):
+    if found is None or is_bounded(found):
         return None
     top = top_of(found.exponent, found.over, axes)
-    return Scaled(top, SUM(_below(found, kept(top, found.exponent, axes)), axes=axes))
+    return Scaled(top, SUM(less(found, kept(top, found.exponent, axes)), axes=axes))
 
 
 def _of_prod(node: Node, in_log: bool, depth: int) -> Scaled | None:
@@ -193,14 +196,14 @@ def _of_add(node: Node, in_log: bool, depth: int) -> Scaled | None:
     if first is None or second is None:
         found, other = (second, x) if first is None else (first, y)
         return found and _of_offset(found, uniform(other), in_log)
-    if is_bounded(first.exponent) or is_bounded(second.exponent):
+    if is_bounded(first) or is_bounded(second):
         return None
     return _of_terms(first, second)
 
 
 def _of_offset(found: Scaled, offset: Any, in_log: bool) -> Scaled | None:
     """exp(exponent) * over / under + offset, a positive number."""
-    if offset is None or not offset > 0 or is_bounded(found.exponent):
+    if offset is None or not offset > 0 or is_bounded(found):
         return None
     if in_log and offset == 1 and found.over is None and found.under is None:
         return Scaled(FUNCTIONS["softplus"](found.exponent))
@@ -212,11 +215,11 @@ def _of_terms(first: Scaled, second: Scaled) -> Scaled:
     """The sum of two."""
     tops = [top_of(term.exponent, term.over, ()) for term in (first, second)]
     top = finite(FUNCTIONS["maximum"](*tops))
-    return Scaled(top, _below(first, top) + _below(second, top))
+    return Scaled(top, less(first, top) + less(second, top))
 
 
-def _below(term: Scaled, top: Any) -> Any:
-    """exp(exponent - top) * over / under."""
+def less(term: Scaled, top: Any) -> Any:
+    """The term with an exponent taken off: exp(exponent - top) * over / under."""
     below = term.exponent - top
     if term.over is not None:
         # What a factor of 0 takes out may be far above the largest: infinity times 0 is nan.

@@ -18,7 +18,7 @@ from graphc.core.ir import OPS, Node
 from graphc.core.operators import FUNCTIONS
 from graphc.passes.rewrite.engine import Rule, constant, ops, uniform, var
 from graphc.passes.rewrite.facts import FLOATS, dtype_of, filled
-from graphc.passes.rules.exponents import moved, moved_by, narrowed, scaled
+from graphc.passes.rules.exponents import less, moved, moved_by, narrowed, scaled
 
 x, y, c = var("x"), var("y"), constant("c")
 
@@ -78,8 +78,7 @@ def _unless_ratio(node: Node, x: Node, y: Node) -> str:
 def _ratio(node: Node, x: Node, y: Node) -> Any:
     above, below = scaled(x), scaled(y)
     assert above is not None and below is not None
-    value = FUNCTIONS["exp"](above.exponent - below.exponent)
-    value = value if above.rest is None else value * above.rest
+    value = less(above, below.exponent)
     return narrowed(node, value if below.rest is None else value / below.rest)
 
 

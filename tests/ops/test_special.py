@@ -59,7 +59,7 @@ def test_values_of_two_operands_are_scipys(name: str, dtype: str) -> None:
     with np.errstate(all="ignore"):
         wanted = TWO[name](x, y)
     for found in _ways(getattr(special, name), x, y):
-        np.testing.assert_allclose(found, wanted, rtol=4 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(found, wanted, rtol=4 * float(np.finfo(dtype).eps))
 
 
 def test_compositions_of_gamma_functions_are_scipys() -> None:
@@ -67,7 +67,7 @@ def test_compositions_of_gamma_functions_are_scipys() -> None:
     for found in _ways(special.betaln, x, y):
         np.testing.assert_allclose(found, scipy.special.betaln(x, y), rtol=1e-13)
     for p in (1, 2, 3):
-        wanted = [scipy.special.multigammaln(v + 1, p) for v in x]
+        wanted: Any = [scipy.special.multigammaln(v + 1, p) for v in x]
         for found in _ways(lambda v, p=p: special.multigammaln(v, p), x + 1):
             np.testing.assert_allclose(found, wanted, rtol=1e-13)
     for n in (0, 1, 2, 5):
@@ -81,7 +81,8 @@ def test_compositions_of_gamma_functions_are_scipys() -> None:
 
 def test_settings_that_are_no_whole_numbers_are_refused() -> None:
     x = gc.input("x", (2,))
-    for n in (-1, 31, 1.5, True):
+    wrong: tuple[Any, ...] = (-1, 31, 1.5, True)
+    for n in wrong:
         with pytest.raises(gc.errors.ArgumentError, match="polygamma"):
             gc.polygamma(n, x)
     with pytest.raises(gc.errors.ArgumentError, match="multigammaln"):

@@ -109,7 +109,7 @@ LOG_EXPM1 = True_(
 SIGMOID = True_(_sigmoid, _bell, lambda x: _bell(x) * (1 - 2 * _sigmoid(x)))
 TANH = True_(mp.tanh, _sech2, lambda x: -2 * mp.tanh(x) * _sech2(x))
 EXPM1 = True_(mp.expm1, mp.exp, mp.exp)
-LESS_EXPM1 = True_(*(lambda x, f=f: -f(x) for f in (mp.expm1, mp.exp, mp.exp)))  # type: ignore[misc]
+LESS_EXPM1 = True_(*(lambda x, f=f: -f(x) for f in (mp.expm1, mp.exp, mp.exp)))
 ERFC = True_(_erfc, lambda x: -_gauss(x), lambda x: 2 * x * _gauss(x))
 ABS = True_(abs, mp.sign, lambda x: mpf(0))
 HYPOT = True_(

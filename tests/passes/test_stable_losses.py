@@ -25,7 +25,7 @@ K = np.array([[1], [0], [2]])
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 Loss = Callable[[Any, Any], Any]
 
-GC = SimpleNamespace(
+GC: Any = SimpleNamespace(
     exp=gc.exp, log=gc.log, log1p=gc.log1p, expm1=gc.expm1, sqrt=gc.sqrt, tanh=gc.tanh,
     sigmoid=gc.sigmoid, softplus=gc.softplus, softmax=gc.softmax, sum=gc.sum, mean=gc.mean,
     prod=gc.prod, abs=gc.abs, maximum=gc.maximum, lgamma=gc.lgamma, erf=gc.erf, where=gc.where,
@@ -43,7 +43,7 @@ def _mp_softmax(x: Any, axis: int) -> Any:
     return e / e.sum(axis=axis, keepdims=True)
 
 
-MP = SimpleNamespace(
+MP: Any = SimpleNamespace(
     exp=_each(mp.exp), log=_each(mp.log), log1p=_each(lambda v: mp.log(1 + v)),
     expm1=_each(lambda v: mp.exp(v) - 1), sqrt=_each(mp.sqrt), tanh=_each(mp.tanh),
     sigmoid=_each(lambda v: 1 / (1 + mp.exp(-v))), softplus=_each(lambda v: mp.log(1 + mp.exp(v))),
@@ -111,6 +111,12 @@ LOSSES: dict[str, Loss] = {
     "exp over one and exp": lambda m, x: -m.sum(m.log(m.exp(x) / (1 + m.exp(x)))),
     "cross-entropy of softmax": lambda m, x: -m.sum(m.T * m.log(m.softmax(x, 1))),
     "cross-entropy of chosen": lambda m, x: -m.mean(m.log(m.take(m.softmax(x, 1), K))),
+    "cross-entropy of a masked sum": lambda m, x: -m.sum(
+        m.log(m.sum(m.softmax(x, 1) * m.T, axis=1))),
+    "masked softmax": lambda m, x: m.sum(
+        m.exp(x - m.max(x, axis=1, keepdims=True)) * (1 - m.T)
+        / m.sum(m.exp(x - m.max(x, axis=1, keepdims=True)) * (1 - m.T), axis=1, keepdims=True)
+        * m.Y),
     "cross-entropy, softmax written out": lambda m, x: -m.sum(
         m.T * m.log(m.exp(x) / m.sum(m.exp(x), axis=1, keepdims=True))),
     "cross-entropy by log-sum-exp": lambda m, x: m.sum(m.log(m.sum(m.exp(x), axis=1)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphc.core.dtypes import DType
 from graphc.core.facts import Sample
-from graphc.core.ir import Node, NoGradient, caller
+from graphc.core.ir import Node, NoGradient, Op, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Operand, Pullback
 from graphc.errors import ArgumentError
@@ -97,7 +97,7 @@ lgamma = unary(
     doc="The logarithm of the magnitude of the gamma function, elementwise; inf at its poles.",
     example="[1.0, 5.0] -> [0.0000, 3.1781]",
 )  # fmt: skip
-digamma = _unary(
+digamma: Any = _unary(
     "digamma", "digamma", lambda n, ct: (ct * polygamma(1, n.inputs[0]),),
     "The derivative of `lgamma`, elementwise; nan at its poles, -inf at 0.", "positive",
     example="[1.0, 5.0] -> [-0.5772,  1.5061]",
@@ -164,12 +164,12 @@ i0e = _unary(
     "exp(-|x|) * i0(x), elementwise, without overflow.",
     example="[0.0, 1.0] -> [1.0000, 0.4658]",
 )  # fmt: skip
-i1 = _unary(
+i1: Any = _unary(
     "i1", _grown("i1"), lambda n, ct: (ct * (i0(n.inputs[0]) - _over(n, n.inputs[0], 0.5)),),
     "The modified Bessel function of the first kind, of order 1.",
     example="[0.0, 1.0] -> [0.0000, 0.5652]",
 )  # fmt: skip
-i1e = _unary(
+i1e: Any = _unary(
     "i1e", "i1e",
     lambda n, ct: (
         ct * (i0e(n.inputs[0]) - _sign(n.inputs[0]) * n - _over(n, n.inputs[0], 0.5)),
@@ -214,7 +214,7 @@ def _polygamma_samples() -> list[Any]:
     ]
 
 
-POLYGAMMA = elementwise_op(
+POLYGAMMA: Op = elementwise_op(
     "polygamma", numpy=_polygamma_numpy, scalar=_polygamma_scalar, kinds=FLOAT,
     vjp=lambda n, ct: (ct * POLYGAMMA(n.inputs[0], n=n.attr("n") + 1),), samples=_polygamma_samples,
     doc="The n-th derivative of digamma, for n above 0.",
