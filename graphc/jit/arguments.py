@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.eager.engine.tensor import Tensor
-from graphc.jit.replacing import replace
+from graphc.jit.replacing import Kept
 from graphc.jit.trace.watching import fingerprint
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 _LISTS = (list, tuple, deque)
-# To a container that only `let_go` knows: a pair's, a variable's, an argument's.
-_REFERENCES = 3
 
 
 class Arguments:
@@ -129,14 +127,23 @@ class Arguments:
         itself."""
         return next((own for own, new, _ in self._copies if new is value), value)
 
-    def let_go(self) -> None:
+    def let_go(self, kept: Kept) -> None:
         """Let Python have the caller's containers where it kept those of the trace."""
         pairs = [(own, new) for own, new, _ in self._copies]
         self._copies.clear()
+        known = tuple(map(id, pairs))
         for own, new in reversed(pairs):
-            inside = sum(item is new for _, other in pairs for item in _contents(other))
-            if sys.getrefcount(new) > _REFERENCES + inside:
-                replace(new, own)
+            # A pair, a variable, an argument; and other containers of the trace's.
+            count = 3 + _times_inside(new, pairs)
+            if sys.getrefcount(new) > count:
+                kept.replace_at_hand(new, own)
+                if sys.getrefcount(new) > count:
+                    kept.replace(new, own, known)
+
+
+def _times_inside(value: object, pairs: Sequence[tuple[Any, Any]]) -> int:
+    """How often something stands in containers of the trace's."""
+    return sum(item is value for _, other in pairs for item in _contents(other))
 
 
 def _contents(container: Any) -> list[Any]:

@@ -45,7 +45,6 @@ from graphc.jit.snapshot import Snapshot
 _PROBES = 4
 _TIMES = 4
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_shaking = np.random.default_rng(0)
 _one_at_a_time = threading.RLock()
 # How many first calls of each program are compared, unless another number is asked for.
 AUDITED = 3
@@ -110,6 +109,7 @@ class _Check:
         self._given |= {f"argument {name}": a for name, a in kwargs.items()}
         self._before = Snapshot(function, self._given)
         self._lost: list[Tensor] = []
+        self._shaking = np.random.default_rng(0)
         self._needing = [t for t in self._before.tensors.values() if t._edge is not None]
 
     def run(self, compiled: Any, wanted: Callable[[], bool]) -> Checked:
@@ -210,7 +210,7 @@ class _Check:
             array = tensor._array
             if is_float(array.dtype) and array.flags.writeable:
                 eps = float(tensor.dtype.compute.finfo.eps)
-                shake = 1 + eps * _shaking.uniform(-1, 1, array.shape)
+                shake = 1 + eps * self._shaking.uniform(-1, 1, array.shape)
                 array[...] = (array.astype(np.float64) * shake).astype(array.dtype)
         return self._eager()
 

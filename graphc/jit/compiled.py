@@ -22,6 +22,7 @@ from graphc.jit.arguments import Arguments
 from graphc.jit.fork import Paths
 from graphc.jit.form import Form, signature_of
 from graphc.jit.guarded import BY_VALUE, Guarded
+from graphc.jit.replacing import Kept
 from graphc.jit.roots import Roots
 from graphc.jit.run import Run
 from graphc.jit.trace import branches
@@ -68,6 +69,7 @@ class Compiled:
         self._signature = signature_of(function)
         self._reasons: list[str] = []
         self._has_warned = False
+        self._kept = Kept()
         self._ends: set[str] = set()  # told of
         # One thread traces at a time: a second would make the same program once more.
         self._lock = threading.RLock()

@@ -5,40 +5,82 @@ place of something else, and that Python kept.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable
 from types import CellType, FrameType
 from typing import Any
 
 from graphc.eager.engine.size import Size
 from graphc.jit.reach import slots
 
+# What is made of these is a program's, or is gone soon.
+_OWN = ("graphc.jit", "graphc.core", "graphc.program", "graphc.eager.engine.tape")
 
-def replace(old: object, new: object, known: Container[int] = ()) -> bool:
-    """Let all that holds one object hold another.
 
-    The variables of functions that are running keep what they have.
+class Kept:
+    """What Python kept of earlier calls, and will keep of later ones.
 
-    Args:
-        old, new: the two.
-        known: identities of what may go on holding the old one.
-
-    Returns:
-        Whether anything held it.
+    To find all that holds an object takes long; objects that held one before are asked first.
     """
-    is_held = False
-    for holder in gc.get_referrers(old):
-        if id(holder) not in known:  # no closure: its cell would hold the old one too
-            is_held |= _replace_in(holder, old, new)
-    return is_held
+
+    def __init__(self) -> None:
+        self._holders: list[Callable[[], Any]] = []
+        self._found_once: set[int] = set()
+
+    def replace_at_hand(self, old: object, new: object) -> None:
+        """Let what held something before hold another object in place of one."""
+        for ref in self._holders:
+            holder = ref()
+            if holder is not None:
+                _replace_in(holder, old, new)
+
+    def replace(self, old: object, new: object, known: tuple[int, ...] = ()) -> None:
+        """Let all that holds one object hold another.
+
+        The variables of functions that are running keep what they have.
+
+        Args:
+            old, new: the two.
+            known: identities of what may go on holding the old one.
+        """
+        for holder in gc.get_referrers(old):
+            if id(holder) not in known:
+                self._replace_in(holder, old, new)
+
+    def _replace_in(self, holder: Any, old: object, new: object) -> None:
+        kind = type(holder)
+        if kind is FrameType or kind.__module__.startswith(_OWN):
+            return
+        if kind is tuple or kind is Size:
+            self.replace(holder, kind([new if item is old else item for item in holder]))
+            return
+        _replace_in(holder, old, new)
+        for owner in gc.get_referrers(holder) if kind is dict else ():
+            if getattr(owner, "__dict__", None) is holder:
+                holder = owner
+                break
+        self._remember(holder)
+
+    def _remember(self, holder: Any) -> None:
+        found: Callable[[], Any] = lambda: holder  # noqa: E731
+        if hasattr(holder, "__weakref__"):
+            found = weakref.ref(holder)
+        elif id(holder) not in self._found_once:
+            # A list or a dict is held only once it has shown that it lasts.
+            if len(self._found_once) >= _MOST_SEEN:
+                self._found_once.clear()
+            self._found_once.add(id(holder))
+            return
+        self._holders.append(found)
+        del self._holders[:-_MOST]
 
 
-def _replace_in(holder: Any, old: object, new: object) -> bool:
+_MOST, _MOST_SEEN = 8, 256
+
+
+def _replace_in(holder: Any, old: object, new: object) -> None:
     kind = type(holder)
-    if kind is FrameType:
-        return False
-    if kind is tuple or kind is Size:
-        return replace(holder, kind([new if item is old else item for item in holder]))
     if isinstance(holder, dict):
         for key, value in list(holder.items()):
             if value is old:
@@ -62,7 +104,6 @@ def _replace_in(holder: Any, old: object, new: object) -> bool:
                 object.__setattr__(holder, name, new)
         if isinstance(getattr(holder, "__dict__", None), dict):
             _replace_in(vars(holder), old, new)
-    return True
 
 
-__all__ = ["replace"]
+__all__ = ["Kept"]

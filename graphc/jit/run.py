@@ -22,7 +22,6 @@ from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.form import Form
 from graphc.jit.guarded import Guarded, reasons_against, requires
 from graphc.jit.recipe import Recipe
-from graphc.jit.replacing import replace
 from graphc.jit.roots import sizes_in
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.trace.naming import Names
@@ -115,14 +114,24 @@ class Run:
         return result
 
     def _let_go(self) -> None:
-        """What stood for numbers and for the caller's containers is replaced where Python kept
-        it."""
-        self.arguments.let_go()
-        sizes = [size for ref in self.trace.python_sizes if (size := ref()) is not None]
+        """What stood for numbers, and for the caller's containers and tensors, is replaced where
+        Python kept it."""
+        kept, trace = self.owner._kept, self.trace
+        self.arguments.let_go(kept)
+        sizes = [size for ref in trace.python_sizes if (size := ref()) is not None]
         for size in sizes:
-            if replace(size, size.number, (id(sizes),)):
-                # To look for who holds it takes long: later calls go by numbers from the start.
-                self.root.needs_numbers = "a size is kept beyond the call"
+            # To look for who holds it takes long: later calls go by numbers from the start.
+            self.root.needs_numbers = "a size is kept beyond the call"
+            kept.replace(size, size.number, (id(sizes),))
+        known = tuple(map(id, (self.stand_ins, trace.stand_ins, trace.by_array)))
+        for stand_in in self.stand_ins:
+            real = trace.reals[id(stand_in)]
+            # Two containers of the run's, a variable, an argument; and often a third container.
+            count = 4 + (trace.by_array.get(id(real._array)) is stand_in)
+            if sys.getrefcount(stand_in) > count:
+                kept.replace_at_hand(stand_in, real)
+                if sys.getrefcount(stand_in) > count:
+                    kept.replace(stand_in, real, known)
 
     def _traced(self, body: Callable[[], Any]) -> Any:
         """What a function gives that runs while the trace is under way."""

@@ -10,6 +10,7 @@ import pytest
 from observed import Body, Note, Wrap, difference
 
 import graphc as gc
+import graphc.nn as nn
 
 PROGRAMS: list[Body] = []
 
@@ -97,6 +98,30 @@ def containers_of_the_arguments(wrap: Wrap, note: Note) -> None:
             found["batch"] is batch, found["pair"][0] is rows, batch["new"][0] is batch["x"],
             rows[-1] is batch["x"], found["pair"][1] is batch["inner"],
         )  # fmt: skip
+
+
+@program
+def tensors_of_the_arguments(wrap: Wrap, note: Note) -> None:
+    class Seen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            gc.manual_seed(0)
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Any) -> Any:
+            self.x, self.pair = x, (x, [x])
+            history.append(x)
+            self.h = self.layer(x)
+            self.h.retain_grad()
+            return self.h.tanh().sum()
+
+    history: list[Any] = []
+    module = Seen()
+    f = wrap(module)
+    for k in range(4):
+        x = _x(k).requires_grad_()
+        f(x).backward()
+        note(module.x is x, module.x.grad, module.h.grad, history[-1] is x, module.pair[1][0] is x)
 
 
 @program
