@@ -46,6 +46,7 @@ from graphc.eager.functions.inplace import in_place
 from graphc.eager.methods import conversions, dunders, hooks, interchange, methods, symbolic
 from graphc.errors import ShapeError
 from graphc.ops import declare
+from graphc.ops.elementwise.compare import check_tolerances
 
 # These declare eager functions when they are imported.
 DECLARING = (
@@ -283,6 +284,7 @@ def allclose(
         >>> gc.allclose(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 2.0 + 1e-6]))
         True
     """
+    check_tolerances("allclose", rtol, atol)
     a, b = methods.concrete(input, "allclose"), methods.concrete(other, "allclose")
     return bool(np.allclose(a, b, rtol, atol, equal_nan))
 
