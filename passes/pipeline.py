@@ -2,8 +2,9 @@
 
     O0   nothing: the graph as it was written
     O1   algebra to a fixed point
-    O2   and updates of the rows alone that gradients name, fusion, an order that needs less memory,
-         cheap values computed again, results written over dead operands
+    O2   and updates of the rows alone that gradients name, places of extremes in lanes, fusion, an
+         order that needs less memory, cheap values computed again, results written over dead
+         operands
     O3   and recomputation of more than the cheapest values where it lowers the peak
 
 A pass is a function `Graph -> Graph`. Observers see each pass's name, its graph before and
@@ -29,6 +30,7 @@ from graphc.passes.memory.rematerialise import rematerialise, rematerialise_more
 from graphc.passes.memory.schedule import schedule
 from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
+from graphc.passes.positions import positions
 from graphc.passes.reorient import reorient
 from graphc.passes.rewrite.engine import rewrite
 from graphc.passes.rows import rows
@@ -49,8 +51,8 @@ class Repeat:
 SETTLE = Repeat((simplify, fold, cse, dce))
 O0: tuple[Pass | Repeat, ...] = ()
 O1 = (SETTLE,)
-O2 = (SETTLE, rows, reorient, fuse, schedule, rematerialise, inplace)
-O3 = (SETTLE, rows, reorient, fuse, schedule, rematerialise_more, inplace)
+O2 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise, inplace)
+O3 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH: dict[Pass, Pass] = {simplify: simplify_fast}
 VARIANTS: dict[Pass, Pass] = {simplify_fast: simplify, rematerialise_more: rematerialise}

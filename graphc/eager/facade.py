@@ -53,6 +53,7 @@ from graphc.eager.methods import (  # noqa: F401  # dunders gives Tensor its own
 )
 from graphc.errors import ShapeError
 from graphc.ops import declare
+from graphc.ops.elementwise.compare import check_tolerances
 
 EAGER["tensor"] = creation.tensor
 EAGER["as_tensor"] = EAGER["asarray"] = creation.as_tensor
@@ -268,6 +269,7 @@ def allclose(
         >>> gc.allclose(gc.tensor([1.0, 2.0]), gc.tensor([1.0, 2.0 + 1e-6]))
         True
     """
+    check_tolerances("allclose", rtol, atol)
     a, b = methods.concrete(input, "allclose"), methods.concrete(other, "allclose")
     return bool(np.allclose(a, b, rtol, atol, equal_nan))
 

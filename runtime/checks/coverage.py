@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from types import CodeType
 from typing import Any
@@ -273,7 +274,37 @@ class _Run:
                 for each in cells.values():
                     each.flush()
                 return
-        self._sliced(kernel, args, extent, grain, number, None)
+        before = {m: (m.data.copy(), m.writer.copy()) for m in args if isinstance(m, Memory)}
+        self.effort.gaps = False
+        self._sliced(kernel, args, extent, grain, number)
+        if self.effort.gaps:
+            left, self.effort.left = self.effort.left, sys.maxsize
+            self._over_other_garbage(kernel, args, extent, grain, number, before)
+            self.effort.left = left
+
+    def _over_other_garbage(
+        self,
+        kernel: Kernel,
+        args: Sequence[Any],
+        extent: int,
+        grain: int,
+        number: int,
+        before: Mapping[Memory, tuple[Any, Any]],
+    ) -> None:
+        """Run a kernel once more: tiles may read what nobody wrote, but no result hangs on it.
+
+        Elements of scratch memory that do are taken as not written.
+        """
+        after = {m: (m.data.copy(), m.writer.copy()) for m in before}
+        for memory, (data, writer) in before.items():
+            memory.data[:] = np.where(writer == NOBODY, shadow.OTHER, data)
+            memory.writer[:] = writer
+        self._sliced(kernel, args, extent, grain, number, garbage=shadow.OTHER)
+        for memory, (data, writer) in after.items():
+            is_open = (memory.data != data) & (writer // SLICES == number)
+            memory.data[:], memory.writer[:] = data, np.where(is_open, NOBODY, writer)
+            if is_open.any() and not memory.is_scratch:
+                raise Fault(f"computes {memory.what} with memory that nobody wrote")
 
     def _sliced(
         self,
@@ -282,7 +313,8 @@ class _Run:
         extent: int,
         grain: int,
         number: int,
-        cells: dict[Memory, Cells] | None,
+        cells: dict[Memory, Cells] | None = None,
+        garbage: int = shadow.GARBAGE,
     ) -> None:
         grain = max(grain, 1)
         pieces = -(-extent // grain)
@@ -291,7 +323,7 @@ class _Run:
         for k, (low, high) in enumerate(itertools.pairwise(bounds)):
             slice_number = number * SLICES + k
             if cells is None:
-                names = shadow.plain(slice_number, self.effort)
+                names = shadow.plain(slice_number, self.effort, garbage)
             else:
                 names = shadow.quick(cells, slice_number, self.effort)
             exec(_code(kernel), names)

@@ -23,6 +23,8 @@ from graphc.core import dtypes
 from graphc.runtime.language import language
 
 INPUT, NOBODY = 0, -1
+# What memory holds that nobody wrote, in a first run and in a second one.
+GARBAGE, OTHER = 0xA5, 0x7F
 # Slices of a step that are told apart.
 SLICES = 4
 SEVERAL = -2
@@ -38,7 +40,7 @@ class Memory:
         self.is_scratch, self.is_local = is_scratch, is_local
         # The step whose operand it is: what that step writes here, it must not read.
         self.operand_of = 0
-        self.data = np.full(nbytes, 0xA5, np.uint8)
+        self.data = np.full(nbytes, GARBAGE, np.uint8)
         self.writer = np.full(nbytes, NOBODY, np.int64)
         self.what = what
 
@@ -52,10 +54,11 @@ class TooLong(Exception):
 
 
 class Effort:
-    """What may still be spent, in elements touched one at a time."""
+    """What may still be spent, in elements touched one at a time; whether tiles have `gaps`:
+    elements that nobody wrote."""
 
     def __init__(self, left: int) -> None:
-        self.left = left
+        self.left, self.gaps = left, False
 
     def spend(self, count: int) -> None:
         """Note that some elements are touched."""
@@ -116,6 +119,8 @@ class Shadow(language.Buffer):
     def _unwritten(self, index: Any, is_missing: Any) -> None:
         """Refuse elements that nobody wrote, but for those behind scratch memory's content: a tile
         is as wide as a vector, and what it has of them isn't used."""
+        if index.size > 1 and (self.memory.is_local or self.memory.is_scratch):
+            self.effort.gaps = True
         if self.memory.is_local and index.size > 1:
             return  # what was packed leaves gaps
         if self.memory.is_scratch and index.size > 1:
@@ -271,8 +276,12 @@ def quick(cells: dict[Memory, Cells], slice_number: int, effort: Effort) -> dict
     return names
 
 
-def plain(slice_number: int, effort: Effort) -> dict[str, Any]:
-    """What the names of a kernel mean where it is run as the language says; see `quick`."""
+def plain(slice_number: int, effort: Effort, garbage: int = GARBAGE) -> dict[str, Any]:
+    """What the names of a kernel mean where it is run as the language says; see `quick`.
+
+    Args:
+        garbage: what the bytes of local memory hold before they are written.
+    """
 
     def buffer(args: Sequence[Any], index: int, dtype: Any, scope: int = 0) -> language.Buffer:
         memory = args[index]
@@ -283,6 +292,7 @@ def plain(slice_number: int, effort: Effort) -> dict[str, Any]:
     def local(count: int, dtype: Any) -> language.Buffer:
         storage = language.STORAGE[dtype]
         memory = Memory(count * storage.itemsize, "local memory", is_local=True)
+        memory.data[:] = garbage
         return Shadow(memory, storage, slice_number, effort)
 
     return {**language.namespace(), "buffer": buffer, "buffer_at": buffer, "local": local}

@@ -115,6 +115,27 @@ mul_: a result of float32 does not fit a tensor of int64 in place
 a tensor of shape (3,) that was expanded cannot be changed in place: several of its elements are one place in memory
   at HERE
   hint: work on x.clone()"""),  # noqa: E501
+    "negative tolerance": (lambda: gc.allclose(gc.ones(2), gc.ones(2), atol=-0.4), """
+allclose: rtol=1e-05 and atol=-0.4; a tolerance is not negative
+  at HERE"""),
+    "negative size": (lambda: gc.eye(2, -1), """
+eye: -1 in (2, -1) is not a size
+  at HERE
+  hint: sizes are ints of 0 or more"""),
+    "without end": (lambda: gc.arange(0, float("inf"), 2), """
+arange: from 0 to inf by 2
+  at HERE
+  hint: the step is not 0 and leads from the start to the end, a finite number of times"""),
+    "of nothing": (lambda: gc.arange(0, float("nan"), dtype=gc.int64), """
+arange: from 0 to nan by 1
+  at HERE
+  hint: the step is not 0 and leads from the start to the end, a finite number of times"""),
+    "clamped number": (lambda: gc.clamp_max(2, 3), """
+clamp: 2 is not a tensor
+  at HERE"""),
+    "step of a number": (lambda: gc.heaviside(gc.ones(2), 2), """
+heaviside: 2 is not a tensor
+  at HERE"""),
     "assigned shape": (lambda: gc.ones(3).copy_(gc.ones(2)), """
 a value of shape (2,) does not broadcast to (3,)
   at HERE"""),

@@ -110,6 +110,34 @@ def test_columns_scatters_sorts_and_convolutions_pass() -> None:
     assert not check_elements(graph, homes.settle(graph, lower(graph)), limit=100_000)
 
 
+LINES = "for p in range(depth):\n                        line"
+PLANES = "start + planes * rows * columns)"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "written", "planted"),
+    [
+        ("matmul", LINES, LINES.replace("depth", "depth - 1")),
+        ("pad", PLANES, PLANES.replace(")", " - columns * (image == hi - 1))")),
+    ],
+)
+def test_results_that_hang_on_what_tiles_read_and_nobody_wrote(
+    kernel: str, written: str, planted: str
+) -> None:
+    """Tiles are wider than what is packed for them, and so may read more than was written."""
+    x, w = gc.input("x", (4, 5)), gc.input("w", (5, 4))
+    image, k = gc.input("image", (2, 3, 9, 9)), gc.input("k", (5, 3, 3, 3))
+    inputs, y = (
+        ([x, w], x @ w) if kernel == "matmul" else ([image, k], gc.conv(image, k, padding=1))
+    )
+    graph = Graph.of("g", inputs, [y])
+    steps = lower(graph)
+    assert not verify_lowering(graph, steps)
+    faulty = _changed(steps, graph.outputs[0].op.name, lambda s: s.replace(written, planted))
+    with pytest.raises(InternalError, match="of (matmul|conv) with memory that nobody wrote"):
+        verify_lowering(graph, faulty)
+
+
 Outputs = tuple[list[Any], list[Any]]
 
 

@@ -249,6 +249,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
         >>> gc.clamp(x, -1, 1)
         tensor([-1.0000,  0.5000,  1.0000])
     """
+    if isinstance(input, bool | int | float):
+        raise ArgumentError(f"clamp: {input!r} is not a tensor", where=caller())
     given = [as_eager(b, input) for b in (min, max) if b is not None]
     if not given:
         raise ArgumentError("clamp: neither min nor max is given", where=caller())

@@ -6,6 +6,7 @@ tensor instead, so a graph's code reads the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -253,13 +254,13 @@ def arange(
         floats = any(isinstance(v, float) for v in numbers)
         dtype = promotion.get_default_dtype() if floats else as_dtype(int)
     kind = as_dtype(dtype)
-    if not kind.is_float:  # PyTorch takes the whole parts first
-        numbers = [int(v) for v in numbers]
-    if numbers[2] == 0 or (numbers[1] - numbers[0]) * numbers[2] < 0:
+    if not kind.is_float and all(map(math.isfinite, numbers)):
+        numbers = [int(v) for v in numbers]  # PyTorch takes the whole parts first
+    if not numbers[2] or not 0 <= (numbers[1] - numbers[0]) * numbers[2] < math.inf:
         raise ArgumentError(
             f"arange: from {numbers[0]} to {numbers[1]} by {numbers[2]}",
             where=caller(),
-            hint="the step is not 0 and leads from the start to the end",
+            hint="the step is not 0 and leads from the start to the end, a finite number of times",
         )
     if kind.is_float:
         count = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
@@ -284,6 +285,7 @@ def eye(
     """
     if _is_symbolic((n, m)):
         return FUNCTIONS["eye"](n, m, 0, as_dtype(dtype or promotion.get_default_dtype()))
+    _checked_sizes("eye", (n,) if m is None else (n, m))
     return finish(np.eye(n, m, dtype=as_numpy(dtype)), device, requires_grad)
 
 

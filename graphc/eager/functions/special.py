@@ -12,7 +12,7 @@ from graphc.eager.engine.promotion import get_default_dtype
 from graphc.eager.engine.registry import call, eager, named
 from graphc.eager.engine.tensor import AnyTensor, TensorLike
 from graphc.eager.functions.arithmetic import MUL, pow
-from graphc.errors import DTypeError
+from graphc.errors import ArgumentError, DTypeError
 from graphc.ops.control import GRADIENT_AS
 
 _F = FUNCTIONS
@@ -94,6 +94,9 @@ def heaviside(input: Any, values: Any) -> Any:
         >>> gc.heaviside(gc.tensor([-1.0, 0.0, 2.0]), gc.tensor([0.5]))
         tensor([0.0000, 0.5000, 1.0000])
     """
+    for given in (input, values):
+        if isinstance(given, bool | int | float):
+            raise ArgumentError(f"heaviside: {given!r} is not a tensor", where=caller())
     if input.dtype is not values.dtype:
         raise DTypeError(
             f"heaviside: input of {input.dtype.name} and values of {values.dtype.name}",

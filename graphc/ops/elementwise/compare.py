@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
-from graphc.core.ir import NoGradient
+from graphc.core.ir import NoGradient, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import Operand, Values
+from graphc.errors import AttributeValueError
 from graphc.ops.declare import (
     ANY,
     FLOAT,
@@ -175,6 +176,18 @@ isfinite = _test(
 signbit = _test("signbit", "negative, -0.0 included", None, example="[1.0, -0.0] -> [False,  True]")
 
 
+def check_tolerances(name: str, rtol: float, atol: float) -> None:
+    """Refuse negative tolerances: nothing would be close.
+
+    Raises:
+        AttributeValueError: one is.
+    """
+    if any(isinstance(t, int | float) and t < 0 for t in (rtol, atol)):
+        raise AttributeValueError(
+            f"{name}: rtol={rtol!r} and atol={atol!r}; a tolerance is not negative", where=caller()
+        )
+
+
 @public
 def isclose(
     x: Operand, y: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
@@ -193,6 +206,7 @@ def isclose(
         >>> gc.isclose(gc.tensor([1.0, 1.0]), gc.tensor([1.0 + 1e-6, 1.1]))
         tensor([ True, False])
     """
+    check_tolerances("isclose", rtol, atol)
     x, y = conform("isclose", [x, y], "float")
     near = FUNCTIONS["absolute"](x - y) <= atol + rtol * FUNCTIONS["absolute"](y)
     close = (near & isfinite(y)) | (x == y)
