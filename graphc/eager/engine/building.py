@@ -31,7 +31,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import fill
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
-from graphc.eager.engine.tensor import Tensor, new, wrap
+from graphc.eager.engine.tensor import AnyTensor, Tensor, new, wrap
 from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError
 from graphc.ops.arrays import random
@@ -101,9 +101,10 @@ def as_tensors(value: object, wrap_node: Callable[[Any], Any] = lambda node: nod
     return value
 
 
-def is_building(tensor: Tensor) -> bool:
+def is_building(tensor: AnyTensor) -> bool:
     """Whether an eager form runs on a symbolic tensor, whose values a call of a program brings."""
-    return tensor._node is not None and isinstance(tracing.trace, Building)
+    is_traced = isinstance(tensor, Tensor) and tensor._node is not None
+    return is_traced and isinstance(tracing.trace, Building)
 
 
 class Building:

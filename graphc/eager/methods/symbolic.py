@@ -40,6 +40,8 @@ def attach(functions: Mapping[str, Callable[..., Any]]) -> None:
             continue
         thing = getattr(Tensor, name)
         is_property = isinstance(thing, property)
+        if not is_property and not callable(thing):  # a flag that the class has
+            continue
         is_function = EAGER.get(name) is thing
         found = _by_function(functions[name], thing) if is_function else _built(name, thing)
         setattr(Methods, name, property(found) if is_property else found)
