@@ -22,6 +22,7 @@ ROWS = (
     "graphc.text",
     "graphc.verify",
     "graphc.networks",
+    "graphc.viz.*",
     "graphc.viz",
     "graphc.ops.*",
     "graphc.ops.arrays.*",
