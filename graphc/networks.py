@@ -26,7 +26,9 @@ def to_networkx(subject: object) -> Any:
 
     Returns:
         Arrows from operands to users. Nodes are the names of the text form (`x`, `v0`); they have
-        `op`, `kind`, `type`, `nbytes` (an int, or text where sizes are symbolic), `origin`,
+        `op`, `kind`, `type`, `nbytes` (an int, or text where sizes are symbolic), `origin`, `scope`
+        (the modules and functions around, with "/" between), `phase` ("forward", "backward" or
+        "optimizer"),
         `body` (the names of nested graphs, "" for none), `is_output`, and `updates` (the parameter
         whose new value it is, or ""). Arrows have `operand`, the position among the operands.
 
@@ -56,6 +58,8 @@ def to_networkx(subject: object) -> Any:
         nbytes: Any = sum((item.nbytes for item in items[1:]), items[0].nbytes if items else 0)
         arrows.nodes[name].update(
             kind=str(node.op.kind),
+            scope="/".join(node.origin.scope) if node.origin else "",
+            phase=(node.origin.phase or "forward") if node.origin else "forward",
             nbytes=nbytes if isinstance(nbytes, int) else str(nbytes),
             body=" ".join(body.name for body in bodies(node).values()),
             is_output=node in outputs,
@@ -94,7 +98,13 @@ def graphml(graph: Graph) -> str:
     networkx.set_node_attributes(arrows, communities(arrows), "community")
     for _, data in arrows.nodes(data=True):
         data["nbytes"] = str(data["nbytes"])  # of one type in all nodes
+        data |= {key: _plain(value) for key, value in data.items() if isinstance(value, str)}
     return "\n".join([*networkx.generate_graphml(arrows), ""])
+
+
+def _plain(value: str) -> str:
+    """A text without the control characters that XML cannot hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
 
 
 __all__ = ["communities", "graphml", "to_networkx"]

@@ -143,7 +143,7 @@ class _Printer:
         self.names[node] = name = self._fresh(node.label)
         text = f"{self.indent}    {name}: {node.type} = {node.op.name}({', '.join(parts)})"
         if self.origins and node.origin:
-            text += f"  # {node.origin}"
+            text += f"  # {' '.join(str(node.origin).splitlines())}"
         return [*lines, text]
 
     def _fresh(self, label: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from graphc.core.ir import Node, NoGradient, at_origin, caller, is_item, tensor_type
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.origin import backward_of, scoped
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, toposort
@@ -86,7 +87,7 @@ def cotangents(
             cts[node] = fixed[node]
         if node not in active or node in stops or not any(i in active for i in node.inputs):
             continue
-        with at_origin(node.origin):
+        with at_origin(backward_of(node.origin)):
             if node in cts and is_item(node):
                 _gather(node, cts[node], several, via)
             elif node in cts or node in several:
@@ -282,6 +283,10 @@ def grad(
     if disconnected == "zero":
         cts |= {node: _filled(tensor_type(node), 0) for node in missed}
     return form([cts.get(node) for node in nodes])
+
+
+for _function in (vjp, grad):
+    scoped(_function.__code__, lambda frame: ("", None, "backward"))
 
 
 def _disconnected(node: Node, outputs: Sequence[Node]) -> GradientError:

@@ -30,11 +30,11 @@ os.environ.setdefault("GRAPHC_CHECK", "1,poison")
 # Files that sample every part and compile little.
 QUICK = {
     "test_cse", "test_dce", "test_dims", "test_driver", "test_eager_errors", "test_errors",
-    "test_fold", "test_gates", "test_grad", "test_import", "test_layers",
+    "test_dumps", "test_fold", "test_gates", "test_grad", "test_import", "test_layers",
     "test_lbfgs", "test_movement", "test_nn_containers", "test_nn_hooks", "test_nn_module",
     "test_nn_state", "test_nn_text", "test_plan", "test_program", "test_schedule",
     "test_simplify", "test_storage", "test_tensor_python", "test_text", "test_types",
-    "test_verify", "test_viz", "test_walk", "test_walks",
+    "test_verify", "test_walk", "test_walks",
 }  # fmt: skip
 
 

@@ -12,13 +12,15 @@ def graph_of(value: object, name: str) -> Graph:
     """A graph, a program's final one, or what tensors need, its placeholders as inputs.
 
     Args:
-        value: a `Graph`, a `Program`, a tensor of a graph, or a nested structure of them.
+        value: a `Graph`, a `Program`, a function that has one (compiled, traced, loaded), a tensor
+            of a graph, or a nested structure of them.
         name: of the function that was given it, for messages.
 
     Raises:
         ArgumentError: it is something else.
     """
-    if history := getattr(value, "history", None):
+    program = value if hasattr(value, "history") else getattr(value, "program", None)
+    if history := getattr(program, "history", None):
         return history[-1][1]
     if isinstance(value, Graph):
         return value

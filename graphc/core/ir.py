@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, NoReturn
 
 from graphc.core.at import At
@@ -31,7 +32,7 @@ from graphc.core.facts import (
 )
 from graphc.core.methods import Methods
 from graphc.core.operators import SymbolicTensorError
-from graphc.core.origin import Origin, at_origin, caller, record, recording
+from graphc.core.origin import Origin, at_origin, builder, caller, record, recording
 from graphc.core.types import TensorType, TupleType, Type, oversized
 from graphc.core.walk import rebuild, toposort
 from graphc.errors import InternalError, ShapeError
@@ -138,7 +139,7 @@ class Node(Methods):
         type_ = op.infer(*(i.type for i in inputs), **attrs)
         if fault := oversized(type_):
             raise ShapeError(f"{op.name}: {fault}", where=caller())
-        node = Node(op, inputs, tuple(sorted(attrs.items())), type_, caller())
+        node = Node(op, inputs, tuple(sorted(attrs.items())), type_, builder())
         record(node)
         return node
 
@@ -315,6 +316,10 @@ class Graph:
             for position, operand in enumerate(node.inputs):
                 result.add_edge(operand, node, operand=position)
         return result
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows of a graph."""
+        return import_module("graphc.viz").svg(self)
 
 
 def bodies(node: Node) -> dict[str, Graph]:

@@ -3,6 +3,10 @@
 y = exp(x)            caller() inside of exp: Origin("model.py", 12, "forward")
 with at_origin(node.origin):
     MATMUL(x, y)      has the line that `node` has
+
+A node's origin also has its scope, the calls of modules and functions in which the line ran, and
+its phase: forward, backward or optimizer. Both are read from the stack when a node is built, so
+that eager calls of modules pay nothing for them.
 """
 
 from __future__ import annotations
@@ -32,16 +36,31 @@ _COMPILING = (
 )
 _INTERNAL: dict[CodeType, bool] = {}
 _local = threading.local()
+# Code of calls that have a scope of their own: what a frame of it gives is (the scope's name, the
+# object that is called, its phase), or the origin of the node whose derivative is built there.
+Scope = tuple[str, Any, str]
+_SCOPED: dict[CodeType, Callable[[FrameType], Scope | Origin]] = {}
+_COMPUTING = ("graphc.nn.functional.", "graphc.ops.arrays.", "graphc.ops.network.")
+# Of a deep recursion the outermost calls are no scopes.
+_MOST_FRAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The user's line that made a node, and what the user called it (see `gc.named`)."""
+    """The user's line that made a node, and what the user called it (see `gc.named`).
+
+    Attributes:
+        scope: the calls around the line, the outermost first: `layers.0` for a module by its name
+            in the module around it, `attention():12` for a function called in line 12.
+        phase: "" (forward), "backward" or "optimizer".
+    """
 
     file: str
     line: int
     function: str
     label: str = ""
+    scope: tuple[str, ...] = ()
+    phase: str = ""
 
     def __str__(self) -> str:
         name = Path(self.file).name
@@ -59,6 +78,11 @@ def labelled(origin: Origin | None, label: str) -> Origin | None:
 def name_node(node: Any, label: str) -> None:
     """Set what a node is called: like its line this says where it comes from, not what it is."""
     object.__setattr__(node, "origin", labelled(node.origin, label))
+
+
+def move_node(node: Any, origin: Origin | None) -> None:
+    """Set where a node that was just made comes from."""
+    object.__setattr__(node, "origin", labelled(origin, node.label))
 
 
 def keep_label(node: Any, result: Any) -> None:
@@ -91,6 +115,13 @@ def _is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).split(".")[0] in ("graphc", "passes", "runtime")
 
 
+def _known_internal(code: CodeType) -> bool:
+    internal = _INTERNAL.get(code)
+    if internal is None:
+        internal = _INTERNAL[code] = is_internal(code)
+    return internal
+
+
 def caller() -> Origin | None:
     """The nearest line outside graphc that led here, or the origin set by `at_origin`."""
     forced = getattr(_local, "origin", None)
@@ -99,13 +130,88 @@ def caller() -> Origin | None:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        internal = _INTERNAL.get(code)
-        if internal is None:
-            internal = _INTERNAL[code] = is_internal(code)
-        if not internal:
+        if not _known_internal(code):
             return Origin(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def builder() -> Origin | None:
+    """What `caller` gives, with the scope and the phase of what is built there."""
+    if getattr(_local, "origin", None) is not None:
+        return _local.origin
+    found = caller()
+    if found is None:
+        return None
+    scope, phase = _scope_of(sys._getframe(1))
+    return replace(found, scope=scope, phase=phase)
+
+
+def _scope_of(frame: FrameType | None) -> tuple[tuple[str, ...], str]:
+    calls: list[tuple[str, Any]] = []
+    phase = ""
+    for _ in range(_MOST_FRAMES):
+        if frame is None or frame.f_code.co_name == "<module>":
+            break
+        code = frame.f_code
+        if (describe := _SCOPED.get(code)) is not None:
+            found = describe(frame)
+            if isinstance(found, Origin):
+                return (*found.scope, *_names(calls)), "backward"
+            name, called, part = found
+            if name:
+                calls.append((name, called))
+            phase = phase or part
+        elif _is_public(frame) if _known_internal(code) else _is_scope(code):
+            line = frame.f_back.f_lineno if frame.f_back is not None else 0
+            if calls and _known_internal(code) and calls[-1][0].startswith(f"{code.co_name}():"):
+                calls.pop()  # one function in two modules: its face and what computes
+            calls.append((f"{code.co_name}():{line}", None))
+        frame = frame.f_back
+    return tuple(_names(calls)), phase
+
+
+def _is_scope(code: CodeType) -> bool:
+    # A module's `forward` is the module's scope; comprehensions and lambdas are lines of theirs.
+    return code.co_name != "forward" and not code.co_name.startswith("<")
+
+
+def _is_public(frame: FrameType) -> bool:
+    """Whether a frame is a call of a function of graphc that computes and that users know."""
+    module = str(frame.f_globals.get("__name__"))
+    if not module.startswith(_COMPUTING) or frame.f_code.co_name.startswith("_"):
+        return False
+    return frame.f_code.co_name in frame.f_globals.get("__all__", ())
+
+
+def _names(calls: list[tuple[str, Any]]) -> Iterator[str]:
+    """The names of calls, the outermost first: a part by its name in the nearest whole."""
+    whole: Any = None
+    for name, called in reversed(calls):
+        if called is not None and called is whole:
+            continue
+        inside = getattr(whole, "named_modules", None) if called is not None else None
+        names = [path for path, part in inside() if part is called] if inside else []
+        yield names[0] if names and names[0] else name
+        whole = called if called is not None else whole
+
+
+def scoped(code: CodeType, describe: Callable[[FrameType], Scope | Origin]) -> None:
+    """Give calls of some code a scope.
+
+    Args:
+        code: of a function of graphc.
+        describe: gives of a call's frame the scope's name ("" for none), the object that is called
+            or None, and its phase; or the origin of a node beside which the call builds.
+    """
+    _SCOPED[code] = describe
+
+
+def backward_of(origin: Origin | None) -> Origin | None:
+    """The origin of what the derivative of a node needs: beside it, in the backward phase."""
+    if origin is None or origin.phase:
+        return origin
+    return replace(origin, phase="backward")
 
 
 @contextmanager
@@ -155,6 +261,6 @@ def record(node: Any) -> None:
 
 
 __all__ = [
-    "Origin", "at_origin", "caller", "is_asked_by_user", "is_internal", "keep_label", "labelled",
-    "made_for", "name_node", "record", "recording",
+    "Origin", "at_origin", "backward_of", "builder", "caller", "is_asked_by_user", "is_internal",
+    "keep_label", "labelled", "made_for", "move_node", "name_node", "record", "recording", "scoped",
 ]  # fmt: skip

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from types import FrameType
 from typing import Any
 
 from graphc.core.ir import caller
+from graphc.core.origin import scoped
 from graphc.eager.engine.changes import CountedDict
 from graphc.errors import ArgumentError
 
@@ -212,4 +214,10 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                 hook(self, given, kwargs)
         return result
 
+    called: Any = run
+    scoped(called.__code__, _step_called)
     return run
+
+
+def _step_called(frame: FrameType) -> tuple[str, Any, str]:
+    return type(frame.f_locals["self"]).__name__, None, "optimizer"

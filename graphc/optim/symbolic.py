@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS
+from graphc.core.origin import scoped
 from graphc.core.types import TensorType
 from graphc.core.walk import toposort
 from graphc.eager.engine.bound import number_of, parameter_of
@@ -70,6 +72,13 @@ def symbolic_updates(
             found |= zip([p for p in (node, *held) if p is not None], new, strict=True)
     optimizer._opt_called = True
     return found
+
+
+def _updates_called(frame: FrameType) -> tuple[str, Any, str]:
+    return type(frame.f_locals["optimizer"]).__name__, None, "optimizer"
+
+
+scoped(symbolic_updates.__code__, _updates_called)
 
 
 def _slopes(optimizer: Any, loss: Any, grads: Mapping[Any, Any] | None) -> dict[Any, Node]:

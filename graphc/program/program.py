@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc import viz
 from graphc.core.arguments import (
     ALIGNED,
     C_CONTIGUOUS,
@@ -422,6 +423,8 @@ class Program:
             'double'
         """
         import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
+
+    _repr_svg_ = viz.svg  # what a notebook shows of it
 
     def __reduce__(self) -> Any:
         """A pickle holds the archive that `save` writes; a copy has parameters of its own."""

@@ -22,6 +22,7 @@ ROWS = (
     "graphc.text",
     "graphc.verify",
     "graphc.networks",
+    "graphc.viz.*",
     "graphc.viz",
     "graphc.ops.*",
     "graphc.ops.arrays.*",
@@ -90,6 +91,7 @@ COMPUTED = {"graphc", "graphc.former", "graphc.core.shield", "graphc.eager.engin
 # Methods that hand on to what is made of their class.
 UPWARD = {
     ("graphc.program.program", "graphc.jit"): "Program.save writes an archive, made of programs",
+    ("graphc.core.ir", "graphc.viz"): "a graph shows itself in a notebook",
 }
 HEAVY = {"numba", "networkx", "scipy", "sklearn", "torch", "jax", "rich"}
 # The files that compile kernels; only they may import Numba at the top.

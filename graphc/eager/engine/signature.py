@@ -19,6 +19,7 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.ir import Graph, Kind, Node, map_sizes, tensor_type
+from graphc.core.origin import builder, move_node
 from graphc.core.types import TensorType, determined, match
 from graphc.core.walk import remade, substitute, toposort
 from graphc.eager.engine import promotion
@@ -213,24 +214,36 @@ class ExactDerivative:
                 for pair in zip(tensor_type(old).shape, node.type.shape, strict=True)
             ]
         )
-        return tuple(replayed(self.call.outputs, dict(zip(self.call.inputs, nodes)), sizes))
+        new = dict(zip(self.call.inputs, nodes))
+        return tuple(replayed(self.call.outputs, new, sizes, here=True))
 
 
 def replayed(
-    roots: Sequence[Node], new: dict[Node, Node], sizes: dict[dims.Symbol, Any]
+    roots: Sequence[Node], new: dict[Node, Node], sizes: dict[dims.Symbol, Any], here: bool = False
 ) -> list[Node]:
-    """A graph built again on other nodes, with sizes in place of symbolic dimensions."""
+    """A graph built again on other nodes, with sizes in place of symbolic dimensions.
+
+    Args:
+        roots: results of the graph.
+        new: what stands for its nodes.
+        sizes: what stands for its symbols.
+        here: whether what is built has the origin of this call, not that of the graph's own nodes.
+    """
+    origin = builder() if here else None
 
     def size_of(size: Any) -> Any:
         return dims.substitute(size, {s: v for s, v in sizes.items() if s in dims.symbols(size)})
 
     def make(node: Node, new: Mapping[Node, Node]) -> Node:
-        attrs = {key: map_sizes(value, size_of) for key, value in node.attrs}
-        if all(value == attrs[key] for key, value in node.attrs):
-            return remade(node, new)  # a constant is itself, with its array
+        attrs = {key: map_sizes(value, size_of) for key, value in node.attrs} if sizes else {}
+        if all(value == attrs.get(key, value) for key, value in node.attrs):
+            result = remade(node, new)  # a constant is itself, with its array
+            if here and result is not node:
+                move_node(result, origin)
+            return result
         return Node.build(node.op, [new[i] for i in node.inputs], attrs)
 
-    return substitute(roots, new, make if sizes else remade)
+    return substitute(roots, new, make)
 
 
 def _cut(roots: Sequence[Node], names: dict[Node, str]) -> tuple[list[Node], dict[Node, Node]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from graphc.core import dtypes
+from graphc.core.origin import Origin, scoped
+from graphc.eager.engine.backward import Pass
 from graphc.eager.engine.invoke import SLOT, fill
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, function_name, simplified_call
@@ -62,6 +65,19 @@ class recording:
 
     def __exit__(self, *exception: object) -> None:
         state.enabled = self.before
+
+
+def _beside(frame: FrameType) -> Origin | tuple[str, Any, str]:
+    """Where a backward step builds: beside the node whose derivative it is."""
+    outputs = getattr(frame.f_locals.get("fn"), "outputs", ())
+    for saved in outputs if isinstance(outputs, tuple) else ():
+        if saved is not None and saved.node is not None and saved.node.origin is not None:
+            return saved.node.origin
+    return "", None, "backward"
+
+
+for _method in (Pass.run, Pass._step):
+    scoped(_method.__code__, _beside)
 
 
 __all__ = ["recording", "symbolic_call"]

@@ -10,8 +10,10 @@ A module without hooks pays one look at a flag for all of them; `calling` has th
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
+from graphc.core.origin import scoped
 from graphc.eager.engine.building import build
 from graphc.eager.engine.changes import changes
 from graphc.eager.engine.dispatch import NODES, SIMPLE, kinds_of
@@ -186,6 +188,14 @@ def _every(hooks: dict[int, Any], hook: Any) -> Handle:
     changes.count += 1
     Hooked._hooked = True
     return _added(hooks, hook, False)
+
+
+def _module_called(frame: FrameType) -> tuple[str, Any, str]:
+    module = frame.f_locals["self"]
+    return type(module).__name__, module, ""
+
+
+scoped(Hooked.__call__.__code__, _module_called)
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> Handle:
