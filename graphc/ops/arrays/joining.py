@@ -244,7 +244,7 @@ def _mirrored(x: Any, axis: int, low: Size, high: Size) -> Any:
 
 
 @public
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: Any, repeats: Size | Operators, axis: int | None = None) -> Any:
     """Each element `repeats` times in place, as NumPy's `repeat` (PyTorch's repeat_interleave).
 
     Args:
@@ -273,7 +273,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return reshape(wide, shape)
 
 
-def _counts(x: Any, counts: Any, axis: int) -> Any:
+def _counts(x: Operators, counts: Operators, axis: int) -> Any:
     """One count for each slice along an axis."""
     size = x.type.shape[axis]
     if counts.type.shape not in ((size,), (1,)) or not counts.type.dtype.is_integer:
