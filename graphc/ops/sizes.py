@@ -70,7 +70,7 @@ def dim(
         array([0, 1, 2])
     """
     if not isinstance(name, Operators) or name.is_eager:
-        return dims.dim(name, min=min, max=max, multiple_of=multiple_of)
+        return dims.dim(name, min=min, max=max, multiple_of=multiple_of)  # type: ignore[arg-type]
     return _of_node(_checked("dim", name), (min, max, multiple_of))
 
 

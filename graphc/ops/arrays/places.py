@@ -152,7 +152,7 @@ def compacted(what: str, mask: Operators, size: Size | Operators | None) -> tupl
     before = FUNCTIONS["cumsum"](FUNCTIONS["cast"](mask, dtypes.int64), 0)
     total = FUNCTIONS["sum"](FUNCTIONS["cast"](mask, dtypes.int64))
     count = as_size(what, total if size is None else size)
-    if size is None and any(n.op.name == "parameter" for n in toposort([mask])):
+    if size is None and any(n.op.name == "parameter" for n in toposort([mask.as_node()])):
         # State that another thread changed since they were counted.
         same = FUNCTIONS["equal"](total, FUNCTIONS["size"](count))
         total = FUNCTIONS["check"](
