@@ -18,7 +18,7 @@ from graphc.core.operators import Operators
 # A dtype, or what names one: "float32", np.float32, int.
 DTypeLike: TypeAlias = DType | str | np.dtype[Any] | type
 # A tensor's sizes.
-ShapeLike: TypeAlias = Sequence[Size]
+ShapeLike: TypeAlias = Sequence[Size | Operators]
 # One for all spatial axes, or one for each.
 Ints: TypeAlias = int | Sequence[int]
 # An axis, or several.

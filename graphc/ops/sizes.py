@@ -12,7 +12,7 @@ runs before memory is planned.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphc.core import dims, dtypes
@@ -32,8 +32,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "negative": lambda x: -x,
     "maximum": dims.maximum,
     "minimum": dims.minimum,
-}
-_DIVISION: dict[str, Callable[..., Any]] = {
+    "cast": lambda x: x,
     "floor_divide": lambda x, y: x // y,
     "remainder": lambda x, y: x % y,
 }
@@ -42,7 +41,9 @@ _Facts = tuple[int, "int | None", int]
 _known: dict[int, tuple[weakref.ref[Node], str, _Facts]] = {}
 
 
-def dim(name: Any, *, min: int = 0, max: int | None = None, multiple_of: int = 1) -> Dim:
+def dim(
+    name: str | Operators, *, min: int = 0, max: int | None = None, multiple_of: int = 1
+) -> Dim:
     """A symbolic dimension: bound by the shapes of a call's arrays, or the value of a tensor.
 
     Args:
@@ -69,11 +70,11 @@ def dim(name: Any, *, min: int = 0, max: int | None = None, multiple_of: int = 1
         array([0, 1, 2])
     """
     if not isinstance(name, Operators) or name.is_eager:
-        return dims.dim(name, min=min, max=max, multiple_of=multiple_of)
+        return dims.dim(name, min=min, max=max, multiple_of=multiple_of)  # type: ignore[arg-type]
     return _of_node(_checked("dim", name), (min, max, multiple_of))
 
 
-def as_size(what: str, value: Any) -> Any:
+def as_size(what: str, value: object) -> Any:
     """A 0-d integer tensor of a graph as a dimension of its value; anything else as it is.
 
     Args:
@@ -95,20 +96,25 @@ def expressed(node: Node, leaf: Callable[[Node], Size]) -> Size:
         node: the tensor.
         leaf: the size that a tensor is which is no arithmetic of others.
     """
-    if node.op.name == "full":
-        return int(node.attr("value"))
-    if node.op.name == "size":
-        return node.attr("size")
-    if node.op.name == "cast" and node.dtype is dtypes.int64:
-        return expressed(node.inputs[0], leaf) if node.inputs[0].dtype.is_integer else leaf(node)
-    compute = _ARITHMETIC.get(node.op.name) or _DIVISION.get(node.op.name)
-    if compute is None or node.dtype is not dtypes.int64:
-        return leaf(node)
-    if node.op.name in _DIVISION:
+    sizes: dict[Node, Size] = {}
+    for each in toposort([node], stop=_is_leaf):
+        if each.op.name in ("full", "size"):
+            sizes[each] = each.attr("value" if each.op.name == "full" else "size")
+        elif _is_leaf(each):
+            sizes[each] = leaf(each)
+        else:
+            sizes[each] = _ARITHMETIC[each.op.name](*[sizes[i] for i in each.inputs])
+    return sizes[node]
+
+
+def _is_leaf(node: Node) -> bool:
+    """Whether a tensor is no arithmetic of sizes."""
+    if node.op.name not in _ARITHMETIC or node.dtype is not dtypes.int64:
+        return True
+    if node.op.name in ("floor_divide", "remainder"):
         divisor = node.inputs[1]
-        if divisor.op.name != "full" or divisor.attr("value") <= 0:
-            return leaf(node)
-    return compute(*(expressed(i, leaf) for i in node.inputs))
+        return divisor.op.name != "full" or divisor.attr("value") <= 0
+    return node.op.name == "cast" and not node.inputs[0].dtype.is_integer
 
 
 def _checked(what: str, node: Any) -> Any:
@@ -180,23 +186,20 @@ def _name(node: Node) -> str:
 
 def _alike(x: Node, y: Node) -> bool:
     """Whether two nodes compute the same of the same: counts of one mask, written twice."""
-    waiting = [(x, y)]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        a, b = waiting.pop()
-        if a is b or (id(a), id(b)) in seen:
-            continue
-        seen.add((id(a), id(b)))
-        if a.op is not b.op or a.type != b.type or len(a.inputs) != len(b.inputs):
-            return False
-        if not a.op.pure or not all(map(_is_same, a.attrs, b.attrs)):
-            return False
-        waiting += zip(a.inputs, b.inputs)
-    return True
+    if x.op is not y.op or x.type != y.type:
+        return False
+    left, right = list(toposort([x])), list(toposort([y]))
+    places = {node: k for k, node in enumerate(left)}, {node: k for k, node in enumerate(right)}
+    return len(left) == len(right) and all(
+        a is b or (a.op.pure and _key(a, places[0]) == _key(b, places[1]))
+        for a, b in zip(left, right)
+    )
 
 
-def _is_same(x: Any, y: Any) -> bool:
-    return x is y or (repr(x) == repr(y) and type(x[1]) is type(y[1]) and x == y)
+def _key(node: Node, places: Mapping[Node, int]) -> tuple[object, ...]:
+    """What a node computes, its operands by their places."""
+    attrs = [(name, type(value), repr(value), value) for name, value in node.attrs]
+    return node.op, node.type, attrs, [places[i] for i in node.inputs]
 
 
 __all__ = ["as_size", "dim", "expressed"]

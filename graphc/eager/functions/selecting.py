@@ -81,9 +81,13 @@ def where_method(self: Any, condition: AnyTensor, other: TensorLike) -> Any:
 
 
 def _nonzero(x: Operators, *, as_tuple: bool, size: Any, fill_value: Any) -> Any:
-    x = x if x.type.shape else FUNCTIONS["reshape"](x, (1,))
-    found = places.nonzero(x, size, fill_value)
-    return tuple(found) if as_tuple else FUNCTIONS["stack"](found, 1)
+    axes = x if x.type.shape else FUNCTIONS["reshape"](x, (1,))
+    found = places.nonzero(axes, size, fill_value)
+    if as_tuple:
+        return tuple(found)
+    if not x.type.shape:
+        return FUNCTIONS["full"]((found[0].type.size, 0), 0, dtypes.int64)
+    return FUNCTIONS["stack"](found, 1)
 
 
 @eager()
@@ -211,7 +215,7 @@ def _selected(x: Operators, mask: Operators) -> Any:
 
 
 @eager()
-def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
+def masked_select(input: AnyTensor, mask: Any) -> Any:
     """The elements where a mask is true, as a vector; its size depends on the values.
 
     Example:
@@ -220,10 +224,11 @@ def masked_select(input: AnyTensor, mask: AnyTensor) -> Any:
         >>> gc.masked_select(x, x > 0)
         tensor([1., 3.])
     """
+    mask = _mask("masked_select", mask)
     if is_building(input) or is_building(mask):  # type: ignore[arg-type]
-        return call(_selected, input, _mask("masked_select", mask))
+        return call(_selected, input, mask)
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    there = np.flatnonzero(np.broadcast_to(_mask("masked_select", mask).numpy(), shape))
+    there = np.flatnonzero(np.broadcast_to(mask.numpy(), shape))
     return index_select(input.expand(*shape).reshape(-1), 0, lose(wrap(there), [mask], BY_VALUES))
 
 

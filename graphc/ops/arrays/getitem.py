@@ -22,19 +22,20 @@ from graphc.ops.source import CONSTANT_OP, Bound
 
 @public
 def getitem(x: Operand, index: Index) -> Any:
-    """`x[index]`: ints, slices with steps, None, `...`, integer arrays and tensors, known masks.
+    """`x[index]`: ints, slices with steps, None, `...`, integer arrays and tensors, masks.
 
     Args:
         x: a tensor.
         index: what stands in the brackets. Slices clip as Python's do; with a symbolic size n,
             `x[:-1]` has size max(n - 1, 0). An integer array or tensor takes along its axis and
             is checked when the program runs; negative indices count from the end. Several of them
-            broadcast together, and their axes stand where NumPy puts them. An array of bools
-            means the places where it is true.
+            broadcast together, and their axes stand where NumPy puts them. An array or tensor of
+            bools means the places where it is true, which are counted before a program runs. A
+            slice's bounds may be 0-d integer tensors; in a loop its size is fixed: `x[t : t + 2]`.
 
     Raises:
         IndexRangeError: an int is out of range; there are too many indices.
-        ArgumentError: a mask whose values are not known, or something that is no index.
+        ArgumentError: a mask of a loop's values, or something that is no index.
 
     Example:
         >>> x[1:, ::2, None]

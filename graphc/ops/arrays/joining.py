@@ -15,7 +15,7 @@ from graphc.core import dims, dtypes
 from graphc.core.dims import Size
 from graphc.core.ir import caller
 from graphc.core.operators import Operators
-from graphc.core.typing import Operand
+from graphc.core.typing import Operand, Values
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.arrays.movement import CONCAT, PAD
 from graphc.ops.arrays.places import repeated
@@ -26,7 +26,6 @@ from graphc.ops.declare import (
     check_axis,
     common_dtype,
     describe,
-    is_tensor,
     public,
 )
 from graphc.ops.sizes import as_size
@@ -244,7 +243,7 @@ def _mirrored(x: Any, axis: int, low: Size, high: Size) -> Any:
 
 
 @public
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: Any, repeats: Values, axis: int | None = None) -> Any:
     """Each element `repeats` times in place, as NumPy's `repeat` (PyTorch's repeat_interleave).
 
     Args:
@@ -262,7 +261,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = flatten(x), 0
     axis = check_axis("repeat", axis, len(x.type.shape))
-    if is_tensor(repeats) and repeats.type.shape:
+    if isinstance(repeats, Operators) and repeats.ndim:
         return repeated(x, _counts(x, repeats, axis), axis)
     repeats = as_size("repeat", repeats)
     if not isinstance(repeats, int | dims.Dim) or (isinstance(repeats, int) and repeats < 0):
@@ -273,7 +272,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return reshape(wide, shape)
 
 
-def _counts(x: Any, counts: Any, axis: int) -> Any:
+def _counts(x: Operators, counts: Operators, axis: int) -> Any:
     """One count for each slice along an axis."""
     size = x.type.shape[axis]
     if counts.type.shape not in ((size,), (1,)) or not counts.type.dtype.is_integer:

@@ -17,7 +17,8 @@ from graphc.core import dims, dtypes
 from graphc.core.dims import Size, Symbol
 from graphc.core.inner import is_placeholder
 from graphc.core.ir import Node, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Operand
 from graphc.core.walk import toposort
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_symbolic
@@ -30,7 +31,7 @@ MANY = 1 << 62
 class Window:
     """A slice of a fixed size from a place that is computed."""
 
-    start: Any
+    start: Operators
     size: int
 
 
@@ -48,7 +49,7 @@ def bounded(item: slice) -> slice | Window:
     return slice(as_size("a slice", start), as_size("a slice", stop), as_size("a slice", step))
 
 
-def _apart(start: Node, stop: Any) -> int | None:
+def _apart(start: Node, stop: object) -> int | None:
     """By how much two places differ, where that is the same number whatever they are."""
     leaves: list[Node] = []
 
@@ -73,7 +74,7 @@ def within(window: Window, size: Size) -> Any:
     return start + FUNCTIONS["iota"]((window.size,))
 
 
-def reshaped(x: Any, shape: Sequence[Any]) -> Any:
+def reshaped(x: Operators, shape: Sequence[Size]) -> Any:
     """The same elements in a shape with one -1, where values decide whether that can be.
 
     The size that is left is computed, and checked, before a program runs.
@@ -108,7 +109,9 @@ def are_values(sizes: Sequence[Size]) -> bool:
     return any(s.is_value for size in sizes for s in dims.symbols(size))
 
 
-def nonzero(x: Any, size: Any = None, fill_value: Any = 0) -> list[Any]:
+def nonzero(
+    x: Operators, size: Size | Operators | None = None, fill_value: Operand | Sequence[Operand] = 0
+) -> list[Any]:
     """Where a tensor is not 0: for each of its axes the places, in row-major order.
 
     Args:
@@ -135,7 +138,7 @@ def nonzero(x: Any, size: Any = None, fill_value: Any = 0) -> list[Any]:
     return found
 
 
-def compacted(what: str, mask: Any, size: Any) -> tuple[Any, Any]:
+def compacted(what: str, mask: Operators, size: Size | Operators | None) -> tuple[Any, Any]:
     """The places where a vector of bools is true, in order.
 
     Args:
@@ -149,7 +152,7 @@ def compacted(what: str, mask: Any, size: Any) -> tuple[Any, Any]:
     before = FUNCTIONS["cumsum"](FUNCTIONS["cast"](mask, dtypes.int64), 0)
     total = FUNCTIONS["sum"](FUNCTIONS["cast"](mask, dtypes.int64))
     count = as_size(what, total if size is None else size)
-    if size is None and any(n.op.name == "parameter" for n in toposort([mask])):
+    if size is None and any(n.op.name == "parameter" for n in toposort([mask.as_node()])):
         # State that another thread changed since they were counted.
         same = FUNCTIONS["equal"](total, FUNCTIONS["size"](count))
         total = FUNCTIONS["check"](
@@ -168,7 +171,7 @@ def compacted(what: str, mask: Any, size: Any) -> tuple[Any, Any]:
     return places, FUNCTIONS["iota"]((count,)) < total
 
 
-def repeated(x: Any, counts: Any, axis: int) -> Any:
+def repeated(x: Operators, counts: Operators, axis: int) -> Any:
     """Each slice of a tensor as often as its count says.
 
     Args:
@@ -183,7 +186,9 @@ def repeated(x: Any, counts: Any, axis: int) -> Any:
     return FUNCTIONS["take"](x, FUNCTIONS["searchsorted"](ends, numbers, "right"), axis)
 
 
-def distinct(x: Any, size: Any, fill_value: Any) -> tuple[Any, Any, Any]:
+def distinct(
+    x: Operators, size: Size | Operators | None, fill_value: Operand | None
+) -> tuple[Any, Any, Any]:
     """The distinct elements of a vector in order, the place of each element among them, counts.
 
     Args:

@@ -106,7 +106,8 @@ def scan(
             structure, dtypes and shapes.
         xs: what is sliced: a tensor or a structure of tensors of one first size, fixed or
             symbolic; None for no slices.
-        length: how often f runs, where there is no `xs` to say so.
+        length: how often f runs, where there is no `xs` to say so: an int, a symbolic size, or a
+            0-d integer tensor whose value says it at each call.
         reverse: begin with the last slice; ys are stacked in the order of xs all the same.
         unroll: how many steps stand in a row in the compiled loop; True for all of them. The
             values are the same. It helps where a step is little work between large arrays that
