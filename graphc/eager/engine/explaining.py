@@ -36,9 +36,12 @@ def explained(
     if isinstance(error, GraphcError) or not all(map(_is_ours, frames)):
         return error
     shown = [_shown(v) for v in args] + [f"{k}={_shown(v)}" for k, v in kwargs.items()]
+    said = str(error).partition("\n")[0][:100]
+    if isinstance(error, AttributeError) or "__" in said:
+        said = ""  # of graphc's code
     return ArgumentError(
         f"{name}: an argument is not what it takes",
-        [f"it was given {', '.join(shown)}"],
+        [f"it was given {', '.join(shown)}", *([said] if said else [])],
         where=caller(),
         hint=f"it takes {name}{_named(function)}",
     )
@@ -65,6 +68,8 @@ def _frames(error: Exception) -> Iterator[FrameType]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Operators) and value.is_eager:
+        return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, Operators | int | float | str | None):
         return f"{value!r:.50}"
     if isinstance(value, list | tuple):
