@@ -8,10 +8,11 @@
 
 Taken are elementwise updates, of one parameter or of several at once (Adagrad's), that leave a row
 as it is where the gradient is zero: what is added to a parameter is a product or quotient of the
-gradient, or a sum of such. The rows are the same to the bit: `slot` numbers the rows that the index
-names, each once, and cotangents are added up there in the order in which they were. Numbers that
-the gradient is multiplied with are taken to be finite, and no denominator to be 0 or nan: rows that
-the index doesn't name would else turn nan. In such rows a zero keeps its sign.
+gradient, or a sum of such, or chosen where the gradient's row is not 0 (SparseAdam's). The rows are
+the same to the bit: `slot` numbers the rows that the index names, each once, and cotangents are
+added up there in the order in which they were. Numbers that the gradient is multiplied with are
+taken to be finite, and no denominator to be 0 or nan: rows that the index doesn't name would else
+turn nan. In such rows a zero keeps its sign.
 
 Not here: that rows are written in place (`memory.inplace`).
 """
@@ -35,6 +36,7 @@ from graphc.passes.rewrite.engine import uniform
 
 ADD, SUBTRACT = OPS["add"], OPS["subtract"]
 MULTIPLY, DIVIDE = OPS["multiply"], OPS["divide"]
+WHERE, ANY, NOT_EQUAL = OPS["where"], OPS["any"], OPS["not_equal"]
 # Functions of zero that are zero.
 THROUGH_ZERO = tuple(OPS[name] for name in ("negative", "cast", "square", "sqrt", "absolute"))
 # Functions that are not negative, and 0 and more in floats.
@@ -105,7 +107,7 @@ class Update:
         self.is_elementwise = all(
             n in self.gradients or is_number(n) or n.op is PARAMETER_OP for n in leaves
         )
-        self._zero: dict[Node, bool] = {}
+        self._zero: dict[Node, bool] = {}  # nodes that are 0, or False, where the gradients are 0
 
     def is_of_rows(self) -> bool:
         """Whether rows stay as they are where the gradients are zero."""
@@ -131,6 +133,12 @@ class Update:
         return self._zero[node]
 
     def _is_zero(self, node: Node) -> bool:
+        if uniform(node) == 0 or touched(node) is not None:
+            return True
+        if node.op is NOT_EQUAL:
+            return all(map(self._vanishes, node.inputs))
+        if node.op is WHERE:
+            return self._vanishes(node.inputs[0]) and self._vanishes(node.inputs[2])
         if node.op in THROUGH_ZERO or node.op in (ADD, SUBTRACT):
             return all(map(self._vanishes, node.inputs))
         if node.op is MULTIPLY:
@@ -152,8 +160,22 @@ def is_factor(node: Node) -> bool:
     return is_number(node) and (number is None or math.isfinite(number))
 
 
+def touched(node: Node) -> Node | None:
+    """The gradient of which a node says whether its rows have anything but 0; None for others."""
+    if node.op is not BROADCAST or node.inputs[0].op is not ANY:
+        return None
+    compared, rest = node.inputs[0].inputs[0], tuple(range(1, tensor_type(node).rank))
+    if compared.op is not NOT_EQUAL or uniform(compared.inputs[1]) != 0:
+        return None
+    if node.attr("axes") != rest or node.inputs[0].attr("axes") != rest:
+        return None
+    return compared.inputs[0] if is_gradient(compared.inputs[0]) else None
+
+
 def _operands(node: Node) -> Sequence[Node]:
-    """What an elementwise node is a function of."""
+    """What an elementwise node is a function of; of rows that are touched, the gradient."""
+    if (gradient := touched(node)) is not None:
+        return (gradient,)
     return node.inputs if node.op.kind is Kind.ELEMENTWISE and not is_number(node) else ()
 
 
@@ -224,6 +246,11 @@ class Rows:
                 self._of[node] = TAKE(node, self.index, axis=0)
             elif is_number(node):
                 self._of[node] = self._number(node)
+            elif (gradient := touched(node)) is not None:
+                own = self._of[gradient]
+                axes = tuple(range(1, tensor_type(own).rank))
+                found = FUNCTIONS["any"](FUNCTIONS["not_equal"](own, 0), axes, keepdims=True)
+                self._of[node] = FUNCTIONS["broadcast_to"](found, tensor_type(own).shape)
             else:
                 self._of[node] = remade(node, self._of)
         return self._of[root]

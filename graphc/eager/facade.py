@@ -16,7 +16,7 @@ from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
-from graphc.eager.engine.dispatch import eager_form, face
+from graphc.eager.engine.dispatch import eager_form, face, told
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
@@ -297,8 +297,7 @@ for _own_method in (equal, allclose):
     _method(_own_method.__name__, _own_method)
 FACE |= {
     "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,
-    "is_floating_point": is_floating_point,
-    "numel": numel, "broadcast_shapes": broadcast_shapes,
+    **{f.__name__: told(f.__name__, f) for f in (is_floating_point, numel, broadcast_shapes)},
 }  # fmt: skip
 
 symbolic.attach(FACE)

@@ -1,6 +1,6 @@
 """The ops, each declared in one place; importing this package fills `ir.OPS`."""
 
-from graphc.ops import checking, control, copying, printing, source
+from graphc.ops import checking, control, printing, source
 from graphc.ops.arrays import (
     at,
     cumulative,
@@ -33,7 +33,7 @@ from graphc.ops.elementwise import (
     special,
     trigonometric,
 )
-from graphc.ops.flow import branching, looping, loops
+from graphc.ops.flow import branching, copying, looping, loops
 from graphc.ops.network import activations
 
 __all__ = [

@@ -17,8 +17,9 @@ from graphc.optim.optimizer import Optimizer
 from graphc.optim.radam import RAdam
 from graphc.optim.rmsprop import RMSprop
 from graphc.optim.sgd import SGD
+from graphc.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "Optimizer", "RAdam",
-    "RMSprop", "SGD", "lr_scheduler",
+    "RMSprop", "SGD", "SparseAdam", "lr_scheduler",
 ]  # fmt: skip

@@ -37,6 +37,10 @@ def _of(width: int = 4, dtype: Any = gc.float32) -> Any:
 
 # What is done, and words of what the error says to do.
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
+    "a carry taken apart": (
+        lambda: gc.while_loop(lambda v, n: n < 3, lambda v, n: (v, n + 1), (S, 0)),
+        "takes (v, n), and is called with 1: (*, *)",
+    ),
     "float": (lambda: float(S), "functions of gc"),
     "int": (lambda: int(S), "astype"),
     "complex": (lambda: complex(S), "functions of gc"),

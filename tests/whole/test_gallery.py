@@ -54,6 +54,50 @@ def softmax_regression(found: Any) -> None:
     close(found["w"], w, rtol=1e-9)
 
 
+@_check(samples=40, steps=4)
+def contractive_autoencoder(found: Any) -> None:
+    (w, b, c), x = found["start"], found["data"]
+
+    def loss(w: Any, b: Any, c: Any) -> tuple[float, float]:
+        h = special.expit(x @ w + b)
+        z = special.expit(h @ w.T + c)
+        entropy = -(x * np.log(z) + (1 - x) * np.log(1 - z)).sum(1).mean()
+        norm = (((h * (1 - h)) ** 2) @ (w**2).sum(0)).mean()
+        return entropy + 0.1 * norm, norm
+
+    cut, shape = (w.size, w.size + b.size), w.shape
+
+    def at(v: Any) -> float:
+        return loss(v[: cut[0]].reshape(shape), v[cut[0] : cut[1]], v[cut[1] :])[0]
+
+    for k in range(4):
+        value, norm = loss(w, b, c)
+        close(found["losses"][k], value, rtol=1e-9)
+        close(found["norms"][k], norm, rtol=1e-9)
+        flat = np.concatenate([p.ravel() for p in (w, b, c)])
+        steps = 1e-6 * np.eye(flat.size)
+        flat = flat - 0.1 * np.array([(at(flat + e) - at(flat - e)) / 2e-6 for e in steps])
+        w, b, c = np.split(flat, cut)
+        w = w.reshape(shape)
+    close(found["w"], w, rtol=1e-5, atol=1e-8)
+
+
+@_check(samples=60, epochs=2)
+def minibatches(found: Any) -> None:
+    x, t = found["images"], found["labels"]
+    w, b, losses = np.zeros((4, 3)), np.zeros(3), []
+    for k in [*range(3), *range(3)]:
+        xs, hot = x[20 * k : 20 * k + 20], np.eye(3)[t[20 * k : 20 * k + 20]]
+        scores = xs @ w + b
+        losses.append(-(special.log_softmax(scores, 1) * hot).sum(1).mean())
+        error = (special.softmax(scores, 1) - hot) / 20
+        w, b = w - 0.5 * xs.T @ error, b - 0.5 * error.sum(0)
+    close(found["losses"], losses, rtol=1e-9)
+    close(found["w"], w, rtol=1e-9)
+    assert found["right"] == ((x @ w + b).argmax(1) == t).mean()
+    close(found["loss"], -special.log_softmax(x @ w + b, 1)[np.arange(60), t].mean(), rtol=1e-9)
+
+
 def _torch_model(torch: Any, layers: Any, start: Any) -> Any:
     model = torch.nn.Sequential(*layers)
     model.load_state_dict({k: torch.tensor(v) for k, v in start.items()})

@@ -25,12 +25,13 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.building import as_tensors, build
 from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.elementwise import OF_NUMBERS, are_numbers, binary, operands, unary
+from graphc.eager.engine.explaining import RAW, explained
 from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor, wrap
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.declare import as_number
 
 # PyTorch's names of arguments, and NumPy's.
@@ -79,9 +80,9 @@ def face(name: str) -> Callable[..., Any]:
     symbolic = FUNCTIONS.get(name)
     own = EAGER.get(name)
     if name in MAKERS:
-        return with_out(name, own)  # type: ignore[arg-type]
+        return told(name, with_out(name, own))  # type: ignore[arg-type]
     if name in OF_GRAPHS:
-        return symbolic  # type: ignore[return-value]
+        return told(name, symbolic)  # type: ignore[arg-type]
     form = own if own is not None else eager_form(name, symbolic)  # type: ignore[arg-type]
     takes_out = name in TAKES_OUT
     of_numbers = symbolic is not None and symbolic.__name__ in OF_NUMBERS
@@ -128,6 +129,24 @@ def _of_nodes(name: str, symbolic: Callable[..., Any] | None) -> str:
     )
 
 
+def told(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose error says what it was given where symbolic tensors are among it."""
+
+    @functools.wraps(function)
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except RAW as error:
+            if isinstance(error, GraphcError) or not kinds_of((*args, *kwargs.values())) & NODES:
+                raise
+            refusal = explained(name, function, args, kwargs, error)
+            if refusal is error:
+                raise
+            raise refusal from error
+
+    return apply
+
+
 def kinds_of(values: Iterable[Any]) -> int:
     """What is among values, or in lists and dicts among them: TENSORS, NODES, ARRAYS or several."""
     found = 0
@@ -162,7 +181,27 @@ def call_symbolic(
         form: the eager one, under PyTorch's conventions.
         args: positional arguments.
         kwargs: keyword arguments, under the names of either.
+
+    Raises:
+        ArgumentError: an argument is of a kind that it does not take.
     """
+    try:
+        return _of_symbolic(name, symbolic, form, args, kwargs)
+    except RAW as error:
+        shown = form if symbolic is None else symbolic
+        refusal = explained(name, shown, args, kwargs, error)
+        if refusal is error:
+            raise
+        raise refusal from error
+
+
+def _of_symbolic(
+    name: str,
+    symbolic: Callable[..., Any] | None,
+    form: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+) -> Any:
     args, kwargs = _with_numbers(tuple(args)), {k: _with_numbers(v) for k, v in kwargs.items()}
     if symbolic is None:
         return build(name, form, args, kwargs)

@@ -10,6 +10,7 @@ run to the next is computed once, before: all of it but movement, which costs no
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ def trace(name: str, function: Callable[..., Any], *arguments: Any) -> Traced:
         Its results; Python numbers among them are left as they are, arrays become constants.
     """
     check_function(name, function)
+    _check_takes(name, function, arguments)
     with recording() as made:
         value = function(*arguments)
         leaves, tree = flatten(value)
@@ -60,6 +62,26 @@ def check_function(name: str, function: Any) -> None:
         raise ArgumentError(
             f"{name}: {type(function).__name__} {function!r:.60} is not a function", where=caller()
         )
+
+
+def _check_takes(name: str, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Refuse a function that takes another number of arguments than it is called with."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # what is written in C need not say
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        of = [flatten(argument)[1] for argument in arguments]
+        nested = any(isinstance(argument, tuple | list) for argument in arguments)
+        raise ArgumentError(
+            f"{name}: the function takes {signature}, and is called with {len(of)}: "
+            f"{', '.join(map(str, of))}",
+            [f"{error}"],
+            where=caller(),
+            hint="a structure of tensors is one argument: take it apart inside" if nested else "",
+        ) from None
 
 
 def placeholder(name: str, type_: TensorType) -> Node:
