@@ -42,7 +42,7 @@ from graphc.jit.snapshot import Snapshot
 
 # Eager runs from a state whose numbers differ in their last place: a difference that they show
 # too is one of rounding (a gradient that is zero but for roundings, divided by its own size).
-_PROBES = 4
+_PROBES = 8
 _TIMES = 4
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _one_at_a_time = threading.RLock()

@@ -25,7 +25,7 @@ from graphc.jit.trace.tracing import uniform_node
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 
 # What every tensor may have in its `__dict__`.
-OWN = {"_array", "_edge", "_version", "_view", "_views", "_node", "_grad", "name"}
+OWN = {*Tensor.__annotations__}
 
 Reference = tuple[str, Any]
 
