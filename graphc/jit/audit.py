@@ -15,6 +15,7 @@ says so, once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import random
 import re
@@ -110,6 +111,10 @@ class _Check:
         self._before = Snapshot(function, self._given)
         self._lost: list[Tensor] = []
         self._shaking = np.random.default_rng(0)
+        # What these remember cannot be put back.
+        found = [v for _, v in self._before.reach.items]
+        self._caches = [v for v in found if isinstance(v, functools._lru_cache_wrapper)]
+        self._misses = [cache.cache_info().misses for cache in self._caches]
         self._needing = [t for t in self._before.tensors.values() if t._edge is not None]
 
     def run(self, compiled: Any, wanted: Callable[[], bool]) -> Checked:
@@ -117,6 +122,11 @@ class _Check:
         own, after = self._counting(compiled)
         found = Checked(own.result, own.error)
         try:
+            for cache, misses in zip(self._caches, self._misses):
+                if cache.cache_info().misses != misses:
+                    name = getattr(cache, "__name__", "a function")
+                    found.unrepeatable = f"{name} remembers its results"
+                    return found
             # A refusal says itself that there is no compiled call.
             if not isinstance(own.error, TraceError) and wanted():
                 with _eagerly():
