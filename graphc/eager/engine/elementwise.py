@@ -184,13 +184,16 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
 
     A number becomes a 0-d tensor, so that another value needs no other graph.
     """
-    if function.__name__ in OF_NUMBERS and are_numbers(values):
-        values = (_alone(values[0]), *values[1:])
     tensors = [v for v in values if isinstance(v, Tensor)]
+    if tensors and len(tensors) == len(values):
+        return invoke(function, (SLOT,) * len(tensors), (), tensors)
+    if not tensors and function.__name__ in OF_NUMBERS and are_numbers(values):
+        values = (_alone(values[0]), *values[1:])
+        tensors = [values[0]]
     if not tensors or (len(tensors) < len(values) and any(_symbolic(v) for v in values)):
         return function(*values)
     found = []
-    dtype = promotion.result_type(*tensors)
+    dtype = tensors[0].dtype if len(tensors) == 1 else promotion.result_type(*tensors)
     for value in values:
         if isinstance(value, Tensor):
             found.append(value)
