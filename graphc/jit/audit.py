@@ -15,6 +15,7 @@ says so, once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import random
 import re
@@ -42,7 +43,7 @@ from graphc.jit.snapshot import Snapshot
 
 # Eager runs from a state whose numbers differ in their last place: a difference that they show
 # too is one of rounding (a gradient that is zero but for roundings, divided by its own size).
-_PROBES = 4
+_PROBES = 8
 _TIMES = 4
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _one_at_a_time = threading.RLock()
@@ -110,6 +111,10 @@ class _Check:
         self._before = Snapshot(function, self._given)
         self._lost: list[Tensor] = []
         self._shaking = np.random.default_rng(0)
+        # What these remember cannot be put back.
+        found = [v for _, v in self._before.reach.items]
+        self._caches = [v for v in found if isinstance(v, functools._lru_cache_wrapper)]
+        self._misses = [cache.cache_info().misses for cache in self._caches]
         self._needing = [t for t in self._before.tensors.values() if t._edge is not None]
 
     def run(self, compiled: Any, wanted: Callable[[], bool]) -> Checked:
@@ -117,6 +122,11 @@ class _Check:
         own, after = self._counting(compiled)
         found = Checked(own.result, own.error)
         try:
+            for cache, misses in zip(self._caches, self._misses):
+                if cache.cache_info().misses != misses:
+                    name = getattr(cache, "__name__", "a function")
+                    found.unrepeatable = f"{name} remembers its results"
+                    return found
             # A refusal says itself that there is no compiled call.
             if not isinstance(own.error, TraceError) and wanted():
                 with _eagerly():

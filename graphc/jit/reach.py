@@ -96,6 +96,8 @@ def parts(path: str, value: Any) -> Iterator[Part]:
         yield path, value.__func__
     elif isinstance(value, functools.partial):
         yield from ((path, part) for part in (value.func, value.args, value.keywords))
+    elif isinstance(value, functools._lru_cache_wrapper):
+        yield path, value.__wrapped__
     elif isinstance(value, CellType):
         yield path, content(value)
     elif isinstance(value, dict):
@@ -170,6 +172,8 @@ def _functions(kind: type) -> Iterator[Any]:
             yield value
         elif isinstance(value, staticmethod | classmethod):
             yield value.__func__
+        elif isinstance(value, functools.cached_property | functools.partialmethod):
+            yield value.func
         elif isinstance(value, property):
             yield from (f for f in (value.fget, value.fset, value.fdel) if f is not None)
 

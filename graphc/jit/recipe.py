@@ -25,10 +25,7 @@ from graphc.jit.trace.tracing import uniform_node
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), DType, Size)
 
 # What every tensor may have in its `__dict__`.
-OWN = {
-    "_array", "_drawn", "_edge", "_grad", "_is_state", "_node", "_version", "_view", "_views",
-    "name",
-}  # fmt: skip
+OWN = {*Tensor.__annotations__}
 
 Reference = tuple[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import random
@@ -234,3 +235,40 @@ def test_sums_in_another_order_are_roundings() -> None:
     x = gc.tensor(np.concatenate([drawn * 1e4, -drawn[::-1] * 1e4]))
     found = check(lambda x: x.sum(), lambda x: x.reshape(80, 100).sum(0).sum(), (x,))
     assert found.apart is None
+
+
+def test_a_function_that_remembers_cannot_be_audited_while_it_learns() -> None:
+    counts = [0]
+
+    @functools.lru_cache
+    def table(size: int) -> float:
+        counts[0] += 1
+        return size * 1.5 + counts[0]
+
+    compiled = gc.jit.compile(lambda x: x * table(x.shape[1]), audit=9)
+    with pytest.warns(GraphcWarning, match="table remembers its results"):
+        assert compiled(gc.ones(2, 3)).tolist() == [[5.5] * 3] * 2
+    assert counts == [1]
+    assert compiled(gc.ones(2, 3)).tolist() == [[5.5] * 3] * 2 and counts == [1]
+
+
+def test_state_behind_cached_properties_and_partial_methods_is_put_back() -> None:
+    counts = [0, 0]
+
+    class Scale:
+        @functools.cached_property
+        def factor(self) -> float:
+            counts[0] += 1
+            return 2.0 * counts[0]
+
+        def shifted(self, x: Any, by: float) -> Any:
+            counts[1] += 1
+            return x + by * counts[1]
+
+        plus = functools.partialmethod(shifted, by=1.0)
+
+    scale = Scale()
+    compiled = gc.jit.compile(lambda x: scale.plus(x) * scale.factor, audit=9)
+    assert compiled(gc.ones(2)).tolist() == [4.0] * 2 and counts == [1, 1]
+    del scale.factor
+    assert compiled(gc.ones(2)).tolist() == [12.0] * 2 and counts == [2, 2]

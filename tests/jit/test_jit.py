@@ -340,3 +340,14 @@ def test_a_profiler_goes_on_after_a_trace() -> None:
     called = {code.co_name for entry in profile.getstats() if (code := entry.code) and
               not isinstance(code, str)}  # fmt: skip
     assert "after" in called
+
+
+@pytest.mark.parametrize(
+    "make", [gc.randn, gc.rand, gc.zeros, lambda *s: gc.randn(*s)[:2], lambda *s: gc.ones(*s) * 2]
+)
+def test_calls_are_guarded_wherever_their_arguments_come_from(make: Any) -> None:
+    compiled = gc.jit.compile(lambda x: x * 2)
+    x = make(2, 3)
+    for _ in range(2):
+        np.testing.assert_array_equal(compiled(x).numpy(), 2 * x.numpy())
+        assert compiled.tier(x) == "guarded"

@@ -203,7 +203,7 @@ def operands(function: Callable[..., Any], *values: Any) -> Any:
     if not tensors or (len(tensors) < len(values) and any(_symbolic(v) for v in values)):
         return function(*values)
     found = []
-    dtype = promotion.result_type(*tensors)
+    dtype = tensors[0].dtype if len(tensors) == 1 else promotion.result_type(*tensors)
     for value in values:
         if isinstance(value, Tensor):
             found.append(value)
