@@ -36,6 +36,7 @@ _COMPILING = (
 )
 _INTERNAL: dict[CodeType, bool] = {}
 _local = threading.local()
+PHASES = ("", "backward", "optimizer")  # of a training step; the first is forward
 # Code of calls that have a scope of their own: what a frame of it gives is (the scope's name, the
 # object that is called, its phase), or the origin of the node whose derivative is built there.
 Scope = tuple[str, Any, str]
@@ -261,6 +262,7 @@ def record(node: Any) -> None:
 
 
 __all__ = [
-    "Origin", "at_origin", "backward_of", "builder", "caller", "is_asked_by_user", "is_internal",
-    "keep_label", "labelled", "made_for", "move_node", "name_node", "record", "recording", "scoped",
+    "PHASES", "Origin", "at_origin", "backward_of", "builder", "caller", "is_asked_by_user",
+    "is_internal", "keep_label", "labelled", "made_for", "move_node", "name_node", "record",
+    "recording", "scoped",
 ]  # fmt: skip

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graphc.core.ir import Graph, Kind, Node, bodies, is_item, is_literal
+from graphc.core.origin import PHASES
 from graphc.viz.words import cut, described, folded_words, title_of
 
 LANES = ("forward", "backward", "optimizer")
-_LANE = {"": 0, "backward": 1, "optimizer": 2}
+_LANE = {phase: lane for lane, phase in enumerate(PHASES)}
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from graphc.viz.rows import Plans, plans_of
 from graphc.viz.scopes import Picture, Unit, finish, picture_of
 from graphc.viz.siblings import merge_equal
 
-BOXES, WIDTH, HEIGHT = 60, 1960.0, 1300.0
+BOXES, WIDTH, HEIGHT = 60, 1960.0, 1400.0
 
 
 @dataclass(slots=True, eq=False)

@@ -197,6 +197,28 @@ def test_programs_functions_and_archives_are_dumped(tmp_path: Path) -> None:
         assert viz.dump(subject, tmp_path / "double.html").stat().st_size
 
 
+def test_an_archive_keeps_scopes_and_phases(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    optimizer = gc.optim.SGD(model.parameters(), lr=0.1)
+
+    @gc.jit.compile
+    def step(x: gc.Tensor) -> gc.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(gc.ones(5, 4))
+    gc.jit.save(step, tmp_path / "step.gcz")
+    loaded = gc.jit.load(tmp_path / "step.gcz")
+    before, after = (text.names(f.program.history[0][1]) for f in (step, loaded))
+    assert [(n.origin.scope, n.origin.phase) for n in before if n.inputs and n.origin] == [
+        (n.origin.scope, n.origin.phase) for n in after if n.inputs and n.origin
+    ]
+    assert {"", "backward", "optimizer"} == {n.origin.phase for n in after if n.origin}
+
+
 def _hostile() -> Graph:
     class Named(nn.Module):
         def __init__(self) -> None:

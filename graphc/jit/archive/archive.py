@@ -157,7 +157,7 @@ class _Writer:
         first = None if before is None else self.program(f"{place}_1", before)
         return ProgramRecord(
             source.name, member, tuple(inputs), layout, options,
-            tuple((self._file(o), o.line, o.function) for o in origins), lines,
+            tuple((self._file(o), o.line, o.function, *_around(o)) for o in origins), lines,
             source.certificate, call, first,
         )  # fmt: skip
 
@@ -206,5 +206,11 @@ class _Writer:
 # Pickled, and copied, functions are archives: what comes back is a `LoadedFunction`.
 for _kind in (Traced, LoadedFunction):
     copyreg.pickle(_kind, packed)
+
+
+def _around(origin: Origin) -> tuple[str, ...]:
+    """The phase and the scope of an origin that has any."""
+    return (origin.phase, *origin.scope) if origin.phase or origin.scope else ()
+
 
 __all__ = ["packed", "save", "unpacked"]

@@ -279,9 +279,11 @@ def _typed(entry: Entry) -> str:
 def _origins(
     record: ProgramRecord, files: Sequence[tuple[str, Mapping[int, str]]]
 ) -> Iterator[SavedOrigin]:
-    for file, line, function in record.origins:
+    for file, line, function, *around in record.origins:
         name, lines = files[file]
-        yield SavedOrigin(name, line, _line(function), text=lines.get(line, ""))
+        scope, phase = tuple(map(_line, around[1:])), "".join(around[:1])
+        text = lines.get(line, "")
+        yield SavedOrigin(name, line, _line(function), "", scope, phase, text)
 
 
 class _Binder:

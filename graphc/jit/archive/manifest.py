@@ -95,7 +95,8 @@ class ProgramRecord:
     inputs: tuple[InputRecord, ...]
     layout: Layout
     options: Mapping[str, Any]
-    origins: tuple[tuple[int, int, str], ...]  # file, line, function
+    # File, line, function; where there is a scope, the phase and the scope's names.
+    origins: tuple[tuple[Any, ...], ...]
     lines: tuple[tuple[int, int], ...]  # of the graph's text, origin
     certificate: Any = None
     call: CallRecord | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from graphc.core.dtypes import BY_CODE
 from graphc.core.layout import Layout
+from graphc.core.origin import PHASES
 from graphc.core.trees import Tree
 from graphc.errors import ArchiveError
 from graphc.jit.archive.manifest import (
@@ -179,7 +180,7 @@ def _read_program(value: object, version: int) -> ProgramRecord:
         inputs,
         _read_layout(fields, sum(i.kind == "input" for i in inputs), version),
         _read_options(fields.take("options", _is_any)),
-        tuple((file, line, function) for file, line, function in origins),
+        tuple(map(tuple, origins)),
         tuple((line, origin) for line, origin in fields.take("lines", pairs)),
         fields.take("certificate", _is_any),
         None if call is None else _read_call(call, version),
@@ -193,8 +194,9 @@ def _read_program(value: object, version: int) -> ProgramRecord:
 
 def _is_origin(value: object) -> bool:
     return (
-        isinstance(value, list) and len(value) == 3 and is_count(value[0]) and is_count(value[1])
-        and is_text(value[2])
+        isinstance(value, list) and 3 <= len(value) <= 300 and is_count(value[0])
+        and is_count(value[1]) and all(map(is_text, value[2:]))
+        and (len(value) == 3 or value[3] in PHASES)
     )  # fmt: skip
 
 
