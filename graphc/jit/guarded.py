@@ -30,7 +30,7 @@ from graphc.jit.trace.steps import Given
 from graphc.jit.trace.watching import Watch
 
 _OWN = {
-    "_array", "_drawn", "_edge", "_grad", "_node", "_version", "_view", "_views", "is_state",
+    "_array", "_drawn", "_edge", "_grad", "_node", "_version", "_view", "_views", "_is_state",
     "name",
 }  # fmt: skip
 

@@ -49,7 +49,7 @@ class Parameter(Tensor):
         tensor([1., 1.], requires_grad=True)
     """
 
-    is_state = True
+    _is_state = True
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         vars(self).update(vars(_source("Parameter", data)), _drawn=None)
@@ -79,7 +79,7 @@ class Buffer(Tensor):
     """
 
     persistent = True
-    is_state = True
+    _is_state = True
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         vars(self).update(vars(_source("Buffer", data)), _drawn=None)

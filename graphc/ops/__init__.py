@@ -19,6 +19,7 @@ from graphc.ops.arrays import (
     writing,
 )
 from graphc.ops.contract import convolution, einsum, matmul, pooling
+from graphc.ops.draws import counts, distributions
 from graphc.ops.elementwise import (
     arithmetic,
     cast,
@@ -44,7 +45,9 @@ __all__ = [
     "compare",
     "control",
     "convolution",
+    "counts",
     "cumulative",
+    "distributions",
     "division",
     "einsum",
     "exponential",

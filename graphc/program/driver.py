@@ -34,7 +34,7 @@ from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.flow.closures import is_placeholder
 from graphc.ops.implied import implied, named_apart
-from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.ops.source import INPUT_OP, Bound, Parameter, is_stream
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.program.build import Build, check_threads, ready
@@ -228,7 +228,7 @@ def _traced(
     new = implied(order, updates)
     updates |= new
     toposort(tuple(new.values()), order)
-    for stream in [n for n in order if random.is_stream(n) and n not in updates]:
+    for stream in [n for n in order if is_stream(n) and n not in updates]:
         with at_origin(stream.origin):
             updates[stream] = random.advance(stream)
         toposort((updates[stream],), order)

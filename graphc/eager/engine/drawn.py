@@ -30,7 +30,7 @@ from graphc.ops.source import Parameter
 
 # Steps that are followed, and bytes of an operand that is kept alive to follow them.
 MOST_STEPS = 32
-KEPT_BYTES = 1024
+KEPT_BYTES = 4096
 
 # Why how numbers were computed is not kept.
 BY_VALUES = "how many they are, or where they stand, depends on their values"
@@ -159,7 +159,9 @@ def node_of(tensor: Any) -> Any:
     before, tracing.trace = tracing.trace, None
     try:
         again = mark.value({})
-        if again is None or not _is_same(np.asarray(again), tensor._array):
+        if again is None:
+            raise _refused(tensor, mark.origin, "a tensor that they were computed with is gone")
+        if not _is_same(np.asarray(again), tensor._array):
             why = "they, or what they were computed with, were changed since"
             raise _refused(tensor, mark.origin, why)
         with promoting(promotion.promote):
@@ -280,15 +282,15 @@ def _spread(whole: Any, mark: Any) -> None:
 def share_mark(alias: Any, tensor: Any) -> None:
     """Let another tensor over the same memory be what the tensor is: drawn, or a module's state."""
     alias._drawn = tensor._drawn
-    if tensor._edge is not None or tensor.is_state:
-        alias.is_state = is_state(tensor)
+    if tensor._edge is not None or tensor._is_state:
+        alias._is_state = is_state(tensor)
 
 
 def is_state(tensor: Any) -> bool:
     """Whether a tensor is a parameter or belongs to a module's state, whose numbers are values
     wherever they came from."""
     edge = tensor._edge
-    return tensor.is_state or (edge is not None and edge[0].__class__ is AccumulateGrad)
+    return tensor._is_state or (edge is not None and edge[0].__class__ is AccumulateGrad)
 
 
 __all__ = ["Key", "follow", "is_state", "lose", "node_of", "written"]

@@ -95,7 +95,7 @@ class Tensor(Attached):
     _views: list[Any] | None = None
     _node: Any = None  # while traced: the node of the graph that is being made
     _grad: Any = None
-    is_state = False  # of a module: values, wherever they came from
+    _is_state = False  # of a module: values, wherever they came from
     name: str | None = None
     is_eager = True
 

@@ -83,8 +83,8 @@ class Members(Inside):
         self._check_name("buffer", name, self.__dict__.get("_buffers"))
         if tensor is not None and not isinstance(tensor, Tensor):
             raise refused(self, tensor, "buffer", name, "gc.Tensor or None")
-        if tensor is not None and not tensor.is_state:
-            tensor.is_state, tensor._drawn = True, None
+        if tensor is not None and not tensor._is_state:
+            tensor._is_state, tensor._drawn = True, None
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
