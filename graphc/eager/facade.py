@@ -26,6 +26,7 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     axiswise,
     control,
     creation,
+    distributions,
     filling,
     indexing,
     joining,
@@ -71,8 +72,8 @@ _OPERATORS = {
 # Functions of the graph that are no functions of a tensor here, or stand under another name.
 NOT_EAGER = {
     "broadcast_to", "cast", "constant", "fold_in", "full", "getitem", "gather", "input", "iota",
-    "parameter", "random_key", "size", "split_key", "index_update", "recurrence", "uniform",
-    "permutation", "interpret", "dot", "array_split", "cross_entropy",
+    "parameter", "random_key", "size", "split_key", "index_update", "recurrence",
+    "interpret", "dot", "array_split", "cross_entropy",
     "binary_cross_entropy", "mse_loss",
 }  # fmt: skip
 
@@ -103,6 +104,7 @@ _NOT_METHODS = {
     "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
     "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
     "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print",
+    *distributions.DRAWING,
 }  # fmt: skip
 _IN_PLACE = (
     "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "neg", "abs", "exp",

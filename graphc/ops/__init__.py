@@ -19,6 +19,7 @@ from graphc.ops.arrays import (
     writing,
 )
 from graphc.ops.contract import convolution, einsum, matmul, pooling
+from graphc.ops.draws import counts, distributions
 from graphc.ops.elementwise import (
     arithmetic,
     cast,
@@ -46,7 +47,9 @@ __all__ = [
     "control",
     "copying",
     "convolution",
+    "counts",
     "cumulative",
+    "distributions",
     "division",
     "einsum",
     "exponential",

@@ -15,8 +15,7 @@ from typing import Any
 
 from graphc.core.ir import Node
 from graphc.core.walk import substitute, toposort
-from graphc.ops.arrays.random import is_stream
-from graphc.ops.source import Parameter
+from graphc.ops.source import Parameter, is_stream
 
 _serial = itertools.count()
 # By identity, since comparing nodes makes a node: the node, and when and what was written.

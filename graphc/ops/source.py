@@ -6,6 +6,7 @@ binds. Only scalars are written into the graph, by `full`.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -246,6 +247,22 @@ def parameter(name: str, value: Values, dtype: DTypeLike | None = None) -> Param
     """
     array = _array(value, dtype)
     return _bound(Parameter, PARAMETER_OP, _check_name("parameter", name), array)
+
+
+# The states of generators, which programs that draw from them advance; by identity, as `==` makes
+# a node.
+_streams: weakref.WeakValueDictionary[int, Parameter] = weakref.WeakValueDictionary()
+
+
+def as_stream(state: Parameter) -> Parameter:
+    """The parameter, known as the state of a generator from here on."""
+    _streams[id(state)] = state
+    return state
+
+
+def is_stream(node: Node) -> bool:
+    """Whether a node is the state of a generator."""
+    return _streams.get(id(node)) is node
 
 
 def _array(value: Values, dtype: DTypeLike | None) -> np.ndarray:

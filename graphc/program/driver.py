@@ -36,7 +36,7 @@ from graphc.errors import (
 from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.implied import implied, named_apart
-from graphc.ops.source import INPUT_OP, Bound, Parameter
+from graphc.ops.source import INPUT_OP, Bound, Parameter, is_stream
 from graphc.passes.cse import cse
 from graphc.passes.fusion.fuse import explain, fuse
 from graphc.passes.pipeline import LEVELS, optimize
@@ -316,7 +316,7 @@ def _traced(
     new = implied(order, updates) if is_whole else {}
     updates |= new
     toposort(tuple(new.values()), order)
-    streams = [n for n in order if random.is_stream(n) and n not in updates] if is_whole else []
+    streams = [n for n in order if is_stream(n) and n not in updates] if is_whole else []
     for stream in streams:
         with at_origin(stream.origin):
             updates[stream] = random.advance(stream)

@@ -147,8 +147,12 @@ def forms(name: str) -> list[str]:
     symbolic = FUNCTIONS.get(name)
     if symbolic is not None:
         signature = inspect.signature(symbolic)
-        head = f"({_parameters(signature, 'Any')}) -> {_result(name, signature, 'Node')}"
-        found += [] if head in found else [head]
+        takes = f"({_parameters(signature, 'Any')}) -> "
+        head = f"{takes}{_result(name, signature, 'Node')}"
+        if head not in found and any(other.startswith(takes) for other in found):
+            # No declaration tells what it is given: it gives either.
+            found = [f"{takes}Any" if other.startswith(takes) else other for other in found]
+        found += [] if any(other.startswith(takes) for other in found) else [head]
     return found
 
 

@@ -15,8 +15,9 @@ from graphc.core.ir import toposort
 from graphc.core.operators import FUNCTIONS
 from graphc.errors import AttributeValueError, DTypeError
 from graphc.ops.arrays.philox import philox_words
-from graphc.ops.arrays.random import GENERATOR, PHILOX, advance, is_stream
+from graphc.ops.arrays.random import GENERATOR, PHILOX, advance
 from graphc.ops.source import input as placeholder
+from graphc.ops.source import is_stream
 
 COUNT = 20_000
 KEY = np.uint64(7)

@@ -30,6 +30,7 @@ ROWS = (
     "graphc.ops.contract.*",
     "graphc.ops.network.*",
     "graphc.ops.flow.*",
+    "graphc.ops.draws.*",
     "graphc.ops",
     "graphc.loops.*",
     "graphc.runtime.base.*",

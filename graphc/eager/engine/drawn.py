@@ -30,7 +30,7 @@ from graphc.ops.source import Parameter
 
 # Steps that are followed, and bytes of an operand that is kept alive to follow them.
 MOST_STEPS = 32
-KEPT_BYTES = 1024
+KEPT_BYTES = 4096
 
 # Why how numbers were computed is not kept.
 BY_VALUES = "how many they are, or where they stand, depends on their values"
@@ -159,7 +159,9 @@ def node_of(tensor: Any) -> Any:
     before, tracing.trace = tracing.trace, None
     try:
         again = mark.value({})
-        if again is None or not _is_same(np.asarray(again), tensor._array):
+        if again is None:
+            raise _refused(tensor, mark.origin, "a tensor that they were computed with is gone")
+        if not _is_same(np.asarray(again), tensor._array):
             why = "they, or what they were computed with, were changed since"
             raise _refused(tensor, mark.origin, why)
         with promoting(promotion.promote):

@@ -15,6 +15,7 @@ from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.registry import call
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.generator import Generator, draw_key
+from graphc.ops.declare import as_symbolic, is_tensor
 
 
 def _eagerly(
@@ -47,19 +48,25 @@ def in_graph(
 
 
 def draw(
-    run: Callable[..., Any], shape: tuple[Any, ...], generator: Generator | None, **settings: Any
+    run: Callable[..., Any],
+    shape: tuple[Any, ...],
+    generator: Generator | None,
+    key: Any = None,
+    **settings: Any,
 ) -> Any:
-    """Draw numbers: at once, or where a graph is made, or a size is symbolic, as part of it.
+    """Draw numbers: at once, or as part of a graph, where one is made or a size or the key is
+    symbolic.
 
     Args:
         run: makes them of a tensor of zeros, flat, and a key.
         shape: theirs.
         generator: the default one unless given.
+        key: of the draw, instead of one from the generator.
         settings: of `run`.
     """
-    if any(isinstance(size, Dim) for size in shape):
-        return in_graph(run, shape, generator, settings)
-    key = draw_key(generator)
+    if is_tensor(key) or any(isinstance(size, Dim) for size in shape):
+        return in_graph(run, shape, generator, settings, as_symbolic(key))
+    key = draw_key(generator) if key is None else key
     if key._node is not None:
         flat = tracing.trace.zeros(shape)
         return call(run, flat.reshape(-1), key, **settings).reshape(shape)

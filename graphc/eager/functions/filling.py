@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.tensor import Tensor, TensorLike
@@ -73,6 +75,26 @@ def _exponential_of(self: Tensor, lambd: float = 1.0, *, generator: Generator | 
     return -(1 - u).log() / lambd
 
 
+def _log_normal_of(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Any:
+    return _normal_of(self, mean, std, generator=generator).exp()
+
+
+def _cauchy_of(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Any:
+    u = rand(*self.shape, generator=generator, dtype=_floats(self))
+    return ((u - 0.5) * math.pi).tan() * sigma + median
+
+
+def _geometric_of(self: Tensor, p: float, *, generator: Generator | None = None) -> Any:
+    if not 0 < p <= 1:
+        raise AttributeValueError(f"geometric_: p={p!r}, outside (0, 1]", where=caller())
+    u = 1 - rand(*self.shape, generator=generator, dtype=dtypes.float64)
+    return (u.log() / math.log1p(-p)).floor() + 1 if p < 1 else u * 0 + 1
+
+
 METHODS = {
     f"{name}_": _inplace_draw(f"{name}_", drawn, what, example)
     for name, drawn, what, example in (
@@ -80,6 +102,14 @@ METHODS = {
         ("normal", _normal_of, "numbers of a normal distribution (mean, std)", "mean=100.0"),
         ("bernoulli", _bernoulli_of, "1 with a probability (0.5 unless given), else 0", "0.25"),
         ("random", _random_of, "whole numbers from low up to, not including, high", "6"),
+        (
+            "log_normal",
+            _log_normal_of,
+            "numbers with normal logarithms (mean, std)",
+            "std=1.0",
+        ),
+        ("cauchy", _cauchy_of, "numbers of a Cauchy distribution (median, sigma)", "median=1e9"),
+        ("geometric", _geometric_of, "how many trials successes of probability p take", "0.25"),
         ("exponential", _exponential_of, "numbers of an exponential distribution", "lambd=2.0"),
     )
 }

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dtypes
+from graphc.core.dims import Dim
 from graphc.core.dtypes import as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
@@ -27,7 +28,7 @@ from graphc.eager.functions.drawing import draw, in_graph
 from graphc.eager.functions.generator import Generator, default_generator, draw_key
 from graphc.eager.functions.shapes import sizes_given, sizes_of
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
-from graphc.ops.declare import is_tensor
+from graphc.ops.declare import as_symbolic, is_tensor
 
 
 def manual_seed(seed: int) -> Generator:
@@ -132,11 +133,11 @@ def _float(dtype: DTypeLike | None) -> Any:
 def _maker(name: str, run: Callable[..., Any], what: str) -> Any:
     def function(
         *size: Any, generator: Generator | None = None, dtype: DTypeLike | None = None,
-        device: DeviceLike | None = None, requires_grad: bool = False, **kw: Any,
+        device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None, **kw: Any,
     ) -> Tensor:  # fmt: skip
         check_device(device)
-        sizes = sizes_given(name, size, kw, ("size",), "generator, ")
-        result = draw(run, sizes_of(sizes), generator, dtype=_float(dtype))
+        sizes = sizes_given(name, size, kw, ("size",), "generator, key, ")
+        result = draw(run, sizes_of(sizes), generator, key, dtype=_float(dtype))
         return recorded(result, requires_grad)
 
     function.__name__ = function.__qualname__ = name
@@ -148,6 +149,7 @@ def _maker(name: str, run: Callable[..., Any], what: str) -> Any:
         dtype: float32 unless given.
         device: "cpu".
         requires_grad: whether operations on it are recorded.
+        key: of the draw, such as `gc.random_key(0)`, instead of one from a generator.
 
     Example:
         >>> import graphc as gc
@@ -187,9 +189,11 @@ randn = _maker("randn", _normal, "of the normal distribution with mean 0 and var
 def randint(
     low: int, high: Any = None, size: ShapeLike | None = None, *,
     generator: Generator | None = None, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
+    device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
     """Random integers, uniform in [low, high); `randint(high, size)` counts from 0.
+
+    With a `key`, such as `gc.random_key(0)`, they are a function of it, of no generator.
 
     Example:
         >>> import graphc as gc
@@ -202,7 +206,8 @@ def randint(
         raise ArgumentError("randint: size is not given", where=caller())
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     drawn = dtypes.int64 if kind.is_float else kind
-    result = draw(_randint, sizes_of((size,)), generator, low=int(low), high=int(high), dtype=drawn)
+    bounds = {"low": int(low), "high": int(high), "dtype": drawn}
+    result = draw(_randint, sizes_of((size,)), generator, key, **bounds)
     return recorded(result.to(kind), requires_grad)
 
 
@@ -230,9 +235,9 @@ def randint_like(
 @eager()
 def randperm(
     n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
+    device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
-    """A random order of 0 .. n - 1.
+    """A random order of 0 .. n - 1; with a `key`, a function of it, of no generator.
 
     Example:
         >>> import graphc as gc
@@ -240,7 +245,7 @@ def randperm(
         [0, 1, 2, 3]
     """
     check_device(device)
-    result = draw(_permutation, (int(n),), generator)
+    result = draw(_permutation, (n if isinstance(n, Dim) else int(n),), generator, key)
     return recorded(result if dtype is None else result.to(dtype), requires_grad)
 
 
@@ -248,9 +253,11 @@ def randperm(
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: ShapeLike | None = None, *,
     generator: Generator | None = None, dtype: DTypeLike | None = None,
-    device: DeviceLike | None = None, requires_grad: bool = False,
+    device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
     """Random floats of the normal distribution; mean and std are numbers or tensors.
+
+    With a `key`, such as `gc.random_key(0)`, they are a function of it, of no generator.
 
     Example:
         >>> import graphc as gc
@@ -270,8 +277,9 @@ def normal(
     else:
         shape = sizes_of((size,))
     if is_tensor(mean) or is_tensor(std):
-        return in_graph(_normal, shape, generator, {"dtype": _float(dtype)}) * std + mean
-    drawn = randn(*shape, generator=generator, dtype=dtype)
+        drawn = in_graph(_normal, shape, generator, {"dtype": _float(dtype)}, as_symbolic(key))
+        return drawn * std + mean
+    drawn = randn(*shape, generator=generator, dtype=dtype, key=key)
     return recorded(drawn * std + mean, requires_grad)
 
 

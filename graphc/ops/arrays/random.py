@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +29,7 @@ from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeE
 from graphc.ops.arrays.philox import philox_words
 from graphc.ops.arrays.shaping import broadcast_to, reshape
 from graphc.ops.declare import as_tensor, declare, is_tensor, public
-from graphc.ops.source import PARAMETER_OP, Parameter, State, as_shape
+from graphc.ops.source import PARAMETER_OP, Parameter, State, as_shape, as_stream
 
 # Keys made from a key use another stream than the numbers drawn from it.
 _FOLD = 0x5851F42D4C957F2D
@@ -91,27 +90,15 @@ def hashed(seed: int) -> np.uint64:
 
 _STATE = State(np.array(hashed(0)))
 _TYPE = TensorType(dtypes.uint64, ())
-GENERATOR: Parameter = Parameter(
-    PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE
+GENERATOR = as_stream(
+    Parameter(PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE)
 )
 _DRAWS = _Draws()
 
 
-# The states that programs which draw from them advance; by identity, as `==` makes a node.
-_STREAMS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-_STREAMS[id(GENERATOR)] = GENERATOR
-
-
 def stream() -> Parameter:
     """The state of a generator: a uint64 parameter; programs that draw from it advance it."""
-    made: Parameter = FUNCTIONS["parameter"]("generator", np.array(0, np.uint64))
-    _STREAMS[id(made)] = made
-    return made
-
-
-def is_stream(node: Any) -> bool:
-    """Whether a node is the state of a generator."""
-    return _STREAMS.get(id(node)) is node
+    return as_stream(FUNCTIONS["parameter"]("generator", np.array(0, np.uint64)))
 
 
 def advance(state: Any) -> Any:
@@ -334,25 +321,6 @@ def normal(
     z = FUNCTIONS["cast"](z, kind) if kind is not wide else z
     z = z if not is_tensor(std) and std == 1 else z * std
     return z if not is_tensor(mean) and mean == 0 else z + mean
-
-
-@public
-def bernoulli(p: Any = 0.5, shape: Any = None, key: Operand | None = None) -> Any:
-    """Random bools, True with probability p.
-
-    Args:
-        p: a number or a float tensor of probabilities.
-        shape: the result's shape; that of p unless given.
-        key: a key; the default generator unless given.
-
-    Raises:
-        AttributeValueError: a number p is outside [0, 1].
-    """
-    if not is_tensor(p) and not 0 <= p <= 1:
-        raise AttributeValueError(f"bernoulli: p={p!r} is no probability", where=caller())
-    dtype = p.type.dtype if is_tensor(p) and p.type.dtype.is_float else dtypes.float32
-    given = p.type.shape if shape is None and is_tensor(p) else () if shape is None else shape
-    return FUNCTIONS["less"](uniform(given, dtype=dtype, key=key), p)
 
 
 @public

@@ -1,0 +1,1 @@
+"""Random numbers of many distributions, made of uniform and normal ones."""
