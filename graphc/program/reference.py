@@ -11,6 +11,7 @@ from graphc.core.declared import valued
 from graphc.core.interpret import computed
 from graphc.core.ir import Graph, caller
 from graphc.errors import ArgumentError
+from graphc.ops.printing import muted
 from graphc.ops.source import Bound
 from graphc.passes.stabilise import stabilise
 from graphc.runtime.interpreter import run
@@ -51,7 +52,8 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
     free = [node for node in graph.inputs if not isinstance(node, Bound)]
     if first is not None and len(arrays) == len(free) - first.count:
         named = dict(zip([node.name for node in free], arrays))
-        arrays = (*arrays, *interpret(first.program, *[named[name] for name in first.names]))
+        with muted():
+            arrays = (*arrays, *interpret(first.program, *[named[name] for name in first.names]))
     given = list(graph.inputs) if len(arrays) == len(graph.inputs) else free
     if len(arrays) != len(given):
         raise ArgumentError(
