@@ -90,7 +90,7 @@ def hashed(seed: int) -> np.uint64:
 
 _STATE = State(np.array(hashed(0)))
 _TYPE = TensorType(dtypes.uint64, ())
-GENERATOR = as_stream(
+GENERATOR: Parameter = as_stream(
     Parameter(PARAMETER_OP, (), (("name", "generator"), ("type", _TYPE)), _TYPE, None, _STATE)
 )
 _DRAWS = _Draws()
