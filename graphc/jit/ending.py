@@ -151,8 +151,14 @@ class Ending:
 
     @property
     def nodes(self) -> list[Node]:
-        """The results that the program has to give."""
-        return [*(t._node for t in self.alive), *(node for _, node in self.writes), *self.kept]
+        """The results that the program has to give; what has an effect is one."""
+        alive = (t._node for t in self.alive)
+        return [*alive, *(node for _, node in self.writes), *self.kept, *self.effects]
+
+    @property
+    def effects(self) -> list[Node]:
+        """What the run did besides, whether anything needs its result or not."""
+        return [n for step in self.trace.path for n in step.nodes if n.op.effect is not None]
 
     def fill(self, values: Mapping[Node, np.ndarray], operands: Sequence[np.ndarray]) -> None:
         """Give tensors and memory their values.

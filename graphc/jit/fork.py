@@ -123,6 +123,14 @@ class _End:
             self.nodes.append(recipe.node_of(value))
         self.alive_count = len(self.nodes)
         self.nodes += [node for _, node in recipe.writes]
+        needed = toposort([*self.nodes, *self.updates.values()])
+        if unused := [node for node in ending.effects if node not in needed]:
+            raise TraceError(
+                "no program of both arms does what nothing needs the result of",
+                [unused[0].describe()],
+                where=caller(),
+                hint='use what gc.print gives back, or on_branch="specialise"',
+            )
 
     def _flat(self, spec: Any) -> Any:
         kind, what = spec

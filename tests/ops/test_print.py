@@ -156,6 +156,22 @@ def test_eager_tensors_are_shown_at_once_and_traced_ones_when_called(capsys: Out
         assert capsys.readouterr().out == f"v = {A * k}\n"
 
 
+@pytest.mark.parametrize("how", ["specialise", "fork"])
+def test_traced_lines_that_nothing_uses_or_that_python_waits_for_come_once(
+    how: Any, capsys: Out
+) -> None:
+    @gc.jit.compile(on_branch=how)
+    def f(v: gc.Tensor) -> gc.Tensor:
+        h = gc.print("h", gc.tanh(v))
+        gc.print("unused", v)
+        return h * 2 if h.sum() > 0 else gc.print("less", h)
+
+    for values in (ONES, -ONES, ONES, -ONES):
+        f(gc.tensor(values))
+        less = f"less {np.tanh(values)}\n" if values[0] < 0 else ""
+        assert capsys.readouterr().out == f"h {np.tanh(values)}\nunused {values}\n{less}"
+
+
 def test_saved_programs_show(tmp_path: Path, capsys: Out) -> None:
     x = gc.input("x", (3,), F64)
     total, _ = gc.scan(lambda s, v: (gc.print("s", s) + v, None), 0.0, x)

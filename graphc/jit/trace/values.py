@@ -24,6 +24,7 @@ from graphc.jit.trace.sized import Sized
 from graphc.jit.trace.sizes import TracedSize
 from graphc.jit.trace.steps import Captured, Given, equal_bits
 from graphc.ops.arrays import random
+from graphc.ops.printing import muted
 from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
 
 
@@ -82,7 +83,8 @@ class Values(Sized):
         arrays = [keys[n].state.array if n in keys else self.given[n] for n in places]
         tracing.trace, hot.slow = None, hot.slow - 1
         try:
-            return run(*arrays)
+            with muted():  # what is shown on the way is the run's own program's to show
+                return run(*arrays)
         finally:
             tracing.trace, hot.slow = self, hot.slow + 1
 
