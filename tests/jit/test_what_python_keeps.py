@@ -40,6 +40,7 @@ class Slotted:
     """A size in a slot."""
 
     __slots__ = ("rows",)
+    rows: int
 
 
 @program
@@ -146,7 +147,7 @@ def a_dict_whose_items_are_attributes(wrap: Wrap, note: Note) -> None:
     class Config(dict[str, Any]):
         __getattr__ = dict.__getitem__
 
-    config = Config(a=2.0, inner=Config(b=3.0))
+    config: Any = Config(a=2.0, inner=Config(b=3.0))
     f = wrap(lambda x: x * config.a + config.inner.b + len(config))
     note(f(_x()))
     config["a"], config.inner["b"], config["c"] = 5.0, 0.0, 1
