@@ -279,7 +279,7 @@ def _types(tensors: Sequence[Tensor], dynamic_axes: Any) -> list[TensorType]:
                     f"{len(shape)}",
                     where=caller(),
                 )
-            shape[axis] = dims.dim(name, min=1)
+            shape[axis] = dims.dim(name, min=0)
         types[position] = TensorType(types[position].dtype, tuple(shape))
     return types
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import graphc as gc
@@ -109,3 +110,20 @@ def test_a_backward_pass_that_runs_python_is_refused_when_it_is_asked_for() -> N
         (found.sum() + _weight.sum()).backward()
     with gc.no_grad():
         assert not traced(gc.ones(3)).requires_grad
+
+
+@pytest.mark.parametrize(
+    "function",
+    [nn.Linear(3, 2), nn.LayerNorm(3), lambda x: x.relu().sum(), lambda x: x.softmax(-1).max(1),
+     lambda x: x.reshape(x.shape[0], 3), lambda x: gc.cat([x, x]).cumsum(0), lambda x: x @ x.t(),
+     lambda x: x.flip(0).sort(0), lambda x: gc.scan(lambda c, r: (c + r, c), gc.zeros(3), x)],
+)  # fmt: skip
+def test_a_dynamic_axis_may_have_no_elements_or_one(function: Callable[..., Any]) -> None:
+    traced = gc.jit.trace(function, gc.ones(4, 3), dynamic_axes={0: {0: "n"}})
+    for rows in (0, 1, 5):
+        x = gc.randn(rows, 3)
+        wanted, found = function(x), traced(x)
+        pairs = zip(wanted, found) if isinstance(wanted, tuple) else [(wanted, found)]
+        for a, b in pairs:
+            np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), 1e-5, 1e-6)
+            assert a.dtype == b.dtype

@@ -414,8 +414,7 @@ class Requests:
                     return tuple([self._plain(v) for v in value])
             return value
         if kind is TracedSize:
-            own = value._trace is self and not self.root.is_fixed
-            return value.dim if own else value.number
+            return value.number if self.root.is_fixed or value._trace is not self else value.dim
         if kind is dims.Dim and self.root.is_fixed:
             return dims.evaluate(value, self.sizes)
         return value
