@@ -37,7 +37,8 @@ def _cosine_similarity(x: Operators, y: Operators, *, dim: int, eps: float) -> A
     x, y = conform("cosine_similarity", [x, y], "float")
     x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
     y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)
-    return sum_(x * y, dim)
+    product = x * y
+    return sum_(product, dim) if product.type.shape else product
 
 
 def cosine_similarity(x1: AnyTensor, x2: AnyTensor, dim: int = 1, eps: float = 1e-8) -> Any:
