@@ -48,7 +48,8 @@ def cosine_similarity(x1: AnyTensor, x2: AnyTensor, dim: int = 1, eps: float = 1
     x, y = conform("cosine_similarity", [x1, x2], "float")
     x = x / maximum(norm_of(x, 2, dim, keepdims=True), eps)
     y = y / maximum(norm_of(y, 2, dim, keepdims=True), eps)
-    return sum_(x * y, dim)
+    product = x * y
+    return sum_(product, dim) if product.type.shape else product
 
 
 @operation("NormBackward1")

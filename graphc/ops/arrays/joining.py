@@ -215,8 +215,10 @@ def _pairs(x: Operators, widths: Any) -> list[tuple[Any, Any]]:
 
 
 def _edged(x: Any, axis: int, low: Size, high: Size) -> Any:
+    if low == 0 and high == 0:
+        return x
     size = x.type.shape[axis]
-    if not dims.at_least(size, 1) and (low != 0 or high != 0):
+    if not dims.at_least(size, 1):
         raise ShapeError(f'pad: mode "edge" on axis {axis} of size {size}', where=caller())
     ends = []
     for place, width in ((0, low), (size - 1, high)):
