@@ -81,9 +81,9 @@ def name_node(node: Any, label: str) -> None:
     object.__setattr__(node, "origin", labelled(node.origin, label))
 
 
-def move_node(node: Any, origin: Origin | None) -> None:
+def move_node(node: object, origin: Origin | None) -> None:
     """Set where a node that was just made comes from."""
-    object.__setattr__(node, "origin", labelled(origin, node.label))
+    object.__setattr__(node, "origin", origin)
 
 
 def keep_label(node: Any, result: Any) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.ir import Graph, Kind, Node, map_sizes, tensor_type
-from graphc.core.origin import builder, move_node
+from graphc.core.origin import builder, labelled, move_node
 from graphc.core.types import TensorType, determined, match
 from graphc.core.walk import remade, substitute, toposort
 from graphc.eager.engine import promotion
@@ -239,7 +239,7 @@ def replayed(
         if all(value == attrs.get(key, value) for key, value in node.attrs):
             result = remade(node, new)  # a constant is itself, with its array
             if here and result is not node:
-                move_node(result, origin)
+                move_node(result, labelled(origin, result.label))
             return result
         return Node.build(node.op, [new[i] for i in node.inputs], attrs)
 
