@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
 from graphc import autograd, config, cuda, errors, former, ops
-from graphc.core.dims import dim
 from graphc.core.dtypes import DType as dtype
 from graphc.core.dtypes import (
     bfloat16,
@@ -48,6 +47,7 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions.limits import finfo, iinfo
 from graphc.eager.functions.random import Generator, default_generator
 from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
+from graphc.ops.sizes import dim
 from graphc.ops.source import Parameter
 from graphc.version import __version__ as __version__
 
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.program.checking import check_grad
     from graphc.program.clone import clone
     from graphc.program.driver import compile
     from graphc.program.naming import named
@@ -114,6 +115,7 @@ former.install()
 
 # Where the names are that are imported late; None for modules.
 _LATE = {
+    "check_grad": "program.checking",
     "clone": "program.clone",
     "compile": "program.driver",
     "Program": "program.program",

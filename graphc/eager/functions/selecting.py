@@ -225,7 +225,7 @@ def masked_select(input: AnyTensor, mask: Any) -> Any:
         tensor([1., 3.])
     """
     mask = _mask("masked_select", mask)
-    if is_building(input) or is_building(mask):  # type: ignore[arg-type]
+    if is_building(input) or is_building(mask):
         return call(_selected, input, mask)
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     there = np.flatnonzero(np.broadcast_to(mask.numpy(), shape))
