@@ -61,7 +61,7 @@ def wide(node: Node) -> Any:
     return node if dtype_of(node) is compute else FUNCTIONS["cast"](node, compute)
 
 
-def narrowed(node: Node, value: Any) -> Any:
+def narrowed(node: Node, value: Node) -> Any:
     """A value in the dtype of `node`."""
     return value if dtype_of(value) is dtype_of(node) else FUNCTIONS["cast"](value, dtype_of(node))
 
@@ -90,7 +90,7 @@ def moved_by(node: Node) -> tuple[list[Node], Node]:
         node = node.inputs[1 if node.op is OPS["where"] else 0]
 
 
-def top_of(exponent: Any, over: Any, axes: tuple[int, ...]) -> Any:
+def top_of(exponent: Node, over: Node | None, axes: tuple[int, ...]) -> Any:
     """The largest exponent over axes, of those whose factor is not 0; 0 where it is not finite."""
     where = FUNCTIONS["where"]
     if over is not None:
@@ -98,13 +98,13 @@ def top_of(exponent: Any, over: Any, axes: tuple[int, ...]) -> Any:
     return finite(MAX(exponent, axes=axes) if axes else exponent)
 
 
-def finite(top: Any) -> Any:
+def finite(top: Node) -> Any:
     """A largest exponent, without a gradient; 0 where it is not finite."""
     top = FUNCTIONS["stop_gradient"](top)
     return FUNCTIONS["where"](FUNCTIONS["isfinite"](top), top, 0)
 
 
-def product(*factors: Any) -> Any:
+def product(*factors: Node | None) -> Any:
     """The product of those that are not 1."""
     found = None
     for factor in factors:
@@ -113,7 +113,7 @@ def product(*factors: Any) -> Any:
     return found
 
 
-def moved(node: Node, part: Any) -> Any:
+def moved(node: Node, part: Node) -> Any:
     """A part of the operand of a move, moved as it is."""
     return node.op(part, *node.inputs[1:], **dict(node.attrs))
 
@@ -201,7 +201,7 @@ def _of_add(node: Node, in_log: bool, depth: int) -> Scaled | None:
     return _of_terms(first, second)
 
 
-def _of_offset(found: Scaled, offset: Any, in_log: bool) -> Scaled | None:
+def _of_offset(found: Scaled, offset: float | None, in_log: bool) -> Scaled | None:
     """exp(exponent) * over / under + offset, a positive number."""
     if offset is None or not offset > 0 or is_bounded(found):
         return None
@@ -218,7 +218,7 @@ def _of_terms(first: Scaled, second: Scaled) -> Scaled:
     return Scaled(top, less(first, top) + less(second, top))
 
 
-def less(term: Scaled, top: Any) -> Any:
+def less(term: Scaled, top: Node) -> Any:
     """The term with an exponent taken off: exp(exponent - top) * over / under."""
     below = term.exponent - top
     if term.over is not None:

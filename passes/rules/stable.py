@@ -23,7 +23,7 @@ from graphc.passes.rules.exponents import less, moved, moved_by, narrowed, scale
 x, y, c = var("x"), var("y"), constant("c")
 
 
-def _call(name: str, *operands: Any) -> Any:
+def _call(name: str, *operands: Node) -> Any:
     return FUNCTIONS[name](*operands)
 
 

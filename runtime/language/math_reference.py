@@ -107,7 +107,7 @@ def _philox_word(key: Scalar, counter: Scalar, lane: int) -> Scalar:
 
 def _special(name: str) -> Callable[..., Any]:
     """The definition of a special function's op, of one number."""
-    return lambda *operands: OPS[name].numpy(*map(np.asarray, operands))
+    return lambda *operands: OPS[name.removeprefix("bessel_")].numpy(*map(np.asarray, operands))
 
 
 WIDE = (
@@ -116,7 +116,8 @@ WIDE = (
     "logaddexp", "hypot",
 )  # fmt: skip
 SPECIAL = (
-    "lgamma", "digamma", "zeta", "ndtri", "erfinv", "erfcinv", "erfcx", "i0", "i0e", "i1", "i1e",
+    "lgamma", "digamma", "zeta", "ndtri", "erfinv", "erfcinv", "erfcx", "bessel_i0", "bessel_i0e",
+    "bessel_i1", "bessel_i1e",
 )  # fmt: skip
 SAME = (
     "sqrt", "fmod", "copysign", "nextafter", "floor", "ceil", "trunc", "rint", "sign", "absolute",

@@ -321,12 +321,12 @@ def _scaled_bessel(x: Term, small: Sequence[float], large: Sequence[float]) -> T
     return (a < 8.0).where(near, far)
 
 
-def i0e(x: Term) -> Term:
+def bessel_i0e(x: Term) -> Term:
     """exp(-|x|) times the modified Bessel function of order 0."""
     return _scaled_bessel(x, SMALL_0, LARGE_0)
 
 
-def i1e(x: Term) -> Term:
+def bessel_i1e(x: Term) -> Term:
     """exp(-|x|) times the modified Bessel function of order 1."""
     a = x.abs()
     value = _scaled_bessel(x, SMALL_1, LARGE_1)
@@ -339,17 +339,29 @@ def _grown(x: Term, value: Term) -> Term:
     return x.abs().equals(math.inf).where(_infinite(value), half * value * half)
 
 
-def i0(x: Term) -> Term:
+def bessel_i0(x: Term) -> Term:
     """The modified Bessel function of order 0."""
-    return _grown(x, i0e(x))
+    return _grown(x, bessel_i0e(x))
 
 
-def i1(x: Term) -> Term:
+def bessel_i1(x: Term) -> Term:
     """The modified Bessel function of order 1."""
-    return _grown(x, i1e(x))
+    return _grown(x, bessel_i1e(x))
 
 
 UNARY: dict[str, Callable[..., Term]] = {
-    f.__name__: f for f in (lgamma, digamma, ndtri, erfinv, erfcinv, erfcx, i0, i0e, i1, i1e)
+    f.__name__: f
+    for f in (
+        lgamma,
+        digamma,
+        ndtri,
+        erfinv,
+        erfcinv,
+        erfcx,
+        bessel_i0,
+        bessel_i0e,
+        bessel_i1,
+        bessel_i1e,
+    )
 }
 BINARY: dict[str, Callable[..., Term]] = {"zeta": zeta}

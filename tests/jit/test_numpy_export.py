@@ -29,7 +29,7 @@ from graphc.runtime.language import math_reference
 # Ops that only stand inside graphs, or have no samples of their own.
 ELSEWHERE = {"cond", "fused", "item", "scan", "while_loop", "input", "parameter", "constant"}
 # Ops that SciPy defines: no export has them.
-OF_SCIPY = {*math_reference.SPECIAL, "polygamma"}
+OF_SCIPY = {*(n.removeprefix("bessel_") for n in math_reference.SPECIAL), "polygamma"}
 # What NumPy lacks: how far from the definition the export may be, in ulp.
 ULP = {"erf": 4, "erfc": 4}
 

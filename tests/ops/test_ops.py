@@ -65,7 +65,8 @@ INDEPENDENT: dict[str, Callable[..., Any]] = {
         "digamma", "ndtri", "erfinv", "erfcinv", "erfcx", "i0e", "i1e")},
     # SciPy has nan at infinities.
     "zeta": lambda x, y: np.where(
-        (x > 1e4) & (y > 1), np.exp(-x.astype(float) * np.log(y)), scipy.special.zeta(x, y)
+        (x > 1e4) & (y > 1), np.exp(-x.astype(float) * np.log(y)),
+        scipy.special.zeta(x, np.maximum(y, -3000))
     ),
     "i0": lambda x: np.where(np.isinf(x), np.abs(x), scipy.special.i0(x)),
     "i1": lambda x: np.where(np.isinf(x), x, scipy.special.i1(x)),

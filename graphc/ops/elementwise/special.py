@@ -48,10 +48,12 @@ def _unary(
     doc: str,
     domain: str = "real",
     example: str = "",
+    kernel: str = "",
 ) -> Any:
+    # `kernel` is the name in the kernel language, where i0 and i1 are indices.
     numpy = _of_scipy(definition) if isinstance(definition, str) else definition
     return unary(
-        name, promote="float", numpy=numpy, scalar=f"{name}({{0}})", vjp=vjp,
+        name, promote="float", numpy=numpy, scalar=f"{kernel or name}({{0}})", vjp=vjp,
         kinds=FLOAT, domain=domain, doc=doc, example=example,
     )  # fmt: skip
 
@@ -157,17 +159,17 @@ def _over(value: Any, x: Node, at_zero: float) -> Any:
 i0 = _unary(
     "i0", _grown("i0"), lambda n, ct: (ct * i1(n.inputs[0]),),
     "The modified Bessel function of the first kind, of order 0.",
-    example="[0.0, 1.0] -> [1.0000, 1.2661]",
+    example="[0.0, 1.0] -> [1.0000, 1.2661]", kernel="bessel_i0",
 )  # fmt: skip
 i0e = _unary(
     "i0e", "i0e", lambda n, ct: (ct * (i1e(n.inputs[0]) - _sign(n.inputs[0]) * n),),
     "exp(-|x|) * i0(x), elementwise, without overflow.",
-    example="[0.0, 1.0] -> [1.0000, 0.4658]",
+    example="[0.0, 1.0] -> [1.0000, 0.4658]", kernel="bessel_i0e",
 )  # fmt: skip
 i1: Any = _unary(
     "i1", _grown("i1"), lambda n, ct: (ct * (i0(n.inputs[0]) - _over(n, n.inputs[0], 0.5)),),
     "The modified Bessel function of the first kind, of order 1.",
-    example="[0.0, 1.0] -> [0.0000, 0.5652]",
+    example="[0.0, 1.0] -> [0.0000, 0.5652]", kernel="bessel_i1",
 )  # fmt: skip
 i1e: Any = _unary(
     "i1e", "i1e",
@@ -175,13 +177,29 @@ i1e: Any = _unary(
         ct * (i0e(n.inputs[0]) - _sign(n.inputs[0]) * n - _over(n, n.inputs[0], 0.5)),
     ),
     "exp(-|x|) * i1(x), elementwise, without overflow.",
-    example="[0.0, 1.0] -> [0.0000, 0.2079]",
+    example="[0.0, 1.0] -> [0.0000, 0.2079]", kernel="bessel_i1e",
 )  # fmt: skip
 
 
-def _zeta_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _zeta_above(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     # Of a large exponent the first term is all; SciPy has nan at infinity.
     return np.where((x > 1e4) & (y > 1), np.power(y, -x), _of_scipy("zeta")(x, y))
+
+
+def _zeta_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    # Far below 0 by sums from the nearest whole number on: SciPy takes a step for each term.
+    dtype = y.dtype
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    low, below = np.floor(y), y < -1000
+    value = _zeta_above(x, np.where(below, y - low, y))
+    rest = _zeta_above(x, np.where(below, (low + 1) - y, 1)) - _zeta_above(
+        x, np.where(below, 1 - y, 1)
+    )
+    value = np.where(below, value + np.where(np.mod(x, 2) == 1, -rest, rest), value)
+    value = np.where(below & (np.floor(x) != x) | np.isnan(x) | np.isnan(y), np.nan, value)
+    value = np.where((y <= 0) & (low == y), np.inf, value)
+    value = np.where(x == 1, np.inf, np.where(x < 1, np.nan, value))
+    return value.astype(dtype)
 
 
 zeta = binary(
@@ -346,7 +364,7 @@ def multigammaln(x: Operand, p: int) -> Any:
     Example:
         >>> import graphc as gc
         >>> gc.multigammaln(gc.tensor([3.0]), 2)
-        tensor([1.5501])
+        tensor([1.5502])
     """
     if isinstance(p, bool) or not isinstance(p, int) or p < 1:
         raise ArgumentError(
