@@ -258,7 +258,7 @@ class _Module:
         values = [f"result({scope.names[o]})" for o in self.graph.outputs]
         found = [v for k, v in enumerate(values) if k not in aliased]
         if self.call is None:
-            returned = _restored(self.program._build.layout.tree, found)
+            returned = _restored(self.program._build.layout.tree, [*found])
         else:
             ways = {"out": found.__getitem__, "state": "state[{!r}]".format, "value": repr}
             leaves = [ways[how](what) for how, what in self.call.results]  # type: ignore[operator]
@@ -321,7 +321,7 @@ def _restored(tree: Tree, leaves: list[str]) -> str:
     if tree.form is type(None):
         return "None"
     parts = [_restored(part, leaves) for part in tree.parts]
-    if issubclass(tree.form, dict):
+    if not issubclass(tree.form, list | tuple):
         return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(tree.keys, parts)) + "}"
     return f"[{', '.join(parts)}]" if issubclass(tree.form, list) else _tuple(parts)
 
