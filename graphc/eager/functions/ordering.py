@@ -11,6 +11,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Values
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.registry import EAGER, as_axis, as_eager, as_flag, call, eager
@@ -188,7 +189,9 @@ def _unique_parts(
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def _distinct(x: Operators, *, inverse: bool, counts: bool, size: Any, fill_value: Any) -> Any:
+def _distinct(
+    x: Operators, *, inverse: bool, counts: bool, size: Values | None, fill_value: Values | None
+) -> Any:
     values, place, number = distinct(FUNCTIONS["ravel"](x), size, fill_value)
     parts = [FUNCTIONS["stop_gradient"](values)]
     parts += [FUNCTIONS["reshape"](place, x.type.shape)] if inverse else []
@@ -199,7 +202,7 @@ def _distinct(x: Operators, *, inverse: bool, counts: bool, size: Any, fill_valu
 @eager()
 def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
-    dim: Any = None, *, size: Any = None, fill_value: Any = None,
+    dim: Any = None, *, size: Values | None = None, fill_value: Values | None = None,
 ) -> Any:  # fmt: skip
     """The distinct elements in order; their places and numbers on demand. Has no gradient.
 

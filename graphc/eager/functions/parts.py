@@ -149,7 +149,7 @@ def _narrow(x: Operators, *, axis: int, start: int, length: int) -> Any:
     return x[cut]
 
 
-def _windowed(x: Operators, start: Any, *, axis: int, length: int) -> Any:
+def _windowed(x: Operators, start: Operators, *, axis: int, length: int) -> Any:
     return x[(*(slice(None),) * axis, Window(start, length))]
 
 

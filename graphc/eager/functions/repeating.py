@@ -109,7 +109,7 @@ def repeat(input: AnyTensor, *repeats: Any) -> Any:
 _repeated = step("repeat", "RepeatedBackward0")
 
 
-def _repeated_each(x: Operators, repeats: Any, *, axis: int) -> Any:
+def _repeated_each(x: Operators, repeats: Operators, *, axis: int) -> Any:
     return FUNCTIONS["repeat"](x, repeats, axis)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
+from graphc.core.typing import Values
 from graphc.eager.engine import promotion
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.drawn import BY_VALUES, lose
@@ -80,7 +81,7 @@ def where_method(self: Any, condition: AnyTensor, other: TensorLike) -> Any:
     return where(condition, self, other)
 
 
-def _nonzero(x: Operators, *, as_tuple: bool, size: Any, fill_value: Any) -> Any:
+def _nonzero(x: Operators, *, as_tuple: bool, size: Values | None, fill_value: Values) -> Any:
     axes = x if x.type.shape else FUNCTIONS["reshape"](x, (1,))
     found = places.nonzero(axes, size, fill_value)
     if as_tuple:
@@ -91,7 +92,9 @@ def _nonzero(x: Operators, *, as_tuple: bool, size: Any, fill_value: Any) -> Any
 
 
 @eager()
-def nonzero(input: Any, *, as_tuple: bool = False, size: Any = None, fill_value: Any = 0) -> Any:
+def nonzero(
+    input: Any, *, as_tuple: bool = False, size: Values | None = None, fill_value: Values = 0
+) -> Any:
     """The places of the elements that are not 0, one row each (or one vector for each axis).
 
     Their number depends on the values, unless it is given: in a graph it is counted before the
@@ -123,7 +126,7 @@ def nonzero(input: Any, *, as_tuple: bool = False, size: Any = None, fill_value:
 
 
 @eager("argwhere")
-def argwhere(input: AnyTensor, *, size: Any = None, fill_value: Any = 0) -> Any:
+def argwhere(input: AnyTensor, *, size: Values | None = None, fill_value: Values = 0) -> Any:
     """`nonzero` under NumPy's name.
 
     Example:

@@ -28,7 +28,7 @@ def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
     return tuple([s if s.__class__ is int else size_of(s) for s in sizes])
 
 
-def size_of(size: Any) -> Any:
+def size_of(size: object) -> Any:
     """One size: a 0-d tensor as an int, a symbolic one as the dimension that is its value."""
     if isinstance(size, Tensor) and size._node is not None:
         return as_size("sizes", size._node) if is_building(size) else size

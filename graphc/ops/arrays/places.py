@@ -18,7 +18,7 @@ from graphc.core.dims import Size, Symbol
 from graphc.core.inner import is_placeholder
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
-from graphc.core.typing import Operand
+from graphc.core.typing import Values
 from graphc.core.walk import toposort
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_symbolic
@@ -109,9 +109,7 @@ def are_values(sizes: Sequence[Size]) -> bool:
     return any(s.is_value for size in sizes for s in dims.symbols(size))
 
 
-def nonzero(
-    x: Operators, size: Size | Operators | None = None, fill_value: Operand | Sequence[Operand] = 0
-) -> list[Any]:
+def nonzero(x: Operators, size: Values | None = None, fill_value: Values = 0) -> list[Any]:
     """Where a tensor is not 0: for each of its axes the places, in row-major order.
 
     Args:
@@ -123,7 +121,7 @@ def nonzero(
     shape = x.type.shape
     mask = x if x.type.dtype is dtypes.bool_ else FUNCTIONS["not_equal"](x, 0)
     flat = FUNCTIONS["reshape"](mask, (dims.product(shape),))
-    fills = fill_value if isinstance(fill_value, Sequence) else [fill_value] * len(shape)
+    fills = fill_value if isinstance(fill_value, list | tuple) else [fill_value] * len(shape)
     if len(fills) != len(shape):
         raise ArgumentError(
             f"nonzero: {len(fills)} fill values for {len(shape)} axes", where=caller()
@@ -138,7 +136,7 @@ def nonzero(
     return found
 
 
-def compacted(what: str, mask: Operators, size: Size | Operators | None) -> tuple[Any, Any]:
+def compacted(what: str, mask: Operators, size: Values | None) -> tuple[Any, Any]:
     """The places where a vector of bools is true, in order.
 
     Args:
@@ -186,9 +184,7 @@ def repeated(x: Operators, counts: Operators, axis: int) -> Any:
     return FUNCTIONS["take"](x, FUNCTIONS["searchsorted"](ends, numbers, "right"), axis)
 
 
-def distinct(
-    x: Operators, size: Size | Operators | None, fill_value: Operand | None
-) -> tuple[Any, Any, Any]:
+def distinct(x: Operators, size: Values | None, fill_value: Values | None) -> tuple[Any, Any, Any]:
     """The distinct elements of a vector in order, the place of each element among them, counts.
 
     Args:
