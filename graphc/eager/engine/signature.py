@@ -236,7 +236,8 @@ def replayed(
 
     def make(node: Node, new: Mapping[Node, Node]) -> Node:
         attrs = {key: map_sizes(value, size_of) for key, value in node.attrs} if sizes else {}
-        if all(value == attrs.get(key, value) for key, value in node.attrs):
+        # A nan is not equal to itself.
+        if not sizes or all(attrs[k] is value or attrs[k] == value for k, value in node.attrs):
             result = remade(node, new)  # a constant is itself, with its array
             if here and result is not node:
                 move_node(result, labelled(origin, result.label))

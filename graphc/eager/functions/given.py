@@ -9,6 +9,7 @@ import numpy as np
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import Node, caller
+from graphc.core.trees import flatten
 from graphc.core.typing import DTypeLike, Values
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
@@ -49,8 +50,8 @@ def data_array(
         raise ArgumentError(
             f"tensor: {type(data).__name__} {data!r:.60} is not numbers in a regular shape",
             where=caller(),
-            hint="every row must have the same length, every element be a number; gc.stack joins "
-            "symbolic tensors",
+            hint="every row must have the same length, every element be a number"
+            + ("; gc.stack joins symbolic tensors" if _has_nodes(data) else ""),
         ) from None
     if dtype is not None:
         if not hasattr(data, "__array__"):
@@ -94,6 +95,10 @@ def _plain(data: Any, seen: list[Tensor]) -> Any:
         return int(data)
     # Asked without `copy`, which the __array__ of some libraries does not take.
     return as_array(data) if hasattr(data, "__array__") else data
+
+
+def _has_nodes(data: Values) -> bool:
+    return any(isinstance(leaf, Node) for leaf in flatten(data)[0])
 
 
 def _holds_arrays(data: Values) -> bool:
