@@ -54,7 +54,8 @@ def cbrt(x: Term) -> Term:
 def hypot(x: Term, y: Term) -> Term:
     """The length of (x, y); inf when either is, even beside nan.
 
-    Both are scaled by a power of two where a square would overflow or vanish.
+    Both are scaled by a power of two where a square would overflow or vanish. One step with an
+    exact residual follows: Borges, "An improved algorithm for hypot(a, b)", 2019.
     """
     a, b = x.abs(), y.abs()
     steep = b > a
@@ -64,6 +65,9 @@ def hypot(x: Term, y: Term) -> Term:
         big.where(side * 2.0**-600, small.where(side * 2.0**600, side)) for side in (high, low)
     )
     length = high.fma(high, low * low).call("sqrt")
+    square, rest = length * length, high * high
+    residual = low.fma(-low, square - rest) + length.fma(length, -square) - high.fma(high, -rest)
+    length = length.equals(0.0).where(length, length - residual / (length * 2.0))
     length = big.where(length * 2.0**600, small.where(length * 2.0**-600, length))
     return (a.equals(math.inf) | b.equals(math.inf)).where(math.inf, length)
 

@@ -51,6 +51,15 @@ def _has_lgamma(v: float) -> bool:
     return bool(np.isfinite(v)) and not (v <= 0 and v == np.floor(v))
 
 
+def _erfcinv(x: np.ndarray) -> np.ndarray:
+    """By SciPy, and by mpmath where SciPy has infinity for the smallest numbers above 0."""
+    found = np.asarray(scipy.special.erfcinv(x))
+    lost = (x > 0) & np.isinf(found)
+    with mpmath.workdps(340):
+        found[lost] = [float(mpmath.erfinv(1 - mpmath.mpf(float(v)))) for v in x[lost]]
+    return found
+
+
 # Where NumPy itself computes the function of an op's name, or SciPy does.
 INDEPENDENT: dict[str, Callable[..., Any]] = {
     "erf": scipy.special.erf,
@@ -62,7 +71,8 @@ INDEPENDENT: dict[str, Callable[..., Any]] = {
     "log1mexp": _log1mexp,
     "lgamma": _lgamma,
     **{name: getattr(scipy.special, name) for name in (
-        "digamma", "ndtri", "erfinv", "erfcinv", "erfcx", "i0e", "i1e")},
+        "digamma", "ndtri", "erfinv", "erfcx", "i0e", "i1e")},
+    "erfcinv": _erfcinv,
     # SciPy has nan at infinities.
     "zeta": lambda x, y: np.where(
         (x > 1e4) & (y > 1), np.exp(-x.astype(float) * np.log(y)),

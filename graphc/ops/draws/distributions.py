@@ -18,7 +18,7 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike, Operand, ShapeLike
 from graphc.errors import AttributeValueError
 from graphc.ops.arrays.random import _float_dtype, _key_for, fold_in, normal, uniform
@@ -34,7 +34,7 @@ def _above_zero(name: str, **values: Any) -> None:
             raise AttributeValueError(f"{name}: {key}={value!r} is not above 0", where=caller())
 
 
-def _moved(x: Any, loc: Any, scale: Any) -> Any:
+def _moved(x: Operators, loc: Operand, scale: Operand) -> Any:
     x = x if not is_tensor(scale) and scale == 1 else x * scale
     return x if not is_tensor(loc) and loc == 0 else x + loc
 
@@ -54,7 +54,7 @@ def _image(
 
 @public
 def exponential(
-    shape: ShapeLike, rate: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, rate: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of the exponential distribution: waits for what comes `rate` times a unit.
@@ -83,7 +83,7 @@ def exponential(
 
 @public
 def laplace(
-    shape: ShapeLike, loc: Any = 0.0, scale: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, loc: Operand = 0.0, scale: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of the Laplace distribution: the difference of two exponential ones.
@@ -112,7 +112,7 @@ def laplace(
 
 @public
 def gumbel(
-    shape: ShapeLike, loc: Any = 0.0, scale: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, loc: Operand = 0.0, scale: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of the Gumbel distribution; the greatest of logits + them is `categorical`.
@@ -143,7 +143,7 @@ def gumbel(
 
 @public
 def cauchy(
-    shape: ShapeLike, loc: Any = 0.0, scale: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, loc: Operand = 0.0, scale: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of the Cauchy distribution, which has no mean.
@@ -174,7 +174,7 @@ def cauchy(
 
 @public
 def log_normal(
-    shape: ShapeLike, mean: Any = 0.0, std: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, mean: Operand = 0.0, std: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats whose logarithms are of the normal distribution.
@@ -197,7 +197,7 @@ def log_normal(
 
 @public
 def gamma(
-    shape: ShapeLike, concentration: Any = 1.0, rate: Any = 1.0,
+    shape: ShapeLike, concentration: Operand = 1.0, rate: Operand = 1.0,
     dtype: DTypeLike = dtypes.float32, key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of the gamma distribution.
@@ -278,7 +278,7 @@ def accepted(
 
 @public
 def beta(
-    shape: ShapeLike, a: Any = 1.0, b: Any = 1.0, dtype: DTypeLike = dtypes.float32,
+    shape: ShapeLike, a: Operand = 1.0, b: Operand = 1.0, dtype: DTypeLike = dtypes.float32,
     key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats in [0, 1] of the beta distribution; there is no gradient by a and b.
@@ -310,7 +310,7 @@ def beta(
 
 @public
 def student_t(
-    shape: ShapeLike, df: Any = 1.0, loc: Any = 0.0, scale: Any = 1.0,
+    shape: ShapeLike, df: Any = 1.0, loc: Operand = 0.0, scale: Any = 1.0,
     dtype: DTypeLike = dtypes.float32, key: Operand | None = None,
 ) -> Any:  # fmt: skip
     """Random floats of Student's t distribution; there is no gradient by the degrees of freedom.
