@@ -28,7 +28,7 @@ import numpy as np
 
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
-from graphc.core.results import results, value_of, written_over
+from graphc.core.results import is_updating, results, value_of, written_over
 from graphc.core.types import TensorType, TupleType, shape_symbols
 from graphc.errors import GraphcError, InternalError
 from graphc.ops.printing import muted
@@ -345,7 +345,9 @@ class _Run:
     def check_results(self, step: Step) -> None:
         """Every element of the results of a node is written, after its last step."""
         numbers = [k for k, s in enumerate(self.homes.steps, 1) if s.node is step.node]
-        over = {output for output, _ in written_over(step.node)}
+        # A node that changes some places leaves the others as their writers left them.
+        pairs = () if is_updating(step.node) else written_over(step.node)
+        over = {output for output, _ in pairs}
         for index in results(step.node):
             if (step.node, index) not in self.homes.of:
                 continue

@@ -52,6 +52,14 @@ class Meaning(Composed):
     # Elementwise functions that NumPy has under the same name are found by `__getattr__` below.
     erf, erfc = staticmethod(special.erf), staticmethod(special.erfc)
     sigmoid = staticmethod(special.expit)
+    lgamma, digamma, zeta = map(staticmethod, (special.gammaln, special.digamma, special.zeta))
+    ndtri, erfinv, erfcinv = map(staticmethod, (special.ndtri, special.erfinv, special.erfcinv))
+    erfcx, i0, i0e = map(staticmethod, (special.erfcx, special.i0, special.i0e))
+    i1, i1e = map(staticmethod, (special.i1, special.i1e))
+
+    @staticmethod
+    def log1mexp(x: Any) -> Any:
+        return np.where(x > -0.7, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
 
     @staticmethod
     def sinc(x: Any) -> Any:

@@ -23,9 +23,11 @@ RARE = frozenset(
     fmod floor_divide gcd lcm left_shift right_shift bitwise_count tan power""".split()  # noqa: SIM905
 )
 # `clip` and `nextafter` of values: the one means nothing where low > high, and what the other gives
-# in float64 says nothing of other floats.
+# in float64 says nothing of other floats. `zeta` has no gradient by its exponent.
 ELEMENTWISE = [
-    (op, 2 if op.name in RARE else 3) for op in PLAIN if op.name not in ("nextafter", "clip")
+    (op, 2 if op.name in RARE else 3)
+    for op in PLAIN
+    if op.name not in ("nextafter", "clip", "zeta")
 ]
 LITERALS = ("2", "0.5", "-1.5", "0.25", "3", "-1", "1.25")
 WHOLE = ("2", "3", "1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,19 +67,13 @@ def test_a_vector_has_elements_for_rows() -> None:
     np.testing.assert_allclose(w.tolist(), [0, -0.1, 0, 0.1], rtol=1e-5)
 
 
-def test_32_rows_take_the_time_of_32_rows_whatever_the_table_has() -> None:
-    def least(rows: int) -> float:
-        table, index = _table(gc.float32, rows, 64)
-        optimizer = optim.SparseAdam(table.parameters())
-        step = gc.compile([index], None, updates=optimizer.updates((table(index) ** 2).sum()))
-        batch = np.random.default_rng(0).integers(0, rows, 32)
-        taken = []
-        for _ in range(30):
-            start = time.perf_counter()
-            step(batch)
-            taken.append(time.perf_counter() - start)
-        assert step.memory(n=32)[0] < 1_000_000
-        return min(taken)
-
-    # The whole table, its moments beside it, is 300 MB: more than 20 ms.
-    assert least(400_000) < 20 * least(1_000) + 1e-3
+def test_no_kernel_goes_over_more_than_the_rows_that_have_a_gradient() -> None:
+    table, index = _table(gc.float32, 400_000, 64)
+    optimizer = optim.SparseAdam(table.parameters())
+    step = gc.compile([index], None, updates=optimizer.updates((table(index) ** 2).sum()))
+    batch = np.random.default_rng(0).integers(0, 400_000, 32)
+    step(batch)
+    assert step.memory(n=32)[0] < 1_000_000
+    _, final = step.history[-1]
+    whole = {n.op.name for n in final.nodes if str(n.type).startswith("f32[400000")}
+    assert whole == {"parameter", "index_update"}  # in place, as the memory says

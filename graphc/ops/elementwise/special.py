@@ -315,7 +315,8 @@ def xlogy(x: Operand, y: Operand) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.xlogy(gc.tensor([0.0, 2.0]), gc.tensor([0.0, 3.0]))
+        >>> x = gc.tensor([0.0, 2.0])
+        >>> gc.xlogy(x, gc.tensor([0.0, 3.0]))
         tensor([0.0000, 2.1972])
     """
     return _times_log("xlogy", x, y, "log")
