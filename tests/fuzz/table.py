@@ -85,7 +85,7 @@ def any_op(g: Growing) -> None:
     if g.nodes[x].dtype not in takes:
         if g.wild:
             raise LookupError  # as integers nan and infinities are nothing definite
-        x = g.add(f'gc.cast({x}, gc.{_named(g.rng.choice(takes))}, overflow="wrap")') or x
+        x = g.add(_cast(g, x, _named(g.rng.choice(takes)))) or x
     if g.nodes[x].dtype not in takes:
         raise LookupError
     operands = [x, *(g.pick(like=x) for _ in range(arity(op) - 1))]
@@ -146,7 +146,13 @@ def cast(g: Growing) -> None:
                            "uint64", "bool_", "float32"))  # fmt: skip
     if g.kind(x) == "f" and target.startswith("uint"):
         x = _domain(g, x, "positive")
-    g.add(f'gc.cast({x}, gc.{target}, overflow="wrap")')
+    g.add(_cast(g, x, target))
+
+
+def _cast(g: Growing, x: str, target: str) -> str:
+    # Whether a float is 0 hangs on roundings where terms cancel: of what is rounded, it does not.
+    is_truth = g.kind(x) == "f" and target == "bool_"
+    return f'gc.cast({f"gc.rint({x})" if is_truth else x}, gc.{target}, overflow="wrap")'
 
 
 # Views
