@@ -1,13 +1,16 @@
-"""What the tests promise of themselves: markers are complete, and no clock decides."""
+"""What the tests promise of themselves: markers are complete, and no clock decides; and that a
+wheel has every folder."""
 
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
 
 TESTS = sorted(Path(__file__).resolve().parent.parent.rglob("test_*.py"))
+ROOT = Path(__file__).resolve().parent.parent.parent
 CLOCKS = {"monotonic", "perf_counter", "perf_counter_ns", "timeit"}
 
 
@@ -55,3 +58,20 @@ def test_no_test_reads_a_clock(path: Path) -> None:
     tree = ast.parse(path.read_text())
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not names & CLOCKS, "count calls instead: tests/helpers/counting.py"
+
+
+def test_every_folder_is_a_package_of_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    listed = set()
+    for package in settings["packages"]:
+        base = max(
+            (p for p in settings["package-dir"] if f"{package}.".startswith(f"{p}.")), key=len
+        )
+        rest = package.removeprefix(base).strip(".")
+        listed.add(ROOT / settings["package-dir"][base] / rest.replace(".", "/"))
+    folders = {
+        path.parent
+        for top in settings["package-dir"].values()
+        for path in (ROOT / top).rglob("*.py")
+    }
+    assert listed == folders
