@@ -97,8 +97,9 @@ def traced(
     if not outputs and not new:
         raise GraphError("compile: there are no outputs and no updates", where=caller())
     order = toposort((*outputs, *new.values()))
-    if updates is not None:
-        _add_implied(new, order, inputs)
+    computed = computed_sizes([*order, *inputs], inputs)
+    if updates is not None and _add_implied(new, order, computed):
+        computed = computed_sizes([*order, *inputs], inputs)
     if apart := named_apart(dict.fromkeys([*new, *order])):
         done = iter(substitute([*outputs, *new.values()], apart))
         outputs = [next(done) for _ in outputs]
@@ -107,7 +108,6 @@ def traced(
     roots = [*outputs, *new.values()]
     labels = [layout.label(k) for k in range(len(outputs))]
     labels += [f"the update of {p.name!r}" for p in new]
-    computed = computed_sizes([*order, *inputs], inputs)
     sources = [s.source for s in computed]
     labels += [f"a size, {s.source.describe()}," for s in computed]
     needed = toposort(sources, order.copy())
@@ -144,13 +144,15 @@ def _new_values(updates: Mapping[Any, Any]) -> dict[Any, Node]:
     return new
 
 
-def _add_implied(new: dict[Any, Node], order: dict[Node, None], inputs: Sequence[Node]) -> None:
+def _add_implied(new: dict[Any, Node], order: dict[Node, None], computed: Sequence[Symbol]) -> bool:
     """Add the updates that results bring along, and those of the generators they draw from.
 
     What sizes are computed of counts too: the program of sizes writes nothing.
+
+    Returns:
+        Whether results bring updates along, which may have sizes of their own.
     """
-    sources = [size.source for size in computed_sizes([*order, *inputs], inputs)]
-    needed = toposort(sources, order.copy())
+    needed = toposort([size.source for size in computed], order.copy())
     brought = implied(needed, new)
     new |= brought
     toposort(tuple(brought.values()), order)
@@ -158,6 +160,7 @@ def _add_implied(new: dict[Any, Node], order: dict[Node, None], inputs: Sequence
         with at_origin(stream.origin):
             new[stream] = random.advance(stream)
         toposort((new[stream],), order)
+    return bool(brought)
 
 
 def _new_value(parameter: Any, value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphc.core.dtypes import by_char, is_float
-from graphc.core.ir import Kind, caller, toposort
+from graphc.core.ir import caller
 from graphc.core.operators import Operators, SymbolicTensorError
 from graphc.core.types import TensorType
 from graphc.eager.engine import quiet
@@ -388,8 +388,3 @@ def viewed(
         call = call_of(function, ONE, static, (whole.dtype.char, whole.shape))
         _follow((result,), function, ONE, static, call, (tensor,))
     return result
-
-
-def is_movement(call: Call) -> bool:
-    """Whether a call only moves elements."""
-    return all(n.op.kind in (Kind.MOVEMENT, Kind.SOURCE) for n in toposort(call.outputs))
