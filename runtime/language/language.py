@@ -11,13 +11,13 @@ elements are flat NumPy arrays (where the kernel expects a buffer) and ints (siz
         for i in range(lo, hi):
             y[i] = x[i] * f32(2.0)
 
-Rules of the language: every scalar has a fixed dtype; constants and results of narrow integer
-arithmetic are cast (`i8(a + b)`), since Numba widens them; a buffer of float16 or bfloat16
+Rules of the language: every scalar has a fixed dtype; constants and results of arithmetic on
+integer elements are cast: `i8(a + b)`, which Numba widens, and `i64(a + b)`, which so wraps around
+(bare sums and products are of indices and taken never to overflow); a buffer of float16 or bfloat16
 loads and stores float32 scalars, and `f16(v)`, `bf16(v)` round a float32 to the nearest one of
-them and keep it as float32;
-a bool is stored as one byte. Indices are non-negative: `quotient` and `remainder` divide them
-without sign checks; `floor_quotient` and `floor_remainder` take negative ones. Divisors are
-positive.
+them and keep it as float32; a bool is stored as one byte. Indices are non-negative: `quotient` and
+`remainder` divide them without sign checks; `floor_quotient` and `floor_remainder` take negative
+ones. Divisors are positive.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy as np
 
 from graphc.core import dtypes
 from graphc.core.dtypes import DType
+from graphc.ops.elementwise.cast import to_integer
 from graphc.runtime.language import math_reference, simd_reference
 
 Scalar = Any
@@ -86,7 +87,10 @@ def _cast(dtype: Any) -> Callable[[Scalar], Scalar]:
             if isinstance(value, int) and not isinstance(value, bool):
                 value = np.array(value & 0xFFFFFFFFFFFFFFFF, np.uint64)
                 return value.astype(np.int64).astype(dtype)[()]
-            return np.asarray(value).astype(dtype)[()]
+            value = np.asarray(value)
+            if dtypes.is_float(value.dtype) and np.dtype(dtype).kind in "iu":
+                return to_integer(value, np.dtype(dtype))[()]
+            return value.astype(dtype)[()]
 
     cast.__name__ = np.dtype(dtype).name
     return cast

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from graphc.runtime.language.numba_terms import F32, F64, Term, loop
+from graphc.runtime.language.numba_terms import F32, F64, I64, Term, loop
 
 
 def maximum(x: Term, y: Term, signed: bool) -> Term:
@@ -124,6 +124,31 @@ def shift_right(x: Term, y: Term, signed: bool) -> Term:
 def bit_count(x: Term, signed: bool) -> Term:
     """How many bits of |x| are set, as 8 bits."""
     return absolute(x, signed).call("ctpop").resize(ir.IntType(8))
+
+
+def let_wrap(value: ir.Value) -> None:
+    """Of arithmetic that is cast, take back what Numba tells LLVM of all: that it never overflows.
+
+    Of indices that holds; of elements LLVM would conclude that x + 1 > x.
+    """
+    if "nsw" in getattr(value, "flags", ()):
+        value.flags = [flag for flag in value.flags if flag != "nsw"]
+        for operand in value.operands:
+            let_wrap(operand)
+
+
+def from_float(x: Term, target: str) -> Term:
+    """A float as an integer, as `to_integer` of `graphc.ops.elementwise.cast` defines it.
+
+    LLVM converts only what fits: the rest is poison, with which other instructions do as they like.
+    """
+    bits, least = TARGETS[target][0], -(2.0**63)
+    if target != "u64":
+        return (x.abs() < -least).where(x, least).to_int(I64).resize(ir.IntType(bits))
+    above = (x >= -least) & (x < 2.0**64)
+    low = above.where(x + least, x)
+    whole = (low.abs() < -least).where(low, least).to_int(I64)
+    return above.where(whole ^ -(1 << 63), whole)
 
 
 def float_out_of_range(x: Term, bits: int, signed: bool) -> Term:

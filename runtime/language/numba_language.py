@@ -34,10 +34,12 @@ from graphc.runtime.base import bounds
 from graphc.runtime.language import (
     numba_bounds,
     numba_division,
+    numba_integer,
     numba_math,
     numba_narrow,
     numba_simd,
 )
+from graphc.runtime.language.numba_terms import Term
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
 MAX_SCOPES = 24
@@ -124,17 +126,11 @@ def _lower_cast(dtype: str) -> None:
         if dtype == "b1":
             return context.is_true(builder, source, value)
         if isinstance(source, types.Float) and SCALAR[dtype] in types.integer_domain:
-            return float_to_integer(builder, value, dtype)
+            return numba_integer.from_float(Term(builder, value), dtype).value
         if dtype in numba_narrow.STORAGE:
             return numba_narrow.rounded(context, builder, dtype, source, value)
+        numba_integer.let_wrap(value)
         return context.cast(builder, value, source, SCALAR[dtype])
-
-
-def float_to_integer(builder: ir.IRBuilder, value: ir.Value, dtype: str) -> Any:
-    """Truncate a float to an integer as NumPy does on x86-64: through int64, or uint64."""
-    wide = builder.fptoui(value, I64) if dtype == "u64" else builder.fptosi(value, I64)
-    target = STORAGE[dtype]
-    return wide if target is I64 else builder.trunc(wide, target)
 
 
 for _dtype in SCALAR:

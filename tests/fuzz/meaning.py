@@ -105,7 +105,13 @@ class Meaning(Composed):
 
     @staticmethod
     def cast(x: Any, dtype: Any, overflow: str = "error") -> Any:
-        return np.trunc(x).astype(dtype) if dtype.kind in "iu" else np.asarray(x).astype(dtype)
+        x = np.asarray(x)
+        if x.dtype.kind != "f" or dtype.kind not in "iu":
+            return x.astype(dtype)
+        last = 2.0**64 if dtype == np.uint64 else 2.0**63
+        cut = [int(v) if -(2.0**63) <= v < last else -(2**63) for v in x.ravel()]
+        bits = 8 * dtype.itemsize
+        return np.array([v % 2**bits for v in cut], np.uint64).reshape(x.shape).astype(dtype)
 
     # Reductions
 

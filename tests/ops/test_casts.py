@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from lowering import run_lowered
 
 import graphc as gc
 from graphc.core import dtypes
@@ -33,14 +36,28 @@ def _edges(dtype: DType) -> np.ndarray:
     return np.array([v for v in WHOLE if limits.min <= v <= limits.max], dtype.numpy)
 
 
-def _cast(x: np.ndarray, dtype: DType) -> tuple[np.ndarray, np.ndarray]:
-    """NumPy's cast, and where it is defined: not of a float that the integer cannot hold."""
-    defined = np.ones(x.shape, bool)
-    if dtypes.is_float(x.dtype) and dtype.is_integer:
-        limits, whole = np.iinfo(dtype.numpy), np.trunc(x.astype(np.float64))
-        defined = (whole >= float(limits.min)) & (whole < float(int(limits.max) + 1))
+def _cast(x: np.ndarray, dtype: DType) -> np.ndarray:
+    """NumPy's cast, of floats to integers by Python's own numbers."""
     with np.errstate(all="ignore"):
-        return x.astype(dtype.numpy), defined
+        if not dtypes.is_float(x.dtype) or not dtype.is_integer:
+            return x.astype(dtype.numpy)
+    whole = [_whole(float(v), dtype) % 2 ** (8 * dtype.itemsize) for v in x]
+    return np.array(whole, np.uint64).astype(dtype.numpy)
+
+
+def _whole(value: float, dtype: DType) -> int:
+    """A float cut; what neither int64 nor the dtype holds is int64's least."""
+    last = 2**64 if dtype is dtypes.uint64 else 2**63
+    found = int(value) if math.isfinite(value) else -(2**63)
+    return found if -(2**63) <= found < last else -(2**63)
+
+
+def _fits(x: np.ndarray, dtype: DType) -> np.ndarray:
+    """Where an integer dtype holds the whole part of a float."""
+    if not dtypes.is_float(x.dtype) or not dtype.is_integer:
+        return np.ones(x.shape, bool)
+    limits, whole = np.iinfo(dtype.numpy), np.trunc(x.astype(np.float64))
+    return (whole >= float(limits.min)) & (whole < float(int(limits.max) + 1))
 
 
 def _casts(x: Any, *path: DType) -> Any:
@@ -50,12 +67,11 @@ def _casts(x: Any, *path: DType) -> Any:
 
 
 def _check(x: np.ndarray, path: tuple[DType, ...], found: np.ndarray) -> None:
-    wanted, defined = x, np.ones(x.shape, bool)
+    wanted = x
     for dtype in path:
-        wanted, fits = _cast(wanted, dtype)
-        defined = defined & fits
+        wanted = _cast(wanted, dtype)
     assert found.dtype == wanted.dtype
-    found, wanted = (dtypes.widened(a[defined]) for a in (found, wanted))
+    found, wanted = (dtypes.widened(a) for a in (found, wanted))
     np.testing.assert_array_equal(found, wanted, str((x.dtype, path)))
     if dtypes.is_float(wanted.dtype):
         number = ~np.isnan(wanted)
@@ -92,12 +108,56 @@ def test_compiled_casts_round_as_often_as_they_say(source: str) -> None:
         _check(values, path, found)
 
 
+INTEGERS = [dtype for dtype in dtypes.ALL if dtype.is_integer]
+# What LLVM could draw conclusions from if it took a cast for one that fits.
+ASKED: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "itself": (lambda v: v, lambda v: v),
+    "bits": (gc.bitwise_count, np.bitwise_count),
+    "negative": (lambda v: v < 0, lambda v: v < 0),
+    "float": (lambda v: gc.cast(v, gc.float64), lambda v: v.astype(np.float64)),
+    "even": (lambda v: v % 2, lambda v: v % 2),
+    "int64": (lambda v: gc.cast(v, gc.int64, "wrap"), lambda v: v.astype(np.int64)),
+}
+
+
+def _asked(x: Any) -> list[Any]:
+    whole = [gc.cast(x, dtype, overflow="wrap") for dtype in INTEGERS]
+    return [ask(v) for ask, _ in ASKED.values() for v in whole]
+
+
+@pytest.mark.parametrize("source", ["bfloat16", "float16", "float32", "float64"])
+def test_casts_of_floats_are_the_same_in_every_way(source: str) -> None:
+    values = _edges(dtypes.as_dtype(source))
+    wanted = [means(_cast(values, dtype)) for _, means in ASKED.values() for dtype in INTEGERS]
+    x = gc.input("x", (gc.dim("n"),), source)
+    outputs = _asked(x)
+    graph = Graph.of("casts", [x], outputs)
+    sizes = {"n": len(values)}
+    ways = {
+        "interpreted": run(graph, [values]),
+        "simulated": run_lowered(graph, [values], sizes)[0],
+        "O0": gc.compile([x], outputs, level="O0")(values),
+        "O2": gc.compile([x], outputs, level="O2")(values),
+        "eager": [t.numpy() for t in _asked(gc.tensor(values))],
+        "jit": [t.numpy() for t in gc.jit.compile(_asked)(gc.tensor(values))],
+    }
+    for way, found in ways.items():
+        for k, (own, exact) in enumerate(zip(found, wanted, strict=True)):
+            case = way, list(ASKED)[k // len(INTEGERS)], INTEGERS[k % len(INTEGERS)]
+            np.testing.assert_array_equal(own, exact, str(case))
+    # Beside each other the casts share what LLVM finds out; alone they are another kernel.
+    for k, dtype in enumerate(INTEGERS):
+        alone = gc.compile([x], gc.bitwise_count(gc.cast(x, dtype, overflow="wrap")))
+        np.testing.assert_array_equal(alone(values), wanted[len(INTEGERS) + k], str(dtype))
+
+
 @pytest.mark.parametrize("source", dtypes.ALL, ids=str)
 def test_a_dtype_holds_another_where_all_edges_come_back(source: DType) -> None:
     values = _edges(source)
     for dtype in dtypes.ALL:
-        there, fits = _cast(values, dtype)
-        back, also = _cast(there, source)
+        there = _cast(values, dtype)
+        back = _cast(there, source)
+        fits, also = _fits(values, dtype), _fits(there, source)
         same = (back == values) | (np.isnan(values) if source.is_float else False)
         if source.is_float and not dtype.is_float:
             same = np.zeros(values.shape, bool)

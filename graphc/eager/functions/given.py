@@ -15,6 +15,7 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, DTypeError
+from graphc.ops.elementwise.cast import to_integer
 
 
 def data_array(
@@ -56,7 +57,10 @@ def data_array(
     if dtype is not None:
         if not hasattr(data, "__array__"):
             check_fits(array, as_dtype(dtype))
-        return array.astype(as_dtype(dtype).numpy, order="C")
+        wanted = as_dtype(dtype)
+        if own.is_float and wanted.is_integer:
+            return np.asarray(to_integer(array, wanted.numpy), order="C")
+        return array.astype(wanted.numpy, order="C")
     typed = isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__")
     if not typed and (own.is_float or array.size == 0) and not _holds_arrays(data):
         array = array.astype(promotion.get_default_dtype().numpy)

@@ -41,14 +41,32 @@ def out_of_range(x: np.ndarray, target: DType) -> np.ndarray:
     return low | (x > min(int(info.max), int(np.iinfo(x.dtype).max)))
 
 
+def to_integer(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats as integers, by one definition on every machine: whole parts, by their low bits.
+
+    Of a whole part that int64 does not hold, and of nan, they are those of int64's least; uint64
+    holds those up to its own greatest too. C and LLVM define neither, NumPy gives what they give.
+
+    Example:
+        >>> to_integer(np.array([-1.9, 300.5, np.nan, 1e300]), np.dtype("uint8"))
+        array([255,  44,   0,   0], dtype=uint8)
+    """
+    wide = dtypes.widened(x)
+    within = np.abs(wide) < 2.0**63
+    found = np.where(within, wide, -(2.0**63)).astype(np.int64).astype(dtype)
+    if dtype == np.uint64:
+        above = (wide >= 2.0**63) & (wide < 2.0**64)
+        return np.where(above, np.where(above, wide, 0).astype(dtype), found)
+    return found
+
+
 def _numpy(x: np.ndarray, *, dtype: DType, overflow: str) -> np.ndarray:
     if overflow == "error" and can_overflow(dtypes.as_dtype(x.dtype), dtype):
         bad = out_of_range(x, dtype)
         if bad.any():
             raise _overflow(x[bad].flat[0] if x.ndim else x[()], dtype)
-    if dtypes.is_float(x.dtype) and dtype.is_integer and dtype.itemsize < 8:
-        # Through int64, as processors do it, so that every size wraps alike.
-        return x.astype(np.int64).astype(dtype.numpy)
+    elif dtypes.is_float(x.dtype) and dtype.is_integer:
+        return to_integer(x, dtype.numpy)
     return x.astype(dtype.numpy)
 
 
@@ -70,13 +88,6 @@ def _failure(node: Node, value: int) -> CastOverflowError:
 def _vjp(node: Any, ct: Node) -> tuple[Any]:
     source = node.inputs[0].type.dtype
     return (cast(ct, source) if source.is_float else None,)
-
-
-def _template(x: DType, *, dtype: DType, overflow: str) -> str:
-    # Bools first: whether the value is not 0. Narrow integers through int64, as the reference.
-    if x.is_float and dtype.is_integer and dtype.itemsize < 8:
-        return f"{dtype.short}(i64({{0}}))"
-    return f"{dtype.short}({{0}})"
 
 
 def _samples() -> list[Sample]:
@@ -108,7 +119,7 @@ CAST = declare(
     Op(
         "cast", Kind.ELEMENTWISE, _infer, _numpy, _vjp,
         Scalar(
-            _template,
+            lambda x, *, dtype, overflow: f"{dtype.short}({{0}})",
             check=lambda x, *, dtype, overflow: f"out_of_range_{dtype.short}({{0}})",
             failure=_failure,
         ),
@@ -129,8 +140,9 @@ def cast(x: Operand, dtype: DTypeLike, overflow: str = "error") -> Any:
         x: a tensor.
         dtype: the dtype wanted.
         overflow: "error" for an integer dtype that cannot hold a value (found when the program
-            runs); "wrap" keeps the low bits, as NumPy's astype does. What becomes of floats
-            beyond int64 and of nan is then not defined.
+            runs); "wrap" keeps the low bits, as NumPy's astype does. Floats whose whole part
+            neither int64 nor `dtype` holds, and nan, then count as int64's least, on every
+            machine: uint64 makes 2**63 of them, what is narrower 0.
 
     Raises:
         CastOverflowError: when the program runs, for a value that the dtype cannot hold.
