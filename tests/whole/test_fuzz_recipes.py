@@ -59,10 +59,11 @@ def test_enumerated_programs(name: str, every: int) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_many_random_programs() -> None:
-    _clean(campaign.run(campaign.until(60, 20_000), compiled=False))
-    _clean(campaign.run(campaign.until(60, 50_000), compiled=True))
+    # So many, not so long: what passes passes on every machine.
+    _clean(campaign.run(range(20_000, 22_000), compiled=False))
+    _clean(campaign.run(range(50_000, 50_300), compiled=True))
     with thresholds.small():
-        _clean(campaign.run(campaign.until(60, 80_000), compiled=False))
+        _clean(campaign.run(range(80_000, 82_000), compiled=False))
 
 
 @pytest.mark.slow
