@@ -70,4 +70,4 @@ UNARY: dict[str, Callable[..., Term]] = {
     "sin": lambda x: _circular(x, 0),
     "cos": lambda x: _circular(x, 1),
 }
-BINARY: dict[str, Callable[..., Term]] = {"logaddexp": FLOAT32.logaddexp}
+BINARY: dict[str, Callable[..., Term]] = FLOAT32.binary()

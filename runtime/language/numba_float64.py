@@ -51,27 +51,6 @@ def cbrt(x: Term) -> Term:
     return (x.equals(0.0) | a.equals(math.inf)).where(x, y)
 
 
-def hypot(x: Term, y: Term) -> Term:
-    """The length of (x, y); inf when either is, even beside nan.
-
-    Both are scaled by a power of two where a square would overflow or vanish. One step with an
-    exact residual follows: Borges, "An improved algorithm for hypot(a, b)", 2019.
-    """
-    a, b = x.abs(), y.abs()
-    steep = b > a
-    high, low = steep.where(b, a), steep.where(a, b)
-    big, small = high > 2.0**500, high < 2.0**-450
-    high, low = (
-        big.where(side * 2.0**-600, small.where(side * 2.0**600, side)) for side in (high, low)
-    )
-    length = high.fma(high, low * low).call("sqrt")
-    square, rest = length * length, high * high
-    residual = low.fma(-low, square - rest) + length.fma(length, -square) - high.fma(high, -rest)
-    length = length.equals(0.0).where(length, length - residual / (length * 2.0))
-    length = big.where(length * 2.0**600, small.where(length * 2.0**-600, length))
-    return (a.equals(math.inf) | b.equals(math.inf)).where(math.inf, length)
-
-
 def _of_library(name: str) -> Callable[..., Term]:
     return lambda x, *others: x.libm(name, *others)
 
@@ -87,8 +66,7 @@ UNARY: dict[str, Callable[..., Term]] = {
     "cbrt": cbrt,
 }
 BINARY: dict[str, Callable[..., Term]] = {
+    **FLOAT64.binary(),
     "arctan2": _of_library("atan2"),
-    "hypot": hypot,
     "power": _of_library("pow"),
-    "logaddexp": FLOAT64.logaddexp,
 }

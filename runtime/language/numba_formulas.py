@@ -163,6 +163,25 @@ class Formulas:
         gap = self.log1p(self.exp(-(x - y).abs()))
         return x.equals(y).where(x + math.log(2.0), x.call("maximum", y) + gap)
 
+    def hypot(self, x: Term, y: Term) -> Term:
+        """The length of (x, y); inf when either is, even beside nan.
+
+        Both are scaled by a power of two where a square would overflow or vanish.
+        """
+        a, b = x.abs(), y.abs()
+        steep, limit, turn = b > a, self.bias // 2 - 3, self.bias - self.bits - 4
+        high, low = steep.where(b, a), steep.where(a, b)
+        big, small = high > 2.0**limit, high < 2.0**-limit
+        down, up = high.constant(2.0**-turn), high.constant(2.0**turn)
+        scale, back = big.where(down, small.where(up, 1.0)), big.where(up, small.where(down, 1.0))
+        high, low = high * scale, low * scale
+        length = high.fma(high, low * low).call("sqrt") * back
+        return (a.equals(math.inf) | b.equals(math.inf)).where(math.inf, length)
+
+    def binary(self) -> dict[str, Callable[..., Term]]:
+        """The functions of two operands, by name."""
+        return {"hypot": self.hypot, "logaddexp": self.logaddexp}
+
     def unary(self) -> dict[str, Callable[..., Term]]:
         """The functions of one operand, by name."""
         names = ("exp", "exp2", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus")

@@ -132,13 +132,6 @@ def erfc(x: Term) -> Term:
     return (x < 0.0).where(2.0 - tail, tail)
 
 
-def hypot(x: Term, y: Term) -> Term:
-    """The length of (x, y); inf when either is, even beside nan."""
-    length = (x * x + y * y).call("sqrt")
-    infinite = x.abs().equals(math.inf) | y.abs().equals(math.inf)
-    return infinite.where(math.inf, length)
-
-
 def power(x: Term, y: Term) -> Term:
     """x to the power y, with all of C's special cases."""
     magnitude = exp(log(x.abs()) * y)
@@ -164,5 +157,5 @@ UNARY: dict[str, Callable[..., Term]] = {
     )
 } | {name: _rounded(f) for name, f in numba_special.UNARY.items()}  # fmt: skip
 BINARY: dict[str, Callable[..., Term]] = {
-    f.__name__: _rounded(f) for f in (arctan2, hypot, power, *numba_special.BINARY.values())
+    f.__name__: _rounded(f) for f in (arctan2, power, *numba_special.BINARY.values())
 }
