@@ -98,7 +98,8 @@ if TYPE_CHECKING:
     from graphc import data, jit, nn, optim, special, text, viz
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
-    from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.passes.grad import grad, value_and_grad
+    from graphc.passes.jacobian import hessian, hvp, jacobian, jvp
     from graphc.program.checking import check_grad
     from graphc.program.clone import clone
     from graphc.program.driver import compile
@@ -120,9 +121,10 @@ _LATE = {
     "compile": "program.driver",
     "Program": "program.program",
     "grad": "passes.grad",
-    "hessian": "passes.grad",
-    "hvp": "passes.grad",
-    "jacobian": "passes.grad",
+    "hessian": "passes.jacobian",
+    "hvp": "passes.jacobian",
+    "jacobian": "passes.jacobian",
+    "jvp": "passes.jacobian",
     "named": "program.naming",
     "value_and_grad": "passes.grad",
     "contrast": "contrasting",
