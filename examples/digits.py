@@ -55,7 +55,7 @@ class ConvNet:
     def batch_norm(self, x: gc.Node, norm: dict[str, gc.Parameter], training: bool) -> gc.Node:
         mean, var = norm["mean"], norm["var"]
         if training:
-            mean, var = gc.mean(x, axis=(0, 2, 3)), gc.var(x, axis=(0, 2, 3))
+            mean, var = gc.mean(x, axis=(0, 2, 3)), gc.var(x, axis=(0, 2, 3), correction=0)
             self.running[norm["mean"]] = 0.9 * norm["mean"] + 0.1 * mean
             self.running[norm["var"]] = 0.9 * norm["var"] + 0.1 * var
         scale = norm["scale"] / gc.sqrt(var + EPSILON)

@@ -95,10 +95,12 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, jit, nn, optim, special, text, viz
+    from graphc import data, func, jit, nn, optim, special, text, viz
     from graphc.contrasting import contrast
+    from graphc.func.mapping import vmap
     from graphc.networks import to_networkx
-    from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.passes.grad import grad, value_and_grad
+    from graphc.passes.jacobian import hessian, hvp, jacobian, jvp
     from graphc.program.checking import check_grad
     from graphc.program.clone import clone
     from graphc.program.driver import compile
@@ -120,13 +122,16 @@ _LATE = {
     "compile": "program.driver",
     "Program": "program.program",
     "grad": "passes.grad",
-    "hessian": "passes.grad",
-    "hvp": "passes.grad",
-    "jacobian": "passes.grad",
+    "hessian": "passes.jacobian",
+    "hvp": "passes.jacobian",
+    "jacobian": "passes.jacobian",
+    "jvp": "passes.jacobian",
     "named": "program.naming",
     "value_and_grad": "passes.grad",
+    "vmap": "func.mapping",
     "contrast": "contrasting",
     "data": None,
+    "func": None,
     "jit": None,
     "load": "storage",
     "save": "storage",
@@ -184,8 +189,8 @@ __all__ = [
     "index_update", "inference_mode", "initial_seed", "inner", "input", "int", "int16", "int32",
     "int64", "int8", "interpret", "invert", "iota", "is_floating_point", "is_grad_enabled",
     "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "jacobian",
-    "jit", "kthvalue", "laplace", "lcm", "ldexp", "le", "leaky_relu", "left_shift", "lerp", "less",
-    "less_equal", "lgamma", "linspace", "load", "log", "log10", "log1mexp", "log1p", "log2",
+    "jit", "jvp", "kthvalue", "laplace", "lcm", "ldexp", "le", "leaky_relu", "left_shift", "lerp",
+    "less", "less_equal", "lgamma", "linspace", "load", "log", "log10", "log1mexp", "log1p", "log2",
     "log_ndtr", "log_normal", "log_sigmoid", "log_softmax", "logaddexp", "logaddexp2",
     "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp",
     "long", "lt", "manual_seed", "map", "masked_fill", "masked_scatter", "masked_select", "matmul",
@@ -207,6 +212,6 @@ __all__ = [
     "take_along_axis", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
     "text", "tile", "to_networkx", "topk", "trace", "transpose", "tril", "triu", "true_divide",
     "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique",
-    "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vstack", "where",
+    "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vmap", "vstack", "where",
     "while_loop", "xlog1py", "xlogy", "zeros", "zeros_like", "zeta",
 ]  # fmt: skip

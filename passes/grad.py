@@ -25,7 +25,6 @@ from graphc.ops import source
 from graphc.ops.declare import as_tensor
 from graphc.passes.stabilise import stabilised
 
-WRITTEN_OUT = 4  # rows of a Jacobian that are no loop: they fuse with what is around them
 PATH_LINES = 7  # of a path in a message: the rest of the 12 lines say what and where
 
 
@@ -44,7 +43,7 @@ def vjp(outputs: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node]) -> 
         GradientError: an op on the way has no gradient, or something is not of a float dtype.
     """
     cts = cotangents(outputs, seeds, wrt)
-    return [cts[node] if node in cts else _filled(tensor_type(node), 0) for node in wrt]
+    return [cts[node] if node in cts else filled(tensor_type(node), 0) for node in wrt]
 
 
 def cotangents(
@@ -66,7 +65,7 @@ def cotangents(
     for node in wrt:
         _check_wrt(node)
     for output, ct in zip(outputs, seeds, strict=True):
-        _check_output(output)
+        check_output(output)
         if ct.type != output.type:
             raise GradientError(
                 f"the cotangent is {ct.type}, its output {output.type}",
@@ -95,7 +94,7 @@ def cotangents(
     return cts | fixed
 
 
-def _filled(type_: TensorType, value: int) -> Node:
+def filled(type_: TensorType, value: int) -> Node:
     return source.full(type_.shape, value, type_.dtype)
 
 
@@ -185,7 +184,7 @@ def _check_wrt(node: Any) -> None:
         )
 
 
-def _check_output(output: Any) -> None:
+def check_output(output: Any) -> None:
     if not isinstance(output, Node):
         raise ArgumentError(
             f"a gradient is of a tensor of the graph, not {type(output).__name__}",
@@ -201,7 +200,7 @@ def _check_output(output: Any) -> None:
 
 
 def _check_loss(loss: Any) -> None:
-    _check_output(loss)
+    check_output(loss)
     if loss.type.shape != ():
         raise GradientError(
             f"the loss must be a scalar, not {loss.type}",
@@ -211,7 +210,7 @@ def _check_loss(loss: Any) -> None:
         )
 
 
-def _listed(wrt: Any) -> tuple[list[Node], Any]:
+def listed(wrt: Any) -> tuple[list[Node], Any]:
     """`wrt` as a list, and the function that brings a list of results to its form."""
     found, tree = flatten(wrt)
     return [_of_graph(n) for n in found], tree.restore
@@ -264,16 +263,16 @@ def grad(
             where=caller(),
             hint='one of "zero", "none", "raise"',
         )
-    nodes, form = _listed(wrt)
+    nodes, form = listed(wrt)
     known = {_of_graph(n): as_tensor(ct, "grad") for n, ct in (known_grads or {}).items()}
     consider_constant = [_of_graph(node) for node in consider_constant]
     for node in (*known, *consider_constant):
-        _check_output(node)
+        check_output(node)
     seeds: dict[Node, Node] = dict(known)
     if loss is not None or not known:
         _check_loss(loss)
         assert loss is not None
-        seeds.setdefault(loss, _filled(tensor_type(loss), 1))
+        seeds.setdefault(loss, filled(tensor_type(loss), 1))
     constant = {*consider_constant, *known}
     outputs = stabilised([*seeds], {*nodes, *constant})
     cts = cotangents(outputs, [*seeds.values()], nodes, constant, {*known})
@@ -281,7 +280,7 @@ def grad(
     if missed and disconnected == "raise":
         raise _disconnected(missed[0], [*seeds])
     if disconnected == "zero":
-        cts |= {node: _filled(tensor_type(node), 0) for node in missed}
+        cts |= {node: filled(tensor_type(node), 0) for node in missed}
     return form([cts.get(node) for node in nodes])
 
 
@@ -322,117 +321,4 @@ def value_and_grad(loss: Node, wrt: Any, **settings: Any) -> tuple[Node, Any]:
     return loss, grad(loss, wrt, **settings)
 
 
-def jacobian(output: Node, wrt: Any) -> Any:
-    """All partial derivatives of a tensor, by one backward pass in a loop over its elements.
-
-    Args:
-        output: a float tensor; its size may be symbolic.
-        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
-
-    Returns:
-        A tensor of shape `output.shape + wrt.shape`; for a structure, one of the same form.
-
-    Raises:
-        GradientError: as `grad`.
-
-    Example:
-        >>> import numpy as np
-        >>> import graphc as gc
-        >>> x = gc.input("x", (3,))
-        >>> slopes = gc.jacobian(x * x, x)  # 2 * x on the diagonal
-        >>> gc.compile([x], slopes)(np.array([1, 2, 3], np.float32))
-        array([[2., 0., 0.],
-               [0., 4., 0.],
-               [0., 0., 6.]], dtype=float32)
-    """
-    _check_output(output)
-    nodes, form = _listed(wrt)
-    (output,) = stabilised([output], nodes)
-    count = tensor_type(output).size
-    flat = FUNCTIONS["reshape"](output, (count,))
-    places = source.iota((count,), 0)
-
-    def rows(position: Any) -> list[Node]:
-        unit = FUNCTIONS["cast"](FUNCTIONS["equal"](places, position), output.dtype)
-        return vjp([flat], [unit], nodes)
-
-    if isinstance(count, int) and count <= WRITTEN_OUT:
-        passes = [rows(k) for k in range(count)]
-        stacked = [FUNCTIONS["stack"](row, 0) for row in zip(*passes)]
-    else:
-        stacked = FUNCTIONS["map"](rows, places)
-    if count == 0:
-        stacked = [_filled(TensorType(node.dtype, (0, *node.shape)), 0) for node in nodes]
-    pairs = zip(nodes, stacked)
-    return form([FUNCTIONS["reshape"](s, (*output.shape, *node.shape)) for node, s in pairs])
-
-
-def hessian(loss: Node, wrt: Any) -> Any:
-    """All second derivatives of a scalar, by one backward pass in a loop over elements of `wrt`.
-
-    Args:
-        loss: a float scalar.
-        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
-
-    Returns:
-        For one tensor, shape `wrt.shape + wrt.shape`. For a structure, one of such structures:
-        block [i][j] has shape `wrt[i].shape + wrt[j].shape`.
-
-    Raises:
-        GradientError: as `jacobian`.
-
-    Example:
-        >>> import numpy as np
-        >>> import graphc as gc
-        >>> x = gc.input("x", (3,))
-        >>> second = gc.hessian(gc.sum(x * x * x), x)  # 6 * x on the diagonal
-        >>> gc.compile([x], second)(np.array([1, 2, 3], np.float32))
-        array([[ 6.,  0.,  0.],
-               [ 0., 12.,  0.],
-               [ 0.,  0., 18.]], dtype=float32)
-    """
-    nodes, form = _listed(wrt)
-    return form([jacobian(slope, wrt) for slope in grad(loss, nodes)])
-
-
-def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
-    """The product of the Hessian of a scalar with vectors, without forming the Hessian.
-
-    Args:
-        loss: a float scalar.
-        wrt: a float tensor, or a nested structure (lists, tuples, dicts) of them.
-        vectors: one tensor or array, or a structure of them as `wrt` has, of the shapes and
-            dtypes of `wrt`. They count as constants.
-
-    Returns:
-        What multiplying gives: a tensor of the type of `wrt`, or a structure of them.
-
-    Raises:
-        GradientError: as `grad`; a vector of another type than its tensor.
-
-    Example:
-        >>> import numpy as np
-        >>> import graphc as gc
-        >>> x, v = gc.input("x", (2,)), gc.input("v", (2,))
-        >>> product = gc.compile([x, v], gc.hvp(gc.sum(x * x * x), x, v))  # 6 * x * v
-        >>> product(np.array([1, 2], np.float32), np.array([1, 10], np.float32))
-        array([  6., 120.], dtype=float32)
-    """
-    nodes, form = _listed(wrt)
-    given = flatten(vectors)[0] if isinstance(wrt, tuple | list | dict) else [vectors]
-    if len(given) != len(nodes):
-        raise ArgumentError(f"hvp: {len(given)} vectors for {len(nodes)} tensors", where=caller())
-    lifted: list[Any] = [as_tensor(v, "hvp") for v in given]
-    for node, vector in zip(nodes, lifted):
-        if vector.type != node.type:
-            raise GradientError(
-                f"hvp: the vector is {vector.type}, its tensor {node.type}",
-                [vector.describe(), node.describe()],
-                where=caller(),
-            )
-    # The Hessian is symmetric, so pulling the vectors back through the gradient multiplies by it.
-    slopes = stabilised(grad(loss, nodes), nodes)
-    return form(vjp(slopes, lifted, nodes))
-
-
-__all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad", "vjp"]
+__all__ = ["grad", "value_and_grad", "vjp"]

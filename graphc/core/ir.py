@@ -61,7 +61,8 @@ class Op:
     `effect` of one that does something besides its result is its rank: effects are kept, and
     happen in the order of these;
     `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]";
-    `cost` says what NumPy takes for the definition, where that is not what its kind takes.
+    `cost` says what NumPy takes for the definition, where that is not what its kind takes;
+    `batch` is the rule for operands with one more axis in front, see `ops.batch`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Op:
     example: str = ""
     cost: Cost | None = None
     effect: Callable[[Node], int] | None = None
+    batch: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         return self.name

@@ -336,10 +336,10 @@ class Operators:
         return FUNCTIONS["mean"](self, axis, keepdims)
 
     def var(
-        self, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0
+        self, axis: Axes | None = None, *, keepdims: bool = False, correction: float = 1
     ) -> Self:
         """See `graphc.var`."""
-        return FUNCTIONS["var"](self, axis, keepdims, correction=correction)
+        return FUNCTIONS["var"](self, axis, keepdims=keepdims, correction=correction)
 
     def any(self, axis: Axes | None = None, keepdims: bool = False) -> Self:
         """See `graphc.any`."""
@@ -372,10 +372,6 @@ class Operators:
     def squeeze(self, axis: Axes | None = None) -> Self:
         """See `graphc.squeeze`."""
         return FUNCTIONS["squeeze"](self, axis)
-
-    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
-        """See `graphc.repeat`."""
-        return FUNCTIONS["repeat"](self, repeats, axis)
 
     def take(self, index: Index, axis: Axes | None = None) -> Self:
         """See `graphc.take`."""

@@ -24,6 +24,7 @@ from graphc.core.types import TensorType, TupleType, Type
 from graphc.core.typing import Operand
 from graphc.core.walk import substitute
 from graphc.errors import InternalError
+from graphc.ops.batch import behind
 from graphc.ops.declare import as_tensor, declare, public
 from graphc.ops.source import INPUT_OP
 
@@ -77,6 +78,7 @@ STOP_GRADIENT = declare(
         "stop_gradient", Kind.MOVEMENT, lambda x: x, lambda x: x, lambda n, ct: (None,),
         IndexMap(lambda n, index, read: [Piece(0, index)], injective=True, flat=True),
         samples=lambda: [Sample((((2, 3), "float32", "real"),))],
+        batch=behind(),
         doc="The tensor itself; its cotangent is dropped.",
     )
 )  # fmt: skip
@@ -99,6 +101,7 @@ GRADIENT_AS = declare(
         lambda n, ct: (None, ct),
         IndexMap(lambda n, index, read: [Piece(0, index)], injective=True),
         samples=lambda: [Sample(_two("float32")), Sample(_two("int8"))],
+        batch=behind(),
         doc="The first operand, with the gradient of the second, which has the same value.",
     )
 )  # fmt: skip

@@ -18,6 +18,7 @@ from graphc.core import dims
 from graphc.core.declared import values_of
 from graphc.core.dims import Symbol
 from graphc.core.ir import Graph, Node, all_nodes, at_origin, bodies, caller, map_sizes
+from graphc.core.operators import Operators
 from graphc.core.origin import name_node
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, match, shape_symbols
@@ -32,7 +33,8 @@ def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
     """Tensors computed as others are, with some nodes replaced: Theano's `givens`.
 
     Args:
-        outputs: a tensor of a graph, or a nested structure (lists, tuples, dicts) of them.
+        outputs: a tensor of a graph, or a nested structure (lists, tuples, dicts) of them. An
+            eager tensor is copied, as in PyTorch.
         replace: what stands for nodes: {old: new}. A new tensor has its old one's dtype and
             shape; sizes that are symbolic in the old one may be others. Numbers and arrays are
             brought to the old one's type. All are replaced at once: {x: y, y: x} swaps, and
@@ -55,6 +57,8 @@ def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
         >>> gc.compile([y], z)(np.zeros(2, np.float32))
         array([2., 2.], dtype=float32)
     """
+    if isinstance(outputs, Operators) and outputs.is_eager and not replace:
+        return outputs.clone()
     roots, tree = flatten(outputs)
     for path, root in zip(tree.paths(), roots):
         if not isinstance(root, Node):

@@ -94,6 +94,9 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "sizes in a shape": (lambda: gc.reshape(X, (K, 2)), "-1 in place of one size"),
     "more than there are": (lambda: gc.topk(X[0], K), "gc.dim(k, max=size)"),
     "parameter": (lambda: gc.parameter("w", X), "compile the graph"),
+    "sizes as a mean": (lambda: gc.normal((4,)), "sizes come third"),
+    "negative sizes": (lambda: gc.randn(-1), "ints of 0 or more"),
+    "bounds that are nothing": (lambda: gc.clamp(X, object()), "neither a tensor nor a number"),
 }  # fmt: skip
 
 

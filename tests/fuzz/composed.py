@@ -17,7 +17,7 @@ OF_FLOATS = (
     "gc.divide({0}, 2.0 + gc.cos({1}))", "gc.maximum({0}, {1}) - gc.minimum({0}, {1})",
 )  # fmt: skip
 OF_AXES = (
-    "gc.std({0} + {0}, axis={a})", "gc.amax({0}, {a})", "gc.amin({0}, {a}) * 2",
+    "gc.std({0} + {0}, axis={a}, correction=0)", "gc.amax({0}, {a})", "gc.amin({0}, {a}) * 2",
     'FN["topk"]({0}, {k}, {a})[0]', 'FN["topk"]({0}, {k}, {a}, False)[0]',
     "gc.count_nonzero({0}, {a})", "gc.chunk({0}, 2, {a})[0]", "gc.chunk({0}, 3, {a})[-1]",
     "gc.flatten({0})", "gc.gather({0}, {a}, gc.argsort({0}, axis={a}))",
@@ -28,7 +28,7 @@ OF_AXES = (
     "gc.one_hot(gc.argmax({0}, axis={a}), {span}, gc.float32)",
     "gc.sum({0}, axis={a}) / gc.sum(1.0 + {0} * {0}, axis={a})",
     "({0} - gc.mean({0}, axis={a}, keepdims=True))"
-    " / gc.sqrt(gc.var({0}, axis={a}, keepdims=True) + 0.1)",
+    " / gc.sqrt(gc.var({0}, axis={a}, keepdims=True, correction=0) + 0.1)",
     "gc.cumsum({0}, axis={a})[::-1] - gc.sum({0}, axis={a}, keepdims=True)",
     "gc.repeat({0}, 2, axis={a})", "gc.sum(gc.prod(gc.tanh({0}), axis={a}))",
 )  # fmt: skip

@@ -130,11 +130,11 @@ class Meaning(Composed):
         return special.log_softmax(x, axis=axis)
 
     @staticmethod
-    def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0) -> Any:
+    def var(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 1) -> Any:
         return np.var(x, axis=axis, keepdims=keepdims, ddof=correction)
 
     @staticmethod
-    def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 0) -> Any:
+    def std(x: Any, axis: Any = None, keepdims: bool = False, *, correction: int = 1) -> Any:
         return np.std(x, axis=axis, keepdims=keepdims, ddof=correction)
 
     @staticmethod
@@ -179,8 +179,8 @@ class Meaning(Composed):
         return found.astype(dtype)
 
     @staticmethod
-    def diagonal(x: Any, axis1: int = -2, axis2: int = -1) -> Any:
-        return np.diagonal(x, 0, axis1, axis2)
+    def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        return np.diagonal(x, offset, axis1, axis2)
 
     # Contractions
 

@@ -48,7 +48,7 @@ RULES = {
     "sum": "gc.sum({0})", "sum_rows": "gc.sum({0}, axis=0)", "sum_columns": "gc.sum({0}, axis=-1)",
     "kept": "gc.sum({0}, axis=-1, keepdims=True)", "mean": "gc.mean({0}, axis=0)",
     "max": "gc.max({0}, axis=-1)", "min_rows": "gc.min({0}, axis=0, keepdims=True)",
-    "prod": "gc.prod({0}, axis=-1)", "var": "gc.var({0}, axis=0)",
+    "prod": "gc.prod({0}, axis=-1)", "var": "gc.var({0}, axis=0, correction=0)",
     "argmax": "gc.argmax({0}, axis=-1)", "any": "gc.any({0} > 0.5, axis=0)",
     "logsumexp": "gc.logsumexp({0}, axis=-1)", "softmax": "gc.softmax({0}, axis=-1)",
     "softmax_rows": "gc.softmax({0}, axis=0)",

@@ -23,7 +23,8 @@ SHAPE = (4, 3)
 
 
 def _reduced(name: str, axis: str, x: str, keep: bool) -> str:
-    text = f"gc.{name}({x}, axis={axis}{', keepdims=True' * keep})"
+    more = ", keepdims=True" * keep + ", correction=0" * (name == "var")
+    text = f"gc.{name}({x}, axis={axis}{more})"
     if name != "argmax":
         return text
     return f"gc.cast({text}, gc.float32)"

@@ -253,6 +253,7 @@ def reduction(g: Growing) -> str | None:
         name = g.rng.choice(("sum", "max", "min", "prod"))
     elif kind in "iu" and name in ("var", "std", "mean"):
         name = "sum"
+    keep += ", correction=0" * (name in ("var", "std"))
     return g.add(f"gc.{name}({x}, axis={_some_axes(g, x)}{keep})")
 
 

@@ -83,7 +83,7 @@ def _mean(x: Any) -> tuple[Any, Any]:
 
 def _var(x: Any) -> tuple[Any, Any]:
     distance = x - _total(x, -1)[..., None] / x.shape[-1]
-    found = _total(distance * distance, -1) / x.shape[-1]
+    found = _total(distance * distance, -1) / (x.shape[-1] - 1)
     return found, found
 
 

@@ -159,7 +159,7 @@ CASES: dict[str, tuple[Any, Any]] = {
     "roll-flat": (lambda x: gc("roll")(x, 7), lambda x: np.roll(x, 7)),
     "tril": (lambda x: gc("tril")(x, 1), lambda x: np.tril(x, 1)),
     "triu": (lambda x: gc("triu")(x, -1), lambda x: np.triu(x, -1)),
-    "diagonal": (lambda x: gc("diagonal")(x[:, :2, :2], 1, 2),
+    "diagonal": (lambda x: gc("diagonal")(x[:, :2, :2], 0, 1, 2),
                  lambda x: np.diagonal(x[:, :2, :2], axis1=1, axis2=2)),
     "repeat": (lambda x: gc("repeat")(x, 3, 1), lambda x: np.repeat(x, 3, 1)),
     "repeat-flat": (lambda x: gc("repeat")(x, 2), lambda x: np.repeat(x, 2)),

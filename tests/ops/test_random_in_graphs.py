@@ -123,3 +123,30 @@ def test_dropped_elements_have_no_gradient_and_a_normal_has_that_of_its_mean_and
     values, slope, normal, spread = program(ONES)
     np.testing.assert_array_equal(slope, values)
     np.testing.assert_allclose(spread, normal, rtol=1e-5)
+
+
+def test_bounds_and_sizes_of_draws_may_be_values() -> None:
+    k = gc.input("k", (), gc.int64)
+    program = gc.compile(
+        [k], [gc.randint(0, k, (20_000,)), gc.randint(-k, k + 1, (999,)), gc.randperm(k)]
+    )
+    for count in (1, 5):
+        low, around, order = program(count)
+        np.testing.assert_allclose(np.bincount(low) / 20_000, 1 / count, atol=0.02)
+        assert {*around} == {*range(-count, count + 1)} and {*order} == {*range(count)}
+    wide = gc.compile([k], gc.randint(0, k, (20_000,)))(3 << 61)
+    assert abs(wide.mean() / (3 << 61) - 0.5) < 0.01 and wide.max() > (3 << 61) * 0.99
+    with pytest.raises(gc.errors.CheckError, match="no integer from 0 to below 0"):
+        program(0)
+
+
+def test_coins_are_of_the_dtype_of_their_probabilities() -> None:
+    for dtype in (gc.float32, gc.float64):
+        node = gc.input("p", (500,), dtype)
+        found = gc.compile([node], gc.bernoulli(node))(np.full(500, 0.5, dtype.numpy))
+        assert (
+            found.dtype
+            == dtype.numpy
+            == gc.bernoulli(gc.full((500,), 0.5, dtype=dtype)).numpy().dtype
+        )
+        assert {*found} == {0, 1}

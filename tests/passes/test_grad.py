@@ -13,7 +13,8 @@ from graphc.core.interpret import run
 from graphc.core.ir import OPS, Graph, Kind, Node, NoGradient, Op
 from graphc.errors import ArgumentError, GradientError, InternalError
 from graphc.ops.control import STOP_GRADIENT
-from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad, vjp
+from graphc.passes.grad import grad, value_and_grad, vjp
+from graphc.passes.jacobian import hessian, hvp, jacobian
 
 X = np.array([0.5, -1.25, 2.0])
 

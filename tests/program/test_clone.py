@@ -143,3 +143,10 @@ def test_a_value_inside_a_loop_cannot_be_replaced_from_outside() -> None:
         gc.clone(last, {kept[0]: 1.0})
     with pytest.raises(gc.errors.ArgumentError, match=r"outputs\[1\] is a str"):
         gc.clone([last, "x"])
+
+
+def test_an_eager_tensor_is_copied() -> None:
+    tensor = gc.tensor([1.0, 2.0])
+    copy = gc.clone(tensor)
+    copy[0] = 5.0
+    assert tensor.tolist() == [1.0, 2.0] and copy.tolist() == [5.0, 2.0]

@@ -71,6 +71,8 @@ ROWS = (
     "graphc.nn.functional",
     "graphc.nn.layers.*",
     "graphc.nn",
+    "graphc.func.*",
+    "graphc.func",
     "graphc.optim.*",
     "graphc.optim.lr_scheduler.*",
     "graphc.optim.lr_scheduler",

@@ -35,24 +35,22 @@ from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.declare import as_number
 
 # PyTorch's names of arguments, and NumPy's.
-ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
+ALIASES = {
+    "dim": "axis", "keepdim": "keepdims", "dims": "axis", "dim1": "axis1", "dim2": "axis2",
+}  # fmt: skip
 # Where eager tensors follow PyTorch and symbolic ones NumPy, unless a word of PyTorch's (`dim`)
 # says otherwise; `help` shows it.
 NUMPYS = {
     "binary_cross_entropy_with_logits": "the third argument is the reduction",
-    "diagonal": "the axes are the last two unless given, and there is no offset",
     "einsum": "operands are given one by one",
     "equal": "elementwise, where PyTorch has one bool",
     "ldexp": "exponents are integers",
     "max": "the values alone, along an axis too",
     "min": "the values alone, along an axis too",
     "reciprocal": "of integers the whole part",
-    "repeat": "each element so often; the method too, where PyTorch's repeats the tensor",
     "sign": "nan stays nan, where PyTorch has 0, and bools have none",
     "sort": "the values alone",
     "split": "a number of parts, where PyTorch has their size",
-    "std": "the correction is 0 unless given",
-    "var": "the correction is 0 unless given",
 }
 # What arguments may be.
 TENSORS, NODES, ARRAYS = 1, 2, 4

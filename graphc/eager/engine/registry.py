@@ -76,6 +76,10 @@ def as_eager(value: object, like: Tensor | None = None) -> Tensor:
     if isinstance(value, bool | int | float) and like is not None:
         return number(value, like.dtype)
     array = np.asarray(value)
+    if array.dtype == object:
+        raise ArgumentError(
+            f"{value!r:.60} is neither a tensor nor a number, nor lists of them", where=caller()
+        )
     if array.dtype == np.float64 and not isinstance(value, np.ndarray | np.generic):
         array = array.astype(np.float32)
     return wrap(array)

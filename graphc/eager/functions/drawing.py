@@ -9,12 +9,14 @@ import numpy as np
 
 from graphc.core import dims, dtypes
 from graphc.core.dims import Dim
+from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.eager.engine.drawn import follow
 from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.registry import call
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.functions.generator import Generator, draw_key
+from graphc.errors import ArgumentError
 from graphc.ops.declare import as_symbolic, is_tensor
 
 
@@ -64,6 +66,13 @@ def draw(
         key: of the draw, instead of one from the generator.
         settings: of `run`.
     """
+    for size in shape:
+        if isinstance(size, int) and size < 0:
+            raise ArgumentError(
+                f"{size} in {shape} is not a size",
+                where=caller(),
+                hint="sizes are ints of 0 or more",
+            )
     if is_tensor(key) or any(isinstance(size, Dim) for size in shape):
         return in_graph(run, shape, generator, settings, as_symbolic(key))
     key = draw_key(generator) if key is None else key

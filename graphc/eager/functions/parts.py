@@ -23,17 +23,7 @@ from graphc.ops.declare import check_axis
 
 @named("DiagonalBackward0")
 def _diagonal(x: Operators, *, offset: int, dim1: int, dim2: int) -> Any:
-    rank = len(x.type.shape)
-    first, second = (check_axis("diagonal", a, rank) for a in (dim1, dim2))
-    if first == second:
-        raise ShapeError(f"diagonal: dim1 and dim2 are both axis {first}", where=caller())
-    rows, columns = x.type.shape[first], x.type.shape[second]
-    start = (max(-offset, 0), max(offset, 0))
-    size = dims.maximum(dims.minimum(rows - start[0], columns - start[1]), 0)
-    cut: list[Any] = [slice(None)] * rank
-    cut[first] = slice(start[0], start[0] + size)
-    cut[second] = slice(start[1], start[1] + size)
-    return FUNCTIONS["diagonal"](x[tuple(cut)], first, second)
+    return FUNCTIONS["diagonal"](x, offset, dim1, dim2)
 
 
 @eager()

@@ -26,7 +26,7 @@ from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.eager.functions.creation import recorded
 from graphc.eager.functions.drawing import draw, in_graph
 from graphc.eager.functions.generator import Generator, default_generator, draw_key
-from graphc.eager.functions.shapes import sizes_given, sizes_of
+from graphc.eager.functions.shapes import size_of, sizes_given, sizes_of
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.declare import as_symbolic, is_tensor
 
@@ -206,8 +206,12 @@ def randint(
         raise ArgumentError("randint: size is not given", where=caller())
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     drawn = dtypes.int64 if kind.is_float else kind
-    bounds = {"low": int(low), "high": int(high), "dtype": drawn}
-    result = draw(_randint, sizes_of((size,)), generator, key, **bounds)
+    low, high = size_of(low), size_of(high)
+    bounds = {"low": low, "high": high, "dtype": drawn}
+    if isinstance(low, Dim) or isinstance(high, Dim):
+        result = in_graph(_randint, sizes_of((size,)), generator, bounds, as_symbolic(key))
+    else:
+        result = draw(_randint, sizes_of((size,)), generator, key, **bounds)
     return recorded(result.to(kind), requires_grad)
 
 
@@ -245,7 +249,7 @@ def randperm(
         [0, 1, 2, 3]
     """
     check_device(device)
-    result = draw(_permutation, (n if isinstance(n, Dim) else int(n),), generator, key)
+    result = draw(_permutation, (size_of(n),), generator, key)
     return recorded(result if dtype is None else result.to(dtype), requires_grad)
 
 
@@ -265,6 +269,13 @@ def normal(
         graphc.Size([3])
     """
     check_device(device)
+    for word, value in (("mean", mean), ("std", std)):
+        if isinstance(value, tuple | list):
+            raise ArgumentError(
+                f"normal: {word} is {value!r:.40}, no number and no tensor",
+                where=caller(),
+                hint="sizes come third: gc.normal(0.0, 1.0, (2, 3)), or size=(2, 3)",
+            )
     check_spread("normal", std)
     if size is None:
         shape = broadcast_shapes([tuple(v.shape) for v in (mean, std) if isinstance(v, Operators)])

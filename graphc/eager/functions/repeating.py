@@ -27,7 +27,7 @@ _flip = step("flip", "FlipBackward0")
 
 @eager("flip")
 def flip(input: Any, *axes: Any, dims: Axes | None = None) -> Any:
-    """The elements along axes in reverse order, copied; of no axes, a copy.
+    """The elements along axes in reverse order, copied; of axes (), a copy.
 
     Example:
         >>> import graphc as gc
@@ -35,6 +35,10 @@ def flip(input: Any, *axes: Any, dims: Axes | None = None) -> Any:
         tensor([[2, 1],
                 [4, 3]])
     """
+    if not axes and dims is None:
+        raise ArgumentError(
+            "flip: of which axes?", where=caller(), hint="PyTorch asks for dims: flip(x, [0, 1])"
+        )
     given = as_dims(dims if dims is not None else sizes_of(axes))
     given = (given,) if isinstance(given, int) else given
     if not input.ndim:

@@ -24,6 +24,7 @@ from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.joining import concat
 from graphc.ops.arrays.shaping import cut, flatten
+from graphc.ops.batch import behind, later
 from graphc.ops.declare import as_tensor, check_axis, conform, declare, public
 
 
@@ -128,6 +129,7 @@ CUMSUM = declare(
     Op(
         "cumsum", Kind.LIBRARY, _infer("cumsum"), _accumulate(np.add), _cumsum_vjp,
         Library("cumsum"),
+        batch=behind(axis=later),
         samples=_samples(1, "float32", "float16", "bfloat16", "int64", "int8", "uint8"),
         doc="Sums of the elements up to each one.",
     )
@@ -136,6 +138,7 @@ CUMPROD = declare(
     Op(
         "cumprod", Kind.LIBRARY, _infer("cumprod"), _accumulate(np.multiply), _cumprod_vjp,
         Library("cumprod"),
+        batch=behind(axis=later),
         samples=_samples(1, "float32", "float16", "bfloat16", "int64", "uint8"),
         doc="Products of the elements up to each one.",
     )
@@ -144,6 +147,7 @@ RECURRENCE = declare(
     Op(
         "recurrence", Kind.LIBRARY, _infer("recurrence"), _recurrence_numpy, _recurrence_vjp,
         Library("recurrence"),
+        batch=behind(axis=later),
         samples=_samples(2, "float32", "float16", "bfloat16"),
         doc="y[i] = a[i] * y[i - 1] + b[i], with y[-1] = 0.",
     )

@@ -25,6 +25,7 @@ from graphc.core.typing import Values
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ops.arrays.movement import Index
 from graphc.ops.arrays.shaping import broadcast_to, reshape
+from graphc.ops.batch import behind, later, merged, moved
 from graphc.ops.declare import declare
 
 
@@ -97,12 +98,36 @@ def _take_vjp(node: Any, ct: Operators) -> tuple[Any, None]:
     return added(OPS["index_add"], zeros, reshape(index, (count,)), flat, axis), None
 
 
+def _take_batch(node: Any, operands: Sequence[Any], batched: Sequence[bool]) -> Any:
+    """Where each element has an index of its own: of the slices of all, one after the other."""
+    x, index = operands
+    axis = node.attr("axis")
+    if not batched[1]:
+        return TAKE(x, index, axis=axis + 1)
+    if not batched[0]:
+        return moved(TAKE(x, index, axis=axis), axis, 0)
+    size = x.type.shape[axis + 1]
+    place = checked_index(index, size) + own_start(index, size)
+    rest = len(index.type.shape) - 1
+    found = TAKE(merged(moved(x, axis + 1, 1)), place, axis=0)
+    ends = range(1, rest + 1), range(axis + 1, axis + 1 + rest)
+    return FUNCTIONS["moveaxis"](found, *map(tuple, ends)) if rest else found
+
+
+def own_start(index: Any, size: Size) -> Any:
+    """For each element of a batch of indices, where its own slices begin among those of all."""
+    count, *rest = index.type.shape
+    starts = FUNCTIONS["iota"]((count,)) * size
+    return broadcast_to(reshape(starts, (count, *[1] * len(rest))), index.type.shape)
+
+
 TAKE = declare(
     Op(
         "take", Kind.MOVEMENT, _take_infer,
         lambda x, index, *, axis: np.take(x, wrapped(index, x.shape[axis]), axis),
         _take_vjp,
         IndexMap(_take_pieces),
+        batch=_take_batch,
         checked=True,
         samples=lambda: [
             indexed((5, 3), (4,), axis=0),
@@ -179,6 +204,7 @@ TAKE_ALONG_AXIS = declare(
         ),
         _along_vjp,
         IndexMap(_along_pieces),
+        batch=behind(axis=later),
         checked=lambda node: not is_trusted(node),
         samples=lambda: [
             indexed((3, 5), (3, 1), axis=1),

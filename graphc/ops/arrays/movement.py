@@ -24,6 +24,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
 from graphc.core.typing import Number
 from graphc.errors import DTypeError, ShapeError
+from graphc.ops.batch import behind, later, led, permuted, under
 from graphc.ops.declare import declare
 
 Index = tuple[Size, ...]
@@ -65,6 +66,7 @@ BROADCAST = declare(
             _case((0,), axes=(1,), shape=(0, 3)),
             _case((3,), axes=(0,), shape=(0, 3)),
         ],
+        batch=behind(axes=later, shape=under),
         doc="The tensor repeated along new axes; `axes` are the axes of `shape` that x lacks.",
     )
 )  # fmt: skip
@@ -132,6 +134,7 @@ RESHAPE: Op = declare(
             _case((0, 3), shape=(7, 0)),
             _case((4, 3, 2), shape=(4, 6), dtype="int64"),
         ],
+        batch=behind(shape=under),
         doc="The same elements, in row-major order, in another shape.",
     )
 )  # fmt: skip
@@ -165,6 +168,7 @@ TRANSPOSE: Op = declare(
             _case((), axes=()),
             _case((0, 3), axes=(1, 0), dtype="bool"),
         ],
+        batch=behind(axes=permuted),
         doc="The tensor with axis `axes[k]` moved to place k.",
     )
 )  # fmt: skip
@@ -231,6 +235,7 @@ SLICE = declare(
             _case((3,), starts=(3,), sizes=(0,), steps=(1,)),
             _case((), starts=(), sizes=(), steps=()),
         ],
+        batch=behind(starts=led(0), sizes=under, steps=led(1)),
         doc="Elements start, start + step, ... of each axis; a step may be negative.",
     )
 )  # fmt: skip
@@ -306,6 +311,7 @@ PAD = declare(
             _case((), low=(), high=(), interior=(), value=0.0),
             _case((1,), low=(0,), high=(0,), interior=(3,), value=0.0),
         ],
+        batch=behind(low=led(0), high=led(0), interior=led(0)),
         doc="The tensor with `low` and `high` places around, `interior` places between elements, "
         "all holding `value`.",
     )
@@ -366,6 +372,7 @@ CONCAT = declare(
             _case((3,), axis=0),
             _case((0,), (0,), axis=0, dtype="uint8"),
         ],
+        batch=behind(axis=later),
         doc="The operands one after the other along an axis.",
     )
 )  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims, dtypes
+from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
 from graphc.core.ir import Cost, Kind, NoGradient, Op, Sample, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
@@ -29,6 +30,7 @@ from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeE
 from graphc.ops.arrays.philox import philox_words
 from graphc.ops.arrays.shaping import broadcast_to, reshape
 from graphc.ops.declare import as_tensor, declare, is_tensor, public
+from graphc.ops.sizes import as_size
 from graphc.ops.source import PARAMETER_OP, Parameter, State, as_shape, as_stream
 
 # Keys made from a key use another stream than the numbers drawn from it.
@@ -325,8 +327,8 @@ def normal(
 
 @public
 def randint(
-    low: int,
-    high: int,
+    low: Any,
+    high: Any,
     shape: ShapeLike,
     dtype: DTypeLike = dtypes.int64,
     key: Operand | None = None,
@@ -337,18 +339,22 @@ def randint(
     than 2**-64.
 
     Args:
-        low: the least value.
-        high: one more than the greatest.
+        low: the least value: an int, a symbolic dimension or a 0-d integer tensor.
+        high: one more than the greatest, likewise.
         shape: ints and symbolic dimensions.
         dtype: int64 unless given.
         key: a key; the default generator unless given.
 
     Raises:
         AttributeValueError: the range is empty, or the dtype does not hold it.
+        CheckError: a range that values decide is empty when the program is called.
     """
     kind = dtypes.as_dtype(dtype)
     if not kind.is_integer:
         raise DTypeError(f"randint: {kind.name} is not an integer dtype", where=caller())
+    low, high = as_size("randint", low), as_size("randint", high)
+    if isinstance(low, Dim) or isinstance(high, Dim):
+        return _between_sizes(low, high, as_shape("randint", shape), kind, key)
     info = np.iinfo(kind.numpy)
     if not int(info.min) <= low < high <= int(info.max) + 1:
         raise AttributeValueError(
@@ -359,18 +365,29 @@ def randint(
     return value + int(low) if low else value
 
 
-def _high_half(word: Any, count: int) -> Any:
+def _between_sizes(low: Any, high: Any, shape: Any, kind: dtypes.DType, key: Any) -> Any:
+    """`randint` in a range that is known when the program is called."""
+    least, end = (FUNCTIONS["size"](bound, dtypes.int64) for bound in (low, high))
+    least = FUNCTIONS["check"](least < end, "randint: no integer from {} to below {}", least, end)
+    where = _counters(_key_for("randint", key), shape)
+    value = _high_half(_word64(*where, 0), FUNCTIONS["cast"](end - least, dtypes.uint64))
+    return FUNCTIONS["cast"](FUNCTIONS["cast"](value, dtypes.int64) + least, kind)
+
+
+def _high_half(word: Any, count: Any) -> Any:
     """The upper 64 bits of the 128-bit product of uint64 words and a number up to 2**64."""
-    if count == 1 << 64:
+    is_number = isinstance(count, int)
+    if is_number and count == 1 << 64:
         return word
     shift, both = FUNCTIONS["right_shift"], FUNCTIONS["bitwise_and"]
     half = (1 << 32) - 1
     above, below = shift(word, 32), both(word, half)
-    middle = above * (count & half) + shift(below * (count & half), 32)
-    if count <= half:
+    low, high = (count & half, count >> 32) if is_number else (both(count, half), shift(count, 32))
+    middle = above * low + shift(below * low, 32)
+    if is_number and count <= half:
         return shift(middle, 32)
-    cross = below * (count >> 32) + both(middle, half)
-    return above * (count >> 32) + shift(middle, 32) + shift(cross, 32)
+    cross = below * high + both(middle, half)
+    return above * high + shift(middle, 32) + shift(cross, 32)
 
 
 @public

@@ -22,6 +22,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.movement import BROADCAST
+from graphc.ops.batch import behind, later
 from graphc.ops.declare import ANY, NUMBER, declare
 
 Axes = tuple[int, ...]
@@ -174,7 +175,7 @@ def _reduction(
     return declare(
         Op(
             name, Kind.REDUCE, _infer(name, kinds, result), numpy, vjp, fact, samples=samples,
-            doc=doc,
+            doc=doc, batch=behind(axes=later),
         )
     )  # fmt: skip
 

@@ -306,13 +306,18 @@ def triu(x: Operand, k: int = 0) -> Any:
 
 
 @public
-def diagonal(x: Any, axis1: int = -2, axis2: int = -1) -> Any:
-    """The main diagonal of two axes of equal size, as a new last axis."""
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """A diagonal of two axes, as a new last axis; with a positive offset, above the main one."""
     x = as_tensor(x, "diagonal")
-    x = moveaxis(x, (axis1, axis2), (-2, -1))
-    *rest, size, other = x.type.shape
-    if size != other:
-        raise ShapeError(f"diagonal: sizes {size} and {other} differ", where=caller())
+    first, second = (check_axis("diagonal", a, len(x.type.shape)) for a in (axis1, axis2))
+    if first == second:
+        raise ShapeError(f"diagonal: both axes are axis {first}", where=caller())
+    x = moveaxis(x, (first, second), (-2, -1))
+    *rest, rows, columns = x.type.shape
+    low, left = max(-offset, 0), max(offset, 0)
+    size = dims.maximum(dims.minimum(rows - low, columns - left), 0)
+    if (low, left, size, size) != (0, 0, rows, columns):
+        x = cut(cut(x, len(rest), low, size), len(rest) + 1, left, size)
     # One more column, and element k * (n + 1) of the flattened matrix stands in column 0.
     flat = reshape(x, (*rest, size * size))
     zeros = (0,) * len(rest)

@@ -18,6 +18,7 @@ from graphc.core.typing import Operand, Values
 from graphc.errors import ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.shaping import cut, expand_dims, flatten
+from graphc.ops.batch import behind, later
 from graphc.ops.declare import as_tensor, check_axis, declare, describe, public
 from graphc.ops.sizes import as_size
 
@@ -46,6 +47,7 @@ ARGSORT = declare(
         "argsort", Kind.LIBRARY, _argsort_infer, _argsort_numpy,
         NoGradient("indices are integers"),
         Library("argsort"),
+        batch=behind(axis=later),
         samples=lambda: [
             _case((7,), "float32", 0, False),
             _case((3, 9), "float64", 1, True),

@@ -276,15 +276,15 @@ def mean(x: Any, axis: Axes | None = None, keepdims: bool = False) -> Any:
 
 
 @public
-def var(x: Any, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0) -> Any:
-    """The mean over axes of the squared distance from the mean.
+def var(x: Any, axis: Axes | None = None, *, keepdims: bool = False, correction: float = 1) -> Any:
+    """The mean over axes of the squared distance from the mean, of a sample unless told otherwise.
 
     Args:
         x: a tensor; bools and integers give float64.
         axis: an axis, several, or None for all.
         keepdims: keep the axes, with size 1.
-        correction: taken off the number of elements (NumPy's ddof); 1 estimates the variance of
-            what was sampled, as PyTorch's `var` does unless told otherwise.
+        correction: taken off the number of elements (NumPy's ddof). With 1, as in PyTorch, it is
+            an estimate of the variance of what was sampled; NumPy has 0.
     """
     x, dtype = _averaged("var", x)
     axes = check_axes("var", axis, len(x.type.shape))
@@ -296,10 +296,10 @@ def var(x: Any, axis: Axes | None = None, keepdims: bool = False, *, correction:
 
 @public
 def std(
-    x: Operand, axis: Axes | None = None, keepdims: bool = False, *, correction: float = 0
+    x: Operand, axis: Axes | None = None, *, keepdims: bool = False, correction: float = 1
 ) -> Any:
     """The square root of `var`, with its arguments; its gradient is 0 where it is 0."""
-    return root(var(x, axis, keepdims, correction=correction))
+    return root(var(x, axis, keepdims=keepdims, correction=correction))
 
 
 @public

@@ -10,7 +10,7 @@ Not here: ops that read (`indexing`), what an index of several parts writes (`at
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,12 @@ from graphc.ops.arrays.indexing import (
     checked_index,
     indexed,
     is_trusted,
+    own_start,
     promises,
     wrapped,
 )
 from graphc.ops.arrays.shaping import broadcast_to, reshape
+from graphc.ops.batch import all_of, behind, later, merged, moved, parted
 from graphc.ops.declare import declare
 
 Pairs = tuple[tuple[int, int], ...]
@@ -89,6 +91,7 @@ SCATTER_ADD = declare(
     Op(
         "scatter_add", Kind.LIBRARY, _scatter_infer, _scatter_numpy, _scatter_vjp,
         _lowering("scatter_add"),
+        batch=behind(axis=later),
         checked=lambda node: not is_trusted(node),
         samples=lambda: [
             indexed((3, 5), (3, 2), (3, 2), axis=1),
@@ -174,12 +177,31 @@ def _add_vjp(node: Any, ct: Any) -> tuple[Any, None, Any]:
     return ct, None, TAKE(rows, node.inputs[1], axis=axis)
 
 
+def _rows_batch(node: Any, operands: Sequence[Any], batched: Sequence[bool]) -> Any:
+    """Where each element has an index of its own: into the slices of all, one after the other."""
+    if not batched[1]:
+        axis = node.attr("axis") + 1
+        x, _, values = all_of(operands, batched)
+        return node.op(x, operands[1], values, **(dict(node.attrs) | {"axis": axis}))
+    x, index, values = all_of(operands, batched)
+    axis, attrs = node.attr("axis"), dict(node.attrs)
+    size, shape = index.type.shape[0], x.type.shape
+    rows = reshape(x, (size, *_rows_shape(shape[1:], axis, attrs.pop("span", 1))))
+    count = rows.type.shape[axis + 1]
+    place = index if is_trusted(node) else checked_index(index, count)
+    place = merged(FUNCTIONS["cast"](place, dtypes.int64) + own_start(index, count))
+    rows, values = (merged(moved(t, axis + 1, 1)) for t in (rows, values))
+    found = node.op(rows, place, values, **(attrs | {"axis": 0}))
+    return reshape(moved(parted(found, 0, size, count), 1, axis + 1), shape)
+
+
 def _rows_op(name: str, write: Any, vjp: Any, doc: str) -> Op:
     """An op that writes slices: `write(into, places, values)` is NumPy's way, axis first."""
     return declare(
         Op(
             name, Kind.LIBRARY, _rows_infer, _rows_numpy(write), vjp, _lowering(name),
             checked=lambda node: not is_trusted(node), samples=_row_samples, doc=doc,
+            batch=_rows_batch,
         )
     )  # fmt: skip
 

@@ -111,7 +111,7 @@ def _plain(x: Operators, term: str, sizes: dict[str, Size]) -> Labelled:
     for letter in dict.fromkeys(term):
         while term.count(letter) > 1:
             first, second = [a for a, c in enumerate(term) if c == letter][:2]
-            x = diagonal(x, first, second)
+            x = diagonal(x, 0, first, second)
             term = "".join(c for a, c in enumerate(term) if a not in (first, second)) + letter
     return x, term
 

@@ -6,6 +6,7 @@ takes 1-d operands. `tensordot` and `einsum` are in `einsum`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from graphc.core.types import TensorType, broadcast_shapes
 from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
+from graphc.ops.batch import all_of, merged, moved, parted
 from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
 
 
@@ -38,6 +40,17 @@ def _matmul_vjp(node: Node, ct: Node) -> tuple[Any, Any]:
     return MATMUL(ct, swapaxes(y, -1, -2)), MATMUL(swapaxes(x, -1, -2), ct)
 
 
+def _matmul_batch(node: Any, operands: Sequence[Any], batched: Sequence[bool]) -> Any:
+    """One matrix for all elements is one product of more rows, or of more columns."""
+    x, y = operands
+    if len(node.type.shape) == 2 and not batched[1]:
+        return parted(MATMUL(merged(x), y), 0, *x.type.shape[:2])
+    if len(node.type.shape) == 2 and not batched[0]:
+        wide = MATMUL(x, merged(moved(y, 0, 1), 1))
+        return moved(parted(wide, 1, y.type.shape[0], y.type.shape[2]), 1, 0)
+    return MATMUL(*all_of(operands, batched))
+
+
 def _pair(x: tuple[int, ...], y: tuple[int, ...], dtype: str = "float32") -> Sample:
     return Sample(((x, dtype, "real"), (y, dtype, "real")))
 
@@ -46,6 +59,7 @@ MATMUL = declare(
     Op(
         "matmul", Kind.CONTRACT, _matmul_infer, _matmul_numpy, _matmul_vjp,
         Library("matmul", strided=True),
+        batch=_matmul_batch,
         samples=lambda: [
             _pair((3, 4), (4, 5)),
             _pair((2, 3, 4), (2, 4, 1)),

@@ -21,6 +21,7 @@ from graphc.errors import AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
 from graphc.ops.arrays.movement import PAD, Index
 from graphc.ops.arrays.shaping import reshape, transpose
+from graphc.ops.batch import with_first
 from graphc.ops.contract.convolution import Ints, out_size, spatial_ints
 from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import as_tensor, declare, describe, public
@@ -102,6 +103,7 @@ WINDOWS = declare(
     Op(
         "windows", Kind.MOVEMENT, _windows_infer, _windows_numpy, _windows_vjp,
         IndexMap(_windows_pieces),
+        batch=with_first,
         samples=lambda: [
             _window((2, 1, 5), (3,), (1,), (1,), (1,)),
             _window((1, 2, 6, 5), (2, 2), (2, 2), (0, 0), (1, 1)),
@@ -164,6 +166,7 @@ WINDOWS_TRANSPOSE = declare(
     Op(
         "windows_transpose", Kind.LIBRARY, _transpose_infer, _transpose_numpy, _transpose_vjp,
         Library("windows_transpose"),
+        batch=with_first,
         samples=lambda: [
             _transposed((2, 1, 5, 3), (5,), (1,), (1,), (1,)),
             _transposed((1, 2, 3, 4, 3, 2), (6, 4), (2, 1), (1, 1), (1, 2)),

@@ -23,7 +23,7 @@ from graphc.ops.draws.distributions import accepted, between, filling, gumbel
 
 @public
 def bernoulli(p: Any = 0.5, shape: Any = None, key: Operand | None = None) -> Any:
-    """Random bools, True with probability p.
+    """Whether what has probability p comes: 1 or 0 of the dtype of p; bools where p is a number.
 
     Args:
         p: a number or a float tensor of probabilities.
@@ -37,7 +37,8 @@ def bernoulli(p: Any = 0.5, shape: Any = None, key: Operand | None = None) -> An
         raise AttributeValueError(f"bernoulli: p={p!r} is no probability", where=caller())
     dtype = p.type.dtype if is_tensor(p) and p.type.dtype.is_float else dtypes.float32
     given = p.type.shape if shape is None and is_tensor(p) else () if shape is None else shape
-    return FUNCTIONS["less"](uniform(given, dtype=dtype, key=key), p)
+    drawn = FUNCTIONS["less"](uniform(given, dtype=dtype, key=key), p)
+    return FUNCTIONS["cast"](drawn, dtype) if is_tensor(p) else drawn
 
 
 def _shaped(name: str, value: Any, shape: Any) -> tuple[Any, Any]:

@@ -31,6 +31,7 @@ from graphc.ops.declare import (
     is_tensor,
     public,
 )
+from graphc.ops.flow.batching import cond_batch
 from graphc.ops.flow.closures import (
     Traced,
     captured,
@@ -82,7 +83,7 @@ def _cond_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullb
 
 COND = declare(
     Op(
-        "cond", Kind.CONTROL, _cond_infer, _cond_numpy, _cond_vjp,
+        "cond", Kind.CONTROL, _cond_infer, _cond_numpy, _cond_vjp, batch=cond_batch,
         doc="The results of `true` or of `false`, as the first operand says.",
     )
 )  # fmt: skip

@@ -28,6 +28,7 @@ from graphc.core.typing import Pullback
 from graphc.errors import GradientError, InternalError
 from graphc.ops.declare import declare
 from graphc.ops.flow import loop_gradients
+from graphc.ops.flow.batching import scan_batch
 from graphc.ops.flow.branching import PRED
 
 
@@ -93,7 +94,7 @@ def _scan_vjp(
 
 SCAN = declare(
     Op(
-        "scan", Kind.CONTROL, _scan_infer, _scan_numpy, _scan_vjp,
+        "scan", Kind.CONTROL, _scan_infer, _scan_numpy, _scan_vjp, batch=scan_batch,
         doc="The last carries of a body run once for each slice, then its other results stacked.",
     )
 )  # fmt: skip
