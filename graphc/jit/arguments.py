@@ -7,18 +7,21 @@ and the same. `key` also has the values that are no tensors.
 
 from __future__ import annotations
 
-import copy
-import sys
+import os
+import threading
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
+from graphc.core.ir import caller
 from graphc.eager.engine.tensor import Tensor
-from graphc.jit.replacing import Kept
+from graphc.errors import TraceError
 from graphc.jit.trace.watching import fingerprint
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 _LISTS = (list, tuple, deque)
+_MOST_WAITED = 60.0  # seconds
 
 
 class Arguments:
@@ -35,7 +38,8 @@ class Arguments:
         self.kwargs = kwargs
         self.tensors: list[Tensor] = []
         self._places: dict[int, int] = {}
-        self._copies: list[tuple[Any, Any, Any]] = []  # (the caller's, the trace's, what it held)
+        self._containers: dict[int, int] = {}  # numbers of lists and dicts, by identity
+        self._lent: list[tuple[Any, list[Any], list[Any]]] = []  # (container, before, lent)
         self._values: list[Any] = []
         self.form = (self._walk(args), self._walk(kwargs))
         self._key: Any = None
@@ -55,15 +59,26 @@ class Arguments:
                 place = self._places[id(value)] = len(self.tensors)
                 self.tensors.append(value)
             return place
-        if kind in _LISTS or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return (kind, *map(self._walk, value))
-        if kind in _MAPPINGS:
-            return (kind, tuple(map(_hashable, value)), *map(self._walk, value.values()))
-        self._values.append(value)
-        return ("value", kind)
+        if kind not in _LISTS and kind not in _MAPPINGS:
+            self._values.append(value)
+            return ("value", kind)
+        if _lent:
+            _wait_for(value)
+        number = self._containers.get(id(value))
+        if number is not None:
+            return ("again", number)
+        self._containers[id(value)] = len(self._containers)
+        if kind in _LISTS:
+            return (kind, *map(self._walk, value))
+        return (kind, tuple(map(_hashable, value)), *map(self._walk, value.values()))
 
-    def replaced(self, stand_ins: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with other tensors in their places, in containers of their own."""
+    def lend(self, stand_ins: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with other tensors in their places, until `take_back` or `undo`.
+
+        Lists and dicts stay the caller's own: all who hold one see what becomes of it.
+        """
         args = tuple(self._replaced(a, stand_ins) for a in self.args)
         return args, {k: self._replaced(v, stand_ins) for k, v in self.kwargs.items()}
 
@@ -72,23 +87,21 @@ class Arguments:
         place = self._places.get(id(value))
         if place is not None:
             return stand_ins[place]
-        if kind is tuple:
-            return tuple([self._replaced(v, stand_ins) for v in value])
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return kind(*[self._replaced(v, stand_ins) for v in value])
-        if kind not in _LISTS and kind not in _MAPPINGS:
-            return value
-        if not self._holds_tensors(value):
-            return value
-        new = copy.copy(value)
-        if kind in _MAPPINGS:
-            for key, item in value.items():
-                new[key] = self._replaced(item, stand_ins)
-        else:
-            for k, item in enumerate(value):
-                new[k] = self._replaced(item, stand_ins)
-        self._copies.append((value, new, _contents(new)))
-        return new
+        if isinstance(value, tuple) and (kind is tuple or hasattr(value, "_fields")):
+            items = [self._replaced(v, stand_ins) for v in value]
+            if all(map(is_, items, value)):
+                return value
+            return tuple(items) if kind is tuple else kind(*items)
+        if (kind in _LISTS or kind in _MAPPINGS) and self._holds_tensors(value):
+            if not self._lent and not _lending.acquire(timeout=_MOST_WAITED):
+                raise _in_use()
+            _lent.add(id(value))
+            before = _contents(value)
+            place = len(self._lent)
+            self._lent.append((value, before, before))
+            _put(value, [self._replaced(item, stand_ins) for item in _values(value)])
+            self._lent[place] = (value, before, _contents(value))
+        return value
 
     def _holds_tensors(self, value: Any) -> bool:
         if id(value) in self._places:
@@ -100,8 +113,8 @@ class Arguments:
             return any(self._holds_tensors(v) for v in value)
         return False
 
-    def write_back(self, real: Any) -> bool:
-        """Let the caller's containers have what the traced code made of its copies.
+    def take_back(self, real: Any) -> bool:
+        """Let the caller's containers have the caller's tensors again.
 
         Args:
             real: gives the caller's tensor for a traced argument, and anything else as it is.
@@ -110,40 +123,72 @@ class Arguments:
             Whether any of them changed.
         """
         is_changed = False
-        for own, new, before in self._copies:
-            after = _contents(new)
-            if len(after) == len(before) and all(a is b for a, b in zip(after, before)):
-                continue
-            is_changed = True
-            own.clear()
-            if isinstance(own, dict):
-                own.update({k: restored(v, real) for k, v in new.items()})
-            else:
-                own.extend(restored(v, real) for v in new)
+        for own, _, lent in self._lent:
+            now = _contents(own)
+            is_changed = is_changed or len(now) != len(lent) or not all(map(is_, now, lent))
+            _put(own, [restored(v, real) for v in _values(own)])
+        self._let_go()
         return is_changed
 
-    def container(self, value: object) -> Any:
-        """The caller's container for one that the trace had in its place; anything else is
-        itself."""
-        return next((own for own, new, _ in self._copies if new is value), value)
+    def undo(self) -> None:
+        """Let the caller's containers be what they were."""
+        for own, before, _ in self._lent:
+            own.clear()
+            if isinstance(own, dict):
+                own.update(zip(before, before[len(before) // 2 :]))
+            else:
+                own.extend(before)
+        self._let_go()
 
-    def let_go(self, kept: Kept) -> None:
-        """Let Python have the caller's containers where it kept those of the trace."""
-        pairs = [(own, new) for own, new, _ in self._copies]
-        self._copies.clear()
-        known = tuple(map(id, pairs))
-        for own, new in reversed(pairs):
-            # A pair, a variable, an argument; and other containers of the trace's.
-            count = 3 + _times_inside(new, pairs)
-            if sys.getrefcount(new) > count:
-                kept.replace_at_hand(new, own)
-                if sys.getrefcount(new) > count:
-                    kept.replace(new, own, known)
+    def _let_go(self) -> None:
+        if self._lent:
+            _lent.difference_update([id(own) for own, _, _ in self._lent])
+            self._lent.clear()
+            _lending.release()
 
 
-def _times_inside(value: object, pairs: Sequence[tuple[Any, Any]]) -> int:
-    """How often something stands in containers of the trace's."""
-    return sum(item is value for _, other in pairs for item in _contents(other))
+# Containers that hold traced tensors while a run is under way, by identity. One run at a time
+# lends some; calls in other threads that are given one wait.
+_lent: set[int] = set()
+_lending = threading.RLock()
+
+
+def _wait_for(container: object) -> None:
+    """Wait until a call in another thread has given a container back."""
+    if id(container) in _lent:
+        if not _lending.acquire(timeout=_MOST_WAITED):
+            raise _in_use()
+        _lending.release()
+
+
+def _in_use() -> TraceError:
+    return TraceError(
+        "a list or dict among the arguments is in use by a compiled function that another thread "
+        f"called and that has not ended in {_MOST_WAITED:.0f} seconds",
+        where=caller(),
+        hint="give each thread containers of its own",
+    )
+
+
+def _unlock() -> None:
+    global _lending
+    _lent.clear()
+    _lending = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
+def _values(container: Any) -> list[Any]:
+    return list(container.values() if isinstance(container, dict) else container)
+
+
+def _put(container: Any, items: Sequence[Any]) -> None:
+    """Let a container hold other items in the places of its own."""
+    places = list(container) if isinstance(container, dict) else range(len(container))
+    for place, item in zip(places, items):
+        container[place] = item
 
 
 def _contents(container: Any) -> list[Any]:
@@ -162,10 +207,6 @@ def restored(value: Any, real: Any) -> Any:
     kind = value.__class__
     if kind is Tensor:
         return real(value)
-    if kind in (list, deque) or isinstance(value, dict):
-        own = real(value)
-        if own is not value:
-            return own
     if kind in (list, deque):
         for k, item in enumerate(value):
             new = restored(item, real)

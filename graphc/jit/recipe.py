@@ -183,14 +183,14 @@ class Recipe:
             value: the result or a part of it.
             holder: what it is a part of.
         """
-        kind = value.__class__
+        kind = type(value)
         if isinstance(value, Tensor):
             if value._node is not None and not value.__dict__.keys() <= OWN:
                 self._refuse("a tensor of the result has attributes of its own")
             return self._reference(value)
         if kind is TracedSize:
             return "size", value.dim
-        if kind is Size and any(s.__class__ is TracedSize for s in value):
+        if kind is Size and any(type(s) is TracedSize for s in value):
             return Size, self._parts(value, value)
         if kind in _PLAIN or isinstance(value, np.generic | enum.Enum):
             return "value", value

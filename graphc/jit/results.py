@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
-from graphc.eager.engine import quiet
 from graphc.eager.engine.drawn import Lost, written
-from graphc.eager.engine.invoke import attach_view, call_of
+from graphc.eager.engine.invoke import attach_view, part_of
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.engine.views import same_memory
 from graphc.eager.functions.inplace import take_history
@@ -41,8 +40,7 @@ def take_view(tensor: Tensor, whole: Tensor, function: Any, template: Any, stati
         tensor._array = array
         tensor._version = whole.version()
         return
-    call = call_of(function, template, static, (array.dtype.char, array.shape))
-    (tensor._array,) = quiet.run(call.run, array)
+    tensor._array = part_of(function, template, static, array)
     attach_view(tensor, whole, function, template, static)
 
 

@@ -84,7 +84,7 @@ class Run:
         raised: list[Exception] = []
 
         def traced() -> tuple[Any, Ending | None, Recipe | None]:
-            args, kwargs = self.arguments.replaced(self.stand_ins)
+            args, kwargs = self.arguments.lend(self.stand_ins)
             try:
                 self._result = self._called(args, kwargs)
             except Exception as error:
@@ -98,13 +98,16 @@ class Run:
                 return result, ending, None
             return result, ending, Recipe(ending, [result], self.where)
 
-        result, ending, recipe = self._traced(traced)
-        if ending is not None:
-            self.ending_has_history = bool(ending.histories)
-            self._finish(ending)
-        if recipe is not None:
-            self._prove(recipe)
-        if self.arguments.write_back(self._real) and recipe is not None:
+        try:
+            result, ending, recipe = self._traced(traced)
+            if ending is not None:
+                self.ending_has_history = bool(ending.histories)
+                self._finish(ending)
+            if recipe is not None:
+                self._prove(recipe)
+        finally:
+            is_changed = self.arguments.take_back(self._real)
+        if is_changed and recipe is not None:
             self.reasons.append(Unproven("a container of the arguments was changed", self.where))
         if not raised:
             result = restored(result, self._real)
@@ -114,10 +117,9 @@ class Run:
         return result
 
     def _let_go(self) -> None:
-        """What stood for numbers, and for the caller's containers and tensors, is replaced where
-        Python kept it."""
+        """What stood for numbers, and for the caller's tensors, is replaced where Python kept
+        it."""
         kept, trace = self.owner._kept, self.trace
-        self.arguments.let_go(kept)
         sizes = [size for ref in trace.python_sizes if (size := ref()) is not None]
         for size in sizes:
             # To look for who holds it takes long: later calls go by numbers from the start.
@@ -194,7 +196,7 @@ class Run:
         versions = [(t.version(), t.version().count) for t in self.arguments.tensors]
 
         def traced() -> None:
-            args, kwargs = self.arguments.replaced(self.stand_ins)
+            args, kwargs = self.arguments.lend(self.stand_ins)
             result = self._called(args, kwargs)
             decide_constants(self.trace)
             self.ending = Ending(self.trace, True, result)
@@ -203,6 +205,7 @@ class Run:
         try:
             self._traced(traced)
         finally:
+            self.arguments.undo()
             for version, count in versions:
                 version.count = count
         return self
@@ -214,13 +217,12 @@ class Run:
             return self.owner._function(*args, **kwargs)
 
     def _real(self, value: Any) -> Any:
-        """The caller's tensor for a traced argument, and its container for the trace's; the number
-        of a size; else the value."""
+        """The caller's tensor for a traced argument, the number of a size; else the value."""
         if isinstance(value, TracedSize):
             return value.number
         if isinstance(value, Tensor):
             return self.trace.reals.get(id(value), value)
-        return self.arguments.container(value)
+        return value
 
     def _ending(self) -> Ending:
         decide_constants(self.trace)

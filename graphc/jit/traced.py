@@ -301,13 +301,16 @@ def _checked(
             for d in type_.shape
         )
         tensors.append(_like(example, shape, drawn))
-    args, kwargs = arguments.replaced(tensors)
+    args, kwargs = arguments.lend(tensors)
     seed = default_generator.get_state()
-    with no_grad():
-        wanted = function(*args, **kwargs)
-        default_generator.set_state(seed)
-        got = traced(*args, **kwargs)
-        default_generator.set_state(seed)
+    try:
+        with no_grad():
+            wanted = function(*args, **kwargs)
+            default_generator.set_state(seed)
+            got = traced(*args, **kwargs)
+            default_generator.set_state(seed)
+    finally:
+        arguments.undo()
     worst = 0.0
     pairs = zip(trees.flatten(wanted)[0], trees.flatten(got)[0])
     for position, (a, b) in enumerate(pairs):

@@ -90,7 +90,7 @@ def face(name: str) -> Callable[..., Any]:
         if not kwargs and args and args[0].__class__ is Tensor:  # what is common, at once
             if len(args) == 1:
                 return form(args[0])
-            if len(args) == 2 and args[1].__class__ in SIMPLE:
+            if len(args) == 2 and type(args[1]) in SIMPLE:
                 return form(args[0], args[1])
         if takes_out and "out" in kwargs:
             return call_into(name, form, args, kwargs)
@@ -151,7 +151,7 @@ def kinds_of(values: Iterable[Any]) -> int:
     for value in values:
         if value.__class__ is Tensor:
             found |= TENSORS
-        elif value.__class__ in SIMPLE:
+        elif type(value) in SIMPLE:
             continue
         elif isinstance(value, list | tuple):
             found |= kinds_of(value)

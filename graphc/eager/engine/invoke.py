@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,6 +97,36 @@ def call_of(
     return call
 
 
+# How NumPy takes the part of an array that a function takes of a symbolic tensor, where the code
+# that computes the function would copy; by the function.
+_PARTS: dict[Any, Callable[..., np.ndarray]] = {}
+
+
+def part_by(function: Callable[..., Any], take: Callable[..., np.ndarray] | None = None) -> Any:
+    """Say how NumPy takes what a function takes a view of; a decorator without `take`.
+
+    Args:
+        function: of a symbolic tensor, with settings by keyword.
+        take: of an array, with the same settings; gives a view of its memory.
+    """
+    if take is None:
+        return partial(part_by, function)
+    _PARTS[function] = take
+    return take
+
+
+def part_of(
+    function: Callable[..., Any], template: Template, static: Static, array: np.ndarray
+) -> np.ndarray:
+    """The part of an array that a view is, over the same memory where that can be."""
+    take = _PARTS.get(function)
+    if take is not None:
+        return take(array, *template[1:], **dict(static))
+    call = call_of(function, template, static, (array.dtype.char, array.shape))
+    (found,) = quiet.run(call.run, array)
+    return found
+
+
 def _apart(function: Callable[..., Any], template: Template, static: Static) -> Any:
     """The function, as a key that tells settings apart that are equal: 2, 2.0; 0, 0.0, -0.0."""
     for value in template:
@@ -182,7 +213,10 @@ def invoke(
     if call is None:
         call = call_of(function, template, static, key[3:])
     if not recorded or not state.enabled:
-        results = quiet.run(call.run, *arrays)
+        if view and function in _PARTS:
+            results = (part_of(function, template, static, arrays[0]),)
+        else:
+            results = quiet.run(call.run, *arrays)
         if call.single and call.plain:
             result = new(Tensor)
             result._array = results[0]
@@ -193,7 +227,9 @@ def invoke(
         fn = None
     else:
         fn = _recorded(function, call, tensors)
-        if fn is None or not fn.kept_nodes:
+        if view and function in _PARTS:
+            results = (part_of(function, template, static, arrays[0]),)
+        elif fn is None or not fn.kept_nodes:
             results = quiet.run(call.run, *arrays)
         else:
             results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)

@@ -7,12 +7,14 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.core import dims
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.hot import hot
-from graphc.eager.engine.invoke import viewed
+from graphc.eager.engine.invoke import part_by, viewed
 from graphc.eager.engine.registry import EAGER, as_axis, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.eager.functions.shapes import sizes_of
@@ -24,6 +26,13 @@ from graphc.ops.declare import check_axis
 @named("DiagonalBackward0")
 def _diagonal(x: Operators, *, offset: int, dim1: int, dim2: int) -> Any:
     return FUNCTIONS["diagonal"](x, offset, dim1, dim2)
+
+
+@part_by(_diagonal)
+def _diagonal_array(array: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
+    found = array.diagonal(offset, dim1, dim2)
+    found.flags.writeable = array.flags.writeable  # NumPy's own is read-only
+    return found
 
 
 @eager()
@@ -39,8 +48,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     place = as_axis(offset)
     if hot.slow or first == second:
         return call(_diagonal, input, view=True, offset=place, dim1=first, dim2=second)
-    array = input._array.diagonal(place, first, second)
-    array.flags.writeable = input._array.flags.writeable  # NumPy's own is read-only
+    array = _diagonal_array(input._array, place, first, second)
     settings = (("offset", place), ("dim1", first), ("dim2", second))
     return viewed(input, array, _diagonal, settings)
 

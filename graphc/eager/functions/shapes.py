@@ -13,7 +13,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, ShapeLike
 from graphc.eager.engine.building import is_building
 from graphc.eager.engine.hot import hot
-from graphc.eager.engine.invoke import viewed
+from graphc.eager.engine.invoke import part_by, viewed
 from graphc.eager.engine.registry import as_axis, as_dims, call, eager, named, step
 from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike
 from graphc.errors import ArgumentError, ShapeError
@@ -25,7 +25,7 @@ def sizes_of(sizes: Sequence[Any]) -> tuple[Any, ...]:
     """Sizes given one by one or as one sequence; 0-d tensors among them as ints, or as dims."""
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple | np.ndarray):
         sizes = tuple(sizes[0])
-    return tuple([s if s.__class__ is int else size_of(s) for s in sizes])
+    return tuple([s if type(s) is int else size_of(s) for s in sizes])
 
 
 def size_of(size: object) -> Any:
@@ -65,6 +65,9 @@ def _swapped(x: Operators, *, dim0: int, dim1: int) -> Any:
 _permuted = step("transpose", "PermuteBackward0")
 
 _turned = step("transpose", "TBackward0")
+part_by(_swapped, lambda array, dim0, dim1: array.swapaxes(dim0, dim1) if array.ndim else array)
+part_by(_permuted, lambda array, axes: array.transpose(axes))
+part_by(_turned, lambda array: array.T)
 
 
 @named("SqueezeBackward0")
@@ -84,6 +87,15 @@ def _expanded(x: Operators, *, shape: ShapeLike) -> Any:
     own = (1,) * (len(shape) - len(x.type.shape)) + tuple(x.type.shape)
     wanted = tuple(o if s == -1 else s for s, o in zip(shape, own))
     return FUNCTIONS["broadcast_to"](x, wanted)
+
+
+@part_by(_expanded)
+def _expanded_array(array: np.ndarray, shape: ShapeLike) -> np.ndarray:
+    own = (1,) * (len(shape) - array.ndim) + array.shape
+    spread = np.broadcast_to(array, [o if s == -1 else s for s, o in zip(shape, own)])
+    # NumPy's own is read-only; who writes one of which elements share a place is told so.
+    spread.flags.writeable = array.flags.writeable
+    return spread
 
 
 @eager()
@@ -331,10 +343,8 @@ def expand(input: TensorLike, *sizes: Any) -> Any:
 def _spread(input: Any, shape: tuple[Any, ...]) -> Any:
     if hot.slow:
         return call(_expanded, input, view=True, shape=shape)
-    array = input._array
-    own = (1,) * (len(shape) - array.ndim) + array.shape
     try:
-        spread = np.broadcast_to(array, [o if s == -1 else s for s, o in zip(shape, own)])
+        spread = _expanded_array(input._array, shape)
     except (ValueError, TypeError):
         return call(_expanded, input, view=True, shape=shape)  # it says what is wrong
     return viewed(input, spread, _expanded, (("shape", shape),))

@@ -407,10 +407,10 @@ class Requests:
 
     def _plain(self, value: Any) -> Any:
         """A setting with sizes as the graph has them."""
-        kind = value.__class__
+        kind = type(value)
         if isinstance(value, tuple):
             for item in value:
-                if item.__class__ in _MAY_HOLD_SIZES:
+                if type(item) in _MAY_HOLD_SIZES:
                     return tuple([self._plain(v) for v in value])
             return value
         if kind is TracedSize:

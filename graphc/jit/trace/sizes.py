@@ -39,6 +39,11 @@ class TracedSize:
         self._trace = trace
         trace.python_sizes.append(weakref.ref(self))
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """A size is an int to `isinstance`, as it is eagerly."""
+        return int
+
     @property
     def number(self) -> int:
         """The number in this call; while the trace is under way, asking for it fixes the sizes."""

@@ -225,8 +225,8 @@ def same(a: Any, b: Any) -> bool:
     """Whether two settings are the same value of the same type: 1, 1.0 and True are three."""
     if a is b:
         return True
-    kind = a.__class__
-    if kind is not b.__class__:
+    kind = type(a)
+    if kind is not type(b):
         return False
     if kind is str or kind is int or kind is bool:
         return bool(a == b)

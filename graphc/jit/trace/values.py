@@ -13,7 +13,7 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, call_of
+from graphc.eager.engine.invoke import SLOT, part_of
 from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.engine.views import same_memory
@@ -48,8 +48,7 @@ class Values(Sized):
         if view.function is same_memory:
             return parent
         template, static = self.numbers(view.template), self.numbers(view.static)
-        call = call_of(view.function, template, static, (parent.dtype.char, parent.shape))
-        return call.run(parent)[0]
+        return part_of(view.function, template, static, parent)
 
     def value_of(self, tensor: Tensor, what: str) -> np.ndarray:
         """The value of a traced tensor, as far as the trace's policy gives one."""
