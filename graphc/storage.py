@@ -73,13 +73,13 @@ def save(obj: object, path: Any) -> None:
     write_file(path, chunks(packer.arrays, metadata), "save")
 
 
-def load(path: str | PathLike[str], map_location: Any = None, weights_only: bool = True) -> Any:
+def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
     """Read what `save` or `torch.save` wrote, or any safetensors file.
 
     Args:
-        path: the file. A safetensors file of another library gives a flat dict of tensors by name,
-            one of `torch.save` what was saved: nothing in it is run, and what is no tensor,
-            container, number or text is an error.
+        path: the file, or a file object open for reading bytes. A safetensors file of another
+            library gives a flat dict of tensors by name, one of `torch.save` what was saved:
+            nothing in it is run, and what is no tensor, container, number or text is an error.
         map_location: where the tensors are to be, the CPU: a device, or a dict of devices by the
             device that a tensor was saved on. A function is not called; tensors that were saved on
             another device arrive on the CPU.

@@ -41,7 +41,7 @@ def pieces_of(value: Any) -> Iterator[Any]:
     """
     pickler = _Pickler(_Storages(_tensors(value)))
     pickler.write(value, "")
-    members = {f"{ROOT}data.pkl": [b"\x80\x02", *pickler.found, b"."]}
+    members: dict[str, list[Any]] = {f"{ROOT}data.pkl": [b"\x80\x02", *pickler.found, b"."]}
     members[f"{ROOT}byteorder"] = [b"little"]
     for number, words in enumerate(pickler.storages.found):
         little = words.astype(words.dtype.newbyteorder("<"), copy=False)
@@ -176,8 +176,8 @@ class _Pickler:
         if isinstance(value, complex):
             self._called("__builtin__", "complex", value.real, value.imag)
             return
-        plain = next(kind for kind in _ATOMS if isinstance(value, kind))
-        value = value if value is None else plain(value)  # type: ignore[call-arg]
+        kinds = (bool, int, float, str)
+        value = next((kind(value) for kind in kinds if isinstance(value, kind)), None)
         text = pickle.dumps(value, 2)[2:-1]
         if isinstance(value, str):  # without the place in the memo that it would get
             data = value.encode("utf-8", "surrogatepass")
