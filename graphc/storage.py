@@ -1,13 +1,14 @@
-"""`save` and `load`: tensors, and structures that hold them, in safetensors files.
+"""`save` and `load`: tensors, and structures that hold them, in files.
 
     gc.save(model.state_dict(), "model.safetensors")
     model.load_state_dict(gc.load("model.safetensors"))
+    gc.save(model.state_dict(), "model.pt")          # as torch.save writes it
 
 Tensors lie in the file under dotted names, as every safetensors library reads them; how they stand
 in dicts and lists, and the numbers and texts beside them, is JSON in the file's metadata. Nothing
 in a file is ever run.
 
-Not here: the format (`files`), compiled programs (`jit.archive`).
+Not here: the format (`files`), PyTorch's (`checkpoints`), compiled programs (`jit.archive`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from importlib import import_module
 from os import PathLike
 from typing import Any
 
@@ -34,18 +36,21 @@ from graphc.errors import ArgumentError, DTypeError, FormatError, GraphcError
 # Nested containers deeper than this are refused.
 MAX_DEPTH = 100
 STRUCTURE = "graphc.structure"
+# A path that ends so is of a file that PyTorch reads.
+PYTORCHS = (".pt", ".pth", ".pt.tar", ".pth.tar")
 
 
 def save(obj: object, path: Any) -> None:
-    """Write tensors, and the dicts and lists that hold them, to a safetensors file.
+    """Write tensors, and the dicts and lists that hold them, to a safetensors file, or PyTorch's.
 
     The file appears whole or not at all; one that was there before is replaced. A dict of tensors
-    by name, such as a module's `state_dict()`, is read by every safetensors library too.
+    by name, such as a module's `state_dict()`, is read by every safetensors library too. Where the
+    path ends in `.pt` or `.pth`, the file is one that `torch.load` reads.
 
     Args:
         obj: dicts, lists and tuples of tensors, arrays, numbers, text and None, nested in any way.
             A tensor that stands in several places is one tensor again when it is loaded; tensors
-            that only share memory are written apart.
+            that only share memory are written apart, but in PyTorch's form.
         path: where, by custom ending in `.safetensors`.
 
     Raises:
@@ -59,18 +64,25 @@ def save(obj: object, path: Any) -> None:
         >>> gc.load(path)
         {'weights': [tensor([1., 1.])], 'epoch': 3}
     """
+    if isinstance(path, str | PathLike) and str(path).endswith(PYTORCHS):
+        write_file(path, import_module("graphc.checkpoints.writing").pieces_of(obj), "save")
+        return
     packer = _Packer()
     structure = packer.pack(obj, "")
     metadata = {STRUCTURE: json.dumps(structure, separators=(",", ":"))}
     write_file(path, chunks(packer.arrays, metadata), "save")
 
 
-def load(path: str | PathLike[str], map_location: Any = None, weights_only: bool = True) -> Any:
-    """Read what `save` wrote, or any safetensors file.
+def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
+    """Read what `save` or `torch.save` wrote, or any safetensors file.
 
     Args:
-        path: the file. One of another library gives a flat dict of tensors by name.
-        map_location: where the tensors are to be: the CPU.
+        path: the file, or a file object open for reading bytes. A safetensors file of another
+            library gives a flat dict of tensors by name, one of `torch.save` what was saved:
+            nothing in it is run, and what is no tensor, container, number or text is an error.
+        map_location: where the tensors are to be, the CPU: a device, or a dict of devices by the
+            device that a tensor was saved on. A function is not called; tensors that were saved on
+            another device arrive on the CPU.
         weights_only: always so; taken as PyTorch's `load` takes it.
 
     Returns:
@@ -87,15 +99,23 @@ def load(path: str | PathLike[str], map_location: Any = None, weights_only: bool
         >>> {name: tuple(t.shape) for name, t in gc.load(path).items()}
         {'weight': (2, 3), 'bias': (2,)}
     """
-    check_device(map_location)
+    if not isinstance(map_location, dict) and not callable(map_location):
+        check_device(map_location)
     if not weights_only:
         raise ArgumentError(
-            "load: a file of tensors holds no Python objects; weights_only=False reads none",
+            "load: weights_only=False asks for Python objects, which a file makes by running code "
+            "of its own; graphc runs none",
             where=caller(),
+            hint="leave it out; save the state_dict() of models and optimizers",
         )
     with open_file(path, "load") as file:
         what, nbytes = label(path), file.seek(0, os.SEEK_END)
         file.seek(0)
+        start = file.read(9)
+        file.seek(0)
+        # A safetensors header of that length has a brace there.
+        if start[:4] == b"PK\3\4" or (start[:1] == b"\x80" and start[8:] != b"{"):
+            return _of_pytorch(file, map_location, what)
         entries, metadata = read_header(file, nbytes, what)
         arrays = read_arrays(file, entries, what)
     if STRUCTURE not in metadata:
@@ -105,6 +125,13 @@ def load(path: str | PathLike[str], map_location: Any = None, weights_only: bool
     except (ValueError, RecursionError):
         raise FormatError(f"{what}: its structure is no JSON", where=caller()) from None
     return _Unpacker(arrays, what).unpack(structure)
+
+
+def _of_pytorch(file: Any, map_location: Any, what: str) -> Any:
+    try:
+        return import_module("graphc.checkpoints.reading").read(file, map_location)
+    except FormatError as error:
+        raise FormatError(f"{what}: {error.what}", where=caller(), hint=error.hint) from None
 
 
 class _Packer:

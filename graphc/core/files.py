@@ -103,15 +103,12 @@ def read_header(file: BinaryIO, nbytes: int, what: str) -> tuple[dict[str, Entry
         raise FormatError(
             f"{what} is no safetensors file, or was cut short",
             [f"it has {nbytes} bytes; its header would have {length}"] if len(start) == 8 else (),
-            hint=_hint(start),
         )
     try:
         # Names twice, and NaN, are no JSON that the format has.
         found = json.loads(file.read(length), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise FormatError(
-            f"{what}: its header is no JSON: {error!s:.100}", hint=_hint(start)
-        ) from None
+        raise FormatError(f"{what}: its header is no JSON: {error!s:.100}") from None
     if not isinstance(found, dict):
         raise FormatError(f"{what}: its header is no JSON object")
     metadata = found.pop("__metadata__", {})
@@ -142,17 +139,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(text: str) -> Any:
     raise ValueError(f"{text} is no JSON")
-
-
-def _hint(start: bytes) -> str:
-    if start[:4] == b"PK\x03\x04":
-        return (
-            "it is a zip file: read one of gc.jit.save with gc.jit.load; in PyTorch, write one of "
-            "torch.save again with safetensors.torch.save_file"
-        )
-    if start[:1] == b"\x80":
-        return "it is a pickle, which can run code; write it again as safetensors"
-    return ""
 
 
 def _entry(what: str, name: str, value: Any) -> Entry:

@@ -20,6 +20,7 @@ from graphc.eager.engine.dispatch import eager_form, face, told
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
+from graphc.eager.engine.spelling import SPELLED, spelled
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions import (  # noqa: F401  # some declare functions, no more
     arithmetic,
@@ -89,6 +90,8 @@ for _alias, _own in {
     "abs": "absolute", "acos": "arccos", "asin": "arcsin", "atan": "arctan", "atan2": "arctan2",
 }.items():  # fmt: skip
     EAGER.setdefault(_alias, EAGER[_own])
+for _own in SPELLED.keys() & EAGER.keys():
+    EAGER[_own] = spelled(_own, EAGER[_own])
 
 FACE: dict[str, Callable[..., Any]] = {
     name: face(name) for name in {**FUNCTIONS, **EAGER} if not name.startswith("_")
@@ -183,6 +186,8 @@ declare.faces = _declared
 
 
 def _method(name: str, function: Callable[..., Any]) -> None:
+    if name not in EAGER:
+        function = spelled(name, function)
     if hasattr(function, "func"):  # a partial is no descriptor
         inner = function
 
@@ -299,7 +304,10 @@ for _own_method in (equal, allclose):
     _method(_own_method.__name__, _own_method)
 FACE |= {
     "from_dlpack": interchange.from_dlpack, "is_tensor": is_tensor,
-    **{f.__name__: told(f.__name__, f) for f in (is_floating_point, numel, broadcast_shapes)},
+    **{
+        f.__name__: told(f.__name__, spelled(f.__name__, f))
+        for f in (is_floating_point, numel, broadcast_shapes)
+    },
 }  # fmt: skip
 
 symbolic.attach(FACE)

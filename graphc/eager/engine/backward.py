@@ -354,6 +354,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -366,6 +367,7 @@ def grad(
         grad_outputs: cotangents, one for each output (None for 1), of its shape.
         retain_graph: keep the recorded values; as `create_graph` unless given.
         create_graph: record the pass itself, for second derivatives.
+        only_inputs: always so.
         allow_unused: give None for an input that the outputs do not depend on, not an error.
         is_grads_batched: not supported; False.
         materialize_grads: give zeros instead of None; implies `allow_unused`.

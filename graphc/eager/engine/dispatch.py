@@ -30,6 +30,7 @@ from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
+from graphc.eager.engine.spelling import of_numpy
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.declare import as_number
@@ -84,6 +85,7 @@ def face(name: str) -> Callable[..., Any]:
     form = own if own is not None else eager_form(name, symbolic)  # type: ignore[arg-type]
     takes_out = name in TAKES_OUT
     of_numbers = symbolic is not None and symbolic.__name__ in OF_NUMBERS
+    own_names = {*_parameters(form), *(_parameters(symbolic) if symbolic is not None else ())}
 
     @functools.wraps(own if own is not None and own.__doc__ else symbolic)  # type: ignore[arg-type]
     def apply(*args: Any, **kwargs: Any) -> Any:
@@ -92,6 +94,8 @@ def face(name: str) -> Callable[..., Any]:
                 return form(args[0])
             if len(args) == 2 and type(args[1]) in SIMPLE:
                 return form(args[0], args[1])
+        if kwargs:
+            kwargs = of_numpy(own_names, kwargs)
         if takes_out and "out" in kwargs:
             return call_into(name, form, args, kwargs)
         kinds = kinds_of((*args, *kwargs.values()) if kwargs else args)

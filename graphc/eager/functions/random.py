@@ -187,7 +187,7 @@ randn = _maker("randn", _normal, "of the normal distribution with mean 0 and var
 
 @eager("randint")
 def randint(
-    low: int, high: Any = None, size: ShapeLike | None = None, *,
+    low: int = 0, high: Any = None, size: ShapeLike | None = None, *,
     generator: Generator | None = None, dtype: DTypeLike | None = None,
     device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
@@ -202,6 +202,8 @@ def randint(
     """
     if size is None:
         low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
     if size is None:
         raise ArgumentError("randint: size is not given", where=caller())
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
@@ -217,7 +219,7 @@ def randint(
 
 @eager()
 def randint_like(
-    input: AnyTensor, low: int, high: Any = None, *, generator: Generator | None = None,
+    input: AnyTensor, low: int = 0, high: Any = None, *, generator: Generator | None = None,
     dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False,
     memory_format: object = None,
 ) -> Tensor:  # fmt: skip

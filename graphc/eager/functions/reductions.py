@@ -379,7 +379,10 @@ def _norm(x: Operators, *, p: float, axis: Axes | None, keepdims: bool) -> Any:
 
 
 @eager()
-def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Any:
+def norm(
+    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Any:  # fmt: skip
     """The p-norm of all elements, or over axes; 2 ("fro") unless given.
 
     Example:
@@ -387,6 +390,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> 
         >>> gc.norm(gc.tensor([3.0, 4.0]))
         tensor(5.)
     """
+    input = _converted(input, dtype)
     p = 2 if p in (None, "fro") else p
     if isinstance(p, str):
         raise AttributeValueError(

@@ -91,7 +91,7 @@ def tile(input: Any, *reps: Any, dims: Axes | None = None) -> Any:
     return call(_tiled, input, reps=counts)
 
 
-def repeat(input: AnyTensor, *repeats: Any) -> Any:
+def repeat(input: AnyTensor, *counts_: Any, repeats: Any = None) -> Any:
     """The tensor repeated as a whole: one count for each axis, new axes in front.
 
     Example:
@@ -100,7 +100,7 @@ def repeat(input: AnyTensor, *repeats: Any) -> Any:
         tensor([[1, 2, 1, 2],
                 [1, 2, 1, 2]])
     """
-    counts = sizes_of(repeats)
+    counts = sizes_of(counts_ if repeats is None else (repeats,))
     if len(counts) < input.ndim:
         raise ShapeError(
             f"repeat: {len(counts)} counts {counts} for {input.ndim} axes",

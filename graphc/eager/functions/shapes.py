@@ -99,7 +99,7 @@ def _expanded_array(array: np.ndarray, shape: ShapeLike) -> np.ndarray:
 
 
 @eager()
-def reshape(input: Any, *shape: Any) -> Any:
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """The same elements in another shape; one size may be -1. A view where that can be.
 
     Example:
@@ -108,7 +108,7 @@ def reshape(input: Any, *shape: Any) -> Any:
         tensor([[0, 1],
                 [2, 3]])
     """
-    sizes = sizes_of(shape)
+    sizes = sizes_of(sizes if shape is None else (shape,))
     if not hot.slow:
         try:
             array = input._array.reshape(sizes)
@@ -119,7 +119,7 @@ def reshape(input: Any, *shape: Any) -> Any:
     return call(_view, input, view=True, shape=sizes)
 
 
-def view(input: AnyTensor, *shape: Any) -> Any:
+def view(input: AnyTensor, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
     """A view of the same memory in another shape, or, given a dtype, the same bytes as it.
 
     Raises:
@@ -131,6 +131,8 @@ def view(input: AnyTensor, *shape: Any) -> Any:
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
+    given = size if dtype is None else dtype
+    shape = shape if given is None else (given,)
     if len(shape) == 1 and not isinstance(shape[0], int | tuple | list | np.integer):
         return input.view_dtype(shape[0])
     result = reshape(input, *shape)
@@ -162,7 +164,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 
 
 @eager()
-def permute(input: Any, *dims: Any) -> Any:
+def permute(input: Any, *axes_: Any, dims: Any = None) -> Any:
     """A view with its axes in another order.
 
     Example:
@@ -170,7 +172,7 @@ def permute(input: Any, *dims: Any) -> Any:
         >>> gc.permute(gc.zeros(2, 3, 5), (2, 0, 1)).shape
         graphc.Size([5, 2, 3])
     """
-    axes = as_dims(sizes_of(dims))
+    axes = as_dims(sizes_of(axes_ if dims is None else (dims,)))
     places = sorted(a + len(axes) if a < 0 else a for a in axes)
     if not hot.slow and places == list(range(input._array.ndim)):
         return viewed(input, input._array.transpose(axes), _permuted, (("axes", axes),))
@@ -328,7 +330,7 @@ def unflatten(input: AnyTensor, dim: int, sizes: ShapeLike) -> Any:
 
 
 @eager()
-def expand(input: TensorLike, *sizes: Any) -> Any:
+def expand(input: TensorLike, *sizes: Any, size: Any = None) -> Any:
     """A view with axes of size 1 repeated; -1 keeps a size.
 
     Example:
@@ -337,7 +339,7 @@ def expand(input: TensorLike, *sizes: Any) -> Any:
         tensor([[1, 1, 1],
                 [2, 2, 2]])
     """
-    return _spread(input, sizes_of(sizes))
+    return _spread(input, sizes_of(sizes if size is None else (size,)))
 
 
 def _spread(input: Any, shape: tuple[Any, ...]) -> Any:

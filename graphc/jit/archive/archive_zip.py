@@ -48,11 +48,12 @@ class Member:
     crc: int
 
 
-def pieces(members: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
+def pieces(members: Mapping[str, Sequence[Any]], alignment: int = 1) -> Iterator[Any]:
     """The bytes of a zip file, piece by piece.
 
     Args:
         members: the contents of each, itself in pieces.
+        alignment: the contents of each begin at a multiple of it.
     """
     listed = []
     at = 0
@@ -65,6 +66,9 @@ def pieces(members: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
         extra = struct.pack("<2H2Q", 1, 16, nbytes, nbytes) if large else b""
         size = _FULL if large else nbytes
         title = name.encode()
+        gap = -(at + _LOCAL.size + len(title) + len(extra) + 4) % alignment
+        if alignment > 1:  # a field of zeros under the code that PyTorch has for it
+            extra += b"FB" + struct.pack("<H", gap) + bytes(gap)
         head = (b"PK\3\4", 45 if large else 20, 0, 0, 0, _DATE, crc, size, size)
         yield _LOCAL.pack(*head, len(title), len(extra)) + title + extra
         yield from contents

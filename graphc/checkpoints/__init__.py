@@ -1,0 +1,1 @@
+"""PyTorch's files (`.pt`, `.pth`): read by a machine that runs nothing, and written."""
