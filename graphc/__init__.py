@@ -95,7 +95,7 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, jit, nn, optim, special, text, viz
+    from graphc import data, jit, nn, onnx, optim, special, text, viz
     from graphc.contrasting import contrast
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
@@ -131,6 +131,7 @@ _LATE = {
     "load": "storage",
     "save": "storage",
     "nn": None,
+    "onnx": None,
     "optim": None,
     "special": None,
     "text": None,
@@ -193,7 +194,7 @@ __all__ = [
     "mod", "modf", "moveaxis", "movedim", "mse_loss", "mul", "multigammaln", "multinomial",
     "multiply", "mv", "mvlgamma", "named", "nan_to_num", "narrow", "ndtr", "ndtri", "ne", "neg",
     "negative", "nextafter", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel",
-    "one_hot", "ones", "ones_like", "ops", "optim", "outer", "pad", "parameter", "permutation",
+    "one_hot", "ones", "ones_like", "onnx", "ops", "optim", "outer", "pad", "parameter", "permutation",
     "permute", "poisson", "polygamma", "positive", "pow", "power", "print", "printoptions", "prod",
     "psi", "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "random_key", "randperm", "ravel", "reciprocal", "recurrence", "relu", "relu6",

@@ -1,0 +1,457 @@
+"""From an ONNX graph to graphc's: a walk over its nodes, each built by the rule of its operator.
+
+    Reader(model, folder, "model.onnx").graph(model.graph, {"x": Value("x", tensor=x)})
+
+Where every input of a node is known, so is what it gives. Operators without a rule are read by
+the function that ONNX defines them by, where it has one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, defs
+
+from graphc import functions as gc
+from graphc.core import dtypes
+from graphc.core.dims import Dim
+from graphc.core.ir import Node
+from graphc.core.operators import Operators
+from graphc.errors import FormatError, GraphcError
+from graphc.onnx.files import ODD, array_of, attribute, nested
+from graphc.onnx.names import Names
+from graphc.onnx.sizes import SIZED
+from graphc.onnx.table import Rule, Use, find
+from graphc.onnx.unsupported import check_supported, schema_of
+from graphc.onnx.values import (
+    MOST_FOLDED,
+    Absent,
+    NeedsValue,
+    SequenceValue,
+    Value,
+    constants_of,
+    is_constant,
+    plain,
+)
+
+# Functions and graphs within each other are no deeper.
+DEEPEST = 64
+
+Scope = MutableMapping[str, Any]
+# What a rule meets in a file that is damaged.
+FAULTS = (
+    ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, NotImplementedError,
+    RecursionError, StopIteration, TypeError, UnicodeError, ValueError,
+)  # fmt: skip
+
+
+class Reader:
+    """Reads the graphs of one model.
+
+    Args:
+        model: as parsed.
+        folder: of external data.
+        label: what messages call the model.
+        is_eager: whether weights are given as tensors, and none is made.
+    """
+
+    def __init__(self, model: ModelProto, folder: Path | None, label: str) -> None:
+        self.model, self.folder, self.label = model, folder, label
+        self.names = Names()
+        self.parameters: dict[str, Any] = {}
+        self.given_weights: Mapping[str, Any] | None = None
+        self.opsets = _opsets(model.opset_import)
+        self.functions = {(f.domain, f.name): f for f in model.functions}
+        self.depth = 0
+        check_supported(model, self.functions, label)
+
+    def tensor(self, proto: TensorProto) -> Value:
+        """A tensor of the file as a constant."""
+        elem = proto.data_type if proto.data_type in ODD else 0
+        return Value(proto.name, known=array_of(proto, self.folder), elem=elem)
+
+    def initial(self, proto: TensorProto) -> Value:
+        """An initialiser: a parameter where it is of floats, else a constant."""
+        value = self.tensor(proto)
+        known = value.known
+        if value.elem or known is None or known.dtype == object:
+            return value
+        if dtypes.as_dtype(known.dtype).is_float:
+            value.made = lambda: self._parameter(value)
+        return value
+
+    def _parameter(self, value: Value) -> Any:
+        if self.given_weights is not None:
+            return self.given_weights[value.name]
+        made = gc.parameter(self.names.of(value.name), value.known)
+        self.parameters[value.name] = made
+        return made
+
+    def graph(self, graph: GraphProto, scope: Scope) -> list[Any]:
+        """The outputs of a graph whose inputs are in the scope."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise FormatError(f"{self.label}: graphs within each other, over {DEEPEST} deep")
+        try:
+            for proto in graph.initializer:
+                if proto.name not in scope.keys() or not isinstance(scope, ChainMap):
+                    scope.setdefault(proto.name, self.initial(proto))
+            for sparse in graph.sparse_initializer:
+                raise FormatError(f"{self.label}: {sparse.values.name!r} is a sparse initialiser")
+            self.nodes(ordered(graph.node, scope, self.label), scope)
+            return [self._found(scope, o.name, f"graph {graph.name!r}") for o in graph.output]
+        finally:
+            self.depth -= 1
+
+    def inner(self, graph: GraphProto, scope: Scope, given: Sequence[Any]) -> list[Any]:
+        """The outputs of a nested graph.
+
+        Args:
+            graph: of an attribute.
+            scope: what stands around it.
+            given: values of its inputs.
+        """
+        if len(given) != len(graph.input):
+            raise FormatError(
+                f"{self.label}: graph {graph.name!r} takes {len(graph.input)} inputs, "
+                f"it is given {len(given)}"
+            )
+        own: Scope = ChainMap({i.name: v for i, v in zip(graph.input, given)}, scope)
+        for proto in graph.initializer:
+            own[proto.name] = self.initial(proto)
+        return self.graph(graph, own)
+
+    def nodes(self, nodes: Iterable[NodeProto], scope: Scope) -> None:
+        """Read nodes in their order; what they give goes into the scope."""
+        for node in nodes:
+            results = self.apply(node, scope)
+            if len(results) < len([n for n in node.output if n]):
+                raise FormatError(f"{place_of(node)} has {len(node.output)} outputs, not {len(results)}")
+            for name, value in zip(node.output, results):
+                if name:
+                    scope[name] = value
+
+    def _found(self, scope: Scope, name: str, what: str) -> Any:
+        try:
+            return scope[name]
+        except KeyError:
+            raise FormatError(f"{self.label}: {what} reads {name!r}, which nothing makes") from None
+
+    def apply(self, node: NodeProto, scope: Scope) -> list[Any]:
+        """What one node gives."""
+        place = place_of(node)
+        inputs = [self._found(scope, n, place) if n else None for n in node.input]
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        own = self.functions.get((node.domain, node.op_type))
+        if own is not None:
+            return self._function(own, node, inputs, place)
+        version, attributes = _attributes(node, domain, self.opsets.get(domain, 1))
+        use = Use(attributes, version, inputs, list(node.output), self, scope, place)
+        row = find(domain, node.op_type, version)
+        try:
+            if row is None:
+                return self._defined(node, domain, inputs, place)
+            return self._built(row, domain + node.op_type, use)
+        except NeedsValue:
+            raise
+        except (GraphcError, *FAULTS) as error:
+            _look_for_loose(row, inputs)
+            if not isinstance(error, GraphcError):
+                text = f"{self.label}: {place}: {error or type(error).__name__}"
+                raise FormatError(text) from error
+            if isinstance(error, FormatError) or place in error.details:
+                raise
+            error.details = (*error.details, place)
+            error.args = (error.message(),)
+            raise
+
+    def _built(self, row: Rule, key: str, use: Use) -> list[Any]:
+        """What a rule gives: computed now where all is known."""
+        fixed = [v for v in use.inputs if v is not None]
+        is_known = all(isinstance(v, Value) and v.is_fixed and not v.elem for v in fixed)
+        if is_known and key in SIZED:
+            found = SIZED[key](use, *[v if v is None else v.known for v in use.inputs])  # type: ignore[union-attr]
+            if found is not None:
+                return [Value(use.names[0], known=plain(np.asarray(found)))]
+        arguments = [_given(row, k, v, use) for k, v in enumerate(use.inputs)]
+        results = row.build(use, *arguments)
+        results = results if isinstance(results, tuple) else (results,)
+        values = [_as_value(r, use.names[k] if k < len(use.names) else "") for k, r in enumerate(results)]
+        if is_known:
+            _fold(values, fixed)
+        return values
+
+    def _defined(self, node: NodeProto, domain: str, inputs: list[Any], place: str) -> list[Any]:
+        """A node by the function that ONNX defines its operator by."""
+        schema = schema_of(domain, node.op_type, self.opsets.get(domain, 1))
+        body = None if schema is None else _body(schema, node, inputs, self.opsets.get(domain, 1))
+        if body is None:
+            raise FormatError(f"{self.label}: {place} is not supported")
+        return self._function(body, node, inputs, place, schema)
+
+    def _function(self, body: FunctionProto, node: NodeProto, inputs: list[Any], place: str,
+                  schema: Any = None) -> list[Any]:  # fmt: skip
+        before, self.opsets = self.opsets, {**self.opsets, **_opsets(body.opset_import)}
+        self.depth += 1
+        try:
+            if self.depth > DEEPEST:
+                raise FormatError(f"{self.label}: functions within each other, over {DEEPEST} deep")
+            if len(inputs) > len(body.input):
+                raise FormatError(f"{self.label}: {place} has too many inputs")
+            scope: Scope = dict(zip(body.input, [*inputs, *[None] * len(body.input)]))
+            nodes = [_filled(n, _actual(body, node, schema)) for n in body.node]
+            self.nodes(ordered(nodes, scope, self.label), scope)
+            wanted = {k for k, name in enumerate(node.output) if name}
+            return [
+                self._found(scope, name, place) if k in wanted else scope.get(name)
+                for k, name in enumerate(body.output)
+            ]
+        finally:
+            self.opsets = before
+            self.depth -= 1
+
+    def outer_names(self, graph: GraphProto) -> set[str]:
+        """The names that a nested graph takes from around it."""
+        own = {i.name for i in graph.input} | {i.name for i in graph.initializer}
+        own |= {name for node in graph.node for name in node.output}
+        used = {name for node in graph.node for name in node.input}
+        used |= {o.name for o in graph.output}
+        for node in graph.node:
+            for inner in nested(node):
+                used |= self.outer_names(inner)
+        return used - own - {""}
+
+
+def _opsets(imports: Any) -> dict[str, int]:
+    return {"" if i.domain == "ai.onnx" else i.domain: i.version for i in imports}
+
+
+def place_of(node: NodeProto) -> str:
+    """What messages call a node."""
+    name = node.name or (node.output[0] if node.output else "")
+    return f"node {name!r} ({node.domain + ':' if node.domain else ''}{node.op_type})"
+
+
+def ordered(nodes: Sequence[NodeProto], scope: Any, label: str) -> list[NodeProto]:
+    """Nodes, each after those whose outputs it takes.
+
+    Raises:
+        FormatError: a cycle, or an output that two nodes make.
+    """
+    maker: dict[str, int] = {}
+    for k, node in enumerate(nodes):
+        for name in node.output:
+            if name and name in maker:
+                raise FormatError(f"{label}: {name!r} is made by two nodes")
+            if name:
+                maker[name] = k
+    wants = [_needs(node, maker) - {k} if False else _needs(node, maker) for k, node in enumerate(nodes)]
+    if all(max(w, default=-1) < k for k, w in enumerate(wants)):
+        return list(nodes)
+    done: list[int] = []
+    users: dict[int, list[int]] = {}
+    missing = [len(w) for w in wants]
+    for k, w in enumerate(wants):
+        for other in w:
+            users.setdefault(other, []).append(k)
+    ready = [k for k, count in enumerate(missing) if not count]
+    while ready:
+        k = ready.pop(0)
+        done.append(k)
+        for user in users.get(k, ()):
+            missing[user] -= 1
+            if not missing[user]:
+                ready.append(user)
+    if len(done) < len(nodes):
+        stuck = next(nodes[k] for k in range(len(nodes)) if missing[k])
+        raise FormatError(f"{label}: {place_of(stuck)} depends on itself")
+    return [nodes[k] for k in done]
+
+
+def _needs(node: NodeProto, maker: Mapping[str, int]) -> set[int]:
+    found = {maker[name] for name in node.input if name in maker}
+    for graph in nested(node):
+        own = {i.name for i in graph.input} | {n for inner in graph.node for n in inner.output}
+        for inner in graph.node:
+            found |= {k for k in _needs(inner, {n: k for n, k in maker.items() if n not in own})}
+        found |= {maker[o.name] for o in graph.output if o.name in maker and o.name not in own}
+    return found
+
+
+def _attributes(node: NodeProto, domain: str, opset: int) -> tuple[int, dict[str, Any]]:
+    """The operator's version and a node's attributes, ONNX's defaults filled in.
+
+    Raises:
+        FormatError: an attribute is unknown, missing or of another kind; too many inputs.
+    """
+    found = {proto.name: proto for proto in node.attribute}
+    schema = schema_of(domain, node.op_type, opset)
+    if schema is None:
+        return 1, {name: attribute(proto) for name, proto in found.items()}
+    place = place_of(node)
+    values: dict[str, Any] = {}
+    for name, spec in schema.attributes.items():
+        if name in found:
+            if found[name].type != int(spec.type.value):
+                raise FormatError(f"{place}: attribute {name!r} is of another kind than {spec.type}")
+            values[name] = attribute(found.pop(name))
+        elif spec.required:
+            raise FormatError(f"{place}: attribute {name!r} is missing")
+        elif spec.default_value.name:
+            values[name] = attribute(spec.default_value)
+    if found:
+        raise FormatError(f"{place}: {schema.name} of opset {opset} has no attribute {next(iter(found))!r}")
+    if not schema.min_input <= len(node.input) <= schema.max_input:
+        raise FormatError(f"{place}: {len(node.input)} inputs")
+    if any(not name for name in node.input[: schema.min_input]) and not schema.inputs[0].option.name == "Optional":
+        first = [k for k in range(min(schema.min_input, len(schema.inputs))) if not node.input[k]]
+        if any(schema.inputs[k].option.name == "Single" for k in first):
+            raise FormatError(f"{place}: an input is missing")
+    if len(node.output) > schema.max_output:
+        raise FormatError(f"{place}: {len(node.output)} outputs")
+    return schema.since_version, values
+
+
+def tracing_eagerly() -> bool:
+    """Whether a model runs on eager tensors."""
+    return EAGER.depth > 0
+
+
+class _Eager:
+    """How many readers run on eager tensors now."""
+
+    depth = 0
+
+
+EAGER = _Eager()
+
+
+def _given(row: Rule, place: int, value: Any, use: Use) -> Any:
+    """An input as its rule takes it."""
+    if value is None:
+        return None
+    kind = row.kind(place)
+    if not isinstance(value, Value):
+        if kind != "v":
+            raise FormatError(f"{use.place} takes no sequence")
+        return value
+    if value.elem and not row.is_odd:
+        raise FormatError(f"{use.place}: input {place} is of a type that is only stored: cast it")
+    if kind == "x":
+        return value.x
+    if kind == "k":
+        return value.array()
+    return value.sizes() if kind == "s" else value
+
+
+def _look_for_loose(row: Rule | None, inputs: Sequence[Any]) -> None:
+    """Where a rule failed that had sizes which only a call brings: they must be known.
+
+    Raises:
+        NeedsValue: there is such an input.
+    """
+    for k, value in enumerate(inputs):
+        is_loose = isinstance(value, Value) and value.known is None and value.rank <= 1
+        if row is not None and is_loose and value.dtype.is_integer and row.kind(k) in "sv":
+            raise NeedsValue(value)
+
+
+def _as_value(result: Any, name: str) -> Any:
+    if isinstance(result, Operators) and result.is_eager and not tracing_eagerly():
+        result = result.detach().numpy()  # type: ignore[attr-defined]
+    if isinstance(result, Value | SequenceValue | Absent):
+        return result
+    if isinstance(result, np.ndarray | np.generic):
+        return Value(name, known=np.asarray(result))
+    if isinstance(result, Dim):
+        return Value(name, known=np.array(result, object))
+    return Value(name, tensor=result)
+
+
+def _fold(values: list[Any], inputs: Sequence[Value]) -> None:
+    """Compute results whose inputs are all known, where they are small."""
+    if sum(v.known.size for v in inputs if v.known is not None) > MOST_FOLDED:
+        return
+    for value in values:
+        node = value.tensor if isinstance(value, Value) and value.known is None else None
+        if node is None or not isinstance(node, Operators):
+            continue
+        if not isinstance(node, Node):
+            value.known = node.detach().numpy()  # type: ignore[attr-defined]
+            continue
+        size = node.type.size  # type: ignore[union-attr]
+        if isinstance(size, int) and size <= MOST_FOLDED and is_constant(node):
+            try:
+                value.known = constants_of([node])[0]
+            except GraphcError:
+                continue  # it fails when the program runs, as ONNX has it
+
+
+def _body(schema: Any, node: NodeProto, inputs: list[Any], opset: int) -> FunctionProto | None:
+    """The function that defines an operator, at the opset of the model where there is one."""
+    versions = [v for v in schema.function_opset_versions if v <= opset]
+    if versions:
+        body = FunctionProto()
+        body.ParseFromString(schema.get_function_with_opset_version(max(versions)))
+        return body
+    versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
+    if not versions:
+        return None
+    types = [_type_of(v).SerializeToString() if v is not None else b"" for v in inputs]
+    data = schema.get_context_dependent_function_with_opset_version(
+        max(versions), node.SerializeToString(), types
+    )
+    body = FunctionProto()
+    body.ParseFromString(data)
+    return body
+
+
+def _type_of(value: Any) -> onnx.TypeProto:
+    """ONNX's type of a value."""
+    made = onnx.TypeProto()
+    if isinstance(value, SequenceValue):
+        made.sequence_type.elem_type.CopyFrom(_type_of(value.items[0]) if value.items else made)
+        return made
+    elem = value.elem or onnx.helper.np_dtype_to_tensor_dtype(value.dtype.numpy)
+    shape = [s if isinstance(s, int) else None for s in value.shape]
+    return onnx.helper.make_tensor_type_proto(elem, shape)
+
+
+def _actual(body: FunctionProto, node: NodeProto, schema: Any) -> dict[str, Any]:
+    """The attributes that a function's body refers to, by name."""
+    found = {proto.name: proto for proto in body.attribute_proto}
+    if schema is not None:
+        for name, spec in schema.attributes.items():
+            if spec.default_value.name:
+                found[name] = spec.default_value
+    return {**found, **{proto.name: proto for proto in node.attribute}}
+
+
+def _filled(node: NodeProto, actual: Mapping[str, Any]) -> NodeProto:
+    """A node of a function with the attributes of its use."""
+    made = NodeProto()
+    made.CopyFrom(node)
+    del made.attribute[:]
+    for proto in node.attribute:
+        if proto.ref_attr_name:
+            if proto.ref_attr_name not in actual:
+                continue
+            new = made.attribute.add()
+            new.CopyFrom(actual[proto.ref_attr_name])
+            new.name = proto.name
+        else:
+            new = made.attribute.add()
+            new.CopyFrom(proto)
+            for graph in ([new.g] if new.HasField("g") else []) + list(new.graphs):
+                for k, inner in enumerate(graph.node):
+                    graph.node[k].CopyFrom(_filled(inner, actual))
+    return made
+
+
+__all__ = ["Reader", "defs", "functools"]

@@ -1,0 +1,193 @@
+"""Products and convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc import functions as gc
+from graphc.core import dtypes
+from graphc.onnx.rules.shape import padded, sliced
+from graphc.onnx.table import rule
+from graphc.onnx.values import Value
+
+
+@rule("MatMul")
+def matmul(a: Any, x: Any, y: Any) -> Any:
+    return gc.matmul(x, y)
+
+
+@rule("Gemm")
+def gemm(a: Any, x: Any, y: Any, c: Any = None) -> Any:
+    x = gc.transpose(x, 0, 1) if a.transA else x
+    y = gc.transpose(y, 0, 1) if a.transB else y
+    found = gc.matmul(x, y)
+    if a.alpha != 1.0:
+        found = found * a.alpha
+    if c is None:
+        return gc.cast(found, x.type.dtype)
+    return gc.cast(found + (c if a.beta == 1.0 else c * a.beta), x.type.dtype)
+
+
+@rule("Einsum")
+def einsum(a: Any, *xs: Any) -> Any:
+    return gc.einsum(a.equation.replace(" ", ""), *xs)
+
+
+def spatial(a: Any, rank: int, name: str, default: int = 1) -> list[int]:
+    """An attribute with one number for each spatial axis."""
+    return list(a.attributes.get(name) or [default] * rank)
+
+
+def pads_of(a: Any, sizes: Any, kernel: list[int], strides: list[int], dilations: list[int]) -> list[tuple[Any, Any]]:
+    """The room at both ends of each spatial axis."""
+    rank = len(kernel)
+    auto = a.auto_pad or "NOTSET"
+    if auto == "VALID":
+        return [(0, 0)] * rank
+    if auto == "NOTSET":
+        pads = a.pads or [0] * (2 * rank)
+        return list(zip(pads[:rank], pads[rank:]))
+    found = []
+    for size, k, s, d in zip(sizes, kernel, strides, dilations):
+        extent = (k - 1) * d + 1
+        if s == 1:
+            whole: Any = extent - 1
+        else:
+            whole = (-(-size // s) - 1) * s + extent - size
+            whole = max(whole, 0) if isinstance(whole, int) else _at_least_zero(whole)
+        small = whole // 2
+        found.append((small, whole - small) if auto == "SAME_UPPER" else (whole - small, small))
+    return found
+
+
+def _at_least_zero(size: Any) -> Any:
+    from graphc.core import dims
+
+    return dims.maximum(size, 0)
+
+
+def is_even(pads: Any) -> bool:
+    """Whether each axis has a number of places, the same at both ends."""
+    return all(isinstance(b, int) and isinstance(e, int) and b == e >= 0 for b, e in pads)
+
+
+def roomy(x: Any, pads: Any, fill: Any = 0) -> Any:
+    """An image with room around its spatial axes."""
+    return padded(x, [(0, 0), (0, 0), *pads], fill)
+
+
+@rule("Conv")
+def conv(a: Any, x: Any, w: Any, b: Any = None) -> Any:
+    return convolved(a, x, w, b)
+
+
+def convolved(a: Any, x: Any, w: Any, b: Any = None) -> Any:
+    """A convolution as a node says it."""
+    kernel = list(w.type.shape[2:])
+    rank = len(kernel)
+    strides, dilations = spatial(a, rank, "strides"), spatial(a, rank, "dilations")
+    pads = pads_of(a, x.type.shape[2:], kernel, strides, dilations)
+    if is_even(pads):
+        padding = [before for before, _ in pads]
+    else:
+        x, padding = roomy(x, pads), [0] * rank
+    return gc.conv(x, w, b, strides, padding, dilations, a.group or 1)
+
+
+@rule("ConvInteger", takes="xxxx")
+def conv_integer(a: Any, x: Any, w: Any, x_zero: Any = None, w_zero: Any = None) -> Any:
+    x, w = (gc.cast(v, dtypes.int32) for v in (x, w))
+    if x_zero is not None:
+        x = x - gc.cast(gc.reshape(x_zero, ()), dtypes.int32)
+    if w_zero is not None:
+        zero = gc.cast(w_zero, dtypes.int32)
+        spread = (-1, *[1] * (len(w.type.shape) - 1)) if zero.type.shape and zero.type.shape != (1,) else ()
+        w = w - gc.reshape(zero, spread)
+    return convolved(a, x, w)
+
+
+@rule("MatMulInteger", takes="xxxx")
+def matmul_integer(a: Any, x: Any, y: Any, x_zero: Any = None, y_zero: Any = None) -> Any:
+    x, y = (gc.cast(v, dtypes.int32) for v in (x, y))
+    if x_zero is not None:
+        zero = gc.cast(x_zero, dtypes.int32)
+        x = x - (gc.expand_dims(zero, -1) if len(zero.type.shape) == 1 and zero.type.shape != (1,) else zero)
+    if y_zero is not None:
+        y = y - gc.cast(y_zero, dtypes.int32)
+    return gc.matmul(x, y)
+
+
+@rule("ConvTranspose")
+def conv_transpose(a: Any, x: Any, w: Any, b: Any = None) -> Any:
+    kernel = list(w.type.shape[2:])
+    rank = len(kernel)
+    strides, dilations = spatial(a, rank, "strides"), spatial(a, rank, "dilations")
+    more = spatial(a, rank, "output_padding", 0)
+    sizes = x.type.shape[2:]
+    full = [(n - 1) * s + (k - 1) * d + 1 + m for n, s, k, d, m in zip(sizes, strides, kernel, dilations, more)]
+    cuts = _cuts(a, sizes, full, strides)
+    groups = a.group or 1
+    if is_even(cuts) and all(m < max(s, d) for m, s, d in zip(more, strides, dilations)):
+        padding = [before for before, _ in cuts]
+        return gc.conv_transpose(x, w, b, strides, padding, more, groups, dilations)
+    found = gc.conv_transpose(x, w, None, strides, 0, 0, groups, dilations)
+    pairs = [(-before, m - after) for (before, after), m in zip(cuts, more)]
+    found = roomy(found, pairs)
+    return found if b is None else found + gc.reshape(b, (-1, *[1] * rank))
+
+
+def _cuts(a: Any, sizes: Any, full: list[Any], strides: list[int]) -> list[tuple[Any, Any]]:
+    """What is cut from both ends of each axis of the whole result."""
+    rank = len(full)
+    auto = a.auto_pad or "NOTSET"
+    shape = a.output_shape
+    if shape is None and auto == "NOTSET":
+        pads = a.pads or [0] * (2 * rank)
+        return list(zip(pads[:rank], pads[rank:]))
+    if shape is None and auto == "VALID":
+        return [(0, 0)] * rank
+    wanted = shape[-rank:] if shape is not None else [n * s for n, s in zip(sizes, strides)]
+    found = []
+    for whole, size in zip(full, wanted):
+        cut = whole - size
+        small = cut // 2
+        found.append((small, cut - small) if auto == "SAME_UPPER" else (cut - small, small))
+    return found
+
+
+@rule("Col2Im", takes="xkk")
+def col2im(a: Any, x: Any, image: Any, block: Any) -> Any:
+    image, block = ([int(n) for n in v] for v in (image, block))
+    rank = len(block)
+    strides, dilations = spatial(a, rank, "strides"), spatial(a, rank, "dilations")
+    pads = a.pads or [0] * (2 * rank)
+    room = [n + pads[k] + pads[k + rank] for k, n in enumerate(image)]
+    counts = [(r - d * (b - 1) - 1) // s + 1 for r, d, b, s in zip(room, dilations, block, strides)]
+    n = x.type.shape[0]
+    whole = 1
+    for size in block:
+        whole *= size
+    channels = x.type.shape[1] // whole
+    columns = gc.reshape(x, (n * channels, whole, *counts))
+    # Each place of the block is a channel whose kernel has one 1: a transposed convolution adds up.
+    kernel = gc.reshape(gc.cast(gc.eye(whole), x.type.dtype), (whole, 1, *block))
+    found = gc.conv_transpose(columns, kernel, None, strides, 0, 0, 1, dilations)
+    extents = [(c - 1) * s + d * (b - 1) + 1 for c, s, d, b in zip(counts, strides, dilations, block)]
+    pairs = [(-pads[k], room[k] - extents[k] - pads[k + rank]) for k in range(rank)]
+    return gc.reshape(roomy(found, pairs), (n, channels, *image))
+
+
+@rule("CausalConvWithState")
+def causal_conv(a: Any, x: Any, w: Any, b: Any = None, state: Any = None) -> Any:
+    width = w.type.shape[-1]
+    if state is None:
+        wide = gc.pad(x, ((0, 0), (0, 0), (width - 1, 0)))
+    else:
+        wide = gc.concat([state, x], 2)
+    found = gc.conv(wide, w, b, 1, 0, 1, w.type.shape[0])
+    if (a.activation or "none") in ("silu", "swish"):
+        found = found * gc.sigmoid(found)
+    return found, sliced(wide, {2: slice(x.type.shape[2], None)})
+
+
+__all__ = ["Value"]
