@@ -1,5 +1,7 @@
 """ONNX models: read, compiled, differentiated, written back. Needs the extra `onnx`."""
 
-from graphc.onnx.loading import OnnxProgram, load
+from graphc.onnx import rules as rules
+from graphc.onnx.loading import load
+from graphc.onnx.variants import OnnxProgram
 
 __all__ = ["OnnxProgram", "load"]

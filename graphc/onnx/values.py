@@ -88,6 +88,13 @@ class Value:
         """Whether it is known and may be computed with now: no weight that may be trained."""
         return self.known is not None and self.made is None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is an array of strings."""
+        known = self.known
+        is_object = known is not None and known.dtype == object
+        return is_object and known.size > 0 and all(isinstance(s, str) for s in known.flat)  # type: ignore[union-attr]
+
     def array(self) -> np.ndarray:
         """What is known of it.
 

@@ -85,9 +85,11 @@ def _codes(x: Any, elem: int, saturate: bool, round_up: str) -> Any:
     else:
         over = {"float8_e5m2": 124, "float8_e4m3fn": 127}.get(dtype.name, 128)
         found = gc.where(is_over, over, found)
-    if not saturate or dtype.name == "float8_e5m2":
-        pass
     is_negative = gc.signbit(wide)
+    if is_four:
+        # No code says nan: ml_dtypes, and so ONNX, has -0 for it.
+        found = gc.where(gc.isnan(wide), 0, found)
+        is_negative = gc.logical_or(is_negative, gc.isnan(wide))
     sign_bit = 8 if is_four else 128
     signed = gc.where(is_negative, found + sign_bit, found)
     if has_sign_zero:

@@ -93,6 +93,8 @@ def _axis(x: Any, axis: int, size: Any, scale: Any, mode: str, how: str, nearest
         return gc.repeat(x, int(scale), axis)
     if isinstance(own, int) and isinstance(size, int):
         return _fixed(x, axis, own, size, scale if scale is not None else size / own, mode, how, nearest, options)
+    if options.get("antialias") or options.get("exclude"):
+        raise ShapeError("a resize with antialias, of sizes that are not known")
     return _symbolic(x, axis, own, size, scale, mode, how, nearest)
 
 
@@ -196,6 +198,8 @@ def _symbolic(x: Any, axis: int, own: Any, size: Any, scale: Any, mode: str, how
         places = steps * factor
     elif how in ("half_pixel", "pytorch_half_pixel"):
         places = (steps + 0.5) * factor - 0.5
+        if how == "pytorch_half_pixel":
+            places = gc.where(gc.size(size) == 1, gc.constant(np.float32(-0.5)), places)
     else:
         raise ShapeError(f"{how} with sizes that are not known")
     last = gc.size(own - 1)

@@ -53,7 +53,7 @@ def _adam(a: Any, rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any) -> Any:
 
 def _momentum(a: Any, rate: Any, count: Any, x: Any, g: Any, v: Any) -> Any:
     g = a.norm_coefficient * x + g
-    beta = gc.where(count > 0, a.beta, 1.0)
+    beta = gc.cast(gc.where(count > 0, a.beta, 1.0), x.type.dtype)
     v = a.alpha * v + beta * g
     return x - rate * (g + a.alpha * v if a.mode == "nesterov" else v), v
 
