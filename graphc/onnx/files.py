@@ -48,10 +48,8 @@ ODD: dict[int, tuple[np.dtype, np.dtype]] = {
     )
     if hasattr(T, name) and hasattr(ml_dtypes, dtype)
 }  # fmt: skip
-IS_CODE = {
-    elem for elem, (dtype, _) in ODD.items() if dtype.name.startswith("float")
-}
-PER_BYTE = {
+IS_CODE = {elem for elem, (dtype, _) in ODD.items() if dtype.name.startswith("float")}
+PER_BYTE: dict[int, int] = {
     elem: 4 if dtype.name.endswith("int2") else 2
     for elem, (dtype, _) in ODD.items()
     if dtype.name.endswith(("int2", "int4", "float4_e2m1fn"))
@@ -162,13 +160,12 @@ def _unpacked(data: np.ndarray, elem: int, count: int) -> np.ndarray:
     bits = 8 // per_byte
     shifts = np.arange(per_byte, dtype=np.uint8) * bits
     codes = ((data[:, None] >> shifts) & (2**bits - 1)).reshape(-1)[:count]
-    dtype, store = ODD[elem]
-    if store == np.int8:
+    if ODD[elem][1] == np.int8:
         return ((codes.astype(np.int16) ^ 2 ** (bits - 1)) - 2 ** (bits - 1)).astype(np.int8)
     return codes.astype(np.uint8)
 
 
-_FIELDS = {
+_FIELDS: dict[int, str] = {
     T.FLOAT: "float_data", T.DOUBLE: "double_data", T.INT64: "int64_data",
     T.UINT32: "uint64_data", T.UINT64: "uint64_data",
 }  # fmt: skip

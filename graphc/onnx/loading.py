@@ -71,7 +71,10 @@ def _read_whole(model: Model) -> Parts | None:
         Reader(model.proto, model.folder, model.label)
         return None
     try:
-        return read(model, {n: Slot(model.sized(n, {}, None), dtype_of_input(model, n)) for n in model.types})
+        return read(
+            model,
+            {n: Slot(model.sized(n, {}, None), dtype_of_input(model, n)) for n in model.types},
+        )
     except (NeedsValue, ShapeError):
         return None
 

@@ -17,11 +17,9 @@ from graphc.errors import ArgumentError, FormatError
 from graphc.onnx.files import DTYPES, ODD, elem_name, held, parse
 from graphc.onnx.names import Names
 from graphc.onnx.reading import Reader
-from graphc.onnx.values import Absent, NeedsValue, SequenceValue, Value
+from graphc.onnx.values import MOST_SIZE, Absent, NeedsValue, SequenceValue, Value
 from graphc.ops.sizes import dim
 
-# No axis is longer: what slices up to this place goes to the end.
-MOST = 10**9
 # What says nothing of a size.
 NAMELESS = ("", "?")
 # What is known of a size: least, multiple_of; its number; or another symbol that it equals.
@@ -121,9 +119,7 @@ class Model:
         """
         if name in self.shapes:
             return tuple(self.shapes[name])
-        return tuple(
-            s if isinstance(s, int) else _size(s, facts) for s in self.shape(name, rank)
-        )
+        return tuple(s if isinstance(s, int) else _size(s, facts) for s in self.shape(name, rank))
 
 
 def _size(symbol: str, known: Mapping[str, Facts]) -> Any:
@@ -135,7 +131,7 @@ def _size(symbol: str, known: Mapping[str, Facts]) -> Any:
         return facts
     step = facts.get("multiple_of", 1)
     name = symbol if step == 1 else f"{symbol}_by_{step}"
-    return step * dim(name, min=-(-facts.get("min", 0) // step), max=MOST // step)
+    return step * dim(name, min=-(-facts.get("min", 0) // step), max=MOST_SIZE // step)
 
 
 @dataclass

@@ -8,15 +8,13 @@ the function that ONNX defines them by, where it has one.
 
 from __future__ import annotations
 
-import functools
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, defs
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from graphc import functions as gc
 from graphc.core import dtypes
@@ -24,8 +22,10 @@ from graphc.core.dims import Dim
 from graphc.core.ir import Node
 from graphc.core.operators import Operators
 from graphc.errors import FormatError, GraphcError
+from graphc.onnx.definitions import actual, body_of, filled
 from graphc.onnx.files import ODD, array_of, attribute, nested
 from graphc.onnx.names import Names
+from graphc.onnx.ordering import ordered, place_of
 from graphc.onnx.sizes import SIZED
 from graphc.onnx.table import Rule, Use, find
 from graphc.onnx.unsupported import check_supported, schema_of
@@ -89,7 +89,7 @@ class Reader:
     def _parameter(self, value: Value) -> Any:
         if self.given_weights is not None:
             return self.given_weights[value.name]
-        made = gc.parameter(self.names.of(value.name), value.known)
+        made = gc.parameter(self.names.of(value.name), value.array())
         self.parameters[value.name] = made
         return made
 
@@ -100,8 +100,7 @@ class Reader:
             raise FormatError(f"{self.label}: graphs within each other, over {DEEPEST} deep")
         try:
             for proto in graph.initializer:
-                if proto.name not in scope.keys() or not isinstance(scope, ChainMap):
-                    scope.setdefault(proto.name, self.initial(proto))
+                scope.setdefault(proto.name, self.initial(proto))
             for sparse in graph.sparse_initializer:
                 raise FormatError(f"{self.label}: {sparse.values.name!r} is a sparse initialiser")
             self.nodes(ordered(graph.node, scope, self.label), scope)
@@ -132,7 +131,9 @@ class Reader:
         for node in nodes:
             results = self.apply(node, scope)
             if len(results) < len([n for n in node.output if n]):
-                raise FormatError(f"{place_of(node)} has {len(node.output)} outputs, not {len(results)}")
+                raise FormatError(
+                    f"{place_of(node)} has {len(node.output)} outputs, not {len(results)}"
+                )
             for name, value in zip(node.output, results):
                 if name:
                     scope[name] = value
@@ -176,13 +177,15 @@ class Reader:
         fixed = [v for v in use.inputs if v is not None]
         is_known = all(isinstance(v, Value) and v.is_fixed and not v.elem for v in fixed)
         if is_known and key in SIZED:
-            found = SIZED[key](use, *[v if v is None else v.known for v in use.inputs])  # type: ignore[union-attr]
+            found = SIZED[key](use, *[v if v is None else v.known for v in use.inputs])
             if found is not None:
                 return [Value(use.names[0], known=plain(np.asarray(found)))]
         arguments = [_given(row, k, v, use) for k, v in enumerate(use.inputs)]
         results = row.build(use, *arguments)
         results = results if isinstance(results, tuple) else (results,)
-        values = [_as_value(r, use.names[k] if k < len(use.names) else "") for k, r in enumerate(results)]
+        values = [
+            _as_value(r, use.names[k] if k < len(use.names) else "") for k, r in enumerate(results)
+        ]
         if is_known:
             _fold(values, fixed)
         return values
@@ -190,7 +193,7 @@ class Reader:
     def _defined(self, node: NodeProto, domain: str, inputs: list[Any], place: str) -> list[Any]:
         """A node by the function that ONNX defines its operator by."""
         schema = schema_of(domain, node.op_type, self.opsets.get(domain, 1))
-        body = None if schema is None else _body(schema, node, inputs, self.opsets.get(domain, 1))
+        body = None if schema is None else body_of(schema, node, inputs, self.opsets.get(domain, 1))
         if body is None:
             raise FormatError(f"{self.label}: {place} is not supported")
         return self._function(body, node, inputs, place, schema)
@@ -205,7 +208,7 @@ class Reader:
             if len(inputs) > len(body.input):
                 raise FormatError(f"{self.label}: {place} has too many inputs")
             scope: Scope = dict(zip(body.input, [*inputs, *[None] * len(body.input)]))
-            nodes = [_filled(n, _actual(body, node, schema)) for n in body.node]
+            nodes = [filled(n, actual(body, node, schema)) for n in body.node]
             self.nodes(ordered(nodes, scope, self.label), scope)
             wanted = {k for k, name in enumerate(node.output) if name}
             return [
@@ -232,58 +235,6 @@ def _opsets(imports: Any) -> dict[str, int]:
     return {"" if i.domain == "ai.onnx" else i.domain: i.version for i in imports}
 
 
-def place_of(node: NodeProto) -> str:
-    """What messages call a node."""
-    name = node.name or (node.output[0] if node.output else "")
-    return f"node {name!r} ({node.domain + ':' if node.domain else ''}{node.op_type})"
-
-
-def ordered(nodes: Sequence[NodeProto], scope: Any, label: str) -> list[NodeProto]:
-    """Nodes, each after those whose outputs it takes.
-
-    Raises:
-        FormatError: a cycle, or an output that two nodes make.
-    """
-    maker: dict[str, int] = {}
-    for k, node in enumerate(nodes):
-        for name in node.output:
-            if name and name in maker:
-                raise FormatError(f"{label}: {name!r} is made by two nodes")
-            if name:
-                maker[name] = k
-    wants = [_needs(node, maker) - {k} if False else _needs(node, maker) for k, node in enumerate(nodes)]
-    if all(max(w, default=-1) < k for k, w in enumerate(wants)):
-        return list(nodes)
-    done: list[int] = []
-    users: dict[int, list[int]] = {}
-    missing = [len(w) for w in wants]
-    for k, w in enumerate(wants):
-        for other in w:
-            users.setdefault(other, []).append(k)
-    ready = [k for k, count in enumerate(missing) if not count]
-    while ready:
-        k = ready.pop(0)
-        done.append(k)
-        for user in users.get(k, ()):
-            missing[user] -= 1
-            if not missing[user]:
-                ready.append(user)
-    if len(done) < len(nodes):
-        stuck = next(nodes[k] for k in range(len(nodes)) if missing[k])
-        raise FormatError(f"{label}: {place_of(stuck)} depends on itself")
-    return [nodes[k] for k in done]
-
-
-def _needs(node: NodeProto, maker: Mapping[str, int]) -> set[int]:
-    found = {maker[name] for name in node.input if name in maker}
-    for graph in nested(node):
-        own = {i.name for i in graph.input} | {n for inner in graph.node for n in inner.output}
-        for inner in graph.node:
-            found |= {k for k in _needs(inner, {n: k for n, k in maker.items() if n not in own})}
-        found |= {maker[o.name] for o in graph.output if o.name in maker and o.name not in own}
-    return found
-
-
 def _attributes(node: NodeProto, domain: str, opset: int) -> tuple[int, dict[str, Any]]:
     """The operator's version and a node's attributes, ONNX's defaults filled in.
 
@@ -299,20 +250,23 @@ def _attributes(node: NodeProto, domain: str, opset: int) -> tuple[int, dict[str
     for name, spec in schema.attributes.items():
         if name in found:
             if found[name].type != int(spec.type.value):
-                raise FormatError(f"{place}: attribute {name!r} is of another kind than {spec.type}")
+                raise FormatError(
+                    f"{place}: attribute {name!r} is of another kind than {spec.type}"
+                )
             values[name] = attribute(found.pop(name))
         elif spec.required:
             raise FormatError(f"{place}: attribute {name!r} is missing")
         elif spec.default_value.name:
             values[name] = attribute(spec.default_value)
     if found:
-        raise FormatError(f"{place}: {schema.name} of opset {opset} has no attribute {next(iter(found))!r}")
+        raise FormatError(
+            f"{place}: {schema.name} of opset {opset} has no attribute {next(iter(found))!r}"
+        )
     if not schema.min_input <= len(node.input) <= schema.max_input:
         raise FormatError(f"{place}: {len(node.input)} inputs")
-    if any(not name for name in node.input[: schema.min_input]) and not schema.inputs[0].option.name == "Optional":
-        first = [k for k in range(min(schema.min_input, len(schema.inputs))) if not node.input[k]]
-        if any(schema.inputs[k].option.name == "Single" for k in first):
-            raise FormatError(f"{place}: an input is missing")
+    for name, formal in zip(node.input, schema.inputs):
+        if not name and formal.option.name == "Single":
+            raise FormatError(f"{place}: the input {formal.name!r} is missing")
     if len(node.output) > schema.max_output:
         raise FormatError(f"{place}: {len(node.output)} outputs")
     return schema.since_version, values
@@ -391,67 +345,3 @@ def _fold(values: list[Any], inputs: Sequence[Value]) -> None:
                 value.known = constants_of([node])[0]
             except GraphcError:
                 continue  # it fails when the program runs, as ONNX has it
-
-
-def _body(schema: Any, node: NodeProto, inputs: list[Any], opset: int) -> FunctionProto | None:
-    """The function that defines an operator, at the opset of the model where there is one."""
-    versions = [v for v in schema.function_opset_versions if v <= opset]
-    if versions:
-        body = FunctionProto()
-        body.ParseFromString(schema.get_function_with_opset_version(max(versions)))
-        return body
-    versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
-    if not versions:
-        return None
-    types = [_type_of(v).SerializeToString() if v is not None else b"" for v in inputs]
-    data = schema.get_context_dependent_function_with_opset_version(
-        max(versions), node.SerializeToString(), types
-    )
-    body = FunctionProto()
-    body.ParseFromString(data)
-    return body
-
-
-def _type_of(value: Any) -> onnx.TypeProto:
-    """ONNX's type of a value."""
-    made = onnx.TypeProto()
-    if isinstance(value, SequenceValue):
-        made.sequence_type.elem_type.CopyFrom(_type_of(value.items[0]) if value.items else made)
-        return made
-    elem = value.elem or onnx.helper.np_dtype_to_tensor_dtype(value.dtype.numpy)
-    shape = [s if isinstance(s, int) else None for s in value.shape]
-    return onnx.helper.make_tensor_type_proto(elem, shape)
-
-
-def _actual(body: FunctionProto, node: NodeProto, schema: Any) -> dict[str, Any]:
-    """The attributes that a function's body refers to, by name."""
-    found = {proto.name: proto for proto in body.attribute_proto}
-    if schema is not None:
-        for name, spec in schema.attributes.items():
-            if spec.default_value.name:
-                found[name] = spec.default_value
-    return {**found, **{proto.name: proto for proto in node.attribute}}
-
-
-def _filled(node: NodeProto, actual: Mapping[str, Any]) -> NodeProto:
-    """A node of a function with the attributes of its use."""
-    made = NodeProto()
-    made.CopyFrom(node)
-    del made.attribute[:]
-    for proto in node.attribute:
-        if proto.ref_attr_name:
-            if proto.ref_attr_name not in actual:
-                continue
-            new = made.attribute.add()
-            new.CopyFrom(actual[proto.ref_attr_name])
-            new.name = proto.name
-        else:
-            new = made.attribute.add()
-            new.CopyFrom(proto)
-            for graph in ([new.g] if new.HasField("g") else []) + list(new.graphs):
-                for k, inner in enumerate(graph.node):
-                    graph.node[k].CopyFrom(_filled(inner, actual))
-    return made
-
-
-__all__ = ["Reader", "defs", "functools"]

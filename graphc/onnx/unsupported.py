@@ -71,7 +71,9 @@ def check_supported(model: ModelProto, functions: Mapping[Any, Any], label: str)
             continue
         if is_supported(domain, node.op_type, imports.get(domain, 1)):
             continue
-        key = f"{domain + ':' if domain else ''}{node.op_type} (opset {imports.get(domain, 'none')})"
+        key = (
+            f"{domain + ':' if domain else ''}{node.op_type} (opset {imports.get(domain, 'none')})"
+        )
         missing.setdefault(key, []).append(node.name or (node.output[0] if node.output else "?"))
     if missing:
         raise UnsupportedError(

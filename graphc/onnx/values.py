@@ -22,12 +22,13 @@ from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
 from graphc.core.interpret import run
 from graphc.core.ir import Graph, Node, toposort
-from graphc.core.operators import Operators
 from graphc.errors import FormatError, ShapeError
 from graphc.ops.source import INPUT_OP, Bound, Parameter
 
 # Arrays of more elements are not computed while a graph is read.
 MOST_FOLDED = 4096
+# No axis that is symbolic is longer.
+MOST_SIZE = 10**9
 
 
 class NeedsValue(Exception):
@@ -148,21 +149,25 @@ def as_tensor(known: np.ndarray | None) -> Any:
 def evaluated(tensor: Any) -> np.ndarray | None:
     """The value of a tensor that depends on no input and no parameter; None of others."""
     if not isinstance(tensor, Node):
-        return tensor.detach().numpy() if isinstance(tensor, Operators) else np.asarray(tensor)
+        return tensor.detach().numpy()
     return constants_of([tensor])[0] if is_constant(tensor) else None
 
 
 def is_constant(node: Node) -> bool:
     """Whether a node depends on no input, no parameter, no symbolic size."""
     order = toposort([node])
-    loose = (n.op is INPUT_OP or isinstance(n, Parameter) or not n.op.pure for n in order if not isinstance(n, Bound) or isinstance(n, Parameter))
+    loose = (
+        n.op is INPUT_OP or isinstance(n, Parameter) or not n.op.pure
+        for n in order
+        if not isinstance(n, Bound) or isinstance(n, Parameter)
+    )
     if any(loose):
         return False
     return all(_is_static(n) for n in order)
 
 
 def _is_static(node: Node) -> bool:
-    items = getattr(node.type, "items", (node.type,))
+    items: Any = getattr(node.type, "items", (node.type,))
     return node.op.name != "size" and all(t.is_static for t in items)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from graphc.core.bounds import symbols
-from graphc.core.ir import Node, map_sizes, toposort
+from graphc.core.ir import Node, map_sizes, tensor_type, toposort
 from graphc.core.origin import caller
 from graphc.core.types import shape_symbols
 from graphc.errors import ArgumentError, FormatError, ShapeError
 from graphc.onnx.files import given_back
-from graphc.onnx.model import Facts, Model, Parts, Slot, as_given, dtype_of_input, read
+from graphc.onnx.model import Facts, Model, Parts, Slot, as_given, read
 from graphc.onnx.values import Absent, NeedsValue, SequenceValue, Value
 from graphc.ops.source import INPUT_OP
 from graphc.program.driver import compile as compile_graph
@@ -337,7 +337,7 @@ def used(inputs: Mapping[Any, Node], outputs: Sequence[Node]) -> list[Any]:
         pending = [node for node in sources if node not in order]
     return [
         k for k, node in inputs.items()
-        if node in order or shape_symbols(node.type.shape) & found  # type: ignore[union-attr]
+        if node in order or shape_symbols(tensor_type(node).shape) & found
     ]  # fmt: skip
 
 
@@ -351,9 +351,7 @@ def _symbols_in(node: Node) -> set[Any]:
 
     for _, value in node.attrs:
         map_sizes(value, note)
-    for type_ in getattr(node.type, "items", (node.type,)):
+    types: Any = getattr(node.type, "items", (node.type,))
+    for type_ in types:
         found |= shape_symbols(type_.shape)
     return found
-
-
-__all__ = ["OnnxProgram", "dtype_of_input", "used"]

@@ -44,10 +44,15 @@ def stored_cases(kind: str) -> Iterator[tuple[str, Any, Any, float, float]]:
     from onnx.backend.test.loader import load_model_tests
 
     for case in load_model_tests(kind=kind):
-        model = onnx.load(os.path.join(case.model_dir, "model.onnx"))
+        model = onnx.load(os.path.join(case.model_dir or "", "model.onnx"))
         sets = []
-        for folder in sorted(glob.glob(os.path.join(case.model_dir, "test_data_set_*"))):
-            sets.append(tuple(_values(folder, side, getattr(model.graph, side)) for side in ("input", "output")))
+        for folder in sorted(glob.glob(os.path.join(case.model_dir or "", "test_data_set_*"))):
+            sets.append(
+                tuple(
+                    _values(folder, side, getattr(model.graph, side))
+                    for side in ("input", "output")
+                )
+            )
         yield case.name, model, sets, case.rtol, case.atol
 
 
@@ -58,7 +63,9 @@ def _values(folder: str, side: str, infos: Any) -> list[Any]:
         with open(os.path.join(folder, f"{side}_{k}.pb"), "rb") as file:
             data = file.read()
         kind = info.type.WhichOneof("value")
-        proto: Any = {"sequence_type": onnx.SequenceProto, "optional_type": onnx.OptionalProto}.get(kind, onnx.TensorProto)()
+        proto: Any = {"sequence_type": onnx.SequenceProto, "optional_type": onnx.OptionalProto}.get(
+            kind, onnx.TensorProto
+        )()
         proto.ParseFromString(data)
         found.append(array(proto))
     return found
@@ -97,21 +104,28 @@ def differs(found: Any, wanted: Any, rtol: float, atol: float) -> str:
         return next(filter(None, (differs(f, w, rtol, atol) for f, w in zip(found, wanted))), "")
     found, wanted = np.asarray(found), np.asarray(wanted)
     if wanted.dtype.kind in "OUS":
-        same = found.shape == wanted.shape and [str(s) for s in found.flat] == [str(s) for s in wanted.flat]
+        same = found.shape == wanted.shape and [str(s) for s in found.flat] == [
+            str(s) for s in wanted.flat
+        ]
         return "" if same else f"{found.tolist()!r:.60} for {wanted.tolist()!r:.60}"
     if found.dtype != wanted.dtype:
         return f"dtype {found.dtype} for {wanted.dtype}"
     if found.shape != wanted.shape:
         return f"shape {found.shape} for {wanted.shape}"
     if wanted.dtype.kind in "biu":
-        return "" if np.array_equal(found, wanted) else f"{found.tolist()!r:.60} for {wanted.tolist()!r:.60}"
+        return (
+            ""
+            if np.array_equal(found, wanted)
+            else f"{found.tolist()!r:.60} for {wanted.tolist()!r:.60}"
+        )
     left, right = (v.astype(np.float64) for v in (found, wanted))
     if wanted.dtype in (np.float16, ml_dtypes.bfloat16):
         # Two units in the last place, for steps that round otherwise.
         rtol = max(rtol, 2 * float(ml_dtypes.finfo(wanted.dtype).eps))
     if np.allclose(left, right, rtol, max(atol, 1e-7), equal_nan=True):
         return ""
-    return f"off by {np.nanmax(np.abs(left - right)):.3g}: {found.reshape(-1)[:4]} for {wanted.reshape(-1)[:4]}"
+    off = np.nanmax(np.abs(left - right))
+    return f"off by {off:.3g}: {found.reshape(-1)[:4]} for {wanted.reshape(-1)[:4]}"
 
 
 class TookTooLong(Exception):

@@ -1,12 +1,27 @@
 """ONNX's operators by family; importing this package fills `table.RULES`."""
 
-import importlib
+from graphc.onnx.rules import (
+    casting,
+    constants,
+    control,
+    convolution,
+    elementwise,
+    indexing,
+    losses,
+    normalisation,
+    pooling,
+    quantised,
+    recurrent,
+    reduce,
+    resize,
+    sequences,
+    shape,
+    text,
+    training,
+)
 
-FAMILIES = (
-    "elementwise", "reduce", "shape", "indexing", "constants", "convolution", "pooling",
-    "normalisation", "resize", "recurrent", "control", "sequences", "casting", "quantised",
-    "losses", "attention", "text", "training", "vision",
-)  # fmt: skip
-
-for family in FAMILIES:
-    importlib.import_module(f"{__name__}.{family}")
+__all__ = [
+    "casting", "constants", "control", "convolution", "elementwise", "indexing", "losses",
+    "normalisation", "pooling", "quantised", "recurrent", "reduce", "resize", "sequences", "shape",
+    "text", "training",
+]  # fmt: skip

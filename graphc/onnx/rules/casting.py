@@ -30,7 +30,7 @@ def unpacked(value: Value) -> Any:
     dtype, _ = ODD[value.elem]
     codes = np.arange(256, dtype=np.uint8)
     if dtype.name == "float4_e2m1fn":
-        codes = codes & 15
+        codes &= 15
     with np.errstate(all="ignore"):
         table = codes.view(dtype).astype(np.float32)
     return gc.take(gc.constant(table), gc.cast(value.x, dtypes.int64), 0)
@@ -149,7 +149,11 @@ def cast(a: Any, x: Value) -> Any:
 
 def _text(n: Any) -> str:
     if isinstance(n, np.floating):
-        return np.format_float_positional(n, trim="-") if np.isfinite(n) else {"inf": "INF", "-inf": "-INF", "nan": "NaN"}[str(float(n))]
+        return (
+            np.format_float_positional(n, trim="-")
+            if np.isfinite(n)
+            else {"inf": "INF", "-inf": "-INF", "nan": "NaN"}[str(float(n))]
+        )
     return str(n)
 
 
@@ -171,5 +175,9 @@ def bit_cast(a: Any, x: Value) -> Any:
         known = known.view(ODD[x.elem][0]) if x.elem in IS_CODE else known.astype(ODD[x.elem][0])
     if a.to in ODD:
         dtype, store = ODD[a.to]
-        return Value("", known=known.view(store) if a.to in IS_CODE else known.view(dtype).astype(store), elem=a.to)
+        return Value(
+            "",
+            known=known.view(store) if a.to in IS_CODE else known.view(dtype).astype(store),
+            elem=a.to,
+        )
     return known.view(DTYPES[a.to])

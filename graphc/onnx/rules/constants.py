@@ -103,7 +103,16 @@ def _window(a: Any, size: Value, terms: tuple[float, ...]) -> Any:
     count = size.sizes()[0]
     length = count if a.periodic else count - 1
     steps = gc.cast(gc.arange(count), dtypes.float32)
-    step = 2 * np.pi * steps / (gc.cast(gc.size(length), dtypes.float32) if isinstance(length, Dim) else np.float32(max(length, 1)))
+    step = (
+        2
+        * np.pi
+        * steps
+        / (
+            gc.cast(gc.size(length), dtypes.float32)
+            if isinstance(length, Dim)
+            else np.float32(max(length, 1))
+        )
+    )
     found: Any = terms[0]
     for k, term in enumerate(terms[1:], 1):
         found = found + (-1) ** k * term * gc.cos(k * step)

@@ -8,11 +8,12 @@ import numpy as np
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.core.dims import Dim
-from graphc.onnx.rules.shape import sliced
+from graphc.errors import GraphcError
+from graphc.onnx.files import array_of
+from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.table import rule
 from graphc.onnx.values import NeedsValue, SequenceValue, Value
-from graphc.errors import GraphcError
+from graphc.ops.source import full
 
 # Loops that are written out have at most so many steps.
 MOST_STEPS = 4096
@@ -58,25 +59,22 @@ def _materialise(a: Any, graph: Any) -> None:
     """Make the tensors that a nested graph takes from around it, before it is traced."""
     for name in a.reader.outer_names(graph):
         value = a.scope.get(name)
-        if isinstance(value, Value) and not (value.known is not None and value.known.dtype == object):
+        if isinstance(value, Value) and not (
+            value.known is not None and value.known.dtype == object
+        ):
             value.x  # noqa: B018
 
 
 @rule("Loop", takes="vv*")
 def loop(a: Any, count: Value | None, condition: Value | None = None, *carried: Any) -> Any:
-    steps = None
-    if count is not None and count.known is not None:
-        steps = int(count.array().reshape(-1)[0]) if not isinstance(count.array().reshape(-1)[0], Dim) else None
     has_lists = any(not isinstance(v, Value) for v in carried)
-    if not has_lists and count is not None and condition is None or condition is not None and condition.known is not None:
-        found = None if has_lists else _scanned(a, count, condition, carried)
+    if not has_lists:
+        found = _scanned(a, count, condition, carried)
+        if found is None and len(a.body.output) == 1 + len(carried):
+            found = _while(a, count, condition, carried)
         if found is not None:
             return found
-    if not has_lists and len(a.body.output) == 1 + len(carried):
-        found = _while(a, count, condition, carried)
-        if found is not None:
-            return found
-    return _written_out(a, steps, count, condition, list(carried))
+    return _written_out(a, count, condition, list(carried))
 
 
 def _scanned(a: Any, count: Value | None, condition: Value | None, carried: Any) -> Any:
@@ -118,8 +116,6 @@ def _stays_true(body: Any) -> bool:
 def _constant_truth(node: Any) -> bool:
     for attribute in node.attribute:
         if attribute.name == "value":
-            from graphc.onnx.files import array_of
-
             return bool(array_of(attribute.t, None).reshape(-1)[0])
     return False
 
@@ -146,10 +142,9 @@ def _while(a: Any, count: Value | None, condition: Value | None, carried: Any) -
         return None
 
 
-def _written_out(a: Any, steps: int | None, count: Any, condition: Any, values: list[Any]) -> Any:
+def _written_out(a: Any, count: Any, condition: Any, values: list[Any]) -> Any:
     """A loop step by step: its count and conditions are known."""
-    if steps is None and count is not None:
-        steps = int(count.array().reshape(-1)[0])
+    steps = None if count is None else int(count.array().reshape(-1)[0])
     is_on = condition is None or bool(condition.array().reshape(-1)[0])
     stacked: list[list[Any]] = [[] for _ in range(len(a.body.output) - 1 - len(values))]
     step = 0
@@ -163,17 +158,15 @@ def _written_out(a: Any, steps: int | None, count: Any, condition: Any, values: 
         for results, value in zip(stacked, found[1 + len(values) :]):
             results.append(value.x)
         step += 1
-    return (*values, *[_stacked(a, k, results) for k, results in enumerate(stacked)])
+    return (*values, *[_stacked(a, 1 + len(values) + k, r) for k, r in enumerate(stacked)])
 
 
 def _stacked(a: Any, place: int, results: list[Any]) -> Any:
+    """The results of all steps; of none, an empty tensor of the declared type."""
     if results:
         return gc.stack(results, 0)
-    info = a.body.output[len(a.body.output) - (len(a.names) - 0) + place] if False else a.body.output[-1]
-    from graphc.onnx.rules.casting import dtype_of
-
-    tensor = info.type.tensor_type
-    return gc.full((0, *[d.dim_value for d in tensor.shape.dim]), 0, dtype_of(tensor.elem_type))
+    tensor = a.body.output[place].type.tensor_type
+    return full((0, *[d.dim_value for d in tensor.shape.dim]), 0, dtype_of(tensor.elem_type))
 
 
 @rule("Scan", takes="v*")
@@ -219,7 +212,9 @@ def _scan(a: Any, states: Any, xs: Any) -> Any:
     backs = list(a.scan_output_directions or [0] * outputs)
     places = list(a.scan_output_axes or [0] * outputs)
     results = [gc.flip(y, 0) if back else y for y, back in zip(ys, backs)]
-    results = [gc.moveaxis(y, 0, k % len(y.type.shape)) if k else y for y, k in zip(results, places)]
+    results = [
+        gc.moveaxis(y, 0, k % len(y.type.shape)) if k else y for y, k in zip(results, places)
+    ]
     return (*carry, *results)
 
 
@@ -232,6 +227,3 @@ def sequence_map(a: Any, first: SequenceValue, *others: Any) -> Any:
         for column, value in zip(columns, found):
             column.append(value)
     return tuple(SequenceValue(column) for column in columns)
-
-
-__all__ = ["sliced"]

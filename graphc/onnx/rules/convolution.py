@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphc import functions as gc
-from graphc.core import dtypes
+from graphc.core import dims, dtypes
 from graphc.onnx.rules.shape import padded, sliced
 from graphc.onnx.table import rule
-from graphc.onnx.values import Value
 
 
 @rule("MatMul")
@@ -38,7 +37,9 @@ def spatial(a: Any, rank: int, name: str, default: int = 1) -> list[int]:
     return list(a.attributes.get(name) or [default] * rank)
 
 
-def pads_of(a: Any, sizes: Any, kernel: list[int], strides: list[int], dilations: list[int]) -> list[tuple[Any, Any]]:
+def pads_of(
+    a: Any, sizes: Any, kernel: list[int], strides: list[int], dilations: list[int]
+) -> list[tuple[Any, Any]]:
     """The room at both ends of each spatial axis."""
     rank = len(kernel)
     auto = a.auto_pad or "NOTSET"
@@ -54,16 +55,10 @@ def pads_of(a: Any, sizes: Any, kernel: list[int], strides: list[int], dilations
             whole: Any = extent - 1
         else:
             whole = (-(-size // s) - 1) * s + extent - size
-            whole = max(whole, 0) if isinstance(whole, int) else _at_least_zero(whole)
+            whole = max(whole, 0) if isinstance(whole, int) else dims.maximum(whole, 0)
         small = whole // 2
         found.append((small, whole - small) if auto == "SAME_UPPER" else (whole - small, small))
     return found
-
-
-def _at_least_zero(size: Any) -> Any:
-    from graphc.core import dims
-
-    return dims.maximum(size, 0)
 
 
 def is_even(pads: Any) -> bool:
@@ -94,6 +89,11 @@ def convolved(a: Any, x: Any, w: Any, b: Any = None) -> Any:
     return gc.conv(x, w, b, strides, padding, dilations, a.group or 1)
 
 
+def _is_one(v: Any) -> bool:
+    """Whether a tensor holds one number, for all channels."""
+    return tuple(v.type.shape) in ((), (1,))
+
+
 @rule("ConvInteger", takes="xxxx")
 def conv_integer(a: Any, x: Any, w: Any, x_zero: Any = None, w_zero: Any = None) -> Any:
     x, w = (gc.cast(v, dtypes.int32) for v in (x, w))
@@ -101,8 +101,8 @@ def conv_integer(a: Any, x: Any, w: Any, x_zero: Any = None, w_zero: Any = None)
         x = x - gc.cast(gc.reshape(x_zero, ()), dtypes.int32)
     if w_zero is not None:
         zero = gc.cast(w_zero, dtypes.int32)
-        spread = (-1, *[1] * (len(w.type.shape) - 1)) if zero.type.shape and zero.type.shape != (1,) else ()
-        w = w - gc.reshape(zero, spread)
+        lead = (-1, *[1] * (len(w.type.shape) - 1))
+        w = w - gc.reshape(zero, () if _is_one(w_zero) else lead)
     return convolved(a, x, w)
 
 
@@ -111,7 +111,8 @@ def matmul_integer(a: Any, x: Any, y: Any, x_zero: Any = None, y_zero: Any = Non
     x, y = (gc.cast(v, dtypes.int32) for v in (x, y))
     if x_zero is not None:
         zero = gc.cast(x_zero, dtypes.int32)
-        x = x - (gc.expand_dims(zero, -1) if len(zero.type.shape) == 1 and zero.type.shape != (1,) else zero)
+        is_rows = len(x_zero.type.shape) == 1 and not _is_one(x_zero)
+        x = x - (gc.expand_dims(zero, -1) if is_rows else zero)
     if y_zero is not None:
         y = y - gc.cast(y_zero, dtypes.int32)
     return gc.matmul(x, y)
@@ -124,7 +125,10 @@ def conv_transpose(a: Any, x: Any, w: Any, b: Any = None) -> Any:
     strides, dilations = spatial(a, rank, "strides"), spatial(a, rank, "dilations")
     more = spatial(a, rank, "output_padding", 0)
     sizes = x.type.shape[2:]
-    full = [(n - 1) * s + (k - 1) * d + 1 + m for n, s, k, d, m in zip(sizes, strides, kernel, dilations, more)]
+    full = [
+        (n - 1) * s + (k - 1) * d + 1 + m
+        for n, s, k, d, m in zip(sizes, strides, kernel, dilations, more)
+    ]
     cuts = _cuts(a, sizes, full, strides)
     groups = a.group or 1
     if is_even(cuts) and all(m < max(s, d) for m, s, d in zip(more, strides, dilations)):
@@ -172,7 +176,9 @@ def col2im(a: Any, x: Any, image: Any, block: Any) -> Any:
     # Each place of the block is a channel whose kernel has one 1: a transposed convolution adds up.
     kernel = gc.reshape(gc.cast(gc.eye(whole), x.type.dtype), (whole, 1, *block))
     found = gc.conv_transpose(columns, kernel, None, strides, 0, 0, 1, dilations)
-    extents = [(c - 1) * s + d * (b - 1) + 1 for c, s, d, b in zip(counts, strides, dilations, block)]
+    extents = [
+        (c - 1) * s + d * (b - 1) + 1 for c, s, d, b in zip(counts, strides, dilations, block)
+    ]
     pairs = [(-pads[k], room[k] - extents[k] - pads[k + rank]) for k in range(rank)]
     return gc.reshape(roomy(found, pairs), (n, channels, *image))
 
@@ -188,6 +194,3 @@ def causal_conv(a: Any, x: Any, w: Any, b: Any = None, state: Any = None) -> Any
     if (a.activation or "none") in ("silu", "swish"):
         found = found * gc.sigmoid(found)
     return found, sliced(wide, {2: slice(x.type.shape[2], None)})
-
-
-__all__ = ["Value"]

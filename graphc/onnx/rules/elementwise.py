@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -217,6 +216,3 @@ def fast_gelu(a: Any, x: Any, bias: Any = None) -> Any:
 @rule("QuickGelu", domain="com.microsoft")
 def quick_gelu(a: Any, x: Any) -> Any:
     return x * gc.sigmoid(x * (1.702 if a.alpha is None else a.alpha))
-
-
-LOG_2_PI = math.log(2 * math.pi)

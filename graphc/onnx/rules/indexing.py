@@ -8,7 +8,7 @@ import numpy as np
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.core.dims import Dim
+from graphc.core.dims import Dim, product
 from graphc.onnx.table import rule
 from graphc.onnx.values import Value
 
@@ -40,7 +40,10 @@ def _along(x: Any, index: Any, axis: int) -> tuple[Any, ...]:
 @rule("GatherElements")
 def gather_elements(a: Any, x: Any, index: Any) -> Any:
     axis = a.axis % len(x.type.shape)
-    if x.type.shape[:axis] + x.type.shape[axis + 1 :] == index.type.shape[:axis] + index.type.shape[axis + 1 :]:
+    if (
+        x.type.shape[:axis] + x.type.shape[axis + 1 :]
+        == index.type.shape[:axis] + index.type.shape[axis + 1 :]
+    ):
         return gc.take_along_axis(x, gc.cast(index, dtypes.int64), axis)
     return x[_along(x, index, axis)]
 
@@ -63,17 +66,11 @@ def combined(x: Any, places: tuple[Any, ...], values: Any, how: str) -> Any:
     rows = gc.reshape(x, (-1, *tail) if tail else (-1,))
     width = int(np.prod(tail)) if tail else 1
     matrix = gc.reshape(rows, (rows.type.shape[0], width))
-    index = gc.broadcast_to(gc.reshape(flat, (-1, 1)), (_count(lead), width))
-    source = gc.reshape(values, (_count(lead), width))
+    index = gc.broadcast_to(gc.reshape(flat, (-1, 1)), (product(lead), width))
+    source = gc.reshape(values, (product(lead), width))
     name = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}[how]
     found = gc.scatter_reduce(matrix, 0, index, source, name, include_self=True)
     return gc.reshape(found, x.type.shape)
-
-
-def _count(shape: Any) -> Any:
-    from graphc.core.dims import product
-
-    return product(shape)
 
 
 def _flat_places(x: Any, places: tuple[Any, ...]) -> tuple[Any, Any]:

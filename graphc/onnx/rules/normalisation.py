@@ -6,7 +6,6 @@ from typing import Any
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.core.dims import Dim
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.table import rule
 from graphc.onnx.values import Value
@@ -110,7 +109,11 @@ def lrn(a: Any, x: Any) -> Any:
 @rule("Dropout", takes="xvv")
 def dropout(a: Any, x: Any, ratio: Value | None = None, training: Value | None = None) -> Any:
     is_training = training is not None and bool(training.array().reshape(-1)[0])
-    rate = 0.5 if ratio is None and a.version >= 12 else (a.ratio if ratio is None else float(ratio.array().reshape(-1)[0]))
+    rate = (
+        0.5
+        if ratio is None and a.version >= 12
+        else (a.ratio if ratio is None else float(ratio.array().reshape(-1)[0]))
+    )
     if not is_training or rate == 0:
         every = gc.full(x.type.shape, True, dtypes.bool_ if a.version >= 10 else x.type.dtype)
         return (x, every)[: a.count]
@@ -120,12 +123,11 @@ def dropout(a: Any, x: Any, ratio: Value | None = None, training: Value | None =
 
 
 @rule("SkipLayerNormalization", domain="com.microsoft")
-def skip_layer_normalization(a: Any, x: Any, skip: Any, scale: Any, b: Any = None, bias: Any = None) -> Any:
+def skip_layer_normalization(
+    a: Any, x: Any, skip: Any, scale: Any, b: Any = None, bias: Any = None
+) -> Any:
     whole = x + skip if bias is None else x + skip + bias
     rank = len(x.type.shape)
     found, mean, inverse = _standard(whole, (rank - 1,), a.epsilon or 1e-12)
     found = found * scale if b is None else found * scale + b
     return (found, mean, inverse, whole)[: a.count]
-
-
-__all__ = ["Dim"]

@@ -188,6 +188,8 @@ def max_unpool(a: Any, x: Any, places: Any, sizes: Any = None) -> Any:
     natural = (*shape[:2], *own)
     target = natural if sizes is None else tuple(sizes)
     flat = gc.full((dims.product(natural),), 0, x.type.dtype)
-    found = gc.index_update(flat, gc.reshape(gc.cast(places, dtypes.int64), (-1,)), gc.reshape(x, (-1,)))
+    found = gc.index_update(
+        flat, gc.reshape(gc.cast(places, dtypes.int64), (-1,)), gc.reshape(x, (-1,))
+    )
     found = gc.reshape(found, natural)
     return padded(found, [(0, want - mine) for want, mine in zip(target, natural)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.onnx.files import DTYPES, ODD, IS_CODE
+from graphc.onnx.files import DTYPES, IS_CODE, ODD
 from graphc.onnx.rules.casting import dtype_of, stored, unpacked
 from graphc.onnx.rules.convolution import convolved
 from graphc.onnx.table import rule
@@ -38,8 +39,6 @@ def _elem_of(value: Value) -> int:
 def limits(elem: int) -> tuple[int, int]:
     """The least and the greatest number of an integer type."""
     if elem in ODD:
-        import ml_dtypes
-
         info: Any = ml_dtypes.iinfo(ODD[elem][0])
     else:
         info = np.iinfo(DTYPES[elem])
@@ -109,14 +108,22 @@ def _column(v: Any) -> Any:
 
 @rule("QLinearMatMul", takes="x*")
 @rule("QLinearMatMul", takes="x*", domain="com.microsoft")
-def qlinear_matmul(a: Any, x: Any, xs: Any, xz: Any, y: Any, ys: Any, yz: Any, s: Any, z: Any) -> Any:
+def qlinear_matmul(
+    a: Any, x: Any, xs: Any, xz: Any, y: Any, ys: Any, yz: Any, s: Any, z: Any
+) -> Any:
     whole = gc.matmul(_integers(x, _column(xz)), _integers(y, yz))
-    factor = gc.cast(_column(xs), dtypes.float32) * gc.cast(ys, dtypes.float32) / gc.cast(s, dtypes.float32)
+    factor = (
+        gc.cast(_column(xs), dtypes.float32)
+        * gc.cast(ys, dtypes.float32)
+        / gc.cast(s, dtypes.float32)
+    )
     return _requantised(whole, factor, z)
 
 
 @rule("QLinearConv", takes="x*")
-def qlinear_conv(a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, s: Any, z: Any, b: Any = None) -> Any:
+def qlinear_conv(
+    a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, s: Any, z: Any, b: Any = None
+) -> Any:
     rank = len(w.type.shape)
     lead = (-1, *[1] * (rank - 1))
     zero = gc.reshape(wz, lead if len(wz.type.shape) == 1 and wz.type.shape != (1,) else ())
@@ -124,12 +131,18 @@ def qlinear_conv(a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, s: 
     channel = (-1, *[1] * (rank - 2))
     if b is not None:
         whole = whole + gc.reshape(b, channel)
-    factor = gc.reshape(xs, ()) * gc.reshape(ws, channel if len(ws.type.shape) == 1 and ws.type.shape != (1,) else ()) / gc.reshape(s, ())
+    factor = (
+        gc.reshape(xs, ())
+        * gc.reshape(ws, channel if len(ws.type.shape) == 1 and ws.type.shape != (1,) else ())
+        / gc.reshape(s, ())
+    )
     return _requantised(whole, factor, gc.reshape(z, ()))
 
 
 @rule("MatMulIntegerToFloat", takes="x*", domain="com.microsoft")
-def matmul_integer_to_float(a: Any, x: Any, y: Any, xs: Any, ys: Any, xz: Any = None, yz: Any = None, b: Any = None) -> Any:
+def matmul_integer_to_float(
+    a: Any, x: Any, y: Any, xs: Any, ys: Any, xz: Any = None, yz: Any = None, b: Any = None
+) -> Any:
     x = gc.cast(x, dtypes.int32) if xz is None else _integers(x, xz)
     y = gc.cast(y, dtypes.int32) if yz is None else _integers(y, yz)
     found = gc.cast(gc.matmul(x, y), dtypes.float32) * (xs * ys)

@@ -18,11 +18,15 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "affine": lambda x, a, b: x * (1.0 if a is None else a) + (0.0 if b is None else b),
     "leakyrelu": lambda x, a, b: gc.where(x < 0, x * (0.01 if a is None else a), x),
     "thresholdedrelu": lambda x, a, b: gc.where(x > (1.0 if a is None else a), x, x * 0.0),
-    "scaledtanh": lambda x, a, b: (1.0 if a is None else a) * gc.tanh((1.0 if b is None else b) * x),
+    "scaledtanh": lambda x, a, b: (
+        (1.0 if a is None else a) * gc.tanh((1.0 if b is None else b) * x)
+    ),
     "hardsigmoid": lambda x, a, b: gc.clip(
         x * (0.2 if a is None else a) + (0.5 if b is None else b), 0.0, 1.0
     ),
-    "elu": lambda x, a, b: gc.where(x < 0, (1.0 if a is None else a) * gc.expm1(gc.minimum(x, 0.0)), x),
+    "elu": lambda x, a, b: gc.where(
+        x < 0, (1.0 if a is None else a) * gc.expm1(gc.minimum(x, 0.0)), x
+    ),
     "softsign": lambda x, a, b: x / (1.0 + gc.abs(x)),
     "softplus": lambda x, a, b: gc.softplus(x),
 }
@@ -37,7 +41,14 @@ def _activations(a: Any, defaults: list[str], directions: int) -> list[list[Call
         key = name.lower()
         if key not in ACTIVATIONS:
             raise ValueError(f"no activation {name!r}")
-        has_alpha = key in ("affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu")
+        has_alpha = key in (
+            "affine",
+            "leakyrelu",
+            "thresholdedrelu",
+            "scaledtanh",
+            "hardsigmoid",
+            "elu",
+        )
         alpha = alphas.pop(0) if has_alpha and alphas else None
         beta = betas.pop(0) if key in ("affine", "scaledtanh", "hardsigmoid") and betas else None
         made.append(_activation(ACTIVATIONS[key], alpha, beta, a.clip))
@@ -51,16 +62,16 @@ def _activation(apply: Any, alpha: Any, beta: Any, clip: Any) -> Callable[[Any],
     return lambda x: apply(gc.clip(x, -clip, clip), alpha, beta)
 
 
-def _layer(a: Any, xs: Any, gates: int, step: Any, defaults: list[str], carries: int) -> Any:
+def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any:
     """All directions of a recurrent layer.
 
     Args:
         xs: the node's inputs: X, W, R, B, sequence_lens, initial_h, and more.
-        gates: how many matrices stand in W.
         step: makes the function of (carry, projected x) of one direction.
         carries: how many states there are (h, and c).
     """
-    x, w, r, b, lengths, h0, c0, peepholes = (*xs, *[None] * (8 - len(xs)))
+    given: list[Any] = [*xs, *[None] * (8 - len(xs))]
+    x, w, r, b, lengths, h0, c0, peepholes = given
     if a.layout:
         x = gc.transpose(x, 0, 1)
         h0, c0 = (None if v is None else gc.transpose(v, 0, 1) for v in (h0, c0))
@@ -136,7 +147,7 @@ def rnn(a: Any, *xs: Any) -> Any:
         weight = gc.transpose(r, 0, 1)
         return lambda carry, x: (acts[0](_plus(x + gc.matmul(carry[0], weight), whole)),)
 
-    return _layer(a, xs, 1, step, ["Tanh"], 1)
+    return _layer(a, xs, step, ["Tanh"], 1)
 
 
 @rule("GRU")
@@ -162,7 +173,7 @@ def gru(a: Any, *xs: Any) -> Any:
 
         return body
 
-    return _layer(a, xs, 3, step, ["Sigmoid", "Tanh"], 1)
+    return _layer(a, xs, step, ["Sigmoid", "Tanh"], 1)
 
 
 @rule("LSTM")
@@ -188,4 +199,4 @@ def lstm(a: Any, *xs: Any) -> Any:
 
         return body
 
-    return _layer(a, xs, 4, step, ["Sigmoid", "Tanh", "Tanh"], 2)
+    return _layer(a, xs, step, ["Sigmoid", "Tanh", "Tanh"], 2)

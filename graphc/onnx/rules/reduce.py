@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.onnx.table import rule
@@ -34,9 +36,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     ),
     "ReduceSumSquare": lambda x, axes, keep: _back(x, gc.sum(gc.square(x), axes, keep)),
     "ReduceLogSum": _log_sum,
-    "ReduceLogSumExp": lambda x, axes, keep: _back(
-        x, gc.logsumexp(_float_of(x), axes, keep)
-    ),
+    "ReduceLogSumExp": lambda x, axes, keep: _back(x, gc.logsumexp(_float_of(x), axes, keep)),
 }
 
 
@@ -53,15 +53,9 @@ def _extreme(x: Any, axes: tuple[int, ...], keep: bool, is_max: bool) -> Any:
     if dtype.is_float:
         limit: Any = -float("inf") if is_max else float("inf")
     else:
-        info = _iinfo(dtype)
+        info = np.iinfo(dtype.numpy)
         limit = info.min if is_max else info.max
     return gc.full(shape, limit, dtype)
-
-
-def _iinfo(dtype: Any) -> Any:
-    import numpy as np
-
-    return np.iinfo(dtype.numpy)
 
 
 REDUCTIONS["ReduceMax"] = lambda x, axes, keep: _extreme(x, axes, keep, True)

@@ -9,8 +9,8 @@ import numpy as np
 from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.core.dims import Dim
-from graphc.onnx.table import rule
 from graphc.errors import ShapeError
+from graphc.onnx.table import rule
 from graphc.onnx.values import Value
 from graphc.ops.sizes import as_size
 
@@ -65,12 +65,25 @@ def resize(a: Any, x: Any, roi: Value | None = None, scales: Value | None = None
         is_same = _is_same(own[k], wanted[k]) and window is None
         if is_same and (factors[k] is None or factors[k] == 1):
             continue
-        x = _axis(x, axis, wanted[k], factors[k], a.mode or "nearest", how, nearest, {**options, "window": window})
+        x = _axis(
+            x,
+            axis,
+            wanted[k],
+            factors[k],
+            a.mode or "nearest",
+            how,
+            nearest,
+            {**options, "window": window},
+        )
     return x
 
 
 def _is_same(size: Any, wanted: Any) -> bool:
-    return type(size) is type(wanted) and not (isinstance(size, Dim) and str(size) != str(wanted)) and (isinstance(size, Dim) or size == wanted)
+    return (
+        type(size) is type(wanted)
+        and not (isinstance(size, Dim) and str(size) != str(wanted))
+        and (isinstance(size, Dim) or size == wanted)
+    )
 
 
 def _ratio(wanted: Any, size: Any) -> Any:
@@ -86,13 +99,31 @@ def _policy(policy: str | None, own: Any, wanted: Any, factors: Any) -> Any:
     return [int(np.floor(scale * s + 0.5)) for s in own], [scale] * len(own)
 
 
-def _axis(x: Any, axis: int, size: Any, scale: Any, mode: str, how: str, nearest: str, options: Any) -> Any:
+def _axis(
+    x: Any, axis: int, size: Any, scale: Any, mode: str, how: str, nearest: str, options: Any
+) -> Any:
     """One axis resized: a sum of taps, each a gather with a weight for every place."""
     own = x.type.shape[axis]
-    if scale is not None and mode == "nearest" and scale == int(scale) and how == "asymmetric" and nearest == "floor":
+    if (
+        scale is not None
+        and mode == "nearest"
+        and scale == int(scale)
+        and how == "asymmetric"
+        and nearest == "floor"
+    ):
         return gc.repeat(x, int(scale), axis)
     if isinstance(own, int) and isinstance(size, int):
-        return _fixed(x, axis, own, size, scale if scale is not None else size / own, mode, how, nearest, options)
+        return _fixed(
+            x,
+            axis,
+            own,
+            size,
+            scale if scale is not None else size / own,
+            mode,
+            how,
+            nearest,
+            options,
+        )
     if options.get("antialias") or options.get("exclude"):
         raise ShapeError("a resize with antialias, of sizes that are not known")
     return _symbolic(x, axis, own, size, scale, mode, how, nearest)
@@ -137,7 +168,17 @@ def _cubic(distance: np.ndarray, coefficient: float) -> np.ndarray:
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-def _fixed(x: Any, axis: int, own: int, size: int, scale: float, mode: str, how: str, nearest: str, options: Any) -> Any:
+def _fixed(
+    x: Any,
+    axis: int,
+    own: int,
+    size: int,
+    scale: float,
+    mode: str,
+    how: str,
+    nearest: str,
+    options: Any,
+) -> Any:
     window = options.get("window")
     places = _places(size, own, scale, how, window)
     if mode == "nearest":
@@ -150,10 +191,14 @@ def _fixed(x: Any, axis: int, own: int, size: int, scale: float, mode: str, how:
         return found
     outside = (places < 0) | (places > own - 1)
     shape = [size if k == axis else 1 for k in range(len(x.type.shape))]
-    return gc.where(gc.constant(outside.reshape(shape)), gc.constant(np.float32(options["fill"])), found)
+    return gc.where(
+        gc.constant(outside.reshape(shape)), gc.constant(np.float32(options["fill"])), found
+    )
 
 
-def _taps(places: np.ndarray, own: int, scale: float, mode: str, options: Any) -> tuple[np.ndarray, np.ndarray]:
+def _taps(
+    places: np.ndarray, own: int, scale: float, mode: str, options: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """For each place the elements that count and their weights, (taps, size)."""
     stretch = max(1.0, 1 / scale) if options.get("antialias") else 1.0
     reach = (2 if mode == "cubic" else 1) * stretch
@@ -175,7 +220,7 @@ def _taps(places: np.ndarray, own: int, scale: float, mode: str, options: Any) -
 def _weighted(x: Any, axis: int, taps: np.ndarray, weights: np.ndarray) -> Any:
     dtype = x.type.dtype
     shape = [-1 if k == axis else 1 for k in range(len(x.type.shape))]
-    wide = x if dtype.is_float else gc.cast(x, dtypes.float32)
+    wide: Any = x if dtype.is_float else gc.cast(x, dtypes.float32)
     found: Any = None
     for index, weight in zip(taps, weights):
         own = gc.constant(weight.astype(wide.type.dtype.numpy).reshape(shape))
@@ -184,13 +229,19 @@ def _weighted(x: Any, axis: int, taps: np.ndarray, weights: np.ndarray) -> Any:
     return found if dtype.is_float else gc.cast(gc.rint(found), dtype, "wrap")
 
 
-def _symbolic(x: Any, axis: int, own: Any, size: Any, scale: Any, mode: str, how: str, nearest: str) -> Any:
+def _symbolic(
+    x: Any, axis: int, own: Any, size: Any, scale: Any, mode: str, how: str, nearest: str
+) -> Any:
     """The same with sizes that only a call brings: nearest and linear."""
     if mode not in ("nearest", "linear"):
         raise ShapeError(f"mode {mode!r} with sizes that are not known")
     wide = x.type.dtype if x.type.dtype.is_float else dtypes.float32
     steps = gc.cast(gc.arange(size), wide)
-    factor: Any = 1 / scale if scale is not None else gc.cast(gc.size(own), wide) / gc.cast(gc.size(size), wide)
+    factor: Any = (
+        1 / scale
+        if scale is not None
+        else gc.cast(gc.size(own), wide) / gc.cast(gc.size(size), wide)
+    )
     if how == "align_corners":
         last = gc.maximum(gc.cast(gc.size(size - 1), wide), 1.0)
         places = steps * gc.cast(gc.size(own - 1), wide) / last

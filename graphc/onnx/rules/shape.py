@@ -12,16 +12,17 @@ from graphc.core.dims import Dim
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.rules.reduce import axes_of
 from graphc.onnx.table import rule
-from graphc.onnx.values import Absent, NeedsValue, Value, plain
+from graphc.onnx.values import MOST_SIZE, Absent, NeedsValue, Value, plain
 from graphc.ops.sizes import as_size, dim
-from graphc.ops.source import iota, size as size_node
+from graphc.ops.source import iota
+from graphc.ops.source import size as size_node
 
 
 def known_sizes(sizes: Any) -> np.ndarray:
     """Ints and symbolic sizes as what is known of a vector."""
     found = np.empty(len(sizes), object)
     found[:] = list(sizes)
-    return plain(found)
+    return plain(found) if len(found) else np.zeros(0, np.int64)
 
 
 @rule("Shape", takes="v", is_odd=True)
@@ -29,7 +30,7 @@ def shape(a: Any, x: Value) -> Any:
     rank = x.rank
     start, end = a.start or 0, rank if a.end is None else a.end
     start, end = (max(0, min(rank, k + rank if k < 0 else k)) for k in (start, end))
-    return known_sizes(x.shape[start : max(start, end)]).astype(object if any(isinstance(s, Dim) for s in x.shape[start:end]) else np.int64)
+    return known_sizes(x.shape[start : max(start, end)])
 
 
 @rule("Size", takes="v", is_odd=True)
@@ -218,14 +219,11 @@ def _cut(size: Any, start: Any, stop: Any, step: int) -> slice:
     """ONNX's slice as Python's: limits beyond the axis are its ends."""
     if step > 0:
         start, stop = _counted(size, start), _counted(size, stop)
-    if isinstance(stop, int):
-        if step > 0 and stop >= 2**31 - 1 or step < 0 and stop <= -(2**31) + 1:
-            stop = None
-        elif step < 0 and isinstance(size, int) and stop < -size:
-            stop = None
-    if isinstance(start, int):
-        if step > 0 and (start == 0 or start <= -(2**31) + 1) or step < 0 and start >= 2**31 - 1:
-            start = None
+    far = MOST_SIZE if isinstance(size, Dim) else size
+    if isinstance(stop, int) and (stop >= far if step > 0 else stop < -far):
+        stop = None
+    if isinstance(start, int) and (start <= -far or start == 0 if step > 0 else start >= far):
+        start = None
     return slice(start, stop, step)
 
 
@@ -235,7 +233,7 @@ def pad(a: Any, x: Any, pads: Value | None = None, value: Value | None = None,
     rank = len(x.type.shape)
     widths = list(a.pads or a.paddings) if pads is None else pads.sizes()
     if any(not isinstance(w, int | Dim) for w in widths):
-        raise NeedsValue(pads)
+        raise NeedsValue(pads)  # type: ignore[arg-type]
     along = list(range(rank)) if axes is None else [int(k) % rank for k in axes.array().reshape(-1)]
     half = len(widths) // 2
     pairs = [(0, 0)] * rank
@@ -243,7 +241,7 @@ def pad(a: Any, x: Any, pads: Value | None = None, value: Value | None = None,
         pairs[axis] = (widths[k], widths[half + k])
     fill: Any = a.attributes.get("value") or 0
     if value is not None:
-        fill = value.known.reshape(-1)[0].item() if value.is_fixed else gc.reshape(value.x, ())
+        fill = value.array().reshape(-1)[0].item() if value.is_fixed else gc.reshape(value.x, ())
     return padded(x, pairs, fill, a.mode or "constant")
 
 
@@ -272,8 +270,11 @@ def _wrapped(x: Any, pairs: Any) -> Any:
         size = x.type.shape[axis]
         if isinstance(before, int) and isinstance(after, int) and before == after == 0:
             continue
-        places = gc.remainder(gc.arange(size + before + after) - gc.size(before), gc.size(size)) \
-            if isinstance(size, Dim) else gc.constant(np.arange(-before, size + after) % size)
+        places = (
+            gc.remainder(gc.arange(size + before + after) - gc.size(before), gc.size(size))
+            if isinstance(size, Dim)
+            else gc.constant(np.arange(-before, size + after) % size)
+        )
         x = gc.take(x, places, axis)
     return x
 
@@ -301,7 +302,6 @@ def space_to_depth(a: Any, x: Any) -> Any:
 @rule("Trilu", takes="xk")
 def trilu(a: Any, x: Any, diagonal: Any = 0) -> Any:
     k = int(diagonal)
-    rows, columns = x.type.shape[-2:]
     if any(isinstance(s, int) and s == 0 for s in x.type.shape):
         return x
     limit = 2**40
@@ -338,19 +338,18 @@ def range_(a: Any, start: Value, limit: Value, delta: Value) -> Any:
         numbers = [v.array().reshape(-1)[0] for v in (start, limit, delta)]
         if all(not isinstance(n, Dim) for n in numbers):
             dtype = start.dtype.numpy
-            count = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
-            return np.asarray(numbers[0] + np.arange(count) * numbers[2]).astype(dtype)
+            length = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
+            return np.asarray(numbers[0] + np.arange(length) * numbers[2]).astype(dtype)
         if numbers[2] == 1:
-            count = numbers[1] - numbers[0]
-            return gc.arange(count) + (gc.size(numbers[0]) if isinstance(numbers[0], Dim) else numbers[0])
-    dtype = start.dtype
+            return gc.arange(numbers[1] - numbers[0]) + (
+                gc.size(numbers[0]) if isinstance(numbers[0], Dim) else numbers[0]
+            )
+    own = start.dtype
     first, last, step = (gc.reshape(v.x, ()) for v in (start, limit, delta))
-    if dtype.is_float:
+    count: Any
+    if own.is_float:
         count = gc.cast(gc.ceil((last - first) / step), dtypes.int64)
     else:
         count = -gc.floor_divide(gc.cast(first - last, dtypes.int64), gc.cast(step, dtypes.int64))
     steps = gc.arange(dim(gc.maximum(count, 0)))
-    return gc.cast(first + gc.cast(steps, dtype) * step, dtype)
-
-
-__all__ = ["dtypes", "padded", "parts", "sliced"]
+    return gc.cast(first + gc.cast(steps, own) * step, own)

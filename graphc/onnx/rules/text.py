@@ -32,7 +32,11 @@ def string_normalizer(a: Any, x: np.ndarray) -> Any:
 
     rows = [x.tolist()] if x.ndim == 1 else x.tolist()
     found = [[change(w) for w in row if is_kept(w)] or [""] for row in rows]
-    return texts(found[0]) if x.ndim == 1 else texts(sum(found, []), (len(found), -1))
+    return (
+        texts(found[0])
+        if x.ndim == 1
+        else texts([w for row in found for w in row], (len(found), -1))
+    )
 
 
 @rule("StringConcat", takes="kk")
