@@ -8,7 +8,7 @@ from typing import Any
 from graphc.errors import ShapeError
 from graphc.onnx.files import DTYPES
 from graphc.onnx.model import Model, Parts, Slot, dtype_of_input, read
-from graphc.onnx.reading import Reader
+from graphc.onnx.reading import Reader, as_damage
 from graphc.onnx.values import NeedsValue, Value
 from graphc.onnx.variants import OnnxProgram, used
 from graphc.program.driver import compile as compile_graph
@@ -68,7 +68,8 @@ def load(
 def _read_whole(model: Model) -> Parts | None:
     """The model read for all calls; None where inputs decide on its structure."""
     if model.values or not all(map(model.is_tensor, model.types)):
-        Reader(model.proto, model.folder, model.label)
+        with as_damage(model.label):
+            Reader(model.proto, model.folder, model.label)
         return None
     try:
         return read(

@@ -16,7 +16,7 @@ from graphc.core.origin import caller
 from graphc.errors import ArgumentError, FormatError
 from graphc.onnx.files import DTYPES, ODD, elem_name, held, parse
 from graphc.onnx.names import Names
-from graphc.onnx.reading import Reader
+from graphc.onnx.reading import Reader, as_damage
 from graphc.onnx.values import MOST_SIZE, Absent, NeedsValue, SequenceValue, Value
 from graphc.ops.sizes import dim
 
@@ -42,12 +42,19 @@ class Model:
         fixed: shapes and values of inputs, by name.
 
     Attributes:
+        proto, folder, label: see `files.parse`.
         types: ONNX's of the inputs, by name, in order.
         idents: identifiers of the inputs, by name.
+        shapes, values: what is fixed.
     """
 
     def __init__(self, source: Any, fixed: Mapping[str, Any]) -> None:
         self.proto, self.folder, self.label = parse(source)
+        with as_damage(self.label):
+            self._take(fixed)
+
+    def _take(self, fixed: Mapping[str, Any]) -> None:
+        """Note the inputs."""
         initial = {t.name for t in self.graph.initializer}
         self.types = {i.name: i.type for i in self.graph.input if i.name not in initial}
         if "" in self.types:
@@ -156,9 +163,10 @@ def read(model: Model, given: Mapping[str, Any]) -> Parts:
         model: the model.
         given: what each input is: an array (its value), a `Slot`, a list of these, or None.
     """
-    parts = Parts(Reader(model.proto, model.folder, model.label))
-    scope = {name: _bound(model, parts, name, found) for name, found in given.items()}
-    parts.outputs = parts.reader.graph(model.graph, scope)
+    with as_damage(model.label):
+        parts = Parts(Reader(model.proto, model.folder, model.label))
+        scope = {name: _bound(model, parts, name, found) for name, found in given.items()}
+        parts.outputs = parts.reader.graph(model.graph, scope)
     return parts
 
 

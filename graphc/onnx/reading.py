@@ -8,8 +8,9 @@ the function that ONNX defines them by, where it has one.
 
 from __future__ import annotations
 
+import contextlib
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ FAULTS = (
     ArithmeticError, AssertionError, AttributeError, IndexError, KeyError, NotImplementedError,
     RecursionError, StopIteration, TypeError, UnicodeError, ValueError,
 )  # fmt: skip
+
+
+@contextlib.contextmanager
+def as_damage(label: str) -> Iterator[None]:
+    """Python's errors at what a damaged file holds, as one that says so.
+
+    Raises:
+        FormatError: something else than an error of graphc's was raised.
+    """
+    try:
+        yield
+    except GraphcError:
+        raise
+    except FAULTS as error:
+        raise FormatError(f"{label}: damaged: {error or type(error).__name__}") from error
 
 
 class Reader:

@@ -31,6 +31,23 @@ MOST_FOLDED = 4096
 MOST_SIZE = 10**9
 
 
+# What a file says is to be listed one by one while it is read is no longer than this.
+MOST_LISTED = 4096
+# Nor has an array that is made then more elements.
+MOST_MADE = 2**22
+
+
+def bounded(count: Any, most: int, what: str) -> int:
+    """A number that a file gives, for which work is done while it is read.
+
+    Raises:
+        FormatError: it is too large.
+    """
+    if count > most:
+        raise FormatError(f"{what}: {count}, over {most}")
+    return int(count)
+
+
 class NeedsValue(Exception):
     """What stands in a graph depends on the value of a tensor."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from graphc.core.dims import Dim
 from graphc.onnx.files import array_of
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.table import rule
-from graphc.onnx.values import MOST_FOLDED, Value
+from graphc.onnx.values import MOST_FOLDED, MOST_MADE, Value, bounded
 from graphc.ops.arrays import random
+from graphc.ops.source import full, iota
 
 
 @rule("Constant")
@@ -37,8 +39,9 @@ def _dense(a: Any) -> np.ndarray:
     values = array_of(sparse.values, a.reader.folder)
     places = array_of(sparse.indices, a.reader.folder)
     shape = tuple(sparse.dims)
-    if np.prod([float(s) for s in shape]) > 2**24 or any(s < 0 for s in shape):
-        raise ValueError(f"a sparse tensor of shape {shape} is too large")
+    if any(s < 0 for s in shape):
+        raise ValueError(f"a size of {shape} is negative")
+    bounded(math.prod(shape), MOST_MADE, "the size of a sparse tensor")
     dense = np.zeros(shape, values.dtype)
     if places.ndim == 1:
         dense.reshape(-1)[places] = values
@@ -57,7 +60,7 @@ def constant_of_shape(a: Any, sizes: list[Any]) -> Any:
         raise ValueError(f"a size of {sizes} is negative")
     if all(isinstance(s, int) for s in sizes) and np.prod([float(s) for s in sizes]) <= MOST_FOLDED:
         return np.full(tuple(sizes), fill, fill.dtype)
-    return gc.full(tuple(sizes), fill.item(), fill.dtype)
+    return full(tuple(sizes), fill.item(), fill.dtype)
 
 
 def _draw_dtype(a: Any, x: Any = None) -> Any:
@@ -102,7 +105,7 @@ def _window(a: Any, size: Value, terms: tuple[float, ...]) -> Any:
     """A sum of cosines over a window."""
     count = size.sizes()[0]
     length = count if a.periodic else count - 1
-    steps = gc.cast(gc.arange(count), dtypes.float32)
+    steps = gc.cast(iota((count,)), dtypes.float32)
     step = (
         2
         * np.pi
@@ -139,6 +142,7 @@ def blackman_window(a: Any, size: Value) -> Any:
 def mel_weight_matrix(a: Any, bins: Any, length: Any, rate: Any, low: Any, high: Any) -> Any:
     count, length, rate = int(bins), int(length), int(rate)
     spectrum = length // 2 + 1
+    bounded(spectrum * count, MOST_MADE, "the size of a mel matrix")
     limits = [2595 * np.log10(1 + float(f) / 700) for f in (low, high)]
     step = (limits[1] - limits[0]) / (count + 2)
     mels = np.arange(count + 2) * step + limits[0]

@@ -8,6 +8,8 @@ from graphc import functions as gc
 from graphc.core import dims, dtypes
 from graphc.onnx.rules.shape import padded, sliced
 from graphc.onnx.table import rule
+from graphc.onnx.values import MOST_LISTED, bounded
+from graphc.ops.source import iota
 
 
 @rule("MatMul")
@@ -171,10 +173,14 @@ def col2im(a: Any, x: Any, image: Any, block: Any) -> Any:
     whole = 1
     for size in block:
         whole *= size
+    bounded(whole, MOST_LISTED, "places of a block")
     channels = x.type.shape[1] // whole
     columns = gc.reshape(x, (n * channels, whole, *counts))
     # Each place of the block is a channel whose kernel has one 1: a transposed convolution adds up.
-    kernel = gc.reshape(gc.cast(gc.eye(whole), x.type.dtype), (whole, 1, *block))
+    kernel = gc.reshape(
+        gc.cast(iota((whole, whole), 0) == iota((whole, whole), 1), x.type.dtype),
+        (whole, 1, *block),
+    )
     found = gc.conv_transpose(columns, kernel, None, strides, 0, 0, 1, dilations)
     extents = [
         (c - 1) * s + d * (b - 1) + 1 for c, s, d, b in zip(counts, strides, dilations, block)

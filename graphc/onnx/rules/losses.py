@@ -7,6 +7,7 @@ from typing import Any
 from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.onnx.table import rule
+from graphc.ops.source import full
 
 
 def _reduced(a: Any, loss: Any, weight: Any) -> Any:
@@ -25,11 +26,7 @@ def _negative(a: Any, x: Any, target: Any, weight: Any) -> Any:
         ignored = target == a.ignore_index
         target = gc.where(ignored, 0, target)
     chosen = gc.squeeze(gc.take_along_axis(x, gc.expand_dims(target, 1), 1), 1)
-    own = (
-        gc.full(target.type.shape, 1, x.type.dtype)
-        if weight is None
-        else gc.take(weight, target, 0)
-    )
+    own = full(target.type.shape, 1, x.type.dtype) if weight is None else gc.take(weight, target, 0)
     if ignored is not None:
         own = gc.where(ignored, own * 0.0, own)
         chosen = gc.where(ignored, chosen * 0.0, chosen)

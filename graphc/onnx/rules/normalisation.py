@@ -8,8 +8,9 @@ from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.table import rule
-from graphc.onnx.values import Value
+from graphc.onnx.values import MOST_LISTED, Value, bounded
 from graphc.ops.arrays import random
+from graphc.ops.source import full
 
 
 def _by_channel(v: Any, rank: int) -> Any:
@@ -95,6 +96,7 @@ def group_normalization(a: Any, x: Any, scale: Any, b: Any) -> Any:
 @rule("LRN")
 def lrn(a: Any, x: Any) -> Any:
     size, c = a.size, x.type.shape[1]
+    bounded(size, MOST_LISTED, "channels that count for one")
     before = (size - 1) // 2
     square = gc.square(x)
     pairs = [(0, 0)] * len(x.type.shape)
@@ -115,7 +117,7 @@ def dropout(a: Any, x: Any, ratio: Value | None = None, training: Value | None =
         else (a.ratio if ratio is None else float(ratio.array().reshape(-1)[0]))
     )
     if not is_training or rate == 0:
-        every = gc.full(x.type.shape, True, dtypes.bool_ if a.version >= 10 else x.type.dtype)
+        every = full(x.type.shape, True, dtypes.bool_ if a.version >= 10 else x.type.dtype)
         return (x, every)[: a.count]
     kept = random.uniform(x.type.shape) >= rate
     found = gc.where(kept, x / (1 - rate), 0.0)

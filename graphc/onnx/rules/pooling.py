@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from graphc.core import dims, dtypes
 from graphc.onnx.rules.convolution import is_even, pads_of, roomy, spatial
 from graphc.onnx.rules.shape import padded
 from graphc.onnx.table import rule
+from graphc.onnx.values import MOST_LISTED, bounded
+from graphc.ops.source import full, iota
 
 
 class Windows:
@@ -52,6 +55,7 @@ class Windows:
     def parts(self, wide: Any) -> list[Any]:
         """For each place in the kernel, what it sees in a padded image."""
         found = []
+        bounded(math.prod(self.kernel), MOST_LISTED, "places of a kernel")
         for place in itertools.product(*map(range, self.kernel)):
             index = [slice(None), slice(None)]
             for k, d, s, count in zip(place, self.dilations, self.strides, self.counts):
@@ -90,7 +94,7 @@ def max_pool(a: Any, x: Any) -> Any:
 
 def _with_places(a: Any, x: Any, windows: Windows) -> Any:
     wide = roomy(x, windows.room, _least(x.type.dtype))
-    numbers = gc.reshape(gc.arange(dims.product(x.type.shape)), x.type.shape)
+    numbers = gc.reshape(iota((dims.product(x.type.shape),)), x.type.shape)
     if a.storage_order:
         numbers = _column_major(x)
     places = roomy(numbers, windows.room, -1)
@@ -132,7 +136,7 @@ def average_pool(a: Any, x: Any) -> Any:
     is_plain = all(isinstance(w, int) and w == 0 for pair in windows.room for w in pair)
     if is_plain and all(d == 1 for d in windows.dilations):
         return gc.avg_pool(x, windows.kernel, windows.strides)
-    ones = gc.full((1, 1, *windows.sizes), 1, x.type.dtype)
+    ones = full((1, 1, *windows.sizes), 1, x.type.dtype)
     counted = windows
     if a.count_include_pad:
         ones = padded(ones, [(0, 0), (0, 0), *windows.pads], 1)
@@ -187,7 +191,7 @@ def max_unpool(a: Any, x: Any, places: Any, sizes: Any = None) -> Any:
     ]
     natural = (*shape[:2], *own)
     target = natural if sizes is None else tuple(sizes)
-    flat = gc.full((dims.product(natural),), 0, x.type.dtype)
+    flat = full((dims.product(natural),), 0, x.type.dtype)
     found = gc.index_update(
         flat, gc.reshape(gc.cast(places, dtypes.int64), (-1,)), gc.reshape(x, (-1,))
     )

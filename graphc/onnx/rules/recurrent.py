@@ -9,6 +9,7 @@ from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.onnx.rules.indexing import reversed_parts
 from graphc.onnx.table import rule
+from graphc.ops.source import full
 
 # Of a tensor and the two numbers that an activation may have.
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
@@ -85,7 +86,7 @@ def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any
         bias = None if b is None else b[k]
         projected = gc.matmul(seen, gc.transpose(w[k], 0, 1))
         begin = [
-            gc.full((batch, hidden), 0, x.type.dtype) if v is None else v[k]
+            full((batch, hidden), 0, x.type.dtype) if v is None else v[k]
             for v in (h0, c0)[:carries]
         ]
         p = None if peepholes is None else peepholes[k]

@@ -11,6 +11,7 @@ from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.onnx.table import rule
 from graphc.onnx.values import Value
+from graphc.ops.source import full
 
 
 def _float_of(x: Any) -> Any:
@@ -55,7 +56,7 @@ def _extreme(x: Any, axes: tuple[int, ...], keep: bool, is_max: bool) -> Any:
     else:
         info = np.iinfo(dtype.numpy)
         limit = info.min if is_max else info.max
-    return gc.full(shape, limit, dtype)
+    return full(shape, limit, dtype)
 
 
 REDUCTIONS["ReduceMax"] = lambda x, axes, keep: _extreme(x, axes, keep, True)

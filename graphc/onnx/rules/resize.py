@@ -11,8 +11,9 @@ from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.errors import ShapeError
 from graphc.onnx.table import rule
-from graphc.onnx.values import Value
+from graphc.onnx.values import MOST_LISTED, MOST_MADE, Value, bounded
 from graphc.ops.sizes import as_size
+from graphc.ops.source import iota
 
 
 def _floor_scaled(size: Any, scale: float) -> Any:
@@ -131,6 +132,7 @@ def _axis(
 
 def _places(size: int, own: int, scale: float, how: str, window: Any) -> np.ndarray:
     """Where in the axis each place of the result lies."""
+    bounded(size, MOST_MADE, "the size of a resized axis")
     steps = np.arange(size, dtype=np.float64)
     whole = own * scale
     if how == "align_corners":
@@ -202,6 +204,7 @@ def _taps(
     """For each place the elements that count and their weights, (taps, size)."""
     stretch = max(1.0, 1 / scale) if options.get("antialias") else 1.0
     reach = (2 if mode == "cubic" else 1) * stretch
+    bounded(reach, MOST_LISTED, "elements that count for one")
     first = np.floor(places - reach).astype(np.int64) + 1
     count = int(np.ceil(2 * reach)) + (1 if options.get("antialias") else 0)
     taps = first + np.arange(count)[:, None]
@@ -236,7 +239,7 @@ def _symbolic(
     if mode not in ("nearest", "linear"):
         raise ShapeError(f"mode {mode!r} with sizes that are not known")
     wide = x.type.dtype if x.type.dtype.is_float else dtypes.float32
-    steps = gc.cast(gc.arange(size), wide)
+    steps = gc.cast(iota((size,)), wide)
     factor: Any = (
         1 / scale
         if scale is not None

@@ -9,7 +9,7 @@ import numpy as np
 from graphc import functions as gc
 from graphc.onnx.rules.shape import parts
 from graphc.onnx.table import rule
-from graphc.onnx.values import Absent, SequenceValue, Value
+from graphc.onnx.values import MOST_LISTED, Absent, SequenceValue, Value, bounded
 
 
 def _place(sequence: SequenceValue, position: Value, last: int) -> int:
@@ -59,7 +59,7 @@ def split_to_sequence(a: Any, x: Any, split: Value | None = None) -> Any:
     axis = a.axis % len(x.type.shape)
     size = x.type.shape[axis]
     if split is None:
-        found = parts(x, axis, [1] * size)
+        found = parts(x, axis, [1] * bounded(size, MOST_LISTED, "parts of a tensor"))
         if not a.keepdims:
             found = [gc.squeeze(v, axis) for v in found]
         return SequenceValue([Value("part", tensor=v) for v in found])
@@ -68,6 +68,7 @@ def split_to_sequence(a: Any, x: Any, split: Value | None = None) -> Any:
         step = int(known)
         if step < 1:
             raise ValueError(f"parts of {step} elements")
+        bounded(size // step, MOST_LISTED, "parts of a tensor")
         sizes = [min(step, size - k) for k in range(0, size, step)]
     else:
         sizes = known.tolist()

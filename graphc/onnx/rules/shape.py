@@ -12,9 +12,18 @@ from graphc.core.dims import Dim
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.rules.reduce import axes_of
 from graphc.onnx.table import rule
-from graphc.onnx.values import MOST_SIZE, Absent, NeedsValue, Value, plain
+from graphc.onnx.values import (
+    MOST_LISTED,
+    MOST_MADE,
+    MOST_SIZE,
+    Absent,
+    NeedsValue,
+    Value,
+    bounded,
+    plain,
+)
 from graphc.ops.sizes import as_size, dim
-from graphc.ops.source import iota
+from graphc.ops.source import full, iota
 from graphc.ops.source import size as size_node
 
 
@@ -176,6 +185,7 @@ def parts(x: Any, axis: int, sizes: list[Any]) -> list[Any]:
     """Slices of some sizes along an axis, one behind the other."""
     found, start = [], 0
     whole = x.type.shape[axis]
+    bounded(len(sizes), MOST_LISTED, "parts of a tensor")
     if all(isinstance(s, int) for s in [whole, *sizes]) and sum(sizes) != whole:
         raise ValueError(f"parts of {sizes} of {whole} elements")
     for k, length in enumerate(sizes):
@@ -260,7 +270,7 @@ def padded(x: Any, pairs: Any, fill: Any = 0, mode: str = "constant") -> Any:
     if mode == "wrap":
         return _wrapped(x, pairs)
     if mode == "constant" and not isinstance(fill, bool | int | float):
-        inside = gc.pad(gc.full(x.type.shape, True), pairs, False)
+        inside = gc.pad(full(x.type.shape, True), pairs, False)
         return gc.where(inside, gc.pad(x, pairs), gc.cast(fill, x.type.dtype))
     return gc.pad(x, pairs, fill if mode == "constant" else 0, mode)
 
@@ -271,7 +281,7 @@ def _wrapped(x: Any, pairs: Any) -> Any:
         if isinstance(before, int) and isinstance(after, int) and before == after == 0:
             continue
         places = (
-            gc.remainder(gc.arange(size + before + after) - gc.size(before), gc.size(size))
+            gc.remainder(iota((size + before + after,)) - gc.size(before), gc.size(size))
             if isinstance(size, Dim)
             else gc.constant(np.arange(-before, size + after) % size)
         )
@@ -339,9 +349,10 @@ def range_(a: Any, start: Value, limit: Value, delta: Value) -> Any:
         if all(not isinstance(n, Dim) for n in numbers):
             dtype = start.dtype.numpy
             length = max(int(np.ceil((numbers[1] - numbers[0]) / numbers[2])), 0)
+            bounded(length, MOST_MADE, "the length of a range")
             return np.asarray(numbers[0] + np.arange(length) * numbers[2]).astype(dtype)
         if numbers[2] == 1:
-            return gc.arange(numbers[1] - numbers[0]) + (
+            return iota((numbers[1] - numbers[0],)) + (
                 gc.size(numbers[0]) if isinstance(numbers[0], Dim) else numbers[0]
             )
     own = start.dtype
@@ -351,5 +362,5 @@ def range_(a: Any, start: Value, limit: Value, delta: Value) -> Any:
         count = gc.cast(gc.ceil((last - first) / step), dtypes.int64)
     else:
         count = -gc.floor_divide(gc.cast(first - last, dtypes.int64), gc.cast(step, dtypes.int64))
-    steps = gc.arange(dim(gc.maximum(count, 0)))
+    steps = iota((dim(gc.maximum(count, 0)),))
     return gc.cast(first + gc.cast(steps, own) * step, own)

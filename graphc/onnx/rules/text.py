@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.onnx.table import rule
-from graphc.onnx.values import Value
+from graphc.onnx.values import MOST_MADE, Value, bounded
 
 ML = "ai.onnx.ml"
 
@@ -102,7 +102,7 @@ def _default(a: Any, values: np.ndarray) -> Any:
 def tf_idf(a: Any, x: np.ndarray) -> Any:
     pool = a.pool_int64s if a.pool_int64s is not None else a.pool_strings
     grams = _grams(pool, a.ngram_counts, a.min_gram_length, a.max_gram_length)
-    width = max(a.ngram_indexes) + 1
+    width = bounded(max(a.ngram_indexes) + 1, MOST_MADE, "n-grams")
     rows = x.reshape(1, -1) if x.ndim < 2 else x
     counts = np.zeros((len(rows), width), np.float32)
     for row, line in zip(counts, rows.tolist()):
