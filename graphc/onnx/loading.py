@@ -43,11 +43,13 @@ def load(
         UnsupportedError: operators that are not read; all are named.
 
     Example:
-        >>> import graphc as gc
         >>> import numpy as np
+        >>> import graphc as gc
         >>> x = gc.input("x", (gc.dim("n"),))
-        >>> gc.onnx.load.__name__
-        'load'
+        >>> _ = gc.onnx.export(gc.compile([x], x * 2.0), "double.onnx")
+        >>> program = gc.onnx.load("double.onnx")
+        >>> program(np.ones(3, np.float32))
+        array([2., 2., 2.], dtype=float32)
     """
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math, "name": name,

@@ -110,8 +110,9 @@ class Value:
     def is_text(self) -> bool:
         """Whether it is an array of strings."""
         known = self.known
-        is_object = known is not None and known.dtype == object
-        return is_object and known.size > 0 and all(isinstance(s, str) for s in known.flat)  # type: ignore[union-attr]
+        if known is None or known.dtype != object:
+            return False
+        return all(isinstance(s, str) for s in known.flat)
 
     def array(self) -> np.ndarray:
         """What is known of it.

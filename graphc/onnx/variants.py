@@ -32,9 +32,18 @@ class OnnxProgram:
     """A model whose structure depends on inputs: a program for each kind of call.
 
     Example:
+        >>> import numpy as np
+        >>> import onnx
         >>> import graphc as gc
-        >>> gc.onnx.OnnxProgram.__name__
-        'OnnxProgram'
+        >>> node = onnx.helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)
+        >>> tensor = onnx.helper.make_tensor_value_info
+        >>> x, axes = tensor("x", 1, ["n", 2]), tensor("axes", 7, [1])
+        >>> graph = onnx.helper.make_graph([node], "g", [x, axes], [tensor("y", 1, None)])
+        >>> imports = [onnx.helper.make_opsetid("", 18)]
+        >>> program = gc.onnx.load(onnx.helper.make_model(graph, opset_imports=imports))
+        >>> ones = np.ones((3, 2), np.float32)
+        >>> program(ones, [0]), program(ones, [1]), len(program.programs)
+        (array([3., 3.], dtype=float32), array([2., 2., 2.], dtype=float32), 2)
     """
 
     def __init__(self, model: Model, options: dict[str, Any]) -> None:
@@ -46,12 +55,20 @@ class OnnxProgram:
 
     @property
     def programs(self) -> list[Program]:
-        """The programs that calls have used."""
+        """The programs that calls have used.
+
+        Example:
+            See `graphc.onnx.OnnxProgram`.
+        """
         return [v.program for v in self._variants if v.program is not None]
 
     @property
     def inputs(self) -> list[str]:
-        """The names of the inputs."""
+        """The names of the inputs.
+
+        Example:
+            See `graphc.onnx.OnnxProgram`.
+        """
         return list(self._names)
 
     def __repr__(self) -> str:
@@ -126,6 +143,12 @@ class OnnxProgram:
                 break
             except NeedsValue as need:
                 self._by_value |= self.deciding(need)
+            except ShapeError:
+                # Sizes that inputs say do not fit as symbols: they are known from here on.
+                loose = {n for n, v in values.items() if _may_say_sizes(v)} - self._by_value
+                if not loose:
+                    raise
+                self._by_value |= loose
         else:
             raise FormatError(f"{self._model.label}: what decides on its structure is not found")
         if len(self._variants) >= MOST_VARIANTS:
@@ -206,6 +229,10 @@ class OnnxProgram:
                 "is known only while the program runs"
             )
         return found
+
+
+def _may_say_sizes(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim < 2 and value.dtype.kind in "iu"
 
 
 def _outer(ident: str, idents: Mapping[str, str]) -> str:

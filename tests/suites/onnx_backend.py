@@ -141,6 +141,7 @@ def run(case: Any, target: str) -> tuple[str, str]:
     name, model, sets, rtol, atol = case
     # What is drawn is compared in dtype and shape alone.
     is_drawn = any(w in name for w in ("bernoulli", "random", "training_dropout"))
+    before = signal.signal(signal.SIGALRM, _alarm)
     try:
         signal.alarm(SECONDS)
         program = gc.onnx.load(model, target=target)
@@ -164,6 +165,7 @@ def run(case: Any, target: str) -> tuple[str, str]:
         return "failed", f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
     finally:
         signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def main() -> None:
@@ -179,7 +181,6 @@ def main() -> None:
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     faulthandler.enable()
-    signal.signal(signal.SIGALRM, _alarm)
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     begin = time.perf_counter()
     for kind in arguments.kind.split(","):
