@@ -11,6 +11,7 @@ from onnx import GraphProto, TensorProto, TypeProto
 
 from graphc import functions as gc
 from graphc.core import dtypes
+from graphc.core.dims import RESERVED
 from graphc.core.ir import Node
 from graphc.core.origin import caller
 from graphc.errors import ArgumentError, FormatError
@@ -59,7 +60,7 @@ class Model:
         self.types = {i.name: i.type for i in self.graph.input if i.name not in initial}
         if "" in self.types:
             raise FormatError(f"{self.label}: an input has no name")
-        names, symbols = Names(), Names()
+        names, symbols = Names(), Names(RESERVED)
         self.idents = {name: names.of(name) for name in self.types}
         self._symbols = {param: symbols.of(param) for param in self._params()}
         self._own = {n: symbols.of(f"{n} size") for n in self.types}
@@ -156,15 +157,17 @@ class Parts:
     outputs: list[Any] = field(default_factory=list)
 
 
-def read(model: Model, given: Mapping[str, Any]) -> Parts:
+def read(model: Model, given: Mapping[str, Any], weights: Mapping[str, Any] | None = None) -> Parts:
     """Read a model's graph.
 
     Args:
         model: the model.
         given: what each input is: an array (its value), a `Slot`, a list of these, or None.
+        weights: tensors in place of the parameters that initialisers become, by name.
     """
     with as_damage(model.label):
         parts = Parts(Reader(model.proto, model.folder, model.label))
+        parts.reader.given_weights = weights
         scope = {name: _bound(model, parts, name, found) for name, found in given.items()}
         parts.outputs = parts.reader.graph(model.graph, scope)
     return parts

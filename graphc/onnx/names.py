@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from graphc.core.atoms import is_kept
-from graphc.core.dims import RESERVED
 
 
 class Names:
     """Gives each name an identifier of its own.
+
+    Args:
+        reserved: identifiers that none gets.
 
     Example:
         >>> names = Names()
@@ -17,8 +19,8 @@ class Names:
         ('layer_0_weight', 'layer_0_weight_2', 'x')
     """
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
+        self._taken: set[str] = set(reserved)
         self._found: dict[str, str] = {}
 
     def of(self, name: str) -> str:
@@ -26,7 +28,7 @@ class Names:
         if name in self._found:
             return self._found[name]
         base = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "value"
-        if not base.isidentifier() or base in RESERVED or not is_kept(base):
+        if not base.isidentifier() or not is_kept(base):
             base = f"v_{base}"
         made, count = base, 1
         while made in self._taken:

@@ -74,7 +74,6 @@ class Reader:
         model: as parsed.
         folder: of external data.
         label: what messages call the model.
-        is_eager: whether weights are given as tensors, and none is made.
     """
 
     def __init__(self, model: ModelProto, folder: Path | None, label: str) -> None:
@@ -288,20 +287,6 @@ def _attributes(node: NodeProto, domain: str, opset: int) -> tuple[int, dict[str
     return schema.since_version, values
 
 
-def tracing_eagerly() -> bool:
-    """Whether a model runs on eager tensors."""
-    return EAGER.depth > 0
-
-
-class _Eager:
-    """How many readers run on eager tensors now."""
-
-    depth = 0
-
-
-EAGER = _Eager()
-
-
 def _given(row: Rule, place: int, value: Any, use: Use) -> Any:
     """An input as its rule takes it."""
     if value is None:
@@ -333,7 +318,7 @@ def _look_for_loose(row: Rule | None, inputs: Sequence[Any]) -> None:
 
 
 def _as_value(result: Any, name: str) -> Any:
-    if isinstance(result, Operators) and result.is_eager and not tracing_eagerly():
+    if isinstance(result, Operators) and result.is_eager:
         result = result.detach().numpy()  # type: ignore[attr-defined]
     if isinstance(result, Value | SequenceValue | Absent):
         return result
@@ -350,10 +335,7 @@ def _fold(values: list[Any], inputs: Sequence[Value]) -> None:
         return
     for value in values:
         node = value.tensor if isinstance(value, Value) and value.known is None else None
-        if node is None or not isinstance(node, Operators):
-            continue
         if not isinstance(node, Node):
-            value.known = node.detach().numpy()  # type: ignore[attr-defined]
             continue
         size = node.type.size  # type: ignore[union-attr]
         if isinstance(size, int) and size <= MOST_FOLDED and is_constant(node):

@@ -35,12 +35,10 @@ class OnnxProgram:
         >>> import numpy as np
         >>> import onnx
         >>> import graphc as gc
-        >>> node = onnx.helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)
-        >>> tensor = onnx.helper.make_tensor_value_info
-        >>> x, axes = tensor("x", 1, ["n", 2]), tensor("axes", 7, [1])
-        >>> graph = onnx.helper.make_graph([node], "g", [x, axes], [tensor("y", 1, None)])
-        >>> imports = [onnx.helper.make_opsetid("", 18)]
-        >>> program = gc.onnx.load(onnx.helper.make_model(graph, opset_imports=imports))
+        >>> head = '<ir_version: 8, opset_import: ["": 18]> '
+        >>> sides = "g (float[n, 2] x, int64[1] axes) => (float[k] y) "
+        >>> text = head + sides + "{ y = ReduceSum<keepdims=0>(x, axes) }"
+        >>> program = gc.onnx.load(onnx.parser.parse_model(text))
         >>> ones = np.ones((3, 2), np.float32)
         >>> program(ones, [0]), program(ones, [1]), len(program.programs)
         (array([3., 3.], dtype=float32), array([2., 2., 2.], dtype=float32), 2)
@@ -58,7 +56,15 @@ class OnnxProgram:
         """The programs that calls have used.
 
         Example:
-            See `graphc.onnx.OnnxProgram`.
+            >>> import onnx
+            >>> import graphc as gc
+            >>> head = '<ir_version: 8, opset_import: ["": 18]> '
+            >>> sides = "g (float[n, 2] x, int64[1] axes) => (float[k] y) "
+            >>> text = head + sides + "{ y = ReduceSum<keepdims=0>(x, axes) }"
+            >>> program = gc.onnx.load(onnx.parser.parse_model(text))
+            >>> _ = program([[1.0, 2.0]], [0])
+            >>> [len(p.graph.nodes) for p in program.programs]
+            [2]
         """
         return [v.program for v in self._variants if v.program is not None]
 
@@ -67,7 +73,14 @@ class OnnxProgram:
         """The names of the inputs.
 
         Example:
-            See `graphc.onnx.OnnxProgram`.
+            >>> import onnx
+            >>> import graphc as gc
+            >>> head = '<ir_version: 8, opset_import: ["": 18]> '
+            >>> sides = "g (float[n, 2] x, int64[1] axes) => (float[k] y) "
+            >>> text = head + sides + "{ y = ReduceSum<keepdims=0>(x, axes) }"
+            >>> program = gc.onnx.load(onnx.parser.parse_model(text))
+            >>> program.inputs
+            ['x', 'axes']
         """
         return list(self._names)
 
@@ -142,7 +155,7 @@ class OnnxProgram:
                 made = self._made(values)
                 break
             except NeedsValue as need:
-                self._by_value |= self.deciding(need)
+                self._by_value |= self._deciding(need)
             except ShapeError:
                 # Sizes that inputs say do not fit as symbols: they are known from here on.
                 loose = {n for n, v in values.items() if _may_say_sizes(v)} - self._by_value
@@ -212,7 +225,7 @@ class OnnxProgram:
                 given[name] = Slot(shape, value.dtype)
         return given
 
-    def deciding(self, need: NeedsValue) -> set[str]:
+    def _deciding(self, need: NeedsValue) -> set[str]:
         """The inputs that a value depends on, which decides on the structure.
 
         Raises:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 sys.path.insert(0, str(Path(__file__).parent.parent / "suites"))
-import onnx_backend  # noqa: E402
+import onnx_backend
 
 
 def _counted(
