@@ -103,7 +103,7 @@ def test_huge_sizes_take_no_memory_while_a_model_is_read() -> None:
 
 
 def test_an_attribute_of_another_kind_or_name_is_refused() -> None:
-    nodes = [("Concat", ["x", "x"], ["y"], {"axis": 1.5})]
+    nodes: Any = [("Concat", ["x", "x"], ["y"], {"axis": 1.5})]
     _refused(
         onnx_models.model(nodes, {"x": (2, 2)}, {"y": None}), "attribute 'axis' is of another kind"
     )
@@ -126,7 +126,7 @@ def test_functions_that_call_each_other_end() -> None:
     _refused(model, "functions within each other, over 64 deep")
 
 
-def _with_external(location: str, **facts: Any) -> onnx.ModelProto:
+def _with_external(location: str, **facts: Any) -> Any:
     model = onnx_models.perceptron()
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")

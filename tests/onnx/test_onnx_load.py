@@ -32,7 +32,7 @@ def test_one_program_for_all_sizes_by_position_or_name() -> None:
         x = np.random.default_rng(rows).standard_normal((rows, 4)).astype(np.float32)
         assert np.allclose(program(x), _perceptron(model, x), atol=1e-5)
         assert np.array_equal(program(x=x), program(x))
-    assert {str(s) for s in program.graph.inputs[0].type.shape} == {"n", "4"}
+    assert str(program.graph.inputs[0].type) == "f32[n, 4]"
 
 
 def test_shape_arithmetic_is_folded_into_sizes() -> None:
@@ -53,7 +53,8 @@ def test_weights_are_parameters_that_are_trained() -> None:
     assert sorted(p.name for p in parameters) == ["b1", "w1", "w2"]
     t = gc.input("t", (x.type.shape[0],), gc.int64)
     loss = gc.cross_entropy(y, t)
-    step = gc.compile([x, t], loss, updates=gc.optim.SGD(parameters, lr=0.1).updates(loss))
+    pairs = zip(parameters, gc.grad(loss, parameters))
+    step = gc.compile([x, t], loss, updates={p: p - 0.1 * g for p, g in pairs})
     data = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
     labels = np.arange(8) % 3
     losses = [float(step(data, labels)) for _ in range(30)]
