@@ -150,7 +150,8 @@ def array_of(tensor: TensorProto, folder: Path | None) -> np.ndarray:
         raise FormatError(f"{what}: {len(raw)} bytes for {elem_name(elem)}{list(shape)}, {nbytes}")
     if elem in PER_BYTE:
         return _unpacked(np.frombuffer(raw, np.uint8), elem, count).reshape(shape)
-    found = np.frombuffer(raw, dtype.newbyteorder("<") if dtype.kind in "iuf" else dtype)
+    is_numpys = dtype.isbuiltin == 1
+    found = np.frombuffer(raw, dtype.newbyteorder("<") if is_numpys else dtype)
     return held(found.astype(dtype), elem).reshape(shape)
 
 

@@ -15,18 +15,19 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims
-from graphc.core.dims import Dim
+from graphc.core.dims import Dim, Size
+from graphc.onnx.table import Use
 
 Sized = Callable[..., Any]
 INTEGERS = (6, 7)  # ONNX's numbers of int32 and int64
 
 
-def _objects(x: Any) -> np.ndarray:
+def _objects(x: np.ndarray) -> np.ndarray:
     """Integers as Python's, so that sizes can stand beside them."""
     return x if x.dtype == object else x.astype(object)
 
 
-def _are_sizes(*arrays: Any) -> bool:
+def _are_sizes(*arrays: np.ndarray) -> bool:
     return all(
         a.dtype in (np.int64, np.int32) or (a.dtype == object and not _has_text(a)) for a in arrays
     )
@@ -39,7 +40,7 @@ def _has_text(x: np.ndarray) -> bool:
 def _elementwise(combine: Callable[[Any, Any], Any]) -> Sized:
     """Of integers; None where an element has no answer."""
 
-    def compute(a: Any, *arrays: Any) -> Any:
+    def compute(a: Use, *arrays: np.ndarray) -> Any:
         if not _are_sizes(*arrays):
             return None
         if not any(v.dtype == object for v in arrays):
@@ -57,7 +58,7 @@ def _elementwise(combine: Callable[[Any, Any], Any]) -> Sized:
     return compute
 
 
-def _quotient(x: Any, y: Any) -> Any:
+def _quotient(x: Size, y: Size) -> Any:
     """x / y cut towards 0, of sizes that are not negative."""
     if isinstance(y, int) and y > 0 and dims.at_least(x, 0):
         return x // y
@@ -66,11 +67,11 @@ def _quotient(x: Any, y: Any) -> Any:
     return None
 
 
-def _rest(x: Any, y: Any) -> Any:
+def _rest(x: Size, y: Size) -> Any:
     return x % y if isinstance(y, int) and y > 0 else None
 
 
-def _equal(a: Any, x: Any, y: Any) -> Any:
+def _equal(a: Use, x: np.ndarray, y: np.ndarray) -> Any:
     if object in (x.dtype, y.dtype) and (_has_text(x) or _has_text(y)):
         return np.asarray(x == y, bool)
     if not _are_sizes(x, y) or object not in (x.dtype, y.dtype):
@@ -87,13 +88,13 @@ def _equal(a: Any, x: Any, y: Any) -> Any:
     return np.array(found, bool).reshape(left.shape)
 
 
-def _gather(a: Any, x: Any, index: Any) -> Any:
+def _gather(a: Use, x: np.ndarray, index: np.ndarray) -> Any:
     if index.dtype == object:
         return None
     return np.take(x, index, a.axis or 0)
 
 
-def _concat(a: Any, *xs: Any) -> Any:
+def _concat(a: Use, *xs: np.ndarray) -> Any:
     if any(v.dtype == object for v in xs) and not _are_sizes(*xs):
         return None
     if any(v.dtype == object for v in xs):
@@ -101,12 +102,12 @@ def _concat(a: Any, *xs: Any) -> Any:
     return np.concatenate(xs, a.axis)
 
 
-def _slice(a: Any, x: Any, starts: Any = None, ends: Any = None, axes: Any = None,
-           steps: Any = None) -> Any:  # fmt: skip
-    given = [starts, ends, axes, steps]
-    if any(v is not None and v.dtype == object for v in given):
+def _slice(a: Use, x: np.ndarray, *limits: np.ndarray | None) -> Any:
+    if any(v is not None and v.dtype == object for v in limits):
         return None
-    starts, ends, axes, steps = (None if v is None else v.tolist() for v in given)
+    given: list[Any] = [None if v is None else v.tolist() for v in limits]
+    given += [None] * (4 - len(given))
+    starts, ends, axes, steps = given
     starts = a.starts if starts is None else starts
     ends = a.ends if ends is None else ends
     axes = (a.axes if axes is None else axes) or list(range(len(starts)))
@@ -118,31 +119,31 @@ def _slice(a: Any, x: Any, starts: Any = None, ends: Any = None, axes: Any = Non
     return x[tuple(index)]
 
 
-def _axes(a: Any, axes: Any) -> Any:
+def _axes(a: Use, axes: Any) -> Any:
     return a.axes if axes is None else axes.reshape(-1).tolist()
 
 
-def _squeeze(a: Any, x: Any, axes: Any = None) -> Any:
+def _squeeze(a: Use, x: np.ndarray, axes: np.ndarray | None = None) -> Any:
     found = _axes(a, axes)
     return np.squeeze(x, None if found is None else tuple(found))
 
 
-def _unsqueeze(a: Any, x: Any, axes: Any = None) -> Any:
+def _unsqueeze(a: Use, x: np.ndarray, axes: np.ndarray | None = None) -> Any:
     return np.expand_dims(x, tuple(_axes(a, axes)))
 
 
-def _reshape(a: Any, x: Any, sizes: Any = None) -> Any:
+def _reshape(a: Use, x: np.ndarray, sizes: np.ndarray | None = None) -> Any:
     target = a.shape if sizes is None else sizes.tolist()
     if any(not isinstance(s, int) or s == 0 for s in target):
         return None
     return x.reshape(target)
 
 
-def _cast(a: Any, x: Any) -> Any:
+def _cast(a: Use, x: np.ndarray) -> Any:
     return x if x.dtype == object and a.to in INTEGERS and not _has_text(x) else None
 
 
-def _where(a: Any, condition: Any, x: Any, y: Any) -> Any:
+def _where(a: Use, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> Any:
     if not _are_sizes(x, y) or condition.dtype != bool or object not in (x.dtype, y.dtype):
         return None
     return np.where(condition, _objects(x), _objects(y))
@@ -151,7 +152,7 @@ def _where(a: Any, condition: Any, x: Any, y: Any) -> Any:
 def _folded(combine: Callable[[list[Any]], Any]) -> Sized:
     """A reduction of a whole vector."""
 
-    def compute(a: Any, x: Any, axes: Any = None) -> Any:
+    def compute(a: Use, x: np.ndarray, axes: np.ndarray | None = None) -> Any:
         if x.dtype != object or x.ndim != 1 or not _are_sizes(x):
             return None
         found = np.array(combine(list(x)), object)
@@ -160,7 +161,7 @@ def _folded(combine: Callable[[list[Any]], Any]) -> Sized:
     return compute
 
 
-def _identity(a: Any, x: Any) -> Any:
+def _identity(a: Use, x: np.ndarray) -> Any:
     return x
 
 

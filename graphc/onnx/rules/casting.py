@@ -11,8 +11,9 @@ from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
+from graphc.core.ir import Node
 from graphc.onnx.files import DTYPES, IS_CODE, ODD, elem_name
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import Value
 
 
@@ -36,13 +37,13 @@ def unpacked(value: Value) -> Any:
     return gc.take(gc.constant(table), gc.cast(value.x, dtypes.int64), 0)
 
 
-def stored(x: Any, elem: int, saturate: bool = True, round_up: str = "") -> Value:
+def stored(x: Node, elem: int, saturate: bool = True, round_up: str = "") -> Value:
     """Numbers as an odd element type."""
     if elem in IS_CODE:
         return Value("", tensor=_codes(x, elem, saturate, round_up), elem=elem)
     dtype, store = ODD[elem]
     info = ml_dtypes.iinfo(dtype)
-    if x.type.dtype.is_float:
+    if x.dtype.is_float:
         x = gc.trunc(x)
         numbers = gc.cast(x, dtypes.int64, "wrap")
     else:
@@ -54,7 +55,7 @@ def stored(x: Any, elem: int, saturate: bool = True, round_up: str = "") -> Valu
     return Value("", tensor=gc.cast(low, store.name), elem=elem)
 
 
-def _codes(x: Any, elem: int, saturate: bool, round_up: str) -> Any:
+def _codes(x: Node, elem: int, saturate: bool, round_up: str) -> Any:
     """The codes of the nearest floats of 8 or 4 bits, ties to the even code.
 
     The numbers that round to a code begin half-way from the one before it: a search among these
@@ -101,7 +102,7 @@ def _codes(x: Any, elem: int, saturate: bool, round_up: str) -> Any:
     return gc.cast(signed, dtypes.uint8)
 
 
-def _powers(x: Any, mode: str, saturate: bool) -> Any:
+def _powers(x: Node, mode: str, saturate: bool) -> Any:
     """The codes of powers of two."""
     values = np.arange(255, dtype=np.uint8).view(ml_dtypes.float8_e8m0fnu).astype(np.float64)
     size = gc.cast(gc.abs(x), dtypes.float64)
@@ -140,7 +141,7 @@ def _of_objects(value: Value, elem: int) -> Any:
 
 
 @rule("Cast", takes="v", is_odd=True)
-def cast(a: Any, x: Value) -> Any:
+def cast(a: Use, x: Value) -> Any:
     saturate = a.saturate is None or bool(a.saturate)
     if a.to == 8:
         return np.array([_text(n) for n in x.array().flat], object).reshape(x.shape)
@@ -158,7 +159,7 @@ def _text(n: Any) -> str:
 
 
 @rule("CastLike", takes="vv", is_odd=True)
-def cast_like(a: Any, x: Value, like: Value) -> Any:
+def cast_like(a: Use, x: Value, like: Value) -> Any:
     saturate = a.saturate is None or bool(a.saturate)
     if like.elem:
         return converted(x, like.elem, saturate, a.round_mode or "")
@@ -169,7 +170,7 @@ def cast_like(a: Any, x: Value, like: Value) -> Any:
 
 
 @rule("BitCast", takes="v", is_odd=True)
-def bit_cast(a: Any, x: Value) -> Any:
+def bit_cast(a: Use, x: Value) -> Any:
     known = x.array()
     if x.elem and x.elem in ODD:
         known = known.view(ODD[x.elem][0]) if x.elem in IS_CODE else known.astype(ODD[x.elem][0])

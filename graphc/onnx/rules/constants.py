@@ -11,16 +11,17 @@ from onnx import TensorProto
 from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.core.dims import Dim
+from graphc.core.ir import Node
 from graphc.onnx.files import array_of
 from graphc.onnx.rules.casting import dtype_of
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import MOST_FOLDED, MOST_MADE, Value, bounded
 from graphc.ops.arrays import random
 from graphc.ops.source import full, iota
 
 
 @rule("Constant")
-def constant(a: Any) -> Any:
+def constant(a: Use) -> Any:
     if a.sparse_value is not None:
         return _dense(a)
     found = {k: v for k, v in a.attributes.items() if v is not None}
@@ -34,7 +35,7 @@ def constant(a: Any) -> Any:
     return np.array(value, dtype)
 
 
-def _dense(a: Any) -> np.ndarray:
+def _dense(a: Use) -> np.ndarray:
     sparse = a.sparse_value
     values = array_of(sparse.values, a.reader.folder)
     places = array_of(sparse.indices, a.reader.folder)
@@ -51,7 +52,7 @@ def _dense(a: Any) -> np.ndarray:
 
 
 @rule("ConstantOfShape", takes="s")
-def constant_of_shape(a: Any, sizes: list[Any]) -> Any:
+def constant_of_shape(a: Use, sizes: list[Any]) -> Any:
     if a.value is None:
         fill: Any = np.zeros((), np.float32)
     else:
@@ -63,45 +64,45 @@ def constant_of_shape(a: Any, sizes: list[Any]) -> Any:
     return full(tuple(sizes), fill.item(), fill.dtype)
 
 
-def _draw_dtype(a: Any, x: Any = None) -> Any:
+def _draw_dtype(a: Use, x: Node | None = None) -> Any:
     if a.dtype is not None:
         return dtype_of(a.dtype)
-    return dtypes.float32 if x is None else x.type.dtype
+    return dtypes.float32 if x is None else x.dtype
 
 
-def _normal(shape: Any, a: Any, dtype: Any) -> Any:
+def _normal(shape: Any, a: Use, dtype: Any) -> Any:
     return gc.cast(random.normal(shape) * a.scale + a.mean, dtype)
 
 
 @rule("RandomNormal")
-def random_normal(a: Any) -> Any:
+def random_normal(a: Use) -> Any:
     return _normal(tuple(a.shape), a, _draw_dtype(a))
 
 
 @rule("RandomNormalLike")
-def random_normal_like(a: Any, x: Any) -> Any:
-    return _normal(x.type.shape, a, _draw_dtype(a, x))
+def random_normal_like(a: Use, x: Node) -> Any:
+    return _normal(x.shape, a, _draw_dtype(a, x))
 
 
 @rule("RandomUniform")
-def random_uniform(a: Any) -> Any:
+def random_uniform(a: Use) -> Any:
     drawn = random.uniform(tuple(a.shape))
     return gc.cast(drawn * (a.high - a.low) + a.low, _draw_dtype(a))
 
 
 @rule("RandomUniformLike")
-def random_uniform_like(a: Any, x: Any) -> Any:
-    drawn = random.uniform(x.type.shape)
+def random_uniform_like(a: Use, x: Node) -> Any:
+    drawn = random.uniform(x.shape)
     return gc.cast(drawn * (a.high - a.low) + a.low, _draw_dtype(a, x))
 
 
 @rule("Bernoulli")
-def bernoulli(a: Any, x: Any) -> Any:
-    drawn = random.uniform(x.type.shape)
-    return gc.cast(gc.cast(drawn, x.type.dtype) < x, _draw_dtype(a, x))
+def bernoulli(a: Use, x: Node) -> Any:
+    drawn = random.uniform(x.shape)
+    return gc.cast(gc.cast(drawn, x.dtype) < x, _draw_dtype(a, x))
 
 
-def _window(a: Any, size: Value, terms: tuple[float, ...]) -> Any:
+def _window(a: Use, size: Value, terms: tuple[float, ...]) -> Any:
     """A sum of cosines over a window."""
     count = size.sizes()[0]
     length = count if a.periodic else count - 1
@@ -124,29 +125,31 @@ def _window(a: Any, size: Value, terms: tuple[float, ...]) -> Any:
 
 
 @rule("HannWindow", takes="v")
-def hann_window(a: Any, size: Value) -> Any:
+def hann_window(a: Use, size: Value) -> Any:
     return _window(a, size, (0.5, 0.5))
 
 
 @rule("HammingWindow", takes="v")
-def hamming_window(a: Any, size: Value) -> Any:
+def hamming_window(a: Use, size: Value) -> Any:
     return _window(a, size, (25 / 46, 21 / 46))
 
 
 @rule("BlackmanWindow", takes="v")
-def blackman_window(a: Any, size: Value) -> Any:
+def blackman_window(a: Use, size: Value) -> Any:
     return _window(a, size, (0.42, 0.5, 0.08))
 
 
 @rule("MelWeightMatrix", takes="kkkkk")
-def mel_weight_matrix(a: Any, bins: Any, length: Any, rate: Any, low: Any, high: Any) -> Any:
-    count, length, rate = int(bins), int(length), int(rate)
+def mel_weight_matrix(
+    a: Use, bins: np.ndarray, window: np.ndarray, rate: np.ndarray, *ends: np.ndarray
+) -> Any:
+    count, length, frequency = int(bins), int(window), int(rate)
     spectrum = length // 2 + 1
     bounded(spectrum * count, MOST_MADE, "the size of a mel matrix")
-    limits = [2595 * np.log10(1 + float(f) / 700) for f in (low, high)]
+    limits = [2595 * np.log10(1 + float(f) / 700) for f in ends]
     step = (limits[1] - limits[0]) / (count + 2)
     mels = np.arange(count + 2) * step + limits[0]
-    places = np.floor((length + 1) * (700 * (10 ** (mels / 2595) - 1)) / rate).astype(np.int64)
+    places = np.floor((length + 1) * (700 * (10 ** (mels / 2595) - 1)) / frequency).astype(np.int64)
     found = np.zeros((spectrum, count))
     for k in range(count):
         lower, centre, upper = places[k : k + 3]

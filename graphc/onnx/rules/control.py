@@ -11,7 +11,7 @@ from graphc.core import dtypes
 from graphc.errors import GraphcError
 from graphc.onnx.files import array_of
 from graphc.onnx.rules.casting import dtype_of
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import NeedsValue, SequenceValue, Value
 from graphc.ops.source import full
 
@@ -34,7 +34,7 @@ def _flag(value: Value) -> bool | None:
 
 
 @rule("If", takes="v")
-def if_(a: Any, condition: Value) -> Any:
+def if_(a: Use, condition: Value) -> Any:
     chosen = _flag(condition)
     if chosen is not None:
         return tuple(a.reader.inner(a.then_branch if chosen else a.else_branch, a.scope, []))
@@ -55,7 +55,7 @@ def if_(a: Any, condition: Value) -> Any:
         raise NeedsValue(condition) from None
 
 
-def _materialise(a: Any, graph: Any) -> None:
+def _materialise(a: Use, graph: Any) -> None:
     """Make the tensors that a nested graph takes from around it, before it is traced."""
     for name in a.reader.outer_names(graph):
         value = a.scope.get(name)
@@ -66,7 +66,7 @@ def _materialise(a: Any, graph: Any) -> None:
 
 
 @rule("Loop", takes="vv*")
-def loop(a: Any, count: Value | None, condition: Value | None = None, *carried: Any) -> Any:
+def loop(a: Use, count: Value | None, condition: Value | None = None, *carried: Any) -> Any:
     has_lists = any(not isinstance(v, Value) for v in carried)
     if not has_lists:
         found = _scanned(a, count, condition, carried)
@@ -77,7 +77,7 @@ def loop(a: Any, count: Value | None, condition: Value | None = None, *carried: 
     return _written_out(a, count, condition, list(carried))
 
 
-def _scanned(a: Any, count: Value | None, condition: Value | None, carried: Any) -> Any:
+def _scanned(a: Use, count: Value | None, condition: Value | None, carried: Any) -> Any:
     """A loop whose condition is always true, as a scan; None where it is no such loop."""
     if count is None or (condition is not None and _flag(condition) is not True):
         return None
@@ -120,7 +120,7 @@ def _constant_truth(node: Any) -> bool:
     return False
 
 
-def _while(a: Any, count: Value | None, condition: Value | None, carried: Any) -> Any:
+def _while(a: Use, count: Value | None, condition: Value | None, carried: Any) -> Any:
     """A loop without stacked results, as a while loop; None where its values change their types."""
     _materialise(a, a.body)
     is_on = gc.constant(np.array(True)) if condition is None else gc.reshape(condition.x, ())
@@ -142,7 +142,7 @@ def _while(a: Any, count: Value | None, condition: Value | None, carried: Any) -
         return None
 
 
-def _written_out(a: Any, count: Any, condition: Any, values: list[Any]) -> Any:
+def _written_out(a: Use, count: Any, condition: Any, values: list[Any]) -> Any:
     """A loop step by step: its count and conditions are known."""
     steps = None if count is None else int(count.array().reshape(-1)[0])
     is_on = condition is None or bool(condition.array().reshape(-1)[0])
@@ -161,7 +161,7 @@ def _written_out(a: Any, count: Any, condition: Any, values: list[Any]) -> Any:
     return (*values, *[_stacked(a, 1 + len(values) + k, r) for k, r in enumerate(stacked)])
 
 
-def _stacked(a: Any, place: int, results: list[Any]) -> Any:
+def _stacked(a: Use, place: int, results: list[Any]) -> Any:
     """The results of all steps; of none, an empty tensor of the declared type."""
     if results:
         return gc.stack(results, 0)
@@ -170,7 +170,7 @@ def _stacked(a: Any, place: int, results: list[Any]) -> Any:
 
 
 @rule("Scan", takes="v*")
-def scan(a: Any, *values: Value) -> Any:
+def scan(a: Use, *values: Value) -> Any:
     if a.version < 9:
         return _batched(a, values)
     count = a.num_scan_inputs
@@ -178,7 +178,7 @@ def scan(a: Any, *values: Value) -> Any:
     return _scan(a, states, xs)
 
 
-def _batched(a: Any, values: Any) -> Any:
+def _batched(a: Use, values: Any) -> Any:
     """Version 8: sequences have a first axis of a batch, each scanned of its own."""
     lengths, *rest = values
     if lengths is not None:
@@ -193,7 +193,7 @@ def _batched(a: Any, values: Any) -> Any:
     return tuple(gc.stack(list(column), 0) for column in zip(*rows))
 
 
-def _scan(a: Any, states: Any, xs: Any) -> Any:
+def _scan(a: Use, states: Any, xs: Any) -> Any:
     body = a.body
     count = len(xs)
     outputs = len(body.output) - len(states)
@@ -212,14 +212,12 @@ def _scan(a: Any, states: Any, xs: Any) -> Any:
     backs = list(a.scan_output_directions or [0] * outputs)
     places = list(a.scan_output_axes or [0] * outputs)
     results = [gc.flip(y, 0) if back else y for y, back in zip(ys, backs)]
-    results = [
-        gc.moveaxis(y, 0, k % len(y.type.shape)) if k else y for y, k in zip(results, places)
-    ]
+    results = [gc.moveaxis(y, 0, k % len(y.shape)) if k else y for y, k in zip(results, places)]
     return (*carry, *results)
 
 
 @rule("SequenceMap", takes="v*")
-def sequence_map(a: Any, first: SequenceValue, *others: Any) -> Any:
+def sequence_map(a: Use, first: SequenceValue, *others: Any) -> Any:
     columns: list[list[Any]] = [[] for _ in a.body.output]
     for k, item in enumerate(first.items):
         rest = [v.items[k] if isinstance(v, SequenceValue) else v for v in others]

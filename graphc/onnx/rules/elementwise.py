@@ -8,7 +8,8 @@ from typing import Any
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.onnx.table import rule
+from graphc.core.ir import Node
+from graphc.onnx.table import Use, rule
 
 UNARY = {
     "Abs": "abs", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh",
@@ -34,12 +35,12 @@ def _as_binary(name: str) -> Callable[..., Any]:
     return lambda a, x, y: getattr(gc, name)(x, _beside(a, x, y))
 
 
-def _beside(a: Any, x: Any, y: Any) -> Any:
+def _beside(a: Use, x: Node, y: Any) -> Any:
     """The second operand in the place that versions before 7 give it, by its first axis."""
     if not a.broadcast or a.axis is None:
         return y
-    tail = len(x.type.shape) - a.axis - len(y.type.shape)
-    return gc.reshape(y, (*y.type.shape, *[1] * tail)) if tail > 0 else y
+    tail = len(x.shape) - a.axis - len(y.shape)
+    return gc.reshape(y, (*y.shape, *[1] * tail)) if tail > 0 else y
 
 
 for _onnx, _own in UNARY.items():
@@ -48,37 +49,37 @@ for _onnx, _own in BINARY.items():
     rule(_onnx)(_as_binary(_own))
 
 
-def number(x: Any, value: float) -> Any:
+def number(x: Node, value: float) -> Any:
     """A number in the dtype of a tensor."""
-    return gc.constant(x.type.dtype.numpy.type(value))
+    return gc.constant(x.dtype.numpy.type(value))
 
 
 @rule("Relu")
-def relu(a: Any, x: Any) -> Any:
-    return gc.relu(x) if x.type.dtype.is_float else gc.maximum(x, 0)
+def relu(a: Use, x: Node) -> Any:
+    return gc.relu(x) if x.dtype.is_float else gc.maximum(x, 0)
 
 
 @rule("Div")
-def div(a: Any, x: Any, y: Any) -> Any:
+def div(a: Use, x: Node, y: Node) -> Any:
     y = _beside(a, x, y)
-    if x.type.dtype.is_float:
+    if x.dtype.is_float:
         return gc.div(x, y)
     whole = gc.floor_divide(x, y)
-    if x.type.dtype.kind == "uint":
+    if x.dtype.kind == "uint":
         return whole
     rest = x - whole * y
-    return whole + gc.cast(gc.logical_and(rest != 0, whole < 0), x.type.dtype)
+    return whole + gc.cast(gc.logical_and(rest != 0, whole < 0), x.dtype)
 
 
 @rule("Mod")
-def mod(a: Any, x: Any, y: Any) -> Any:
+def mod(a: Use, x: Node, y: Node) -> Any:
     return gc.fmod(x, y) if a.fmod else gc.remainder(x, y)
 
 
 @rule("Pow")
-def power(a: Any, x: Any, y: Any) -> Any:
+def power(a: Use, x: Node, y: Node) -> Any:
     y = _beside(a, x, y)
-    own, other = x.type.dtype, y.type.dtype
+    own, other = x.dtype, y.dtype
     if own is other:
         return gc.pow(x, y)
     if own.is_float:
@@ -88,7 +89,7 @@ def power(a: Any, x: Any, y: Any) -> Any:
 
 
 @rule("BitShift")
-def bit_shift(a: Any, x: Any, y: Any) -> Any:
+def bit_shift(a: Use, x: Node, y: Node) -> Any:
     shift = gc.right_shift if a.direction == "RIGHT" else gc.left_shift
     return shift(x, y)
 
@@ -102,12 +103,12 @@ for _onnx, _own in (("Max", "maximum"), ("Min", "minimum"), ("Sum", "add")):
 
 
 @rule("Mean")
-def mean(a: Any, *xs: Any) -> Any:
+def mean(a: Use, *xs: Node) -> Any:
     return functools.reduce(gc.add, xs) / len(xs)
 
 
 @rule("Clip")
-def clip(a: Any, x: Any, low: Any = None, high: Any = None) -> Any:
+def clip(a: Use, x: Node, low: Node | None = None, high: Node | None = None) -> Any:
     low = a.min if low is None else low
     high = a.max if high is None else high
     if low is not None:
@@ -116,12 +117,12 @@ def clip(a: Any, x: Any, low: Any = None, high: Any = None) -> Any:
 
 
 @rule("Where")
-def where(a: Any, condition: Any, x: Any, y: Any) -> Any:
+def where(a: Use, condition: Node, x: Node, y: Node) -> Any:
     return gc.where(condition, x, y)
 
 
 @rule("IsInf")
-def is_inf(a: Any, x: Any) -> Any:
+def is_inf(a: Use, x: Node) -> Any:
     found = gc.isinf(x)
     if not a.detect_positive:
         found = gc.logical_and(found, x < 0)
@@ -129,90 +130,90 @@ def is_inf(a: Any, x: Any) -> Any:
 
 
 @rule("LeakyRelu")
-def leaky_relu(a: Any, x: Any) -> Any:
+def leaky_relu(a: Use, x: Node) -> Any:
     return gc.where(x < 0, x * a.alpha, x)
 
 
 @rule("PRelu")
-def prelu(a: Any, x: Any, slope: Any) -> Any:
-    if a.version < 7 and len(slope.type.shape) == 1 and len(x.type.shape) > 2:
-        slope = gc.reshape(slope, (-1, *[1] * (len(x.type.shape) - 2)))
+def prelu(a: Use, x: Node, slope: Node) -> Any:
+    if a.version < 7 and len(slope.shape) == 1 and len(x.shape) > 2:
+        slope = gc.reshape(slope, (-1, *[1] * (len(x.shape) - 2)))
     return gc.where(x < 0, x * slope, x)
 
 
 @rule("ThresholdedRelu")
-def thresholded_relu(a: Any, x: Any) -> Any:
+def thresholded_relu(a: Use, x: Node) -> Any:
     return gc.where(x > a.alpha, x, number(x, 0))
 
 
 @rule("Elu")
-def elu(a: Any, x: Any) -> Any:
+def elu(a: Use, x: Node) -> Any:
     return gc.where(x < 0, a.alpha * gc.expm1(gc.minimum(x, 0.0)), x)
 
 
 @rule("Celu")
-def celu(a: Any, x: Any) -> Any:
+def celu(a: Use, x: Node) -> Any:
     below = a.alpha * gc.expm1(gc.minimum(x, 0.0) / a.alpha)
     return gc.maximum(x, 0.0) + below
 
 
 @rule("Selu")
-def selu(a: Any, x: Any) -> Any:
+def selu(a: Use, x: Node) -> Any:
     return a.gamma * gc.where(x > 0, x, a.alpha * gc.expm1(gc.minimum(x, 0.0)))
 
 
 @rule("HardSigmoid")
-def hard_sigmoid(a: Any, x: Any) -> Any:
+def hard_sigmoid(a: Use, x: Node) -> Any:
     return gc.clip(x * a.alpha + a.beta, 0.0, 1.0)
 
 
 @rule("HardSwish")
-def hard_swish(a: Any, x: Any) -> Any:
+def hard_swish(a: Use, x: Node) -> Any:
     return x * gc.clip(x * (1 / 6) + 0.5, 0.0, 1.0)
 
 
 @rule("Swish")
-def swish(a: Any, x: Any) -> Any:
+def swish(a: Use, x: Node) -> Any:
     return x * gc.sigmoid(x * a.alpha)
 
 
 @rule("Softsign")
-def softsign(a: Any, x: Any) -> Any:
+def softsign(a: Use, x: Node) -> Any:
     return x / (1.0 + gc.abs(x))
 
 
 @rule("Gelu")
-def gelu(a: Any, x: Any) -> Any:
+def gelu(a: Use, x: Node) -> Any:
     return gc.gelu(x, a.approximate or "none")
 
 
 @rule("Shrink")
-def shrink(a: Any, x: Any) -> Any:
+def shrink(a: Use, x: Node) -> Any:
     zero = number(x, 0)
     bias = number(x, a.bias)
     return gc.where(x < -a.lambd, x + bias, gc.where(x > a.lambd, x - bias, zero))
 
 
 @rule("Affine")
-def affine(a: Any, x: Any) -> Any:
+def affine(a: Use, x: Node) -> Any:
     return x * a.alpha + a.beta
 
 
 @rule("Binarizer", domain="ai.onnx.ml")
-def binarizer(a: Any, x: Any) -> Any:
-    return gc.cast(x > a.threshold, x.type.dtype)
+def binarizer(a: Use, x: Node) -> Any:
+    return gc.cast(x > a.threshold, x.dtype)
 
 
 @rule("Gelu", domain="com.microsoft")
-def microsoft_gelu(a: Any, x: Any) -> Any:
+def microsoft_gelu(a: Use, x: Node) -> Any:
     return gc.gelu(x)
 
 
 @rule("FastGelu", domain="com.microsoft")
-def fast_gelu(a: Any, x: Any, bias: Any = None) -> Any:
+def fast_gelu(a: Use, x: Node, bias: Node | None = None) -> Any:
     return gc.gelu(x if bias is None else x + bias, "tanh")
 
 
 @rule("QuickGelu", domain="com.microsoft")
-def quick_gelu(a: Any, x: Any) -> Any:
+def quick_gelu(a: Use, x: Node) -> Any:
     return x * gc.sigmoid(x * (1.702 if a.alpha is None else a.alpha))

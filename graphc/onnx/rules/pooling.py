@@ -10,9 +10,10 @@ import numpy as np
 
 from graphc import functions as gc
 from graphc.core import dims, dtypes
+from graphc.core.ir import Node
 from graphc.onnx.rules.convolution import is_even, pads_of, roomy, spatial
 from graphc.onnx.rules.shape import padded
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import MOST_LISTED, bounded
 from graphc.ops.source import full, iota
 
@@ -27,14 +28,14 @@ class Windows:
         counts: how many places there are along each axis.
     """
 
-    def __init__(self, a: Any, x: Any) -> None:
+    def __init__(self, a: Use, x: Node) -> None:
         self.kernel = list(a.kernel_shape)
         rank = len(self.kernel)
-        if len(x.type.shape) != rank + 2:
+        if len(x.shape) != rank + 2:
             raise ValueError(f"a kernel of {rank} axes for {x.type}")
         self.strides = spatial(a, rank, "strides")
         self.dilations = spatial(a, rank, "dilations")
-        self.sizes = x.type.shape[2:]
+        self.sizes = x.shape[2:]
         self.pads = pads_of(a, self.sizes, self.kernel, self.strides, self.dilations)
         self.extents = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations)]
         self.counts, self.extra = [], []
@@ -52,7 +53,7 @@ class Windows:
         """All the room around an image."""
         return [(before, after + more) for (before, after), more in zip(self.pads, self.extra)]
 
-    def parts(self, wide: Any) -> list[Any]:
+    def parts(self, wide: Node) -> list[Any]:
         """For each place in the kernel, what it sees in a padded image."""
         found = []
         bounded(math.prod(self.kernel), MOST_LISTED, "places of a kernel")
@@ -73,18 +74,18 @@ def _least(dtype: Any) -> Any:
 
 
 @rule("MaxPool")
-def max_pool(a: Any, x: Any) -> Any:
+def max_pool(a: Use, x: Node) -> Any:
     windows = Windows(a, x)
     if a.wants(1):
         return _with_places(a, x, windows)
     is_plain = is_even(windows.room) and all(
         before <= k // 2 for k, (before, _) in zip(windows.kernel, windows.pads)
     )
-    if is_plain and x.type.dtype.is_float:
+    if is_plain and x.dtype.is_float:
         padding = [before for before, _ in windows.pads]
         return gc.max_pool(x, windows.kernel, windows.strides, padding, windows.dilations)
-    wide = roomy(x, windows.room, _least(x.type.dtype))
-    if x.type.dtype.is_float:
+    wide = roomy(x, windows.room, _least(x.dtype))
+    if x.dtype.is_float:
         return gc.max_pool(wide, windows.kernel, windows.strides, 0, windows.dilations)
     found, *others = windows.parts(wide)
     for other in others:
@@ -92,9 +93,9 @@ def max_pool(a: Any, x: Any) -> Any:
     return found
 
 
-def _with_places(a: Any, x: Any, windows: Windows) -> Any:
-    wide = roomy(x, windows.room, _least(x.type.dtype))
-    numbers = gc.reshape(iota((dims.product(x.type.shape),)), x.type.shape)
+def _with_places(a: Use, x: Node, windows: Windows) -> Any:
+    wide = roomy(x, windows.room, _least(x.dtype))
+    numbers = gc.reshape(iota((dims.product(x.shape),)), x.shape)
     if a.storage_order:
         numbers = _column_major(x)
     places = roomy(numbers, windows.room, -1)
@@ -106,9 +107,9 @@ def _with_places(a: Any, x: Any, windows: Windows) -> Any:
     return best, best_place
 
 
-def _column_major(x: Any) -> Any:
+def _column_major(x: Node) -> Any:
     """The number of each element, the last axis counted slowest of the spatial ones."""
-    shape = x.type.shape
+    shape = x.shape
     numbers, stride = gc.iota(shape, 0) * dims.product(shape[1:]), 1
     for axis in range(2, len(shape)):
         numbers = numbers + gc.iota(shape, axis) * stride
@@ -116,7 +117,7 @@ def _column_major(x: Any) -> Any:
     return numbers + gc.iota(shape, 1) * stride
 
 
-def _summed(x: Any, windows: Windows) -> Any:
+def _summed(x: Node, windows: Windows) -> Any:
     """The sum under each place of the kernel."""
     wide = roomy(x, windows.room)
     size = 1
@@ -131,12 +132,12 @@ def _summed(x: Any, windows: Windows) -> Any:
 
 
 @rule("AveragePool")
-def average_pool(a: Any, x: Any) -> Any:
+def average_pool(a: Use, x: Node) -> Any:
     windows = Windows(a, x)
     is_plain = all(isinstance(w, int) and w == 0 for pair in windows.room for w in pair)
     if is_plain and all(d == 1 for d in windows.dilations):
         return gc.avg_pool(x, windows.kernel, windows.strides)
-    ones = full((1, 1, *windows.sizes), 1, x.type.dtype)
+    ones = full((1, 1, *windows.sizes), 1, x.dtype)
     counted = windows
     if a.count_include_pad:
         ones = padded(ones, [(0, 0), (0, 0), *windows.pads], 1)
@@ -145,7 +146,7 @@ def average_pool(a: Any, x: Any) -> Any:
     return _summed(x, windows) / _summed(ones, counted)
 
 
-def _on_padded(wide: Any, windows: Windows) -> Any:
+def _on_padded(wide: Node, windows: Windows) -> Any:
     found, *others = windows.parts(wide)
     for other in others:
         found = found + other
@@ -153,35 +154,35 @@ def _on_padded(wide: Any, windows: Windows) -> Any:
 
 
 @rule("LpPool")
-def lp_pool(a: Any, x: Any) -> Any:
+def lp_pool(a: Use, x: Node) -> Any:
     windows = Windows(a, x)
     p = float(a.p or 2)
     return gc.pow(_summed(gc.pow(gc.abs(x), p), windows), 1 / p)
 
 
-def _spatial_axes(x: Any) -> tuple[int, ...]:
-    return tuple(range(2, len(x.type.shape)))
+def _spatial_axes(x: Node) -> tuple[int, ...]:
+    return tuple(range(2, len(x.shape)))
 
 
 @rule("GlobalAveragePool")
-def global_average_pool(a: Any, x: Any) -> Any:
+def global_average_pool(a: Use, x: Node) -> Any:
     return gc.mean(x, _spatial_axes(x), True)
 
 
 @rule("GlobalMaxPool")
-def global_max_pool(a: Any, x: Any) -> Any:
+def global_max_pool(a: Use, x: Node) -> Any:
     return gc.amax(x, _spatial_axes(x), True)
 
 
 @rule("GlobalLpPool")
-def global_lp_pool(a: Any, x: Any) -> Any:
+def global_lp_pool(a: Use, x: Node) -> Any:
     p = float(a.p or 2)
     return gc.pow(gc.sum(gc.pow(gc.abs(x), p), _spatial_axes(x), True), 1 / p)
 
 
 @rule("MaxUnpool", takes="xxs")
-def max_unpool(a: Any, x: Any, places: Any, sizes: Any = None) -> Any:
-    shape = x.type.shape
+def max_unpool(a: Use, x: Node, places: Node, sizes: list[Any] | None = None) -> Any:
+    shape = x.shape
     rank = len(shape) - 2
     strides = spatial(a, rank, "strides")
     pads = a.pads or [0] * (2 * rank)
@@ -191,7 +192,7 @@ def max_unpool(a: Any, x: Any, places: Any, sizes: Any = None) -> Any:
     ]
     natural = (*shape[:2], *own)
     target = natural if sizes is None else tuple(sizes)
-    flat = full((dims.product(natural),), 0, x.type.dtype)
+    flat = full((dims.product(natural),), 0, x.dtype)
     found = gc.index_update(
         flat, gc.reshape(gc.cast(places, dtypes.int64), (-1,)), gc.reshape(x, (-1,))
     )

@@ -9,25 +9,26 @@ import numpy as np
 
 from graphc import functions as gc
 from graphc.core import dtypes
+from graphc.core.ir import Node
 from graphc.onnx.files import DTYPES, IS_CODE, ODD
 from graphc.onnx.rules.casting import dtype_of, stored, unpacked
 from graphc.onnx.rules.convolution import convolved
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import Value
 
 
-def _spread(v: Any, x: Any, axis: int, block: int) -> Any:
+def _spread(v: Node, x: Node, axis: int, block: int) -> Any:
     """A scale or a zero point in the shape of what it is for."""
-    rank = len(x.type.shape)
-    shape = v.type.shape
+    rank = len(x.shape)
+    shape = v.shape
     if not shape or (len(shape) == 1 and shape[0] == 1 and not block):
         return gc.reshape(v, ())
     axis %= rank
     if len(shape) == 1:
         return gc.reshape(v, tuple(-1 if k == axis else 1 for k in range(rank)))
     wide = gc.repeat(v, block, axis) if block else v
-    size = x.type.shape[axis]
-    return wide if wide.type.shape[axis] == size else gc.narrow(wide, axis, 0, size)
+    size = x.shape[axis]
+    return wide if wide.shape[axis] == size else gc.narrow(wide, axis, 0, size)
 
 
 def _elem_of(value: Value) -> int:
@@ -47,7 +48,7 @@ def limits(elem: int) -> tuple[int, int]:
 
 @rule("QuantizeLinear", takes="vvv", is_odd=True)
 @rule("QuantizeLinear", takes="vvv", is_odd=True, domain="com.microsoft")
-def quantize_linear(a: Any, x: Value, scale: Value, zero: Value | None = None) -> Any:
+def quantize_linear(a: Use, x: Value, scale: Value, zero: Value | None = None) -> Any:
     elem = _elem_of(zero) if zero is not None else (a.output_dtype or 2)
     axis, block = 1 if a.axis is None else a.axis, a.block_size or 0
     precise = dtypes.float32
@@ -68,10 +69,10 @@ def quantize_linear(a: Any, x: Value, scale: Value, zero: Value | None = None) -
 
 @rule("DequantizeLinear", takes="vvv", is_odd=True)
 @rule("DequantizeLinear", takes="vvv", is_odd=True, domain="com.microsoft")
-def dequantize_linear(a: Any, x: Value, scale: Value, zero: Value | None = None) -> Any:
+def dequantize_linear(a: Use, x: Value, scale: Value, zero: Value | None = None) -> Any:
     axis, block = 1 if a.axis is None else a.axis, a.block_size or 0
     factor = unpacked(scale)
-    target = factor.type.dtype if not a.output_dtype else dtype_of(a.output_dtype)
+    target = factor.dtype if not a.output_dtype else dtype_of(a.output_dtype)
     numbers = gc.cast(unpacked(x), dtypes.float32)
     if zero is not None:
         numbers = numbers - _spread(gc.cast(unpacked(zero), dtypes.float32), x.x, axis, block)
@@ -80,7 +81,7 @@ def dequantize_linear(a: Any, x: Value, scale: Value, zero: Value | None = None)
 
 
 @rule("DynamicQuantizeLinear")
-def dynamic_quantize_linear(a: Any, x: Any) -> Any:
+def dynamic_quantize_linear(a: Use, x: Node) -> Any:
     low, high = gc.minimum(gc.amin(x), 0.0), gc.maximum(gc.amax(x), 0.0)
     scale = (high - low) / 255.0
     scale = gc.where(scale == 0, gc.constant(np.float32(1)), scale)
@@ -91,25 +92,25 @@ def dynamic_quantize_linear(a: Any, x: Any) -> Any:
 
 def _requantised(whole: Any, factor: Any, zero: Any) -> Any:
     """Sums of products as small integers again."""
-    dtype = zero.type.dtype
+    dtype = zero.dtype
     low, high = (float(v) for v in (np.iinfo(dtype.numpy).min, np.iinfo(dtype.numpy).max))
     found = gc.rint(gc.cast(whole, dtypes.float32) * factor) + gc.cast(zero, dtypes.float32)
     return gc.cast(gc.clip(found, low, high), dtype, "wrap")
 
 
-def _integers(x: Any, zero: Any) -> Any:
+def _integers(x: Node, zero: Any) -> Any:
     return gc.cast(x, dtypes.int32) - gc.cast(zero, dtypes.int32)
 
 
-def _column(v: Any) -> Any:
+def _column(v: Node) -> Any:
     """The scales of rows, beside a matrix."""
-    return gc.expand_dims(v, -1) if len(v.type.shape) == 1 and v.type.shape != (1,) else v
+    return gc.expand_dims(v, -1) if len(v.shape) == 1 and v.shape != (1,) else v
 
 
 @rule("QLinearMatMul", takes="x*")
 @rule("QLinearMatMul", takes="x*", domain="com.microsoft")
 def qlinear_matmul(
-    a: Any, x: Any, xs: Any, xz: Any, y: Any, ys: Any, yz: Any, s: Any, z: Any
+    a: Use, x: Node, xs: Node, xz: Node, y: Node, ys: Node, yz: Node, s: Node, z: Node
 ) -> Any:
     whole = gc.matmul(_integers(x, _column(xz)), _integers(y, yz))
     factor = (
@@ -122,18 +123,27 @@ def qlinear_matmul(
 
 @rule("QLinearConv", takes="x*")
 def qlinear_conv(
-    a: Any, x: Any, xs: Any, xz: Any, w: Any, ws: Any, wz: Any, s: Any, z: Any, b: Any = None
+    a: Use,
+    x: Node,
+    xs: Node,
+    xz: Node,
+    w: Node,
+    ws: Node,
+    wz: Node,
+    s: Node,
+    z: Node,
+    b: Node | None = None,
 ) -> Any:
-    rank = len(w.type.shape)
+    rank = len(w.shape)
     lead = (-1, *[1] * (rank - 1))
-    zero = gc.reshape(wz, lead if len(wz.type.shape) == 1 and wz.type.shape != (1,) else ())
+    zero = gc.reshape(wz, lead if len(wz.shape) == 1 and wz.shape != (1,) else ())
     whole = convolved(a, _integers(x, gc.reshape(xz, ())), _integers(w, zero))
     channel = (-1, *[1] * (rank - 2))
     if b is not None:
         whole = whole + gc.reshape(b, channel)
     factor = (
         gc.reshape(xs, ())
-        * gc.reshape(ws, channel if len(ws.type.shape) == 1 and ws.type.shape != (1,) else ())
+        * gc.reshape(ws, channel if len(ws.shape) == 1 and ws.shape != (1,) else ())
         / gc.reshape(s, ())
     )
     return _requantised(whole, factor, gc.reshape(z, ()))
@@ -141,7 +151,14 @@ def qlinear_conv(
 
 @rule("MatMulIntegerToFloat", takes="x*", domain="com.microsoft")
 def matmul_integer_to_float(
-    a: Any, x: Any, y: Any, xs: Any, ys: Any, xz: Any = None, yz: Any = None, b: Any = None
+    a: Use,
+    x: Node,
+    y: Node,
+    xs: Node,
+    ys: Node,
+    xz: Node | None = None,
+    yz: Node | None = None,
+    b: Node | None = None,
 ) -> Any:
     x = gc.cast(x, dtypes.int32) if xz is None else _integers(x, xz)
     y = gc.cast(y, dtypes.int32) if yz is None else _integers(y, yz)
@@ -151,7 +168,9 @@ def matmul_integer_to_float(
 
 def _arithmetic(name: str, combine: Any) -> None:
     @rule(name, takes="x*", domain="com.microsoft")
-    def read(a: Any, x: Any, xs: Any, xz: Any, y: Any, ys: Any, yz: Any, s: Any, z: Any) -> Any:
+    def read(
+        a: Use, x: Node, xs: Node, xz: Node, y: Node, ys: Node, yz: Node, s: Node, z: Node
+    ) -> Any:
         left = gc.cast(_integers(x, xz), dtypes.float32) * xs
         right = gc.cast(_integers(y, yz), dtypes.float32) * ys
         return _requantised(combine(left, right), 1.0 / s, z)

@@ -7,8 +7,9 @@ from typing import Any
 
 from graphc import functions as gc
 from graphc.core import dtypes
+from graphc.core.ir import Node
 from graphc.onnx.rules.indexing import reversed_parts
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.ops.source import full
 
 # Of a tensor and the two numbers that an activation may have.
@@ -33,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _activations(a: Any, defaults: list[str], directions: int) -> list[list[Callable[[Any], Any]]]:
+def _activations(a: Use, defaults: list[str], directions: int) -> list[list[Callable[[Any], Any]]]:
     """The activations of each direction, clipped where the node says so."""
     names = a.activations or defaults * directions
     alphas, betas = list(a.activation_alpha or []), list(a.activation_beta or [])
@@ -63,7 +64,7 @@ def _activation(apply: Any, alpha: Any, beta: Any, clip: Any) -> Callable[[Any],
     return lambda x: apply(gc.clip(x, -clip, clip), alpha, beta)
 
 
-def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any:
+def _layer(a: Use, xs: Any, step: Any, defaults: list[str], carries: int) -> Any:
     """All directions of a recurrent layer.
 
     Args:
@@ -76,9 +77,9 @@ def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any
     if a.layout:
         x = gc.transpose(x, 0, 1)
         h0, c0 = (None if v is None else gc.transpose(v, 0, 1) for v in (h0, c0))
-    hidden, directions = r.type.shape[-1], w.type.shape[0]
+    hidden, directions = r.shape[-1], w.shape[0]
     activations = _activations(a, defaults, directions)
-    batch = x.type.shape[1]
+    batch = x.shape[1]
     outputs, lasts = [], []
     for k in range(directions):
         is_back = (a.direction or "forward") == "reverse" or k == 1
@@ -86,8 +87,7 @@ def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any
         bias = None if b is None else b[k]
         projected = gc.matmul(seen, gc.transpose(w[k], 0, 1))
         begin = [
-            full((batch, hidden), 0, x.type.dtype) if v is None else v[k]
-            for v in (h0, c0)[:carries]
+            full((batch, hidden), 0, x.dtype) if v is None else v[k] for v in (h0, c0)[:carries]
         ]
         p = None if peepholes is None else peepholes[k]
         body = step(r[k], bias, activations[k], hidden, p)
@@ -102,25 +102,25 @@ def _layer(a: Any, xs: Any, step: Any, defaults: list[str], carries: int) -> Any
     return (y, *states)[: a.count]
 
 
-def _reversed(x: Any, lengths: Any) -> Any:
+def _reversed(x: Node, lengths: Any) -> Any:
     return gc.flip(x, 0) if lengths is None else reversed_parts(x, lengths, 0, 1)
 
 
 def _scanned(body: Any, begin: list[Any], xs: Any, lengths: Any) -> Any:
     """A scan over time; beyond a sequence's end, its states stay and its outputs are 0."""
-    if xs.type.shape[0] == 1 and lengths is None:
+    if xs.shape[0] == 1 and lengths is None:
         carry = body(tuple(begin), xs[0])
         return carry, gc.expand_dims(carry[0], 0)
     if lengths is None:
 
-        def plain(carry: Any, x: Any) -> Any:
+        def plain(carry: Any, x: Node) -> Any:
             new = body(carry, x)
             return new, new[0]
 
         return gc.scan(plain, tuple(begin), xs)
     own = gc.expand_dims(gc.cast(lengths, dtypes.int64), 1)
 
-    def masked(carry: Any, x: Any) -> Any:
+    def masked(carry: Any, x: Node) -> Any:
         step, *states = carry
         new = body(tuple(states), x)
         is_on = step < own
@@ -136,12 +136,12 @@ def _halves(bias: Any, size: int) -> tuple[Any, Any]:
     return (None, None) if bias is None else (bias[:size], bias[size:])
 
 
-def _plus(x: Any, bias: Any) -> Any:
+def _plus(x: Node, bias: Any) -> Any:
     return x if bias is None else x + bias
 
 
 @rule("RNN")
-def rnn(a: Any, *xs: Any) -> Any:
+def rnn(a: Use, *xs: Node) -> Any:
     def step(r: Any, bias: Any, acts: Any, hidden: int, p: Any) -> Any:
         left, right = _halves(bias, hidden)
         whole = None if bias is None else left + right
@@ -152,7 +152,7 @@ def rnn(a: Any, *xs: Any) -> Any:
 
 
 @rule("GRU")
-def gru(a: Any, *xs: Any) -> Any:
+def gru(a: Use, *xs: Node) -> Any:
     def step(r: Any, bias: Any, acts: Any, hidden: int, p: Any) -> Any:
         left, right = _halves(bias, 3 * hidden)
         both, last = gc.transpose(r[: 2 * hidden], 0, 1), gc.transpose(r[2 * hidden :], 0, 1)
@@ -160,7 +160,7 @@ def gru(a: Any, *xs: Any) -> Any:
         own_bias = None if bias is None else left[2 * hidden :]
         state_bias = None if bias is None else right[2 * hidden :]
 
-        def body(carry: Any, x: Any) -> Any:
+        def body(carry: Any, x: Node) -> Any:
             h = carry[0]
             gates = acts[0](_plus(x[:, : 2 * hidden] + gc.matmul(h, both), gate_bias))
             z, reset = gates[:, :hidden], gates[:, hidden:]
@@ -178,7 +178,7 @@ def gru(a: Any, *xs: Any) -> Any:
 
 
 @rule("LSTM")
-def lstm(a: Any, *xs: Any) -> Any:
+def lstm(a: Use, *xs: Node) -> Any:
     def step(r: Any, bias: Any, acts: Any, hidden: int, p: Any) -> Any:
         left, right = _halves(bias, 4 * hidden)
         whole = None if bias is None else left + right
@@ -186,7 +186,7 @@ def lstm(a: Any, *xs: Any) -> Any:
         cuts = [slice(k * hidden, (k + 1) * hidden) for k in range(4)]
         holes = [None] * 3 if p is None else [p[cuts[k]] for k in range(3)]
 
-        def body(carry: Any, x: Any) -> Any:
+        def body(carry: Any, x: Node) -> Any:
             h, c = carry
             gates = _plus(x + gc.matmul(h, weight), whole)
             i, o, f, g = (gates[:, cut] for cut in cuts)

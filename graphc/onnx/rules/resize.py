@@ -9,8 +9,9 @@ import numpy as np
 from graphc import functions as gc
 from graphc.core import dtypes
 from graphc.core.dims import Dim
+from graphc.core.ir import Node
 from graphc.errors import ShapeError
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import MOST_LISTED, MOST_MADE, Value, bounded
 from graphc.ops.sizes import as_size
 from graphc.ops.source import iota
@@ -25,9 +26,9 @@ def _floor_scaled(size: Any, scale: float) -> Any:
 
 
 @rule("Upsample", takes="xv")
-def upsample(a: Any, x: Any, scales: Value | None = None) -> Any:
+def upsample(a: Use, x: Node, scales: Value | None = None) -> Any:
     found = a.scales if scales is None else scales.array().tolist()
-    sizes = [_floor_scaled(s, f) for s, f in zip(x.type.shape, found)]
+    sizes = [_floor_scaled(s, f) for s, f in zip(x.shape, found)]
     for axis, (size, scale) in enumerate(zip(sizes, found)):
         x = _axis(x, axis, size, scale, "linear" if a.mode in ("linear", "bilinear") else "nearest",
                   "asymmetric", "floor", {})  # fmt: skip
@@ -35,13 +36,13 @@ def upsample(a: Any, x: Any, scales: Value | None = None) -> Any:
 
 
 @rule("Resize", takes="xvvv")
-def resize(a: Any, x: Any, roi: Value | None = None, scales: Value | None = None,
+def resize(a: Use, x: Node, roi: Value | None = None, scales: Value | None = None,
            sizes: Value | None = None) -> Any:  # fmt: skip
-    rank = len(x.type.shape)
+    rank = len(x.shape)
     if a.version < 11:
         scales, roi = roi, None
     axes = list(range(rank)) if a.axes is None else [k % rank for k in a.axes]
-    own = [x.type.shape[k] for k in axes]
+    own = [x.shape[k] for k in axes]
     factors = None if scales is None or scales.shape == (0,) else scales.array().tolist()
     if factors is None:
         assert sizes is not None
@@ -101,10 +102,10 @@ def _policy(policy: str | None, own: Any, wanted: Any, factors: Any) -> Any:
 
 
 def _axis(
-    x: Any, axis: int, size: Any, scale: Any, mode: str, how: str, nearest: str, options: Any
+    x: Node, axis: int, size: Any, scale: Any, mode: str, how: str, nearest: str, options: Any
 ) -> Any:
     """One axis resized: a sum of taps, each a gather with a weight for every place."""
-    own = x.type.shape[axis]
+    own = x.shape[axis]
     if (
         scale is not None
         and mode == "nearest"
@@ -171,7 +172,7 @@ def _cubic(distance: np.ndarray, coefficient: float) -> np.ndarray:
 
 
 def _fixed(
-    x: Any,
+    x: Node,
     axis: int,
     own: int,
     size: int,
@@ -192,7 +193,7 @@ def _fixed(
     if how != "tf_crop_and_resize":
         return found
     outside = (places < 0) | (places > own - 1)
-    shape = [size if k == axis else 1 for k in range(len(x.type.shape))]
+    shape = [size if k == axis else 1 for k in range(len(x.shape))]
     return gc.where(
         gc.constant(outside.reshape(shape)), gc.constant(np.float32(options["fill"])), found
     )
@@ -220,25 +221,25 @@ def _taps(
     return np.clip(taps, 0, own - 1), weights
 
 
-def _weighted(x: Any, axis: int, taps: np.ndarray, weights: np.ndarray) -> Any:
-    dtype = x.type.dtype
-    shape = [-1 if k == axis else 1 for k in range(len(x.type.shape))]
+def _weighted(x: Node, axis: int, taps: np.ndarray, weights: np.ndarray) -> Any:
+    dtype = x.dtype
+    shape = [-1 if k == axis else 1 for k in range(len(x.shape))]
     wide: Any = x if dtype.is_float else gc.cast(x, dtypes.float32)
     found: Any = None
     for index, weight in zip(taps, weights):
-        own = gc.constant(weight.astype(wide.type.dtype.numpy).reshape(shape))
+        own = gc.constant(weight.astype(wide.dtype.numpy).reshape(shape))
         part = gc.take(wide, gc.constant(index), axis) * own
         found = part if found is None else found + part
     return found if dtype.is_float else gc.cast(gc.rint(found), dtype, "wrap")
 
 
 def _symbolic(
-    x: Any, axis: int, own: Any, size: Any, scale: Any, mode: str, how: str, nearest: str
+    x: Node, axis: int, own: Any, size: Any, scale: Any, mode: str, how: str, nearest: str
 ) -> Any:
     """The same with sizes that only a call brings: nearest and linear."""
     if mode not in ("nearest", "linear"):
         raise ShapeError(f"mode {mode!r} with sizes that are not known")
-    wide = x.type.dtype if x.type.dtype.is_float else dtypes.float32
+    wide = x.dtype if x.dtype.is_float else dtypes.float32
     steps = gc.cast(iota((size,)), wide)
     factor: Any = (
         1 / scale
@@ -264,7 +265,7 @@ def _symbolic(
         }[nearest](places)  # fmt: skip
         return gc.take(x, gc.clip(gc.cast(whole, dtypes.int64), 0, last), axis)
     low = gc.floor(places)
-    weight = gc.reshape(places - low, [-1 if k == axis else 1 for k in range(len(x.type.shape))])
+    weight = gc.reshape(places - low, [-1 if k == axis else 1 for k in range(len(x.shape))])
     first = gc.cast(low, dtypes.int64)
     left, right = (gc.take(x, gc.clip(first + k, 0, last), axis) for k in (0, 1))
     return left * (1 - weight) + right * weight

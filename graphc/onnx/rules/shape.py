@@ -9,9 +9,10 @@ import numpy as np
 from graphc import functions as gc
 from graphc.core import dims, dtypes
 from graphc.core.dims import Dim
+from graphc.core.ir import Node
 from graphc.onnx.rules.casting import dtype_of
 from graphc.onnx.rules.reduce import axes_of
-from graphc.onnx.table import rule
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import (
     MOST_LISTED,
     MOST_MADE,
@@ -35,7 +36,7 @@ def known_sizes(sizes: Any) -> np.ndarray:
 
 
 @rule("Shape", takes="v", is_odd=True)
-def shape(a: Any, x: Value) -> Any:
+def shape(a: Use, x: Value) -> Any:
     rank = x.rank
     start, end = a.start or 0, rank if a.end is None else a.end
     start, end = (max(0, min(rank, k + rank if k < 0 else k)) for k in (start, end))
@@ -43,15 +44,15 @@ def shape(a: Any, x: Value) -> Any:
 
 
 @rule("Size", takes="v", is_odd=True)
-def size(a: Any, x: Value) -> Any:
+def size(a: Use, x: Value) -> Any:
     count = dims.product(x.shape)
     return np.array(count, np.int64 if isinstance(count, int) else object)
 
 
 @rule("Reshape", takes="xs", is_odd=True)
-def reshape(a: Any, x: Any, sizes: list[Any] | None = None) -> Any:
+def reshape(a: Use, x: Node, sizes: list[Any] | None = None) -> Any:
     sizes = list(a.shape) if sizes is None else sizes
-    own = x.type.shape
+    own = x.shape
     if not a.allowzero:
         for k, s in enumerate(sizes):
             if isinstance(s, int) and s == 0:
@@ -92,15 +93,15 @@ def _computed(own: Any, sizes: list[Any], allow_zero: bool) -> list[Any]:
 
 
 @rule("Flatten", is_odd=True)
-def flatten(a: Any, x: Any) -> Any:
-    own = x.type.shape
+def flatten(a: Use, x: Node) -> Any:
+    own = x.shape
     axis = a.axis + len(own) if a.axis < 0 else a.axis
     return gc.reshape(x, (dims.product(own[:axis]), dims.product(own[axis:])))
 
 
 @rule("Squeeze", takes="xv", is_odd=True)
-def squeeze(a: Any, x: Any, axes: Value | None = None) -> Any:
-    own = x.type.shape
+def squeeze(a: Use, x: Node, axes: Value | None = None) -> Any:
+    own = x.shape
     found = axes_of(a, len(own), axes)
     if found is None:
         found = tuple(k for k, s in enumerate(own) if isinstance(s, int) and s == 1)
@@ -108,36 +109,36 @@ def squeeze(a: Any, x: Any, axes: Value | None = None) -> Any:
 
 
 @rule("Unsqueeze", takes="xv", is_odd=True)
-def unsqueeze(a: Any, x: Any, axes: Value | None = None) -> Any:
+def unsqueeze(a: Use, x: Node, axes: Value | None = None) -> Any:
     given = a.axes if axes is None else axes.array().reshape(-1).tolist()
-    rank = len(x.type.shape) + len(given)
+    rank = len(x.shape) + len(given)
     places = {k % rank for k in given}
     if len(places) != len(given) or any(not -rank <= k < rank for k in given):
         raise ValueError(f"the axes {given} of {rank}")
-    rest = iter(x.type.shape)
+    rest = iter(x.shape)
     return gc.reshape(x, tuple(1 if k in places else next(rest) for k in range(rank)))
 
 
 @rule("Transpose", is_odd=True)
-def transpose(a: Any, x: Any) -> Any:
-    rank = len(x.type.shape)
+def transpose(a: Use, x: Node) -> Any:
+    rank = len(x.shape)
     order = tuple(reversed(range(rank))) if a.perm is None else tuple(a.perm)
     return gc.permute(x, order) if rank else x
 
 
 @rule("Concat", is_odd=True)
-def concat(a: Any, *xs: Any) -> Any:
+def concat(a: Use, *xs: Node) -> Any:
     return gc.concat(list(xs), a.axis)
 
 
 @rule("Identity", takes="v", is_odd=True)
-def identity(a: Any, x: Any) -> Any:
+def identity(a: Use, x: Value) -> Any:
     return Absent() if x is None else x
 
 
 @rule("Expand", takes="xs", is_odd=True)
-def expand(a: Any, x: Any, sizes: list[Any]) -> Any:
-    own = x.type.shape
+def expand(a: Use, x: Node, sizes: list[Any]) -> Any:
+    own = x.shape
     rank = max(len(own), len(sizes))
     own = (1,) * (rank - len(own)) + tuple(own)
     sizes = [1] * (rank - len(sizes)) + list(sizes)
@@ -157,8 +158,8 @@ def _wider(mine: Any, wanted: Any) -> Any:
 
 
 @rule("Tile", takes="xs", is_odd=True)
-def tile(a: Any, x: Any, repeats: list[Any]) -> Any:
-    own = x.type.shape
+def tile(a: Use, x: Node, repeats: list[Any]) -> Any:
+    own = x.shape
     if all(isinstance(r, int) for r in repeats):
         return gc.tile(x, tuple(repeats))
     paired = [s for r, mine in zip(repeats, own) for s in (r, mine)]
@@ -168,9 +169,9 @@ def tile(a: Any, x: Any, repeats: list[Any]) -> Any:
 
 
 @rule("Split", takes="xv", is_odd=True)
-def split(a: Any, x: Any, sizes: Value | None = None) -> Any:
-    axis = (a.axis or 0) % len(x.type.shape)
-    whole = x.type.shape[axis]
+def split(a: Use, x: Node, sizes: Value | None = None) -> Any:
+    axis = (a.axis or 0) % len(x.shape)
+    whole = x.shape[axis]
     found = a.split if sizes is None else sizes.sizes()
     if found is None:
         count = a.num_outputs or a.count
@@ -181,10 +182,10 @@ def split(a: Any, x: Any, sizes: Value | None = None) -> Any:
     return tuple(parts(x, axis, found))
 
 
-def parts(x: Any, axis: int, sizes: list[Any]) -> list[Any]:
+def parts(x: Node, axis: int, sizes: list[Any]) -> list[Any]:
     """Slices of some sizes along an axis, one behind the other."""
     found, start = [], 0
-    whole = x.type.shape[axis]
+    whole = x.shape[axis]
     bounded(len(sizes), MOST_LISTED, "parts of a tensor")
     if all(isinstance(s, int) for s in [whole, *sizes]) and sum(sizes) != whole:
         raise ValueError(f"parts of {sizes} of {whole} elements")
@@ -197,15 +198,21 @@ def parts(x: Any, axis: int, sizes: list[Any]) -> list[Any]:
     return found
 
 
-def sliced(x: Any, cuts: dict[int, slice]) -> Any:
+def sliced(x: Node, cuts: dict[int, slice]) -> Any:
     """A tensor cut along some axes."""
-    return x[tuple(cuts.get(k, slice(None)) for k in range(len(x.type.shape)))] if cuts else x
+    return x[tuple(cuts.get(k, slice(None)) for k in range(len(x.shape)))] if cuts else x
 
 
 @rule("Slice", takes="xvvvv", is_odd=True)
-def slice_(a: Any, x: Any, starts: Any = None, ends: Any = None, axes: Any = None,
-           steps: Any = None) -> Any:  # fmt: skip
-    rank = len(x.type.shape)
+def slice_(
+    a: Use,
+    x: Node,
+    starts: Value | None = None,
+    ends: Value | None = None,
+    axes: Value | None = None,
+    steps: Value | None = None,
+) -> Any:
+    rank = len(x.shape)
     begin = a.starts if starts is None else starts.sizes()
     end = a.ends if ends is None else ends.sizes()
     along = a.axes if axes is None else axes.array().reshape(-1).tolist()
@@ -213,7 +220,7 @@ def slice_(a: Any, x: Any, starts: Any = None, ends: Any = None, axes: Any = Non
     by = [1] * len(begin) if steps is None else steps.array().reshape(-1).tolist()
     cuts = {}
     for k, b, e, s in zip(along, begin, end, by):
-        cuts[k] = _cut(x.type.shape[k], b, e, int(s))
+        cuts[k] = _cut(x.shape[k], b, e, int(s))
     return sliced(x, cuts)
 
 
@@ -238,9 +245,9 @@ def _cut(size: Any, start: Any, stop: Any, step: int) -> slice:
 
 
 @rule("Pad", takes="xvvv")
-def pad(a: Any, x: Any, pads: Value | None = None, value: Value | None = None,
+def pad(a: Use, x: Node, pads: Value | None = None, value: Value | None = None,
         axes: Value | None = None) -> Any:  # fmt: skip
-    rank = len(x.type.shape)
+    rank = len(x.shape)
     widths = list(a.pads or a.paddings) if pads is None else pads.sizes()
     if any(not isinstance(w, int | Dim) for w in widths):
         raise NeedsValue(pads)  # type: ignore[arg-type]
@@ -255,7 +262,7 @@ def pad(a: Any, x: Any, pads: Value | None = None, value: Value | None = None,
     return padded(x, pairs, fill, a.mode or "constant")
 
 
-def padded(x: Any, pairs: Any, fill: Any = 0, mode: str = "constant") -> Any:
+def padded(x: Node, pairs: Any, fill: Any = 0, mode: str = "constant") -> Any:
     """A tensor with room at its ends; a negative width cuts it."""
     cuts = {}
     for k, (before, after) in enumerate(pairs):
@@ -270,14 +277,14 @@ def padded(x: Any, pairs: Any, fill: Any = 0, mode: str = "constant") -> Any:
     if mode == "wrap":
         return _wrapped(x, pairs)
     if mode == "constant" and not isinstance(fill, bool | int | float):
-        inside = gc.pad(full(x.type.shape, True), pairs, False)
-        return gc.where(inside, gc.pad(x, pairs), gc.cast(fill, x.type.dtype))
+        inside = gc.pad(full(x.shape, True), pairs, False)
+        return gc.where(inside, gc.pad(x, pairs), gc.cast(fill, x.dtype))
     return gc.pad(x, pairs, fill if mode == "constant" else 0, mode)
 
 
-def _wrapped(x: Any, pairs: Any) -> Any:
+def _wrapped(x: Node, pairs: Any) -> Any:
     for axis, (before, after) in enumerate(pairs):
-        size = x.type.shape[axis]
+        size = x.shape[axis]
         if isinstance(before, int) and isinstance(after, int) and before == after == 0:
             continue
         places = (
@@ -290,8 +297,8 @@ def _wrapped(x: Any, pairs: Any) -> Any:
 
 
 @rule("DepthToSpace")
-def depth_to_space(a: Any, x: Any) -> Any:
-    n, c, h, w = x.type.shape
+def depth_to_space(a: Use, x: Node) -> Any:
+    n, c, h, w = x.shape
     b = a.blocksize
     if (a.mode or "DCR") == "DCR":
         split, order = (n, b, b, c // (b * b), h, w), (0, 3, 4, 1, 5, 2)
@@ -301,8 +308,8 @@ def depth_to_space(a: Any, x: Any) -> Any:
 
 
 @rule("SpaceToDepth")
-def space_to_depth(a: Any, x: Any) -> Any:
-    n, c, h, w = x.type.shape
+def space_to_depth(a: Use, x: Node) -> Any:
+    n, c, h, w = x.shape
     b = a.blocksize
     split = gc.reshape(x, (n, c, h // b, b, w // b, b))
     order = (0, 1, 3, 5, 2, 4) if a.mode == "CRD" else (0, 3, 5, 1, 2, 4)
@@ -310,9 +317,9 @@ def space_to_depth(a: Any, x: Any) -> Any:
 
 
 @rule("Trilu", takes="xk")
-def trilu(a: Any, x: Any, diagonal: Any = 0) -> Any:
-    k = int(diagonal)
-    if any(isinstance(s, int) and s == 0 for s in x.type.shape):
+def trilu(a: Use, x: Node, diagonal: np.ndarray | None = None) -> Any:
+    k = 0 if diagonal is None else int(diagonal)
+    if any(isinstance(s, int) and s == 0 for s in x.shape):
         return x
     limit = 2**40
     keep = gc.triu if a.upper else gc.tril
@@ -320,12 +327,12 @@ def trilu(a: Any, x: Any, diagonal: Any = 0) -> Any:
 
 
 @rule("CenterCropPad", takes="xs")
-def center_crop_pad(a: Any, x: Any, sizes: list[Any]) -> Any:
-    rank = len(x.type.shape)
+def center_crop_pad(a: Use, x: Node, sizes: list[Any]) -> Any:
+    rank = len(x.shape)
     along = range(rank) if a.axes is None else [k % rank for k in a.axes]
     cuts, pairs = {}, [(0, 0)] * rank
     for k, wanted in zip(along, sizes):
-        mine = x.type.shape[k]
+        mine = x.shape[k]
         if mine > wanted:
             start = (mine - wanted) // 2
             cuts[k] = slice(start, start + wanted)
@@ -336,14 +343,14 @@ def center_crop_pad(a: Any, x: Any, sizes: list[Any]) -> Any:
 
 
 @rule("EyeLike")
-def eye_like(a: Any, x: Any) -> Any:
-    rows, columns = iota(x.type.shape, 0), iota(x.type.shape, 1)
-    dtype = x.type.dtype if a.dtype is None else dtype_of(a.dtype)
+def eye_like(a: Use, x: Node) -> Any:
+    rows, columns = iota(x.shape, 0), iota(x.shape, 1)
+    dtype = x.dtype if a.dtype is None else dtype_of(a.dtype)
     return gc.cast(columns == rows + (a.k or 0), dtype)
 
 
 @rule("Range", takes="vvv")
-def range_(a: Any, start: Value, limit: Value, delta: Value) -> Any:
+def range_(a: Use, start: Value, limit: Value, delta: Value) -> Any:
     if all(v.known is not None for v in (start, limit, delta)):
         numbers = [v.array().reshape(-1)[0] for v in (start, limit, delta)]
         if all(not isinstance(n, Dim) for n in numbers):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.onnx.table import rule
+from graphc.core.dtypes import is_float
+from graphc.onnx.table import Use, rule
 from graphc.onnx.values import MOST_MADE, Value, bounded
 
 ML = "ai.onnx.ml"
@@ -21,7 +22,7 @@ def texts(items: Any, shape: Any = None) -> np.ndarray:
 
 
 @rule("StringNormalizer", takes="k")
-def string_normalizer(a: Any, x: np.ndarray) -> Any:
+def string_normalizer(a: Use, x: np.ndarray) -> Any:
     change = {"UPPER": str.upper, "LOWER": str.lower}.get(a.case_change_action, str)
     stop = a.stopwords or []
     if not a.is_case_sensitive:
@@ -40,13 +41,13 @@ def string_normalizer(a: Any, x: np.ndarray) -> Any:
 
 
 @rule("StringConcat", takes="kk")
-def string_concat(a: Any, x: np.ndarray, y: np.ndarray) -> Any:
+def string_concat(a: Use, x: np.ndarray, y: np.ndarray) -> Any:
     left, right = np.broadcast_arrays(x, y)
     return texts([f"{p}{q}" for p, q in zip(left.flat, right.flat)], left.shape)
 
 
 @rule("StringSplit", takes="k")
-def string_split(a: Any, x: np.ndarray) -> Any:
+def string_split(a: Use, x: np.ndarray) -> Any:
     limit = -1 if a.maxsplit is None else a.maxsplit
     rows = [str(s).split(a.delimiter or None, limit) for s in x.flat]
     width = max(map(len, rows), default=0)
@@ -56,13 +57,13 @@ def string_split(a: Any, x: np.ndarray) -> Any:
 
 
 @rule("RegexFullMatch", takes="k")
-def regex_full_match(a: Any, x: np.ndarray) -> Any:
+def regex_full_match(a: Use, x: np.ndarray) -> Any:
     pattern = re.compile(a.pattern)
     return np.array([pattern.fullmatch(str(s)) is not None for s in x.flat], bool).reshape(x.shape)
 
 
 @rule("LabelEncoder", takes="v", domain=ML)
-def label_encoder(a: Any, x: Value) -> Any:
+def label_encoder(a: Use, x: Value) -> Any:
     known = x.array()
     keys, values = _column(a, "keys"), _column(a, "values")
     if keys is None or values is None:
@@ -79,7 +80,7 @@ def _key(value: Any) -> Any:
     return "nan" if isinstance(value, float | np.floating) and np.isnan(value) else value
 
 
-def _column(a: Any, what: str) -> np.ndarray | None:
+def _column(a: Use, what: str) -> np.ndarray | None:
     for suffix, dtype in (("strings", object), ("int64s", np.int64), ("floats", np.float32)):
         found = a.attributes.get(f"{what}_{suffix}")
         if found is not None:
@@ -88,18 +89,18 @@ def _column(a: Any, what: str) -> np.ndarray | None:
     return None if tensor is None else a.reader.tensor(tensor).array().reshape(-1)
 
 
-def _default(a: Any, values: np.ndarray) -> Any:
+def _default(a: Use, values: np.ndarray) -> Any:
     if a.default_tensor is not None:
         return a.reader.tensor(a.default_tensor).array().reshape(-1)[0]
     if values.dtype == object:
         return a.default_string if a.default_string is not None else "_Unused"
-    if values.dtype.kind == "f":
+    if is_float(values.dtype):
         return a.default_float if a.default_float is not None else -0.0
     return a.default_int64 if a.default_int64 is not None else -1
 
 
 @rule("TfIdfVectorizer", takes="k")
-def tf_idf(a: Any, x: np.ndarray) -> Any:
+def tf_idf(a: Use, x: np.ndarray) -> Any:
     pool = a.pool_int64s if a.pool_int64s is not None else a.pool_strings
     grams = _grams(pool, a.ngram_counts, a.min_gram_length, a.max_gram_length)
     width = bounded(max(a.ngram_indexes) + 1, MOST_MADE, "n-grams")

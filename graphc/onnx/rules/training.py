@@ -7,14 +7,15 @@ from typing import Any
 
 from graphc import functions as gc
 from graphc.core import dtypes
-from graphc.onnx.table import rule
+from graphc.core.ir import Node
+from graphc.onnx.table import Use, rule
 from graphc.passes.grad import grad
 
 TRAINING = "ai.onnx.preview.training"
 
 
 @rule("Gradient", domain=TRAINING)
-def gradient(a: Any, *inputs: Any) -> Any:
+def gradient(a: Use, *inputs: Node) -> Any:
     names = [*a.xs, *(a.zs or [])]
     for name, given in zip(names, inputs):
         if a.scope[name].x is not given:
@@ -26,7 +27,7 @@ def _optimizer(name: str, states: int, step: Callable[..., Any]) -> None:
     """An optimizer of several tensors: their values, gradients and states stand in groups."""
 
     @rule(name, domain=TRAINING)
-    def read(a: Any, rate: Any, count: Any, *tensors: Any) -> Any:
+    def read(a: Use, rate: Node, count: Node, *tensors: Node) -> Any:
         size = len(tensors) // (2 + states)
         groups = [tensors[k * size : (k + 1) * size] for k in range(2 + states)]
         count = gc.cast(count, dtypes.float32)
@@ -34,14 +35,14 @@ def _optimizer(name: str, states: int, step: Callable[..., Any]) -> None:
         return tuple(value for column in zip(*results) for value in column)
 
 
-def _adagrad(a: Any, rate: Any, count: Any, x: Any, g: Any, h: Any) -> Any:
+def _adagrad(a: Use, rate: Any, count: Any, x: Node, g: Any, h: Any) -> Any:
     rate = rate / (1.0 + count * a.decay_factor)
     g = a.norm_coefficient * x + g
     h = h + g * g
     return x - rate * g / (gc.sqrt(h) + a.epsilon), h
 
 
-def _adam(a: Any, rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any) -> Any:
+def _adam(a: Use, rate: Any, count: Any, x: Node, g: Any, v: Node, h: Any) -> Any:
     g = a.norm_coefficient * x + g
     v = a.alpha * v + (1 - a.alpha) * g
     h = a.beta * h + (1 - a.beta) * g * g
@@ -51,9 +52,9 @@ def _adam(a: Any, rate: Any, count: Any, x: Any, g: Any, v: Any, h: Any) -> Any:
     return (1 - a.norm_coefficient_post) * x, v, h
 
 
-def _momentum(a: Any, rate: Any, count: Any, x: Any, g: Any, v: Any) -> Any:
+def _momentum(a: Use, rate: Any, count: Any, x: Node, g: Any, v: Node) -> Any:
     g = a.norm_coefficient * x + g
-    beta = gc.cast(gc.where(count > 0, a.beta, 1.0), x.type.dtype)
+    beta = gc.cast(gc.where(count > 0, a.beta, 1.0), x.dtype)
     v = a.alpha * v + beta * g
     return x - rate * (g + a.alpha * v if a.mode == "nesterov" else v), v
 
