@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from graphc.core.operators import Operators
@@ -20,6 +21,7 @@ MODULES = (
     "graphc.data.vision.transforms", "graphc.errors", "graphc.jit", "graphc.nn",
     "graphc.nn.functional", "graphc.nn.init", "graphc.nn.utils", "graphc.nn.utils.rnn",
     "graphc.optim", "graphc.optim.lr_scheduler", "graphc.text", "graphc.viz",
+    *(["graphc.onnx"] if find_spec("onnx") else []),  # an extra
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, func, jit, nn, optim, special, text, viz
+    from graphc import data, func, jit, nn, onnx, optim, special, text, viz
     from graphc.contrasting import contrast
     from graphc.func.mapping import vmap
     from graphc.networks import to_networkx
@@ -136,6 +136,7 @@ _LATE = {
     "load": "storage",
     "save": "storage",
     "nn": None,
+    "onnx": None,
     "optim": None,
     "special": None,
     "text": None,
@@ -198,20 +199,21 @@ __all__ = [
     "mod", "modf", "moveaxis", "movedim", "mse_loss", "mul", "multigammaln", "multinomial",
     "multiply", "mv", "mvlgamma", "named", "nan_to_num", "narrow", "ndtr", "ndtri", "ne", "neg",
     "negative", "nextafter", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel",
-    "one_hot", "ones", "ones_like", "ops", "optim", "outer", "pad", "parameter", "permutation",
-    "permute", "poisson", "polygamma", "positive", "pow", "power", "print", "printoptions", "prod",
-    "psi", "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "random_key", "randperm", "ravel", "reciprocal", "recurrence", "relu", "relu6",
-    "remainder", "repeat", "repeat_interleave", "reshape", "result_type", "right_shift", "rint",
-    "roll", "round", "row_stack", "rsqrt", "rsub", "save", "scan", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "seed", "selu", "set_default_dtype", "set_grad_enabled",
-    "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "silu",
-    "sin", "sinc", "sinh", "size", "softmax", "softplus", "sort", "spacing", "special",
-    "special_erf", "split", "split_key", "sqrt", "square", "squeeze", "stack", "std", "std_mean",
-    "stop_gradient", "student_t", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
-    "take_along_axis", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
-    "text", "tile", "to_networkx", "topk", "trace", "transpose", "tril", "triu", "true_divide",
-    "trunc", "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique",
-    "unsqueeze", "value_and_grad", "var", "var_mean", "vdot", "viz", "vmap", "vstack", "where",
-    "while_loop", "xlog1py", "xlogy", "zeros", "zeros_like", "zeta",
+    "one_hot", "ones", "ones_like", "onnx", "ops", "optim", "outer", "pad", "parameter",
+    "permutation", "permute", "poisson", "polygamma", "positive", "pow", "power", "print",
+    "printoptions", "prod", "psi", "rad2deg", "radians", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "random_key", "randperm", "ravel", "reciprocal",
+    "recurrence", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape",
+    "result_type", "right_shift", "rint", "roll", "round", "row_stack", "rsqrt", "rsub", "save",
+    "scan", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "seed", "selu",
+    "set_default_dtype", "set_grad_enabled", "set_printoptions", "set_rng_state", "sgn", "short",
+    "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh", "size", "softmax", "softplus",
+    "sort", "spacing", "special", "special_erf", "split", "split_key", "sqrt", "square", "squeeze",
+    "stack", "std", "std_mean", "stop_gradient", "student_t", "sub", "subtract", "sum", "swapaxes",
+    "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "text", "tile", "to_networkx", "topk", "trace", "transpose",
+    "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "unbind",
+    "unflatten", "uniform", "unique", "unsqueeze", "value_and_grad", "var", "var_mean", "vdot",
+    "viz", "vmap", "vstack", "where", "while_loop", "xlog1py", "xlogy", "zeros", "zeros_like",
+    "zeta",
 ]  # fmt: skip

@@ -328,6 +328,16 @@ class ArchiveError(FormatError):
     """
 
 
+class UnsupportedError(GraphcError, NotImplementedError):
+    """A model from elsewhere with parts that graphc has nothing for; the message names all.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.UnsupportedError, NotImplementedError)
+        True
+    """
+
+
 class ReentryError(GraphcError, RuntimeError):
     """State that a signal handler wants while the code that it interrupted is changing it.
 

@@ -24,12 +24,13 @@ FILES = [p for f in ("graphc", "passes", "runtime") for p in sorted((ROOT / f).r
 SOURCES = {path: ast.parse(path.read_text()) for path in FILES if path != RECORD}
 # The characters of NumPy's kinds; no kind of a DType ("float", "uint" ...) is made of these alone.
 KINDS = frozenset("biufcmMOSUV")
-# Where a dtype's name is its meaning: methods and names of PyTorch's, promotion, conversions.
+# Where a dtype's name is its meaning: methods and names of PyTorch's and ONNX's, promotion,
+# conversions.
 NAMING = {
     "graphc/__init__.py", "graphc/core/dlpack.py", "graphc/eager/methods/conversions.py",
     "graphc/jit/export/numpy_export.py", "graphc/jit/export/numpy_ops.py",
-    "graphc/nn/module/conversion.py", "graphc/nn/utils/rnn.py", "graphc/ops/declare.py",
-    "graphc/ops/flow/loops.py",
+    "graphc/nn/module/conversion.py", "graphc/nn/utils/rnn.py", "graphc/onnx/files.py",
+    "graphc/ops/declare.py", "graphc/ops/flow/loops.py",
 }  # fmt: skip
 
 
