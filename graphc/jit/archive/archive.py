@@ -18,6 +18,7 @@ import copyreg
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from graphc import text
 from graphc.core.access import access
 from graphc.core.files import chunks, write_file
 from graphc.core.ir import Origin, caller
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, GraphcWarning
 from graphc.jit.archive.archive_function import LoadedFunction
 from graphc.jit.archive.archive_program import load
 from graphc.jit.archive.archive_reader import quoted, target_name
@@ -152,6 +153,14 @@ class _Writer:
         options = source.program._build.options
         if options is None:
             raise ArgumentError(f"save: {source.name or 'it'} was not made by compile")
+        options = dict(options)
+        if own := options.pop("passes", ()):
+            warnings.warn(
+                GraphcWarning("save: passes of yours are code, which a file does not hold: "
+                              f"{', '.join(each.name for each in own)} will not run when it is "
+                              "loaded"),
+                stacklevel=3,
+            )  # fmt: skip
         call = source.call(lambda n: self._state(n, source.same)) if source.call else None
         before = source.first()
         first = None if before is None else self.program(f"{place}_1", before)
