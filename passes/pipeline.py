@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from graphc import config
 from graphc.core.ir import Graph, caller
@@ -269,7 +270,7 @@ def _kept(each: Pass, before: Graph) -> Graph:
             f"the pass {name} returned a {type(after).__name__}, not a graph",
             hint="a pass returns a gc.Graph: the one that it was given, where it changes nothing",
         )
-    parts = {
+    parts: dict[str, list[Any]] = {
         "inputs": [[(n.name, n.type) for n in graph.inputs] for graph in (before, after)],
         "outputs": [[n.type for n in graph.outputs] for graph in (before, after)],
         "updates": [sorted(graph.aliases) for graph in (before, after)],

@@ -77,7 +77,7 @@ def freed(listed: Sequence[Any], results: Sequence[Any]) -> tuple[Sequence[Any],
     return [made.get(n, n) for n in listed], substitute([as_symbolic(r) for r in results], {**made})
 
 
-def parts_of(graph: Graph) -> tuple[list[Node], list[Node], dict[Node, Node]]:
+def parts_of(graph: Graph) -> tuple[list[Node], list[Node], dict[Any, Node]]:
     """The inputs, results and updates of a graph, as `compile` takes them.
 
     Raises:

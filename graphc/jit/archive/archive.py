@@ -102,7 +102,7 @@ def packed(program: Any) -> Any:
 
 def unpacked(data: bytes) -> Any:
     """What `packed` kept."""
-    return load(io.BytesIO(data))
+    return load(data)
 
 
 def _summed(contents: Sequence[Any]) -> tuple[int, str]:
@@ -135,7 +135,7 @@ class _Writer:
         inputs = []
         for node in graph.inputs:
             given = layout.given.get(node.name)
-            state = self._state(node, source.same) if isinstance(node, Bound) else ""
+            state = self._state(node, source) if isinstance(node, Bound) else ""
             if given is not None and not state:
                 state = self._named(State(given), node.name)
             origin = -1 if node.origin is None else origins.setdefault(node.origin, len(origins))
@@ -161,7 +161,7 @@ class _Writer:
                               "loaded"),
                 stacklevel=3,
             )  # fmt: skip
-        call = source.call(lambda n: self._state(n, source.same)) if source.call else None
+        call = source.call(lambda n: self._state(n, source)) if source.call else None
         before = source.first()
         first = None if before is None else self.program(f"{place}_1", before)
         return ProgramRecord(
@@ -170,12 +170,12 @@ class _Writer:
             source.certificate, call, first,
         )  # fmt: skip
 
-    def _state(self, node: Any, same: Mapping[Any, Any]) -> str:
+    def _state(self, node: Any, source: Source) -> str:
         """The name of a state, one for each: programs that share it name it alike."""
         state = node.state
-        key = same.get(state, state)
+        key = source.same.get(state, state)
         if key not in self._known:
-            self._known[key] = self._named(state, node.name)
+            self._known[key] = self._named(state, source.named(state.array) or node.name)
         return self._known[key]
 
     def _named(self, state: State, wanted: str) -> str:
