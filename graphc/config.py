@@ -23,7 +23,7 @@ from contextlib import ContextDecorator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from graphc.errors import ConfigError
+from graphc.errors import ConfigError, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Config:
     cache_size: int = 1 << 30
 
 
-def _integer(name: str, text: str) -> int:
+def _integer(name: str, text: str, least: int = 0) -> int:
     try:
         value = int(text)
     except ValueError:
         value = -1
-    if value < 0:
-        raise ConfigError(f"{name}={text!r} is not a whole number of 0 or more") from None
+    if value < least:
+        raise ConfigError(f"{name}={text!r} is not a whole number of {least} or more") from None
     return value
 
 
@@ -91,10 +91,14 @@ _READERS: dict[str, Callable[[str], object]] = {
     "skip": _words,
     "device": _device,
     "jit": _jit,
-    "threads": lambda text: _integer("GRAPHC_THREADS", text),
+    "threads": lambda text: _integer("GRAPHC_THREADS", text, 1),
     "cache_dir": str,
     "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),
 }
+
+
+# What the tests read.
+_OTHERS = {"GRAPHC_UPDATE_GOLDEN"}
 
 
 def from_environment() -> Config:
@@ -112,6 +116,10 @@ def from_environment() -> Config:
         'cpu'
     """
     found: dict[str, object] = {}
+    names = {f"GRAPHC_{name.upper()}" for name in _READERS}
+    for name in os.environ:
+        if name.startswith("GRAPHC_") and name not in names | _OTHERS:
+            raise ConfigError(f"{name} is not a setting", hint=suggestion(name, names))
     for name, read in _READERS.items():
         text = os.environ.get(f"GRAPHC_{name.upper()}", "")
         if text:
@@ -156,7 +164,7 @@ class override(ContextDecorator):
         known = {field.name for field in fields(Config)}
         if bad := set(changes) - known:
             raise ConfigError(
-                f"{sorted(bad)[0]!r} is not a setting", hint=f"one of {sorted(known)}"
+                f"{sorted(bad)[0]!r} is not a setting", hint=suggestion(sorted(bad)[0], known)
             )
         for name in changes.keys() & {"check", "skip"}:
             words: Any = changes[name]

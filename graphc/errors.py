@@ -13,9 +13,23 @@ one is a bug in graphc. Nothing here formats a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 MAX_LINES = 12
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the one that was meant, else all that are.
+
+    Example:
+        >>> import graphc as gc
+        >>> gc.errors.suggestion("fusee", ["fuse", "cse"])
+        "did you mean 'fuse'?"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))}"
 
 
 class GraphcWarning(UserWarning):
@@ -361,6 +375,30 @@ class VerifyError(GraphcError, ValueError):
         ... except gc.errors.VerifyError as error:
         ...     print(error.what)
         graph 'g': output <tanh: f32[2]> is not in the graph
+    """
+
+
+class PassError(GraphcError, ValueError):
+    """A pass that broke what passes must keep: the graph's inputs, outputs and updates.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (2,))
+        >>> try:
+        ...     gc.compile([x], x * 2.0, passes=[gc.graph_pass(lambda graph: None, name="mine")])
+        ... except gc.errors.PassError as error:
+        ...     print(error.what)
+        the pass mine returned a NoneType, not a graph
+    """
+
+
+class OpError(GraphcError, AssertionError):
+    """An op whose definition, kernel, types or gradient disagree: see `gc.check_op`.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.OpError, gc.errors.GraphcError)
+        True
     """
 
 

@@ -20,7 +20,7 @@ from graphc.core.origin import backward_of, scoped
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, toposort
-from graphc.errors import ArgumentError, AttributeValueError, GradientError, InternalError
+from graphc.errors import ArgumentError, AttributeValueError, GradientError
 from graphc.ops import source
 from graphc.ops.declare import as_tensor
 from graphc.passes.stabilise import stabilised
@@ -123,21 +123,25 @@ def _propagate(
         # A node with nested graphs: its rule differentiates these, by the operands that matter.
         given = [several[node].get(k) for k in range(len(node.type.items))]
         wanted = [i in active and tensor_type(i).dtype.is_float for i in node.inputs]
-        parts = tuple(rule(node, given, wanted, vjp))
+        parts = rule(node, given, wanted, vjp)
     else:
-        parts = tuple(rule(node, cts[node]))
-    if len(parts) != len(node.inputs):
-        raise InternalError(
-            f"the gradient of {node.op.name} gave {len(parts)} cotangents for "
-            f"{len(node.inputs)} operands"
+        parts = rule(node, cts[node])
+    count = len(parts) if isinstance(parts, tuple | list) else 0
+    if count != len(node.inputs):
+        gave = f"{count} cotangents" if count else f"a {type(parts).__name__}, no tuple,"
+        raise GradientError(
+            f"the gradient of {node.op.name} gave {gave} for {len(node.inputs)} operands",
+            where=node.origin or "",
+            hint="the vjp of an op returns a tuple: a cotangent, or None, for each operand",
         )
     for operand, part in zip(node.inputs, parts):
         if part is None or operand not in active or not tensor_type(operand).dtype.is_float:
             continue
         if part.type != operand.type:
-            raise InternalError(
+            raise GradientError(
                 f"the gradient of {node.op.name} gave {part.type} for an operand {operand.type}",
                 where=node.origin or "",
+                hint="the vjp of an op gives each operand a cotangent of its type, or None",
             )
         via.setdefault(operand, node)
         cts[operand] = FUNCTIONS["add"](cts[operand], part) if operand in cts else part

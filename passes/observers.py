@@ -3,7 +3,8 @@
     GRAPHC_DEBUG=1      a table of passes: nodes before and after, milliseconds
     GRAPHC_DUMP=dir     00-traced.py, 01-simplify.py, ... and the same as .dot
     GRAPHC_CHECK=1      the verifier after every pass
-    GRAPHC_CHECK=2      both graphs interpreted on random inputs; a pass that changes a value is
+    GRAPHC_CHECK=2      both graphs interpreted on random inputs, then on inf, nan, zeros and
+                        numbers of all magnitudes; a pass that changes a result or an update is
                         blamed, with both graphs' texts
 
 An observer is called as `observer(name, before, after, time_s)`.
@@ -12,7 +13,7 @@ An observer is called as `observer(name, before, after, time_s)`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,12 @@ Observer = Callable[[str, Graph, Graph, float], None]
 LARGEST = 1 << 24  # elements of inputs that a check by value is willing to draw
 
 
-def from_settings() -> tuple[Observer, ...]:
-    """The observers that GRAPHC_CHECK, GRAPHC_DUMP and GRAPHC_DEBUG ask for."""
+def from_settings(fast_math: bool = False) -> tuple[Observer, ...]:
+    """The observers that GRAPHC_CHECK, GRAPHC_DUMP and GRAPHC_DEBUG ask for.
+
+    Args:
+        fast_math: whether passes may change what becomes of nan and inf.
+    """
     settings = config.current()
     found: list[Observer] = []
     if settings.debug >= 1:
@@ -46,7 +51,7 @@ def from_settings() -> tuple[Observer, ...]:
     if settings.check & {"1", "2"}:
         found.append(verify_after)
     if "2" in settings.check:
-        found.append(check_values)
+        found.append(check_values if fast_math else check_all_values)
     return tuple(found)
 
 
@@ -98,13 +103,22 @@ def _fresh(folder: Path, name: str) -> Path:
     return place
 
 
-@muted()
 def check_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
     """Interpret both graphs on random inputs and compare.
 
     Raises:
         InternalError: an output differs; the message names the pass, its notes have both texts.
     """
+    _check_values(name, before, after, ("plain",))
+
+
+def check_all_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
+    """`check_values`, and on special and large values too."""
+    _check_values(name, before, after, ("plain", "special", "large"))
+
+
+@muted()
+def _check_values(name: str, before: Graph, after: Graph, kinds: Sequence[str]) -> None:
     if after is before:
         return
     sizes = sample_sizes(before)
@@ -112,20 +126,21 @@ def check_values(name: str, before: Graph, after: Graph, time_s: float) -> None:
         return  # with inputs of no meaning it may not end
     if sum(dims.evaluate(tensor_type(i).size, sizes) for i in before.inputs) > LARGEST:
         return
-    arrays = list(sample_arrays(before, sizes))
-    for k, symbol in valued(before.inputs, before.nodes):
-        arrays[k] = np.asarray(sizes[symbol.name], arrays[k].dtype)
     shapes = [getattr(node.type, "shape", ()) for node in all_nodes(before)]
     if any(dims.evaluate(size, sizes) < 0 for shape in shapes for size in shape):
         return
-    try:
-        wanted = run_sized(before, arrays, sizes)
-    except GraphcError:
-        return  # such inputs are an error of the program: nothing to compare
-    found = run_sized(after, arrays, sizes)
-    for position, (left, right) in enumerate(zip(wanted, found, strict=True)):
-        if not close(left, right):
-            raise _blame(name, before, after, position, left, right)
+    for kind in kinds:
+        arrays = sample_arrays(before, sizes, kind=kind)
+        for k, symbol in valued(before.inputs, before.nodes):
+            arrays[k] = np.asarray(sizes[symbol.name], arrays[k].dtype)
+        try:
+            wanted = run_sized(before, arrays, sizes)
+        except GraphcError:
+            continue  # such inputs are an error of the program: nothing to compare
+        found = run_sized(after, arrays, sizes)
+        for position, (left, right) in enumerate(zip(wanted, found, strict=True)):
+            if not close(left, right):
+                raise _blame(name, before, after, position, left, right)
 
 
 def _blame(

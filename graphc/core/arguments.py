@@ -21,11 +21,16 @@ from graphc.errors import ArgumentError, DTypeError, ShapeError
 C_CONTIGUOUS, ALIGNED = 0x1, 0x100
 
 
-def as_array(node: Node, value: Any) -> np.ndarray:
+# NumPy's rules of which dtype may become which.
+CASTINGS = ("equiv", "safe", "same_kind", "unsafe")
+
+
+def as_array(node: Node, value: Any, casting: str = "equiv") -> np.ndarray:
     """An argument as a C-contiguous, aligned array of native byte order and the input's dtype.
 
-    Arrays and tensors (and whatever has `__array__` or `__dlpack__`) must have the dtype; numbers,
-    NumPy's too, and lists are converted where the dtype holds them. The shape is not looked at.
+    Arrays and tensors (and whatever has `__array__` or `__dlpack__`) have a dtype, which must be
+    the input's or may become it by NumPy's rule `casting`; numbers, NumPy's too, and lists have
+    none, and are converted where the dtype holds them. The shape is not looked at.
 
     Raises:
         DTypeError: another dtype.
@@ -34,7 +39,7 @@ def as_array(node: Node, value: Any) -> np.ndarray:
     type_ = tensor_type(node)
     if isinstance(value, Operators):
         if value.is_eager:
-            return as_array(node, value.detach().numpy())  # type: ignore[attr-defined]
+            return as_array(node, value.detach().numpy(), casting)  # type: ignore[attr-defined]
         raise ArgumentError(
             f"input {node.name!r} is given the symbolic tensor {value!r}; it takes an array",
             where=caller(),
@@ -42,13 +47,21 @@ def as_array(node: Node, value: Any) -> np.ndarray:
         )
     value = value.item() if isinstance(value, np.generic) else value
     array = _literal(node, type_, value) if _is_literal(value) else _foreign(node, value)
-    if array.dtype != type_.dtype.numpy and array.dtype.newbyteorder("=") != type_.dtype.numpy:
+    if not _may_become(array.dtype, type_.dtype.numpy, casting):
         raise DTypeError(
             f"input {node.name!r} is {array.dtype.name}; it is declared {type_}",
             where=caller(),
-            hint=f"convert it with astype({type_.dtype.spelling})",
+            hint=f"convert it with astype({type_.dtype.spelling}), or compile with "
+            'casting="same_kind"',
         )
     return plain(array, type_.dtype.numpy)
+
+
+def _may_become(given: np.dtype, declared: np.dtype, casting: str) -> bool:
+    """Whether an array's dtype is the declared one, or becomes it by a rule of NumPy's."""
+    if given == declared or given.newbyteorder("=") == declared:
+        return True
+    return casting != "equiv" and given.kind != "c" and np.can_cast(given, declared, casting)  # type: ignore[arg-type]
 
 
 def plain(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.core import dtypes
 from graphc.core.dims import Size
-from graphc.errors import GraphcError
+from graphc.errors import ArgumentError, GraphcError
 
 if TYPE_CHECKING:
     from graphc.core.ir import Node
@@ -143,6 +143,24 @@ def template(node: Node, fact: Any) -> str:
     if not callable(fact):
         return fact
     return fact(*(i.dtype for i in node.inputs), **dict(node.attrs))
+
+
+def filled(node: Node, fact: Any, operands: Sequence[str]) -> str:
+    """The expression of an elementwise op on operands, which are kernel-language text.
+
+    Raises:
+        ArgumentError: the template of the op asks for what is no operand.
+    """
+    text = template(node, fact)
+    try:
+        return text.format(*operands)
+    except (IndexError, KeyError, ValueError) as error:
+        raise ArgumentError(
+            f"op {node.op.name}: its kernel template {text!r:.100} does not fit "
+            f"{len(operands)} operands: {error}",
+            where=node.origin or "",
+            hint="operands are {0}, {1} ...; a brace itself is {{ or }}",
+        ) from None
 
 
 # Functions of the kernel language that are one instruction or two.

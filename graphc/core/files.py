@@ -262,12 +262,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def open_file(path: Any, what: str) -> BinaryIO:
-    """A file opened to be read; of a file object what is left of it.
+    """A file opened to be read; of a file object what is left of it; bytes are a file's contents.
 
     Raises:
         MissingFileError: it does not exist.
         StorageError: it cannot be read.
     """
+    if isinstance(path, bytes | bytearray | memoryview):
+        return io.BytesIO(path)
     if hasattr(path, "read") and not isinstance(path, str | os.PathLike):
         return io.BytesIO(path.read())
     place = _path(path, what)

@@ -32,12 +32,14 @@ class Layout:
             form of its tensors; None where each input is an argument of its own.
         given: values of inputs that a call need not give, by name.
         fixed: the names of those that it cannot give.
+        casting: which arrays of other dtypes calls take, one of `CASTINGS`.
     """
 
     tree: Tree
     takes: tuple[tuple[str, Tree], ...] | None = None
     given: Mapping[str, np.ndarray] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
+    casting: str = "equiv"
 
     @staticmethod
     def of(outputs: Any) -> tuple[Layout, list[Any]]:
@@ -182,7 +184,7 @@ def given_values(
     """
     found = _found(name, inputs, layout, args, named)
     nodes = [node for node in inputs if node.name in found]
-    arrays = [as_array(node, found[node.name]).copy() for node in nodes]
+    arrays = [as_array(node, found[node.name], layout.casting).copy() for node in nodes]
     bind_sizes(nodes, arrays)
     return {node.name: array for node, array in zip(nodes, arrays)}
 

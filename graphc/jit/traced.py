@@ -30,6 +30,7 @@ from graphc.jit.guarded import Guarded
 from graphc.jit.roots import new_root
 from graphc.jit.run import Run
 from graphc.jit.trace import branches
+from graphc.jit.trace.naming import Names
 from graphc.jit.trace.refused import refusal
 
 _RTOL, _ATOL = 1e-4, 1e-5
@@ -53,9 +54,10 @@ class Traced:
 
     def __init__(
         self, name: str, signature: inspect.Signature | None, guarded: Guarded, key: Any,
-        effects: Sequence[str],
+        effects: Sequence[str], names: Names,
     ) -> None:  # fmt: skip
         self.name = name
+        self._names = names
         self._signature = signature
         self._guarded = guarded
         self._variant = guarded.variant
@@ -197,7 +199,9 @@ def trace(
     owner = Compiled(function, options)
     run = _run(owner, arguments, types)
     effects = _report(owner._name, run, impure)
-    traced = Traced(owner._name, owner._signature, run.guarded, arguments.key, effects)
+    traced = Traced(
+        owner._name, owner._signature, run.guarded, arguments.key, effects, Names(function)
+    )
     variant = run.guarded.variant
     if not variant.updates and not run.guarded.recipe.gradients and not run.guarded.recipe.writes:
         for k in range(check):

@@ -10,7 +10,6 @@ where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` no
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +21,18 @@ from graphc.core import dtypes
 from graphc.core.dims import Dim, is_number
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
-from graphc.core.ir import OPS, Cost, Kind, Node, NoGradient, Op, Scalar, caller
+from graphc.core.ir import Cost, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType, broadcast_shapes
 from graphc.core.typing import Operand
-from graphc.errors import ArgumentError, DTypeError, InternalError, ShapeError
+from graphc.errors import (
+    ArgumentError,
+    DTypeError,
+    ShapeError,
+)
 from graphc.ops.axes import check_axes, check_axis
 from graphc.ops.documented import documented
+from graphc.ops.table import declare
 
 ANY = ("bool", "int", "uint", "float")
 NUMBER = ("int", "uint", "float")
@@ -55,41 +59,6 @@ def promotion(promote: Callable[[Sequence[Any], str], DType]) -> Iterator[None]:
         yield
     finally:
         rules.promote = before
-
-
-def declare(op: Op) -> Op:
-    """Enter an op in the table.
-
-    Raises:
-        InternalError: an op of this name is there already.
-    """
-    place = _importing()
-    if op.name in OPS and not _is_anew(_places.get(op.name), place):
-        raise InternalError(f"op {op.name!r} is declared twice")
-    _places[op.name] = place
-    OPS[op.name] = op
-    return op
-
-
-# The names of the modules that declare ops; the very modules, as they were when they did.
-_places: dict[str, dict[str, Any] | None] = {}
-
-
-def _importing() -> dict[str, Any] | None:
-    """The names of the module whose import is under way."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "<module>":
-            return frame.f_globals
-        frame = frame.f_back
-    return None
-
-
-def _is_anew(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
-    """Whether a module is imported a second time, as after an import that was interrupted."""
-    if before is None or now is None or before is now:
-        return False
-    return before.get("__name__") == now.get("__name__") != "__main__"
 
 
 # What makes of a public function one that takes eager tensors too; the eager face sets it.

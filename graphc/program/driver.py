@@ -16,6 +16,7 @@ import numpy as np
 
 from graphc import config
 from graphc.core import dtypes
+from graphc.core.arguments import CASTINGS
 from graphc.core.atoms import is_kept
 from graphc.core.garbage import uncollected
 from graphc.core.ir import Graph, Node, caller
@@ -28,18 +29,19 @@ from graphc.errors import (
 )
 from graphc.ops.source import Parameter
 from graphc.passes.fusion.fuse import explain, fuse
-from graphc.passes.pipeline import LEVELS, optimize
+from graphc.passes.own import GraphPass, listed
+from graphc.passes.pipeline import KNOWN, LEVELS, optimize
 from graphc.passes.stabilise import stabilise
 from graphc.program.build import Build, check_threads, ready
 from graphc.program.measuring import First, inputs_for
 from graphc.program.program import Program
-from graphc.program.traced import input_list, traced
+from graphc.program.traced import freed, input_list, parts_of, traced
 from graphc.runtime import targets
 
 
 def compile(
     inputs: Any,
-    outputs: Any,
+    outputs: Any = None,
     updates: Mapping[Parameter, Any] | None = None,
     *,
     level: str = "O2",
@@ -48,6 +50,8 @@ def compile(
     fast_math: bool = False,
     name: str | None = None,
     defaults: Mapping[Any, Any] | None = None,
+    passes: Sequence[Any] = (),
+    casting: str = "equiv",
 ) -> Program:
     """Compile a graph to a program.
 
@@ -55,7 +59,8 @@ def compile(
         inputs: the input tensors, in the order in which calls give them: a list, or one. An
             entry may be a structure (lists, tuples, dicts, dataclasses) of tensors, which calls
             give in one argument; the keys of a dict name the arguments. The parameters and
-            constants that are needed are found.
+            constants that are needed are found. Or a whole `gc.Graph` with its outputs and
+            updates; parameters of it that have no value (a text has none) are 0, with a warning.
         outputs: one tensor, or a structure of them; calls return arrays in that form. A
             dimension is a tensor of its size; None where only the updates matter.
         updates: new values of parameters, each of its parameter's type; numbers and arrays are
@@ -69,11 +74,18 @@ def compile(
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
         defaults: values of inputs that a call may leave out: {rate: 0.1}.
+        passes: passes to run besides the level's own, in order: what `gc.graph_pass` makes,
+            functions from graph to graph, names; at level "O0" they are all that run.
+        casting: which arrays of other dtypes than an input's calls take and convert, by NumPy's
+            rules: "equiv" (none), "safe", "same_kind" (float64 for float32, integers for floats)
+            or "unsafe". Numbers and lists of them have no dtype of their own: they always take
+            the input's, where it holds them.
 
     Returns:
         The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
 
     Raises:
+        PassError: a pass returned no graph, or broke what passes keep.
         GraphError: an output depends on an input that isn't listed; an input is listed twice,
             or not used; two parameters have one name.
         ArgumentError, AttributeValueError: something is of the wrong kind or value.
@@ -90,7 +102,20 @@ def compile(
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math,
     }  # fmt: skip
-    return _program(inputs, outputs, updates, name, options, defaults, stabilise)
+    if passes:
+        options["passes"] = listed(passes, KNOWN)
+    if isinstance(inputs, Graph):
+        if outputs is not None or updates is not None:
+            raise ArgumentError(
+                "compile: a graph has its outputs and updates; it is given others", where=caller()
+            )
+        name = name or inputs.name
+        inputs, outputs, updates = parts_of(inputs)
+    if casting not in CASTINGS:
+        raise AttributeValueError(
+            f"compile: casting={casting!r}", where=caller(), hint=f"one of {', '.join(CASTINGS)}"
+        )
+    return _program(inputs, outputs, updates, name, options, defaults, stabilise, casting)
 
 
 def compile_as_written(
@@ -114,6 +139,7 @@ def _program(
     options: dict[str, Any],
     defaults: Mapping[Any, Any] | None,
     prepared: Callable[[Graph], Graph],
+    casting: str = "equiv",
 ) -> Program:
     """The program of what `prepared` makes of the graph as it was written."""
     _check_options(options["level"], options["threads"], options["target"], name)
@@ -124,9 +150,12 @@ def _program(
             hint="updates={w: w - 0.1 * gc.grad(loss, w)}, or optimizer.updates(loss)",
         )
     layout, results = Layout.of(outputs)
+    layout = replace(layout, casting=casting)
     takes, listed = arguments(inputs)
-    nodes = input_list(listed)
-    layout = replace(layout, takes=takes, given=_defaults(nodes, dict(defaults or {})))
+    taken, results = freed(listed, results)
+    nodes = input_list(taken)
+    given = _defaults(nodes, dict(defaults or {}), casting)
+    layout = replace(layout, takes=takes, given=given)
     chosen = Chosen(name or "program", layout, options, prepared)
     return _compiled(chosen, nodes, results, dict(updates or {}))
 
@@ -171,7 +200,14 @@ def _compiled(
 
 
 def build(
-    graph: Graph, layout: Layout, *, level: str, threads: int | None, target: str, fast_math: bool
+    graph: Graph,
+    layout: Layout,
+    *,
+    level: str,
+    threads: int | None,
+    target: str,
+    fast_math: bool,
+    passes: Sequence[GraphPass] = (),
 ) -> Build:
     """What `compile` makes of a graph that is checked already.
 
@@ -187,7 +223,7 @@ def build(
     if not chosen.is_optimized:
         return ready(graph, (("traced", graph),), layout, chosen, threads, start)
     with uncollected():
-        _, steps = optimize(graph, level, fast_math)
+        _, steps = optimize(graph, level, fast_math, own=passes)
         history = tuple(steps)
         return ready(graph, history, layout, chosen, threads, start, lambda: _refusals(history))
 
@@ -221,7 +257,9 @@ def _check_options(level: Any, threads: Any, target: Any, name: Any) -> None:
         )
 
 
-def _defaults(inputs: Sequence[Node], defaults: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+def _defaults(
+    inputs: Sequence[Node], defaults: Mapping[Any, Any], casting: str
+) -> dict[str, np.ndarray]:
     """The values of inputs that calls may leave out, by name."""
     for node in defaults:
         if not isinstance(node, Node) or node not in set(inputs):
@@ -232,4 +270,4 @@ def _defaults(inputs: Sequence[Node], defaults: Mapping[Any, Any]) -> dict[str, 
                 hint="write defaults={rate: 0.1} of what gc.input made",
             )
     values = {node.name: value for node, value in defaults.items()}
-    return given_values("compile", inputs, Layout(Tree()), (), values)
+    return given_values("compile", inputs, Layout(Tree(), casting=casting), (), values)

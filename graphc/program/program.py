@@ -158,7 +158,9 @@ class Program:
 
     def _arrays(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
         given = arrange(self.name, self._inputs, self._build.layout, args, named)
-        return self._sizing.completed([as_array(n, v) for n, v in zip(self._inputs, given)])
+        casting = self._build.layout.casting
+        arrays = [as_array(n, v, casting) for n, v in zip(self._inputs, given)]
+        return self._sizing.completed(arrays)
 
     def _run(self, call: Call, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """Run with plain arrays whose sizes are bound, into `out` where it is given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +16,19 @@ from graphc.core.ir import Graph, Node, all_nodes, at_origin, caller, effects, t
 from graphc.core.layout import Layout
 from graphc.core.operators import Operators
 from graphc.core.walk import dependents, substitute, toposort
-from graphc.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, GraphcWarning, GraphError, ShapeError
 from graphc.ops.arrays import random
 from graphc.ops.declare import as_symbolic, as_tensor, bring, operand
 from graphc.ops.implied import implied, named_apart
-from graphc.ops.source import INPUT_OP, Bound, Parameter, is_stream
+from graphc.ops.source import (
+    CONSTANT_OP,
+    INPUT_OP,
+    PARAMETER_OP,
+    Bound,
+    Parameter,
+    State,
+    is_stream,
+)
 from graphc.passes.cse import cse
 from graphc.program.measuring import computed_sizes, measured
 
@@ -53,6 +62,56 @@ def input_list(listed: Sequence[Any]) -> list[Node]:
             )
     _check_distinct(listed)
     return list(listed)
+
+
+def freed(listed: Sequence[Any], results: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+    """Inputs in the places of listed parameters and constants without a value, as a graph that
+    was read from text has them."""
+    made = {
+        n: INPUT_OP(name=n.name, type=n.type)
+        for n in listed
+        if isinstance(n, Node) and n.op in (PARAMETER_OP, CONSTANT_OP) and not isinstance(n, Bound)
+    }
+    if not made:
+        return listed, [*results]
+    return [made.get(n, n) for n in listed], substitute([as_symbolic(r) for r in results], {**made})
+
+
+def parts_of(graph: Graph) -> tuple[list[Node], list[Node], dict[Any, Node]]:
+    """The inputs, results and updates of a graph, as `compile` takes them.
+
+    Raises:
+        GraphError: a constant has no value, as in a graph that was read from text.
+    """
+    placeholders = [n for n in graph.inputs if n.op is not INPUT_OP and not isinstance(n, Bound)]
+    if lost := [n for n in placeholders if n.op is not PARAMETER_OP]:
+        raise GraphError(
+            f"compile: {lost[0].op.name} {lost[0].name!r} has no value",
+            [n.describe() for n in lost[:PATH_LINES]],
+            where=caller(),
+            hint="give it one when the text is read: gc.text.parse(text, bind=...)",
+        )
+    made = {n: _zeros(n) for n in placeholders}
+    if made:
+        names = ", ".join(n.name for n in placeholders[:PATH_LINES])
+        warnings.warn(
+            GraphcWarning(f"compile: parameters without a value start as 0: {names}; set them "
+                          "with program.load_state"),
+            stacklevel=3,
+        )  # fmt: skip
+    outputs = substitute(graph.outputs, dict(made)) if made else list(graph.outputs)
+    sources = [made.get(n, n) for n in graph.inputs]
+    aliases = dict(graph.aliases)
+    updates = {sources[at]: outputs[k] for k, at in aliases.items()}
+    results = [node for k, node in enumerate(outputs) if k not in aliases]
+    return [n for n in sources if n.op is INPUT_OP], results, updates
+
+
+def _zeros(node: Node) -> Parameter:
+    type_ = tensor_type(node)
+    shape = tuple(s if isinstance(s, int) else 0 for s in type_.shape)
+    state = State(np.zeros(shape, type_.dtype.numpy))
+    return Parameter(node.op, (), node.attrs, type_, node.origin, state)
 
 
 def _check_distinct(inputs: Sequence[Node]) -> None:
@@ -286,4 +345,4 @@ def _symbols_of(node: Node) -> set[str]:
     return {s.name for size in sizes if isinstance(size, Dim) for s in dims.symbols(size)}
 
 
-__all__ = ["input_list", "traced"]
+__all__ = ["freed", "input_list", "parts_of", "traced"]

@@ -18,6 +18,7 @@ from graphc.core import dims
 from graphc.core.atoms import Symbol
 from graphc.core.dims import Size
 from graphc.core.dtypes import DType
+from graphc.core.facts import filled
 from graphc.core.ir import IndexMap, Kind, Node, Piece, Reduction, Scalar, is_checked, tensor_type
 from graphc.errors import InternalError
 from graphc.loops.spaces import Axes, Spaces
@@ -29,7 +30,6 @@ from graphc.runtime.fused.scalars import (
     identity,
     literal,
     scalar_cost,
-    template,
     wide,
 )
 
@@ -253,11 +253,11 @@ class Emitter:
         operands = [self.value(x, index) for x in node.inputs]
         if is_checked(node):
             self._check(node, fact, operands)
-        text = template(node, fact.template).format(*operands)
+        text = filled(node, fact.template, operands)
         return self.define(cast(tensor_type(node).dtype, text), cost=scalar_cost(text))
 
     def _check(self, node: Node, fact: Scalar, operands: Sequence[str]) -> None:
-        test = template(node, fact.check).format(*operands)
+        test = filled(node, fact.check, operands)
         if not fact.value:
             failed = self.arguments.flag(node)
             self.line(f"{failed} = {failed} | ({test})", cost=1)

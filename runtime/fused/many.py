@@ -24,13 +24,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphc.core.dtypes import DType
+from graphc.core.facts import filled
 from graphc.core.ir import IndexMap, Kind, Node, Scalar, is_checked, tensor_type, toposort
 from graphc.loops import views
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.base.step import Argument, Number, Step, Value
 from graphc.runtime.fused.assemble import SLICE
 from graphc.runtime.fused.rows import Body, named
-from graphc.runtime.fused.scalars import cast, literal, scalar_cost, template, wide
+from graphc.runtime.fused.scalars import cast, literal, scalar_cost, wide
 
 # Elements of a block, the unit of the parallel range.
 BLOCK = 64
@@ -192,7 +193,7 @@ class _Writer:
         if kind is not Kind.ELEMENTWISE or not isinstance(fact, Scalar) or is_checked(node):
             return False
         operands = [self._operand(x) for x in node.inputs]
-        text = template(node, fact.template).format(*operands)
+        text = filled(node, fact.template, operands)
         self._define(node, cast(type_.dtype, text), scalar_cost(text))
         self.row.ops[node.op.name] = None
         return True

@@ -314,7 +314,7 @@ X, Y = np.zeros((2, 3), np.float32), np.zeros(2, np.float32)
             [
                 "input 'x' is float64; it is declared f32[n, 3]",
                 "at",
-                "hint: convert it with astype(np.float32)",
+                'hint: convert it with astype(np.float32), or compile with casting="same_kind"',
             ],
         ),
         (

@@ -189,7 +189,7 @@ def batch(k: int) -> tuple[Any, Any]:
 
 
 def test_a_compiled_training_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    _, optimizer, step = training(1)
+    model, optimizer, step = training(1)
     for k in range(3):
         step(*batch(k))
     optimizer.param_groups[0]["lr"] = 0.05
@@ -197,11 +197,9 @@ def test_a_compiled_training_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
     loaded = gc.jit.load(tmp_path / "a")
     for k in range(3, 6):
         assert equal(loaded(*batch(k)), step(*batch(k)))
-    assert equal(loaded.state(), step.program.state())
-    assert set(loaded.state()) >= {
-        "s0_weight", "s1_running_mean", "s4_bias", "s0_weight_momentum_buffer",
-        "generator", "lr",
-    }  # fmt: skip
+    held = {k: v for k, v in loaded.state_dict().items() if k in model.state_dict()}
+    assert equal(held, dict(model.state_dict()))
+    assert {"0.weight_momentum_buffer", "generator", "lr"} <= set(loaded.state())
 
 
 def test_a_step_is_saved_once_it_ran(tmp_path: Path) -> None:

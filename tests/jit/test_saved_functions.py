@@ -331,3 +331,52 @@ def test_files_of_functions_have_no_room_for_what_is_not_read() -> None:
     archive = archive_reader.read_bytes(file.getvalue())
     calls = [p.record.call for p in archive.programs]
     assert [call is not None and call.accepts is not None for call in calls] == [True]
+
+
+def _net() -> Any:
+    return gc.nn.Sequential(gc.nn.Linear(2, 3), gc.nn.BatchNorm1d(3))
+
+
+def _packed(value: Any) -> bytes:
+    file = io.BytesIO()
+    gc.jit.save(value, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_state_has_the_modules_own_names_and_goes_both_ways(is_training: bool) -> None:
+    net, other = _net().train(is_training), _net().train(is_training)
+    x = gc.randn(4, 2)
+    loaded = gc.jit.load(_packed(gc.jit.trace(net, x)))
+    assert {*loaded.state()} <= {*net.state_dict()} and "0.weight" in loaded.state()
+    other(x)  # other running statistics
+    loaded.load_state_dict(other.state_dict())
+    assert gc.equal(loaded(x), other(x))
+    net.load_state_dict(loaded.state_dict())
+    wanted = {k: v for k, v in other.state_dict().items() if k in loaded.state()}
+    assert all(gc.equal(net.state_dict()[k], v) for k, v in wanted.items())
+    with pytest.raises(ArgumentError, match=r"missing: .*0\.weight"):
+        loaded.load_state_dict({})
+
+
+def test_a_loaded_functions_parameters_can_be_shared() -> None:
+    net = gc.nn.Linear(2, 1)
+    optimizer = gc.optim.SGD(net.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (net(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    train, x = gc.jit.compile(step), gc.ones(4, 2)
+    for _ in range(3):
+        train(x)
+    predict = _packed(gc.jit.trace(net, x))
+    training = gc.jit.load(_packed(train))
+    predicting = gc.jit.load(io.BytesIO(predict), share=training)
+    before = predicting(x)
+    training(x)
+    train(x)
+    assert not gc.equal(predicting(x), before) and gc.equal(predicting(x), net(x))

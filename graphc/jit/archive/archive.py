@@ -18,6 +18,7 @@ import copyreg
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from graphc import text
 from graphc.core.access import access
 from graphc.core.files import chunks, write_file
 from graphc.core.ir import Origin, caller
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, GraphcWarning
 from graphc.jit.archive.archive_function import LoadedFunction
 from graphc.jit.archive.archive_program import load
 from graphc.jit.archive.archive_reader import quoted, target_name
@@ -101,7 +102,7 @@ def packed(program: Any) -> Any:
 
 def unpacked(data: bytes) -> Any:
     """What `packed` kept."""
-    return load(io.BytesIO(data))
+    return load(data)
 
 
 def _summed(contents: Sequence[Any]) -> tuple[int, str]:
@@ -134,7 +135,7 @@ class _Writer:
         inputs = []
         for node in graph.inputs:
             given = layout.given.get(node.name)
-            state = self._state(node, source.same) if isinstance(node, Bound) else ""
+            state = self._state(node, source) if isinstance(node, Bound) else ""
             if given is not None and not state:
                 state = self._named(State(given), node.name)
             origin = -1 if node.origin is None else origins.setdefault(node.origin, len(origins))
@@ -152,7 +153,15 @@ class _Writer:
         options = source.program._build.options
         if options is None:
             raise ArgumentError(f"save: {source.name or 'it'} was not made by compile")
-        call = source.call(lambda n: self._state(n, source.same)) if source.call else None
+        options = dict(options)
+        if own := options.pop("passes", ()):
+            warnings.warn(
+                GraphcWarning("save: passes of yours are code, which a file does not hold: "
+                              f"{', '.join(each.name for each in own)} will not run when it is "
+                              "loaded"),
+                stacklevel=3,
+            )  # fmt: skip
+        call = source.call(lambda n: self._state(n, source)) if source.call else None
         before = source.first()
         first = None if before is None else self.program(f"{place}_1", before)
         return ProgramRecord(
@@ -161,12 +170,12 @@ class _Writer:
             source.certificate, call, first,
         )  # fmt: skip
 
-    def _state(self, node: Any, same: Mapping[Any, Any]) -> str:
+    def _state(self, node: Any, source: Source) -> str:
         """The name of a state, one for each: programs that share it name it alike."""
         state = node.state
-        key = same.get(state, state)
+        key = source.same.get(state, state)
         if key not in self._known:
-            self._known[key] = self._named(state, node.name)
+            self._known[key] = self._named(state, source.named(state.array) or node.name)
         return self._known[key]
 
     def _named(self, state: State, wanted: str) -> str:

@@ -251,6 +251,43 @@ class LoadedFunction:
         """
         write_states(self.name, self._parameters(), values)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of all state as tensors by name, for a module's `load_state_dict`.
+
+        Names are the module's own: `0.weight`.
+
+        Example:
+            >>> import graphc as gc
+            >>> net = gc.nn.Sequential(gc.nn.Linear(2, 1))
+            >>> gc.jit.save(gc.jit.trace(net, gc.ones(1, 2)), "net.gcz")
+            >>> net.load_state_dict(gc.jit.load("net.gcz").state_dict())
+            <All keys matched successfully>
+        """
+        return {name: wrap(value) for name, value in self.state().items()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Set all state to a module's `state_dict()`.
+
+        Args:
+            values: tensors or arrays by name. What the programs do not use is left out: a module
+                may hold more.
+
+        Raises:
+            ArgumentError: a name is missing.
+            ShapeError, DTypeError: one does not fit; then nothing was changed.
+
+        Example:
+            >>> import graphc as gc
+            >>> net = gc.nn.Sequential(gc.nn.Linear(2, 1))
+            >>> gc.jit.save(gc.jit.trace(net, gc.ones(1, 2)), "net.gcz")
+            >>> loaded = gc.jit.load("net.gcz")
+            >>> loaded.load_state_dict(gc.nn.Sequential(gc.nn.Linear(2, 1)).state_dict())
+        """
+        own = self._parameters()
+        given = {name: v for name, v in values.items() if name in own}
+        arrays = {n: v._array if isinstance(v, Tensor) else v for n, v in given.items()}
+        write_states(self.name, own, arrays)
+
     def assumes(self) -> list[str]:
         """What the program assumes, a line each.
 

@@ -104,7 +104,7 @@ def load(
     allow_native: bool = False,
     target: str | None = None,
     threads: int | None = None,
-    share: Program | Mapping[str, Any] | None = None,
+    share: Program | LoadedFunction | Mapping[str, Any] | None = None,
 ) -> Any:
     """Read what `save` wrote. Nothing in the file is run, whoever made it.
 
@@ -112,14 +112,14 @@ def load(
     passes are not run again either.
 
     Args:
-        path: the file, or a file object that is open for reading bytes.
+        path: the file, a file object that is open for reading bytes, or the bytes of one.
         allow_native: use compiled kernels that lie in the file. They are machine code: say so
             only for files from a source you would run a program of.
         target: see `gc.compile`; as it was compiled unless given.
         threads: most threads that a call uses; as it was compiled unless given.
         share: parameters that the loaded program is to use and update in place of its own: a
-            dict of `gc.parameter`s and eager tensors by name, or a program, all of whose
-            parameters of names that the file has are shared.
+            dict of `gc.parameter`s and eager tensors by name, or a program or a loaded function,
+            all of whose parameters of names that the file has are shared.
 
     Returns:
         A `LoadedProgram`; for a traced or compiled function a `LoadedFunction`; a dict of these
@@ -138,11 +138,14 @@ def load(
         tensor(14.)
     """
     check_threads(threads, "load")
-    is_program = isinstance(share, Program)
+    if hasattr(path, "read") and not isinstance(path, str | PathLike):
+        path = path.read()  # once: it may be gone through twice
+    is_program = isinstance(share, Program | LoadedFunction)
     archive = read(path, allow_native, None if is_program else _states(share or {}))
-    if isinstance(share, Program):
+    if isinstance(share, Program | LoadedFunction):
         names = {i.state for saved in archive.programs for i in saved.record.inputs}
-        own = {name: node for name, node in share._states.items() if name in names}
+        held = share._states if isinstance(share, Program) else share._parameters()
+        own = {name: node for name, node in held.items() if name in names}
         archive = read(path, allow_native, _states(own))
     made: dict[str, Any] = {}
     variants: dict[str, list[LoadedVariant]] = {}

@@ -20,6 +20,7 @@ from graphc.jit.archive.manifest import AcceptsRecord, CallRecord
 from graphc.jit.compiled import Compiled
 from graphc.jit.form import Place
 from graphc.jit.guarded import Guarded
+from graphc.jit.trace.naming import Names
 from graphc.jit.traced import Traced
 from graphc.ops.source import Parameter
 from graphc.program.program import Program
@@ -37,6 +38,7 @@ class Source:
         certificate: what JSON holds.
         call: gives the record of a traced function's call, from what names states.
         same: states that are one in the archive, by what they are one with.
+        named: the name by which a module or an optimizer knows memory, "" where none does.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Source:
     certificate: Any
     call: Callable[[Callable[[Any], str]], CallRecord] | None = None
     same: Mapping[Any, Any] = field(default_factory=dict)
+    named: Callable[[Any], str] = lambda array: ""
 
     def first(self) -> Source | None:
         """What runs before the program."""
@@ -95,13 +98,16 @@ def sources_of(name: str, value: object, certificate: object) -> list[Source]:
         return [Source(name, value, certificate)]
     if isinstance(value, Traced):
         certificate = as_json(value.certificate) if certificate is None else certificate
-        return [_of_guarded(name, value._guarded, value._signature, certificate)]
+        one = _of_guarded(name, value._guarded, value._signature, certificate)
+        return [replace(one, named=value._names.of_array)]
     if isinstance(value, Compiled):
-        return [
+        made = [
             _of_guarded(name, guarded, value._signature, certificate
                         or as_json({"assumes": guarded.assumes()}))
             for guarded in _fitting(value)
         ]  # fmt: skip
+        named = Names(value._function).of_array
+        return [replace(each, named=named) for each in made]
     loaded = getattr(value, "saved_sources", None)
     if loaded is not None:
         return loaded(name, certificate)

@@ -168,6 +168,7 @@ def _program(record: ProgramRecord) -> dict[str, Any]:
         "certificate": record.certificate,
         "call": None if record.call is None else _call(record.call),
         **({} if record.first is None else {"first": _program(record.first)}),
+        **({} if record.layout.casting == "equiv" else {"casting": record.layout.casting}),
     }
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from graphc.core.arguments import CASTINGS
 from graphc.core.dtypes import BY_CODE
 from graphc.core.layout import Layout
 from graphc.core.origin import PHASES
@@ -224,7 +225,10 @@ def _read_layout(program: _Fields, count: int, version: int) -> Layout:
     read = None if takes is None else tuple((key, _read_tree(tree)) for key, tree in takes)
     if read is not None and sum(tree.count for _, tree in read) != count:
         raise ArchiveError("its manifest: its arguments are not its inputs")
-    return Layout(_read_tree(program.take("results", _is_any)), read)
+    casting = "equiv"
+    if "casting" in program.left:
+        casting = program.take("casting", lambda v: v in CASTINGS)
+    return Layout(_read_tree(program.take("results", _is_any)), read, casting=casting)
 
 
 def _is_argument(value: object) -> bool:

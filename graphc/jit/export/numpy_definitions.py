@@ -197,9 +197,21 @@ def _tree_of(function: Callable[..., Any]) -> ast.FunctionDef | ast.Lambda:
     line = function.__code__.co_firstlineno
     kinds = ast.FunctionDef if function.__name__ != "<lambda>" else ast.Lambda
     found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.lineno == line]
+    if len(found) > 1:  # lambdas of one line: the one in which the code stands
+        places = {p for p in function.__code__.co_positions() if None not in p and p[3]}
+        found = [n for n in found if isinstance(n, ast.Lambda) and _covers(n.body, places)]
     if len(found) != 1:
         raise _Unwritable(function.__name__)
     return copy.deepcopy(found[0])
+
+
+def _covers(body: ast.expr, places: set[Any]) -> bool:
+    """Whether what code comes from begins and ends where an expression does."""
+    begins = min((line, column) for line, _, column, _ in places)
+    ends = max((line, column) for _, line, _, column in places)
+    return begins == (body.lineno, body.col_offset) and ends == (
+        body.end_lineno, body.end_col_offset,
+    )  # fmt: skip
 
 
 @functools.cache

@@ -116,6 +116,7 @@ class _Module:
 
     def __init__(self, source: Source) -> None:
         self.program = source.program
+        self.named = source.named
         self.graph: Graph = source.program.graph
         self.states: dict[str, Any] = {}
         self.call = source.call(self._state_name) if source.call else None
@@ -133,11 +134,12 @@ class _Module:
         for name, state in self.states.items():
             if state is node.state:
                 return name
-        name, count = node.name, 1
+        wanted = self.named(node.state.array) or node.name
+        name, count = wanted, 1
         # `file` is an argument of np.savez.
         while name in self.states or name == "file":
             count += 1
-            name = f"{node.name}_{count}"
+            name = f"{wanted}_{count}"
         self.states[name] = node.state
         return name
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace.readings import Same
 
@@ -32,7 +34,11 @@ class Names:
 
     def of(self, tensor: Tensor) -> str:
         """A tensor's name; "" where nothing that was found holds it."""
-        key = id(tensor._array)
+        return self.of_array(tensor._array)
+
+    def of_array(self, array: np.ndarray) -> str:
+        """The name of the tensor whose memory this is; "" where nothing that was found holds it."""
+        key = id(array)
         if key not in self._known:
             # Looked for again: optimizers make their state at the first step.
             self._known = {id(t._array): name for name, t in self._listed() if _is_plain(t)}

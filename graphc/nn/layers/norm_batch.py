@@ -27,6 +27,7 @@ from graphc.nn.module.layer import layer
 class _BatchNorm(Affine):
     """Scales, shifts and running statistics by channel."""
 
+    _version: ClassVar[int] = 2
     ranks: ClassVar[tuple[int, ...]] = ()
     spatial: ClassVar[str] = ""
     num_features: int
@@ -82,6 +83,16 @@ class _BatchNorm(Affine):
         """
         self.reset_running_stats()
         super().reset_parameters()
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *collected: Any
+    ) -> None:
+        # As in PyTorch: before version 2, and in dicts that note none, there is no count.
+        key = f"{prefix}num_batches_tracked"
+        is_old = (local_metadata.get("version") or 0) < 2
+        if is_old and self.num_batches_tracked is not None:
+            state_dict.setdefault(key, self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *collected)
 
     def _check(self, input: AnyTensor) -> None:
         if input.ndim not in self.ranks:
