@@ -26,7 +26,11 @@ from graphc.passes.dce import dce
 from graphc.passes.fold import fold
 from graphc.passes.fusion.fuse import fuse
 from graphc.passes.memory.inplace import inplace
-from graphc.passes.memory.rematerialise import rematerialise, rematerialise_more
+from graphc.passes.memory.rematerialise import (
+    rematerialise,
+    rematerialise_more,
+    rematerialise_most,
+)
 from graphc.passes.memory.schedule import schedule
 from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
@@ -55,7 +59,9 @@ O2 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise, inplace)
 O3 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH: dict[Pass, Pass] = {simplify: simplify_fast}
-VARIANTS: dict[Pass, Pass] = {simplify_fast: simplify, rematerialise_more: rematerialise}
+VARIANTS: dict[Pass, Pass] = {
+    simplify_fast: simplify, rematerialise_more: rematerialise, rematerialise_most: rematerialise,
+}  # fmt: skip
 
 
 def name_of(each: Pass) -> str:
@@ -63,24 +69,28 @@ def name_of(each: Pass) -> str:
     return VARIANTS.get(each, each).__name__
 
 
-def passes_of(level: str, fast_math: bool = False) -> tuple[Pass | Repeat, ...]:
+def passes_of(
+    level: str, fast_math: bool = False, frugal: bool = False
+) -> tuple[Pass | Repeat, ...]:
     """The passes of a level.
 
     Args:
         level: "O0", "O1", "O2" or "O3".
         fast_math: with the rules that may change roundings, and what becomes of nan and inf.
+        frugal: with whatever recomputation lowers the peak.
 
     Raises:
         ArgumentError: there is no such level.
     """
     if level not in LEVELS:
         raise ArgumentError(f"{level!r} is no level", hint=f"one of {', '.join(LEVELS)}")
-    if not fast_math:
-        return LEVELS[level]
+    swap: dict[Pass, Pass] = dict(FAST_MATH) if fast_math else {}
+    if frugal:
+        swap |= {rematerialise: rematerialise_most, rematerialise_more: rematerialise_most}
     return tuple(
-        Repeat(tuple(FAST_MATH.get(p, p) for p in entry.passes))
+        Repeat(tuple(swap.get(p, p) for p in entry.passes))
         if isinstance(entry, Repeat)
-        else FAST_MATH.get(entry, entry)
+        else swap.get(entry, entry)
         for entry in LEVELS[level]
     )
 
@@ -90,13 +100,14 @@ def optimize(
     level: str = "O2",
     fast_math: bool = False,
     observers: Sequence[Observer] | None = None,
+    frugal: bool = False,
 ) -> tuple[Graph, History]:
     """Run the passes of a level.
 
     Args:
         graph: as traced.
         level: "O0" to "O3".
-        fast_math: see `passes_of`.
+        fast_math, frugal: see `passes_of`.
         observers: those that the settings ask for (GRAPHC_DEBUG, GRAPHC_DUMP, GRAPHC_CHECK)
             unless given.
 
@@ -110,7 +121,7 @@ def optimize(
         ['traced', 'simplify', 'fold', 'cse', 'dce']
     """
     chosen = from_settings() if observers is None else observers
-    return run(graph, passes_of(level, fast_math), chosen)
+    return run(graph, passes_of(level, fast_math, frugal), chosen)
 
 
 def run(

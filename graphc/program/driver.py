@@ -28,10 +28,13 @@ from graphc.errors import (
 )
 from graphc.ops.source import Parameter
 from graphc.passes.fusion.fuse import explain, fuse
+from graphc.passes.fusion.refusal import Refusal
 from graphc.passes.pipeline import LEVELS, optimize
 from graphc.passes.stabilise import stabilise
+from graphc.program.budget import within_budget
 from graphc.program.build import Build, check_threads, ready
 from graphc.program.measuring import First, inputs_for
+from graphc.program.memory import nbytes_of
 from graphc.program.program import Program
 from graphc.program.traced import input_list, traced
 from graphc.runtime import targets
@@ -48,6 +51,7 @@ def compile(
     fast_math: bool = False,
     name: str | None = None,
     defaults: Mapping[Any, Any] | None = None,
+    memory_budget: int | str | None = None,
 ) -> Program:
     """Compile a graph to a program.
 
@@ -69,6 +73,9 @@ def compile(
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
         defaults: values of inputs that a call may leave out: {rate: 0.1}.
+        memory_budget: most bytes of intermediate results: a number, or "64MiB". Values are
+            computed again to keep to it. Of symbolic sizes each call's are held to it.
+            Archives don't keep it.
 
     Returns:
         The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
@@ -78,6 +85,7 @@ def compile(
             or not used; two parameters have one name.
         ArgumentError, AttributeValueError: something is of the wrong kind or value.
         ShapeError, DTypeError: an update is not of its parameter's type.
+        OutOfMemoryError: the memory budget can't be kept; the message has what does not fit.
 
     Example:
         >>> import numpy as np
@@ -90,6 +98,8 @@ def compile(
     options: dict[str, Any] = {
         "level": level, "threads": threads, "target": target, "fast_math": fast_math,
     }  # fmt: skip
+    if memory_budget is not None:
+        options["memory_budget"] = nbytes_of(memory_budget, "compile: memory_budget")
     return _program(inputs, outputs, updates, name, options, defaults, stabilise)
 
 
@@ -163,15 +173,23 @@ def _compiled(
         own = chosen._replace(name=f"{chosen.name}_sizes", layout=Layout.of(sizes)[0])
         first = First(_compiled(own, taken, [*sizes], None))
     graph = chosen.prepared(written)
-    made = build(graph, chosen.layout, **chosen.options)
+    made = within_budget(build, graph, chosen.layout, chosen.options)
     history = made.history
     if graph is not written:
         history = (("traced", written), (stabilise.__name__, graph), *history[1:])
-    return Program(replace(made, options=chosen.options, history=history, first=first))
+    kept = {name: value for name, value in chosen.options.items() if name != "memory_budget"}
+    return Program(replace(made, options=kept, history=history, first=first))
 
 
 def build(
-    graph: Graph, layout: Layout, *, level: str, threads: int | None, target: str, fast_math: bool
+    graph: Graph,
+    layout: Layout,
+    *,
+    level: str,
+    threads: int | None,
+    target: str,
+    fast_math: bool,
+    frugal: bool = False,
 ) -> Build:
     """What `compile` makes of a graph that is checked already.
 
@@ -179,6 +197,7 @@ def build(
         graph: as traced, its parameters and constants among its inputs.
         layout: the form of the results.
         level: see `compile`, as the others.
+        frugal: whether whatever lowers the peak of memory is computed again.
     """
     start = time.perf_counter()
     settings = config.current()
@@ -187,16 +206,16 @@ def build(
     if not chosen.is_optimized:
         return ready(graph, (("traced", graph),), layout, chosen, threads, start)
     with uncollected():
-        _, steps = optimize(graph, level, fast_math)
+        _, steps = optimize(graph, level, fast_math, frugal=frugal)
         history = tuple(steps)
         return ready(graph, history, layout, chosen, threads, start, lambda: _refusals(history))
 
 
-def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:
+def _refusals(history: Sequence[tuple[str, Graph]]) -> list[Refusal]:
     """What fusion left apart, and why."""
     for (_, before), (name, _) in pairwise(history):
         if name == fuse.__name__:
-            return [str(refusal) for refusal in explain(before)]
+            return explain(before)
     return []
 
 

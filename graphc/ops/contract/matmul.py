@@ -17,6 +17,7 @@ from graphc.core.types import TensorType, broadcast_shapes
 from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
+from graphc.ops.contract import work
 from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
 
 
@@ -46,6 +47,7 @@ MATMUL = declare(
     Op(
         "matmul", Kind.CONTRACT, _matmul_infer, _matmul_numpy, _matmul_vjp,
         Library("matmul", strided=True),
+        flops=work.of_matmul,
         samples=lambda: [
             _pair((3, 4), (4, 5)),
             _pair((2, 3, 4), (2, 4, 1)),
