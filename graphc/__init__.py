@@ -95,8 +95,9 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, jit, nn, optim, special, text, viz
+    from graphc import data, debug, jit, nn, optim, special, text, viz
     from graphc.contrasting import contrast
+    from graphc.debug import diff
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.program.checking import check_grad
@@ -127,6 +128,8 @@ _LATE = {
     "value_and_grad": "passes.grad",
     "contrast": "contrasting",
     "data": None,
+    "debug": None,
+    "diff": "debug",
     "jit": None,
     "load": "storage",
     "save": "storage",

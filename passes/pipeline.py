@@ -36,7 +36,7 @@ from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.positions import positions
 from graphc.passes.reorient import reorient
-from graphc.passes.rewrite.engine import rewrite
+from graphc.passes.rewrite.engine import hear, rewrite
 from graphc.passes.rows import rows
 from graphc.passes.simplify import RULES, simplify, simplify_fast
 
@@ -93,6 +93,14 @@ def passes_of(
         else swap.get(entry, entry)
         for entry in LEVELS[level]
     )
+
+
+def passes_named(name: str) -> list[Pass]:
+    """The passes of all levels that histories call by a name."""
+    entries = [entry for level in LEVELS.values() for entry in level]
+    groups = [e.passes if isinstance(e, Repeat) else (e,) for e in entries]
+    every = [*(p for group in groups for p in group), *VARIANTS]
+    return [each for each in dict.fromkeys(every) if name_of(each) == name]
 
 
 def optimize(
@@ -163,6 +171,7 @@ def _run_group(
         start = graph
         for each in group:
             began = time.perf_counter()
+            hear()
             after = everywhere(each, graph)
             time_s = time.perf_counter() - began
             if turn == 0 or after is not graph:

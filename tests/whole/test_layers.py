@@ -79,6 +79,8 @@ ROWS = (
     "graphc.data.vision.*",
     "graphc.data.vision",
     "graphc.data",
+    "graphc.debug.*",
+    "graphc.debug",
     "graphc.contrasting.*",
     "graphc.contrasting",
     "graphc.cli",
