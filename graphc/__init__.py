@@ -95,9 +95,10 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, func, jit, nn, onnx, optim, special, text, viz
+    from graphc import data, debug, func, jit, nn, onnx, optim, special, text, viz
     from graphc.contrasting import contrast
     from graphc.func.mapping import vmap
+    from graphc.debug import diff
     from graphc.networks import to_networkx
     from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
     from graphc.passes.jacobian import hessian, hvp, jacobian, jvp
@@ -139,6 +140,8 @@ _LATE = {
     "contrast": "contrasting",
     "data": None,
     "func": None,
+    "debug": None,
+    "diff": "debug",
     "jit": None,
     "load": "storage",
     "save": "storage",

@@ -198,6 +198,20 @@ class CheckError(GraphcError, AssertionError):
     """
 
 
+class ContractError(GraphcError, AssertionError):
+    """A program that is not what `program.require` asks for.
+
+    Example:
+        >>> import graphc as gc
+        >>> x = gc.input("x", (3, 3))
+        >>> try:
+        ...     gc.compile([x], gc.exp(x @ x)).require(kernels=1)
+        ... except gc.errors.ContractError as error:
+        ...     print(error.what)
+        program: kernels is 2, not == 1
+    """
+
+
 class CastOverflowError(GraphcError, OverflowError):
     """A value that its new dtype cannot hold.
 

@@ -5,7 +5,7 @@
     GRAPHC_CHECK=1      the verifier after every pass
     GRAPHC_CHECK=2      both graphs interpreted on random inputs, then on inf, nan, zeros and
                         numbers of all magnitudes; a pass that changes a result or an update is
-                        blamed, with both graphs' texts
+                        blamed, and the rule of it that did, with both graphs' texts
 
 An observer is called as `observer(name, before, after, time_s)`.
 """
@@ -13,7 +13,7 @@ An observer is called as `observer(name, before, after, time_s)`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,13 @@ from graphc import config, viz
 from graphc.core import dims, dtypes
 from graphc.core.declared import valued, values_of
 from graphc.core.interpret import run_sized
-from graphc.core.ir import Graph, all_nodes, tensor_type
+from graphc.core.ir import Graph, Kind, Node, all_nodes, tensor_type, toposort
 from graphc.core.types import shape_symbols
 from graphc.errors import GraphcError, InternalError
 from graphc.ops.flow.looping import WHILE
 from graphc.ops.printing import muted
 from graphc.ops.sampling import admitted, sample_arrays
+from graphc.passes.rewrite.engine import Firing, heard
 from graphc.text import show
 from graphc.verify import verify
 
@@ -140,21 +141,66 @@ def _check_values(name: str, before: Graph, after: Graph, kinds: Sequence[str]) 
         found = run_sized(after, arrays, sizes)
         for position, (left, right) in enumerate(zip(wanted, found, strict=True)):
             if not close(left, right):
-                raise _blame(name, before, after, position, left, right)
+                rule = wrong_rule(heard(), dict(zip(before.inputs, arrays)), sizes)
+                raise _blame(name, before, after, position, left, right, rule)
+
+
+def wrong_rule(
+    firings: Sequence[Firing], values: Mapping[Node, np.ndarray], sizes: Mapping[str, int]
+) -> Firing | None:
+    """The first rule that made something of another value.
+
+    Args:
+        firings: of one pass.
+        values: of the placeholders of its graph; those of bodies in it are drawn.
+        sizes: of symbolic dimensions, by name.
+    """
+    for firing in firings:
+        roots = (firing.before, firing.after)
+        inputs = [n for n in toposort(roots) if n.op.kind is Kind.SOURCE and not n.op.pure]
+        graph = Graph.of("rule", inputs, roots)
+        drawn = sample_arrays(graph, sizes)
+        arrays = [values.get(node, other) for node, other in zip(inputs, drawn)]
+        try:
+            wanted, found = run_sized(graph, arrays, sizes)
+        except GraphcError:
+            continue
+        if not close(wanted, found):
+            return firing
+    return None
 
 
 def _blame(
-    name: str, before: Graph, after: Graph, position: int, left: np.ndarray, right: np.ndarray
+    name: str,
+    before: Graph,
+    after: Graph,
+    position: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    rule: Firing | None,
 ) -> InternalError:
     with np.errstate(all="ignore"):
         difference = np.abs(np.asarray(left, np.float64) - np.asarray(right, np.float64))
     error = InternalError(
         f"the pass {name} changed output {position} of {before.name} by up to "
-        f"{np.nanmax(difference, initial=0.0):.3g}"
+        f"{np.nanmax(difference, initial=0.0):.3g}",
+        [] if rule is None else [f"by the rule {rule.rule.name}: {told(rule)}"],
+        where=rule.before.origin or "" if rule is not None else "",
     )
     error.add_note(f"before {name}:\n{show(before)}")
     error.add_note(f"after {name}:\n{show(after)}")
     return error
+
+
+def told(firing: Firing) -> str:
+    """What a rule made of what, on one line."""
+    before, after = (_written(node) for node in (firing.before, firing.after))
+    return f"{before} became {after}"
+
+
+def _written(node: Node) -> str:
+    operands = ", ".join(operand.name for operand in node.inputs)
+    return f"{node.name}({operands}): {node.type}" if node.inputs else f"{node.name}: {node.type}"
 
 
 def close(left: np.ndarray, right: np.ndarray) -> bool:

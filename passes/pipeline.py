@@ -36,14 +36,18 @@ from graphc.passes.dce import dce
 from graphc.passes.fold import fold
 from graphc.passes.fusion.fuse import fuse
 from graphc.passes.memory.inplace import inplace
-from graphc.passes.memory.rematerialise import rematerialise, rematerialise_more
+from graphc.passes.memory.rematerialise import (
+    rematerialise,
+    rematerialise_more,
+    rematerialise_most,
+)
 from graphc.passes.memory.schedule import schedule
 from graphc.passes.nested import everywhere
 from graphc.passes.observers import Observer, from_settings
 from graphc.passes.own import REGISTERED, GraphPass
 from graphc.passes.positions import positions
 from graphc.passes.reorient import reorient
-from graphc.passes.rewrite.engine import rewrite
+from graphc.passes.rewrite.engine import hear, rewrite
 from graphc.passes.rows import rows
 from graphc.passes.simplify import RULES, simplify, simplify_fast
 from graphc.passes.stabilise import stabilise
@@ -68,7 +72,9 @@ O2 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise, inplace)
 O3 = (SETTLE, rows, reorient, positions, fuse, schedule, rematerialise_more, inplace)
 LEVELS: dict[str, tuple[Pass | Repeat, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 FAST_MATH: dict[Pass, Pass] = {simplify: simplify_fast}
-VARIANTS: dict[Pass, Pass] = {simplify_fast: simplify, rematerialise_more: rematerialise}
+VARIANTS: dict[Pass, Pass] = {
+    simplify_fast: simplify, rematerialise_more: rematerialise, rematerialise_most: rematerialise,
+}  # fmt: skip
 
 # Every pass of graphc's by name, in the order of the fullest pipeline.
 KNOWN: dict[str, Pass] = {p.__name__: p for p in (*SETTLE.passes, *O2[1:])}
@@ -79,24 +85,28 @@ def name_of(each: Pass) -> str:
     return VARIANTS.get(each, each).__name__
 
 
-def passes_of(level: str, fast_math: bool = False) -> tuple[Pass | Repeat, ...]:
+def passes_of(
+    level: str, fast_math: bool = False, frugal: bool = False
+) -> tuple[Pass | Repeat, ...]:
     """The passes of a level.
 
     Args:
         level: "O0", "O1", "O2" or "O3".
         fast_math: with the rules that may change roundings, and what becomes of nan and inf.
+        frugal: with whatever recomputation lowers the peak.
 
     Raises:
         ArgumentError: there is no such level.
     """
     if level not in LEVELS:
         raise ArgumentError(f"{level!r} is no level", hint=f"one of {', '.join(LEVELS)}")
-    if not fast_math:
-        return LEVELS[level]
+    swap: dict[Pass, Pass] = dict(FAST_MATH) if fast_math else {}
+    if frugal:
+        swap |= {rematerialise: rematerialise_most, rematerialise_more: rematerialise_most}
     return tuple(
-        Repeat(tuple(FAST_MATH.get(p, p) for p in entry.passes))
+        Repeat(tuple(swap.get(p, p) for p in entry.passes))
         if isinstance(entry, Repeat)
-        else FAST_MATH.get(entry, entry)
+        else swap.get(entry, entry)
         for entry in LEVELS[level]
     )
 
@@ -165,19 +175,28 @@ def _is_alike(other: Pass, each: GraphPass) -> bool:
     return isinstance(other, GraphPass) and (other.before, other.after) == ("", each.after)
 
 
+def passes_named(name: str) -> list[Pass]:
+    """The passes of all levels that histories call by a name."""
+    entries = [entry for level in LEVELS.values() for entry in level]
+    groups = [e.passes if isinstance(e, Repeat) else (e,) for e in entries]
+    every = [*(p for group in groups for p in group), *VARIANTS]
+    return [each for each in dict.fromkeys(every) if name_of(each) == name]
+
+
 def optimize(
     graph: Graph,
     level: str = "O2",
     fast_math: bool = False,
     observers: Sequence[Observer] | None = None,
     own: Sequence[GraphPass] = (),
+    frugal: bool = False,
 ) -> tuple[Graph, History]:
     """Run the passes of a level.
 
     Args:
         graph: as traced.
         level: "O0" to "O3".
-        fast_math: see `passes_of`.
+        fast_math, frugal: see `passes_of`.
         observers: those that the settings ask for (GRAPHC_DEBUG, GRAPHC_DUMP, GRAPHC_CHECK)
             unless given.
         own: passes of a user's, put where they say.
@@ -192,7 +211,7 @@ def optimize(
         ['traced', 'simplify', 'fold', 'cse', 'dce']
     """
     chosen = from_settings(fast_math) if observers is None else observers
-    return run(graph, placed(passes_of(level, fast_math), own), chosen)
+    return run(graph, placed(passes_of(level, fast_math, frugal), own), chosen)
 
 
 def run(
@@ -236,6 +255,7 @@ def _run_group(
         start = graph
         for each in group:
             began = time.perf_counter()
+            hear()
             after = everywhere(lambda graph, each=each: _kept(each, graph), graph)  # type: ignore[misc]
             time_s = time.perf_counter() - began
             if turn == 0 or after is not graph:

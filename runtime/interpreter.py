@@ -77,9 +77,11 @@ class Interpreter:
         """No launches."""
         return []
 
-    def profile(self, call: Call, arrays: Sequence[np.ndarray], repeat: int) -> list[int]:
+    def profile(
+        self, call: Call, arrays: Sequence[np.ndarray], repeat: int
+    ) -> tuple[list[int], int]:
         """No launches, so no times."""
-        return []
+        return [], 0
 
     def run(self, call: Call, arrays: Sequence[np.ndarray], times: list[int] | None = None) -> None:
         """Run the graph once.

@@ -86,8 +86,10 @@ class Runnable(Protocol):
     ) -> tuple[int, int, int] | None:
         """Run once; None, or site, value and limit of the first check that failed."""
 
-    def profile(self, call: Call, arrays: Sequence[np.ndarray], repeat: int) -> list[int]:
-        """The nanoseconds that each of `launches` takes."""
+    def profile(
+        self, call: Call, arrays: Sequence[np.ndarray], repeat: int
+    ) -> tuple[list[int], int]:
+        """The nanoseconds of each of `launches`, and of the whole: of the fastest of some runs."""
 
 
 class Target(Protocol):

@@ -58,6 +58,8 @@ class Op:
     `infer(*types, **attrs) -> Type`; `numpy(*arrays, **attrs) -> array` is the definition;
     `vjp(node, ct) -> tuple of cotangents (or None) for each input`, or `NoGradient(why)`.
     `checked` ops may fail at run time (index out of range); `domain` says what tests draw;
+    `flops(node)` counts the additions and multiplications of a result, where these are not one
+    for each element;
     `effect` of one that does something besides its result is its rank: effects are kept, and
     happen in the order of these;
     `example` of an elementwise op has operands and what they give: "[4.0, 9.0] -> [2., 3.]";
@@ -81,6 +83,7 @@ class Op:
     cost: Cost | None = None
     effect: Callable[[Node], int] | None = None
     batch: Callable[..., Any] | None = None
+    flops: Callable[[Node], Size] | None = None
 
     def __repr__(self) -> str:
         return self.name

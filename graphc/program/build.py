@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc import config, text
 from graphc.core.ir import Graph, caller
@@ -18,6 +18,9 @@ from graphc.errors import AttributeValueError
 from graphc.passes.memory.plan import MemoryPlan, plan
 from graphc.runtime import targets
 from graphc.runtime.objects import loader
+
+if TYPE_CHECKING:
+    from graphc.passes.fusion.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,10 @@ class Build:
         debug: the level of GRAPHC_DEBUG.
         compile_time_s: how long it took.
         compiled: names of the kernels that came from the compiler, not from the cache.
-        refusals: gives texts that say what was not fused, and why.
+        refusals: gives what was not fused, and why.
         options: what `compile` was told: level, threads, target, fast_math.
         first: computes sizes before each call, see `measuring`.
+        budget: most bytes of the arena; None where there is no budget.
     """
 
     graph: Graph
@@ -46,9 +50,10 @@ class Build:
     debug: int = 0
     compile_time_s: float = 0.0
     compiled: tuple[str, ...] = ()
-    refusals: Callable[[], Sequence[str]] = tuple
+    refusals: Callable[[], Sequence[Refusal]] = tuple
     options: Mapping[str, Any] | None = None
     first: Any = None
+    budget: int | None = None
 
 
 def ready(
@@ -58,7 +63,7 @@ def ready(
     target: targets.Target,
     threads: int | None,
     start: float,
-    refusals: Callable[[], Sequence[str]] = tuple,
+    refusals: Callable[[], Sequence[Refusal]] = tuple,
 ) -> Build:
     """Make the final graph ready to run, and plan its memory.
 
@@ -69,7 +74,7 @@ def ready(
         target: what is to run it.
         threads: most threads that a call uses; None for the setting.
         start: of the compilation, as `time.perf_counter` gives it.
-        refusals: gives texts that say what was not fused, and why.
+        refusals: gives what was not fused, and why.
     """
     debug = config.current().debug
     before = len(loader.compiled)

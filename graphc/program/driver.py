@@ -29,11 +29,14 @@ from graphc.errors import (
 )
 from graphc.ops.source import Parameter
 from graphc.passes.fusion.fuse import explain, fuse
+from graphc.passes.fusion.refusal import Refusal
 from graphc.passes.own import GraphPass, listed
 from graphc.passes.pipeline import KNOWN, LEVELS, optimize
 from graphc.passes.stabilise import stabilise
+from graphc.program.budget import within_budget
 from graphc.program.build import Build, check_threads, ready
 from graphc.program.measuring import First, inputs_for
+from graphc.program.memory import nbytes_of
 from graphc.program.program import Program
 from graphc.program.traced import freed, input_list, parts_of, traced
 from graphc.runtime import targets
@@ -52,6 +55,7 @@ def compile(
     defaults: Mapping[Any, Any] | None = None,
     passes: Sequence[Any] = (),
     casting: str = "equiv",
+    memory_budget: int | str | None = None,
 ) -> Program:
     """Compile a graph to a program.
 
@@ -80,6 +84,9 @@ def compile(
             rules: "equiv" (none), "safe", "same_kind" (float64 for float32, integers for floats)
             or "unsafe". Numbers and lists of them have no dtype of their own: they always take
             the input's, where it holds them.
+        memory_budget: most bytes of intermediate results: a number, or "64MiB". Values are
+            computed again to keep to it. Of symbolic sizes each call's are held to it.
+            Archives don't keep it.
 
     Returns:
         The program. Settings (`GRAPHC_*`) in force now hold for all of its calls.
@@ -90,6 +97,7 @@ def compile(
             or not used; two parameters have one name.
         ArgumentError, AttributeValueError: something is of the wrong kind or value.
         ShapeError, DTypeError: an update is not of its parameter's type.
+        OutOfMemoryError: the memory budget can't be kept; the message has what does not fit.
 
     Example:
         >>> import numpy as np
@@ -104,6 +112,8 @@ def compile(
     }  # fmt: skip
     if passes:
         options["passes"] = listed(passes, KNOWN)
+    if memory_budget is not None:
+        options["memory_budget"] = nbytes_of(memory_budget, "compile: memory_budget")
     if isinstance(inputs, Graph):
         if outputs is not None or updates is not None:
             raise ArgumentError(
@@ -192,11 +202,12 @@ def _compiled(
         own = chosen._replace(name=f"{chosen.name}_sizes", layout=Layout.of(sizes)[0])
         first = First(_compiled(own, taken, [*sizes], None))
     graph = chosen.prepared(written)
-    made = build(graph, chosen.layout, **chosen.options)
+    made = within_budget(build, graph, chosen.layout, chosen.options)
     history = made.history
     if graph is not written:
         history = (("traced", written), (stabilise.__name__, graph), *history[1:])
-    return Program(replace(made, options=chosen.options, history=history, first=first))
+    kept = {name: value for name, value in chosen.options.items() if name != "memory_budget"}
+    return Program(replace(made, options=kept, history=history, first=first))
 
 
 def build(
@@ -208,6 +219,7 @@ def build(
     target: str,
     fast_math: bool,
     passes: Sequence[GraphPass] = (),
+    frugal: bool = False,
 ) -> Build:
     """What `compile` makes of a graph that is checked already.
 
@@ -215,6 +227,7 @@ def build(
         graph: as traced, its parameters and constants among its inputs.
         layout: the form of the results.
         level: see `compile`, as the others.
+        frugal: whether whatever lowers the peak of memory is computed again.
     """
     start = time.perf_counter()
     settings = config.current()
@@ -223,16 +236,16 @@ def build(
     if not chosen.is_optimized:
         return ready(graph, (("traced", graph),), layout, chosen, threads, start)
     with uncollected():
-        _, steps = optimize(graph, level, fast_math, own=passes)
+        _, steps = optimize(graph, level, fast_math, own=passes, frugal=frugal)
         history = tuple(steps)
         return ready(graph, history, layout, chosen, threads, start, lambda: _refusals(history))
 
 
-def _refusals(history: Sequence[tuple[str, Graph]]) -> list[str]:
+def _refusals(history: Sequence[tuple[str, Graph]]) -> list[Refusal]:
     """What fusion left apart, and why."""
     for (_, before), (name, _) in pairwise(history):
         if name == fuse.__name__:
-            return [str(refusal) for refusal in explain(before)]
+            return explain(before)
     return []
 
 

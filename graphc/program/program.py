@@ -1,6 +1,6 @@
 """A compiled program: called with arrays, asked for its state, looked into.
 
-How one is made is in `driver`; what it prints is in `report`.
+How one is made is in `driver`; what it says of itself is in `inspected`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphc import viz
 from graphc.core.arguments import (
     ALIGNED,
     C_CONTIGUOUS,
@@ -26,16 +23,14 @@ from graphc.core.arguments import (
 )
 from graphc.core.ir import tensor_type
 from graphc.core.layout import arrange, given_values
-from graphc.errors import (
-    ArgumentError,
-)
 from graphc.ops.implied import watchers
 from graphc.ops.source import Parameter
-from graphc.program import comparing, report
+from graphc.program import budget, comparing
 from graphc.program.build import Build
 from graphc.program.failing import failed, out_of_memory
+from graphc.program.inspected import Inspected
 from graphc.program.measuring import Sizing
-from graphc.program.report import Profile, Stats
+from graphc.program.profiling import Profile
 from graphc.program.sizes import symbolic_bytes, uncertain_sizes
 from graphc.program.states import read_states, write_states
 from graphc.runtime.base import poison
@@ -44,7 +39,7 @@ from graphc.runtime.machine.call import Call
 _PLAIN = C_CONTIGUOUS | ALIGNED
 
 
-class Program:
+class Program(Inspected):
     """A graph compiled to native code; call it with arrays.
 
     Example:
@@ -180,7 +175,7 @@ class Program:
             raise out_of_memory(self._build, call) from None
         self._check_red_zones(memory)
         if times is not None:
-            sys.stderr.write(str(Profile.of(self.name, executable, [times])))
+            sys.stderr.write(str(Profile.of(self.name, executable, times)))
         if failure is not None:
             raise failed(self._build, call, arrays, *failure)
         if expected is not None:
@@ -204,6 +199,8 @@ class Program:
             sizes = self._sizing.bind(arrays)
             check_sizes(self._sized, sizes)
             check_bytes(self._counted, sizes)
+            if self._build.budget is not None:
+                budget.check(self._build, sizes)
             call = executable.bind(sizes)
             executable.keep(key, call)
         self._last_sizes = call.sizes
@@ -292,148 +289,6 @@ class Program:
             array([6., 8.], dtype=float32)
         """
         write_states(self.name, self._states, values)
-
-    @property
-    def kernels(self) -> dict[str, str]:
-        """The generated source of every kernel, by name.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> (source,) = gc.compile([x], gc.exp(x)).kernels.values()
-            >>> "exp(" in source
-            True
-        """
-        return dict(self._executable.kernels)
-
-    @property
-    def plan(self) -> str:
-        """Steps and memory, as text.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> print(gc.compile([x], x * 2.0).plan.splitlines()[-1])
-            arena: 0 B; without planning 0 B
-        """
-        return report.plan(self._build, self._sizes())
-
-    @property
-    def stats(self) -> Stats:
-        """Nodes before and after each pass, kernels, memory, compile time.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> gc.compile([x], gc.exp(x) * 2.0).stats.kernels
-            1
-        """
-        return Stats.of(self._build, self._sizes())
-
-    def memory(self, **sizes: int) -> tuple[int, int]:
-        """The bytes of the arena, and of all intermediate results without planning.
-
-        Args:
-            sizes: the sizes of symbolic dimensions; those of the last call unless given.
-
-        Example:
-            >>> import graphc as gc
-            >>> n = gc.dim("n")
-            >>> x = gc.input("x", (n, n))
-            >>> program = gc.compile([x], gc.tanh(gc.tanh(gc.tanh(x @ x) @ x) @ x) @ x)
-            >>> arena, apart = program.memory(n=100)
-            >>> apart, arena < apart
-            (120000, True)
-        """
-        return report.memory(self._build, {**self._sizes(), **sizes})
-
-    def report(self) -> str:
-        """What the compiler did, in some ten lines.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> print(gc.compile([x], x * 2.0).report().splitlines()[0])
-            program: 1 inputs and parameters
-        """
-        return report.summary(self._build, self._sizes())
-
-    def explain(self) -> str:
-        """What became one kernel, what did not and why, and the largest buffers.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> print(gc.compile([x], gc.exp(x) * 2.0).explain().splitlines()[0])
-            program: 1 steps
-        """
-        return report.explain(self._build, self._sizes())
-
-    def profile(self, *args: Any, repeat: int = 10, **named: Any) -> Profile:
-        """The time that each kernel takes.
-
-        Args:
-            args: inputs, as in a call.
-            repeat: runs, of which the fastest counts for each kernel; parameters keep their
-                values.
-            named: inputs by name.
-
-        Returns:
-            The times; print them.
-
-        Example:
-            >>> import numpy as np
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> times = gc.compile([x], x * 2.0).profile(np.ones(3, np.float32))
-            >>> len(times.rows)
-            1
-        """
-        if not self._executable.is_native:
-            raise ArgumentError(f"{self.name} runs the reference, which has no kernels")
-        call = self._bound(arrays := self._arrays(args, named))
-        results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
-        times = self._executable.profile(call, [*arrays, *results], repeat)
-        return Profile.of(self.name, self._executable, [times])
-
-    def dump(self, folder: str | Path) -> Path:
-        """Write every pass's graph (text and dot), the kernels' source and the memory plan.
-
-        Args:
-            folder: created when it isn't there.
-
-        Returns:
-            The folder.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> folder = gc.compile([x], x * 2.0).dump("out")
-            >>> (folder / "plan.txt").exists(), (folder / "final.svg").exists()
-            (True, True)
-        """
-        return report.dump(self._build, self._sizes(), Path(folder))
-
-    def save(self, path: Any, *, native: bool = False, certificate: Any = None) -> None:
-        """Write the program with its parameters to an archive: see `gc.jit.save`.
-
-        Example:
-            >>> import graphc as gc
-            >>> x = gc.input("x", (3,))
-            >>> gc.compile([x], x * 2.0, name="double").save("double.gcz")
-            >>> gc.jit.load("double.gcz").name
-            'double'
-        """
-        import_module("graphc.jit").save(self, path, native=native, certificate=certificate)
-
-    _repr_svg_ = viz.svg  # what a notebook shows of it
-
-    def __reduce__(self) -> Any:
-        """A pickle holds the archive that `save` writes; a copy has parameters of its own."""
-        return import_module("graphc.jit").archive.archive.packed(self)
-
-    def _sizes(self) -> dict[str, int]:
-        return {**report.example_sizes(self.graph), **self._last_sizes}
 
 
 def _delivered(results: list[Any], targets: Sequence[Any]) -> list[Any]:

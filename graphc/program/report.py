@@ -1,38 +1,27 @@
-"""What a program tells about itself: statistics, plan, profile, dump. Texts only, nothing runs."""
+"""What a program tells about itself: statistics, steps, plan. Texts only, nothing runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from graphc import text, viz
 from graphc.core.declared import values_of
-from graphc.core.ir import Graph, Kind, Node, all_nodes, bodies
+from graphc.core.ir import Graph
 from graphc.core.types import shape_symbols
+from graphc.program.describing import (
+    described,
+    launch_name,
+    lines_of,
+    nbytes_text,
+    time_text,
+    work_text,
+)
 from graphc.runtime.base.homes import Copy
 from graphc.runtime.targets import Runnable
 
 # A symbol's size in reports before any call, where its facts admit it.
 EXAMPLE_SIZE = 64
-
-
-def nbytes_text(nbytes: float) -> str:
-    """A number of bytes for people: 1536 is "1.5 kB" (1 kB is 1024 bytes)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(nbytes) < 1024:
-            break
-        nbytes, unit = nbytes / 1024, {"B": "kB", "kB": "MB", "MB": "GB", "GB": "TB"}[unit]
-    return f"{nbytes:.0f} B" if unit == "B" else f"{nbytes:.1f} {unit}"
-
-
-def time_text(time_s: float) -> str:
-    """A time for people: 0.0000021 is "2.1 us"."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if time_s * scale >= 1:
-            return f"{time_s * scale:.1f} {unit}"
-    return f"{time_s * 1e9:.0f} ns"
 
 
 def example_sizes(graph: Graph) -> dict[str, int]:
@@ -53,11 +42,6 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in sorted(sizes.items()))
 
 
-def launch_name(launch: Any) -> str:
-    """The kernel of a step or copy."""
-    return "copy_bytes" if isinstance(launch, Copy) else launch.kernel.name
-
-
 def memory(build: Any, sizes: Mapping[str, int]) -> tuple[int, int]:
     """The bytes of the arena, and of all intermediate results without planning."""
     call = build.executable.bind(sizes)
@@ -67,11 +51,7 @@ def memory(build: Any, sizes: Mapping[str, int]) -> tuple[int, int]:
 def largest(build: Any, sizes: Mapping[str, int], count: int) -> list[str]:
     """The largest intermediate results, a line each: bytes, node, the user's line."""
     found = build.memory.largest(sizes, count)
-    return [f"{nbytes_text(nbytes)}: {_described(buffer.node)}" for nbytes, buffer in found]
-
-
-def _described(node: Node) -> str:
-    return f"{_work(node)}: {node.type}  [{_lines_of(node)}]"
+    return [f"{nbytes_text(nbytes)}: {described(buffer.node)}" for nbytes, buffer in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,60 +120,26 @@ def summary(build: Any, sizes: Mapping[str, int]) -> str:
     return "\n".join(lines)
 
 
-def _work(node: Node) -> str:
-    """What a node computes, for a reader: a fused node's ops in order."""
-    if node.op.kind is not Kind.FUSED:
-        return node.op.name
-    body: Graph = node.attr("body")
-    names = [n.op.name for n in body.nodes if n.op.kind is not Kind.SOURCE]
-    return " ".join(names[:12]) + (f" ... {len(names)} ops" if len(names) > 12 else "")
+def launch_lines(executable: Runnable, indent: str = "", figures: Sequence[str] = ()) -> list[str]:
+    """A line for each step, and below a loop or a branch those of its bodies.
 
-
-def _lines_of(node: Node) -> str:
-    """The user's lines that a node comes from, and what the user named of it."""
-    nested = bodies(node).values()
-    nodes = [inner for body in nested for inner in all_nodes(body)] if nested else [node]
-    found: dict[str, set[int]] = {}
-    for inner in nodes:
-        if inner.origin and (inner is node or inner.op.kind is not Kind.SOURCE):
-            found.setdefault(Path(inner.origin.file).name, set()).add(inner.origin.line)
-    texts = []
-    for file, lines in found.items():
-        low, high = min(lines), max(lines)
-        texts.append(f"{file}:{low}" if low == high else f"{file}:{low}-{high}")
-    named = dict.fromkeys(inner.label for inner in nodes if inner.label)
-    return ", ".join(texts) + (f"; {', '.join(named)}" if named else "")
-
-
-def _launches(executable: Runnable, indent: str = "") -> list[str]:
-    """A line for each step, and below a loop or a branch those of its bodies."""
+    Args:
+        executable: what runs.
+        indent: before each line.
+        figures: what is said of each step besides, in their order.
+    """
     lines = []
     for number, launch in enumerate(executable.launches):
-        work = "copy" if isinstance(launch, Copy) else _work(launch.node)
+        work = "copy" if isinstance(launch, Copy) else work_text(launch.node)
         notes = "; ".join(getattr(launch, "notes", ()))
-        where = _lines_of(launch.node)
+        where = lines_of(launch.node)
         lines.append(f"{indent}  {number:>3} {launch_name(launch)}: {work}  [{where}]")
+        lines += [f"{indent}      {figures[number]}"] if figures else []
         lines += [f"{indent}      {notes}"] if notes else []
         for name, child in executable.nested.get(number, ()):
             lines.append(f"{indent}      {name}: {len(child.launches)} steps")
-            lines += _launches(child, indent + "      ")
+            lines += launch_lines(child, indent + "      ")
     return lines
-
-
-def explain(build: Any, sizes: Mapping[str, int]) -> str:
-    """What became one kernel, what did not and why, and the largest buffers."""
-    if not build.executable.is_native:
-        return f"{build.graph.name} runs the NumPy reference, op by op.\n"
-    lines = [f"{build.graph.name}: {len(build.executable.launches)} steps"]
-    lines += _launches(build.executable)
-    if refusals := build.refusals():
-        lines += ["not fused:", *(f"  {refusal}" for refusal in refusals)]
-    if buffers := largest(build, sizes, 5):
-        title = f"largest intermediate results with {sizes_text(sizes)}:" if sizes else (
-            "largest intermediate results:"
-        )  # fmt: skip
-        lines += [title, *(f"  {line}" for line in buffers)]
-    return "\n".join(lines) + "\n"
 
 
 def plan(build: Any, sizes: Mapping[str, int]) -> str:
@@ -214,58 +160,5 @@ def plan(build: Any, sizes: Mapping[str, int]) -> str:
         rows = zip(placement.offsets, placement.sizes, build.memory.buffers)
         for offset, nbytes, b in sorted(rows, key=lambda row: (row[2].first, row[0])):
             lives = f"{b.first}-{b.last}"
-            lines.append(f"{offset:>10} {nbytes:>12}  {lives:<9}  {_described(b.node)}")
+            lines.append(f"{offset:>10} {nbytes:>12}  {lives:<9}  {described(b.node)}")
     return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Times of a program's steps.
-
-    `rows` are (kernel, seconds, what it computes), in the order in which the steps run.
-    """
-
-    name: str
-    rows: tuple[tuple[str, float, str], ...]
-
-    @staticmethod
-    def of(name: str, executable: Runnable, runs: Sequence[Sequence[int]]) -> Profile:
-        """The least time of each step over runs, given in nanoseconds."""
-        best = [min(times) for times in zip(*runs)]
-        rows = [
-            (launch_name(launch), time * 1e-9, _lines_of(launch.node))
-            for launch, time in zip(executable.launches, best)
-        ]
-        return Profile(name, tuple(rows))
-
-    @property
-    def total_s(self) -> float:
-        """The sum of all steps' times, in seconds."""
-        return sum(time for _, time, _ in self.rows)
-
-    def __str__(self) -> str:
-        total = self.total_s or 1.0
-        lines = [f"{self.name}: {time_text(self.total_s)} in {len(self.rows)} steps"]
-        lines += [
-            f"  {time_text(time):>9} {time / total:>5.0%}  {kernel}  [{where}]"
-            for kernel, time, where in self.rows
-        ]
-        return "\n".join(lines) + "\n"
-
-
-def dump(build: Any, sizes: Mapping[str, int], folder: Path) -> Path:
-    """Write graphs, kernels and the plan into a folder; returns it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, (name, graph) in enumerate(build.history):
-        stem = f"{number:02}-{name}"
-        (folder / f"{stem}.py").write_text(text.show(graph, origins=True), encoding="utf-8")
-        (folder / f"{stem}.dot").write_text(viz.dot(graph), encoding="utf-8")
-    viz.dump(build.history[-1][1], folder / "final.svg")
-    if build.executable.is_native:
-        kernels = folder / "kernels"
-        kernels.mkdir(exist_ok=True)
-        for name, source in build.executable.kernels.items():
-            (kernels / f"{name}.py").write_text(source, encoding="utf-8")
-    (folder / "plan.txt").write_text(plan(build, sizes), encoding="utf-8")
-    (folder / "explain.txt").write_text(explain(build, sizes), encoding="utf-8")
-    return folder

@@ -12,37 +12,38 @@ apart there is a reason; `explain` lists them.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from graphc import text
 from graphc.core import dims
-from graphc.core.ir import Graph, IndexMap, Kind, Node, is_checked, is_literal, tensor_type
+from graphc.core.ir import (
+    Graph,
+    IndexMap,
+    Kind,
+    Node,
+    is_checked,
+    is_item,
+    is_literal,
+    tensor_type,
+)
 from graphc.core.types import Shape
 from graphc.loops import views
 from graphc.loops.nesting import Unfit, extent, plan
 from graphc.loops.spaces import Spaces, is_gather
-from graphc.networks import to_networkx
 from graphc.passes.fusion.cluster import MOST_NODES, MOST_OPERANDS, MOST_SIBLINGS, Cluster
 from graphc.passes.fusion.clustering import Clustering
+from graphc.passes.fusion.refusal import Refusal, with_way
 
 Planned = tuple[Spaces, Graph]
 CYCLE = "it would make a cycle"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A producer and a consumer that stay in kernels of their own, and why.
-
-    `cluster` is the one that the consumer did not join.
-    """
-
-    producer: Node
-    consumer: Node
-    reason: str
-    cluster: Cluster | None = None
-
-    def __str__(self) -> str:
-        return f"{self.producer!r} and {self.consumer!r}: {self.reason}"
+# What has a kernel of its own, by kind.
+ALONE = {
+    Kind.CONTRACT: "a contraction",
+    Kind.LIBRARY: "a library kernel",
+    Kind.CONTROL: "a loop or a branch",
+    Kind.MOVEMENT: "a copy",
+}
 
 
 def fuse(graph: Graph) -> Graph:
@@ -52,28 +53,26 @@ def fuse(graph: Graph) -> Graph:
 
 
 def explain(graph: Graph) -> list[Refusal]:
-    """Why producers and consumers of a graph, before fusion, stay apart."""
+    """Why producers and consumers of a graph, before fusion, stay apart, each pair once."""
     fusion = _Fusion(graph)
-    return [
-        _with_way(r, fusion, fusion.clusters[r.cluster.number])
-        if r.cluster and r.reason.startswith(CYCLE)
-        else r
-        for r in fusion.refusals
-    ]
+    found: dict[tuple[Node, Node], Refusal] = {}
+    for refusal in fusion.refusals:
+        producer, consumer = refusal.producer, refusal.consumer
+        home = fusion.of.get(producer)
+        if home is None or home is not fusion.of.get(consumer):
+            found.setdefault((producer, consumer), refusal)
+    return [_completed(refusal, fusion) for refusal in found.values()]
 
 
-def _with_way(refusal: Refusal, fusion: _Fusion, cluster: Cluster) -> Refusal:
-    """A refusal because of a cycle, with the ops that lead out of the kernel and back to it."""
-    import networkx
-
-    names = text.names(fusion.graph)
-    arrows = networkx.DiGraph(to_networkx(fusion.graph))
-    kernel = [names[member] for member in cluster.members]
-    consumer = names[refusal.consumer]
-    arrows.remove_edges_from([(name, consumer) for name in kernel])
-    _, way = networkx.multi_source_dijkstra(arrows, kernel, consumer)
-    ops = " -> ".join(arrows.nodes[name]["op"] for name in way)
-    return replace(refusal, reason=f"{refusal.reason}: {ops}")
+def _completed(refusal: Refusal, fusion: _Fusion) -> Refusal:
+    """A refusal with the way of a cycle, and what one kernel would save."""
+    producer, consumer = refusal.producer, refusal.consumer
+    is_written_too = fusion.leaves(producer, {producer, consumer})
+    nbytes = tensor_type(producer).nbytes
+    refusal = replace(refusal, saved=nbytes if is_written_too else nbytes * 2)
+    if refusal.cluster is None or not refusal.reason.startswith(CYCLE):
+        return refusal
+    return with_way(refusal, fusion.graph, fusion.clusters[refusal.cluster.number])
 
 
 class _Fusion(Clustering):
@@ -161,9 +160,10 @@ class _Fusion(Clustering):
 
     def _explain_boundary(self, operand: Node, node: Node) -> None:
         base = self._base(operand)
-        if base in self.of and node not in self.views:
-            kind = "a contraction" if node.op.kind is Kind.CONTRACT else "a library kernel"
-            self.refusals.append(Refusal(base, node, f"{node.op.name} is {kind}"))
+        if is_item(node) or node in self.views:
+            return
+        if base in self.of or _stands_alone(base):
+            self.refusals.append(Refusal(base, node, f"{node.op.name} is {ALONE[node.op.kind]}"))
 
     def _base(self, node: Node) -> Node:
         """The node behind views."""
@@ -183,8 +183,10 @@ class _Fusion(Clustering):
             cluster = self.of.get(base)
             if cluster is not None and cluster.open:
                 found.setdefault(cluster, base)
-            elif cluster is None and base.op.kind is Kind.CONTRACT:
-                self.refusals.append(Refusal(base, node, f"{base.op.name} is a contraction"))
+            elif cluster is None and _stands_alone(base):
+                maker = base.inputs[0] if is_item(base) else base
+                reason = f"{maker.op.name} is {ALONE[maker.op.kind]}"
+                self.refusals.append(Refusal(base, node, reason))
         return list(found.items()) or self._siblings(node)
 
     def _siblings(self, node: Node) -> list[tuple[Cluster, Node]]:
@@ -345,19 +347,29 @@ class _Fusion(Clustering):
 
     def _keep(self, node: Node) -> None:
         """Put a view that must be in memory into its producer's kernel, or a kernel of its own."""
-        cluster = self.of.get(self._base(node)) if node in self.views else None
-        if cluster is None or not cluster.open or self._cannot_share(node, cluster):
+        base = self._base(node)
+        cluster = self.of.get(base) if node in self.views else None
+        if cluster is None or not cluster.open:
+            self._explain_kept(base, node)
             self.alone(node)
             return
+        reason = self._cannot_share(node, cluster)
         self.views.discard(node)
         self._bases.clear()
-        if self._cannot_run([cluster], node):
+        reason = reason or self._cannot_run([cluster], node)
+        if reason:
             self.views.add(node)
             self._bases.clear()
+            self.refusals.append(Refusal(base, node, reason, cluster))
             self.alone(node)
             return
         self._join(node, cluster)
         self._note_axes(cluster, node, self.planned)
+
+    def _explain_kept(self, base: Node, node: Node) -> None:
+        if base is not node and base.op.kind is not Kind.SOURCE:
+            reason = f"{node.op.name} is a copy, read where it has to lie in memory"
+            self.refusals.append(Refusal(base, node, reason))
 
     def _read_from_memory(self) -> set[Node]:
         """What the program gives back, and what nodes read that are in no cluster: these compute
@@ -398,6 +410,10 @@ class _Fusion(Clustering):
                 updates.append(cluster)
         if len(updates) > 1:
             self._merge(updates)
+
+
+def _stands_alone(node: Node) -> bool:
+    return node.op.kind in ALONE and not _is_fusable(node)
 
 
 def _is_fusable(node: Node) -> bool:

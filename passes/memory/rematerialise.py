@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 
 from graphc.core.facts import costly_calls, template
-from graphc.core.ir import Graph, Kind, Node, Scalar, is_checked
+from graphc.core.ir import Graph, Kind, Node, Scalar, effects, is_checked
 from graphc.core.types import TensorType
 from graphc.core.walk import remade, remake
 from graphc.passes.memory.inplace import inplace
@@ -44,7 +44,12 @@ def rematerialise_more(graph: Graph) -> Graph:
     return _lowered(graph, operations=12)
 
 
-def _lowered(graph: Graph, operations: int) -> Graph:
+def rematerialise_most(graph: Graph) -> Graph:
+    """As `rematerialise`, with whatever one kernel computes of what is there: time for memory."""
+    return _lowered(graph, operations=None, worth=0.0)
+
+
+def _lowered(graph: Graph, operations: int | None, worth: float = WORTH) -> Graph:
     rounds = 64 if len(graph.nodes) < 2000 else 8
     cheap = {node for node in graph.nodes if _is_cheap(node, operations)}
     best = live_bytes(graph)
@@ -59,12 +64,14 @@ def _lowered(graph: Graph, operations: int) -> Graph:
     if changed is graph:
         return graph
     before, after = (max(live_bytes(inplace(g)), default=0) for g in (graph, changed))
-    return changed if before - after > WORTH * before else graph
+    return changed if before - after > worth * before else graph
 
 
-def _is_cheap(node: Node, operations: int) -> bool:
+def _is_cheap(node: Node, operations: int | None) -> bool:
     if not isinstance(node.type, TensorType) or not node.op.pure or is_checked(node):
         return False
+    if operations is None:
+        return node.op.kind is not Kind.CONTROL and not effects([node])
     nodes = node.attr("body").nodes if node.op.kind is Kind.FUSED else (node,)
     work = [n for n in nodes if n.op.kind is Kind.ELEMENTWISE]
     maps = (Kind.ELEMENTWISE, Kind.MOVEMENT, Kind.SOURCE)

@@ -17,10 +17,11 @@ from __future__ import annotations
 import inspect
 import math
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -253,6 +254,34 @@ def _matches_all(
         yield from _matches_all(patterns[1:], nodes[1:], first)
 
 
+class Firing(NamedTuple):
+    """A rule that fired: the node as it was, its operands rewritten already, and what it became."""
+
+    rule: Rule
+    before: Node
+    after: Node
+
+
+class _Heard(threading.local):
+    """The firings since the last `hear`, in this thread."""
+
+    firings: list[Firing] | None = None
+
+
+_heard = _Heard()
+
+
+def hear() -> list[Firing]:
+    """From now on this thread's firings go into the list that is returned."""
+    _heard.firings = []
+    return _heard.firings
+
+
+def heard() -> list[Firing]:
+    """The firings since this thread's last `hear`, in their order."""
+    return list(_heard.firings or ())
+
+
 def rewrite(graph: Graph, rules: Sequence[Rule], fired: Counter[str] | None = None) -> Graph:
     """Apply rules at every node, operands first, until none of them fires there.
 
@@ -282,7 +311,9 @@ def rewrite(graph: Graph, rules: Sequence[Rule], fired: Counter[str] | None = No
                 return node
             rule, found = hit
             count[rule.name] += 1
-            node = rule.apply(node, found)
+            before, node = node, rule.apply(node, found)
+            if _heard.firings is not None:
+                _heard.firings.append(Firing(rule, before, node))
         raise InternalError(
             f"rule {rule.name} still fires after {LIMIT} rewrites of one node",
             where=node.origin or "",

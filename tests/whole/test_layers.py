@@ -85,6 +85,8 @@ ROWS = (
     "graphc.onnx.*",
     "graphc.onnx.rules.*",
     "graphc.onnx",
+    "graphc.debug.*",
+    "graphc.debug",
     "graphc.contrasting.*",
     "graphc.contrasting",
     "graphc.cli",
@@ -97,7 +99,7 @@ BY_STRING = {"import_module": "", "whole": "", "__import__": "", "late": "graphc
 COMPUTED = {"graphc", "graphc.former", "graphc.core.shield", "graphc.eager.engine.signature"}
 # Methods that hand on to what is made of their class.
 UPWARD = {
-    ("graphc.program.program", "graphc.jit"): "Program.save writes an archive, made of programs",
+    ("graphc.program.inspected", "graphc.jit"): "Program.save writes an archive, made of programs",
     ("graphc.core.ir", "graphc.viz"): "a graph shows itself in a notebook",
 }
 HEAVY = {"numba", "networkx", "scipy", "sklearn", "torch", "jax", "rich"}

@@ -26,6 +26,7 @@ from graphc.core.typing import Operand
 from graphc.errors import ArgumentError, AttributeValueError, DTypeError, ShapeError
 from graphc.ops.arrays.movement import PAD
 from graphc.ops.arrays.shaping import reshape
+from graphc.ops.contract import work
 from graphc.ops.contract.batching import image_batch, weight_batch
 from graphc.ops.contract.matmul import same_dtype
 from graphc.ops.declare import declare, describe, public
@@ -219,7 +220,7 @@ CONV = declare(
     Op(
         "conv", Kind.CONTRACT, _conv_infer, _conv_numpy, _conv_vjp, Library("conv"),
         samples=lambda: _samples("conv"),
-        cost=_COST, batch=image_batch,
+        cost=_COST, flops=work.of_conv, batch=image_batch,
         doc="The cross-correlation of (N, C, *spatial) with (O, C / groups, *kernel).",
     )
 )  # fmt: skip
@@ -228,7 +229,7 @@ CONV_INPUT = declare(
         "conv_input", Kind.CONTRACT, _input_infer, _input_numpy, _input_vjp,
         Library("conv_input"),
         samples=lambda: _samples("conv_input"),
-        cost=_COST, batch=image_batch,
+        cost=_COST, flops=work.of_conv_input, batch=image_batch,
         doc="The transpose of conv in its image, whose spatial sizes are `shape`.",
     )
 )  # fmt: skip
@@ -237,7 +238,7 @@ CONV_WEIGHT = declare(
         "conv_weight", Kind.CONTRACT, _weight_infer, _weight_numpy, _weight_vjp,
         Library("conv_weight"),
         samples=lambda: _samples("conv_weight"),
-        cost=_COST, batch=weight_batch,
+        cost=_COST, flops=work.of_conv_weight, batch=weight_batch,
         doc="The transpose of conv in its weight, whose spatial sizes are `kernel`.",
     )
 )  # fmt: skip

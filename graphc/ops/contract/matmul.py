@@ -19,6 +19,7 @@ from graphc.core.typing import Operand
 from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
 from graphc.ops.batch import all_of, merged, moved, parted
+from graphc.ops.contract import work
 from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
 
 
@@ -59,7 +60,7 @@ MATMUL = declare(
     Op(
         "matmul", Kind.CONTRACT, _matmul_infer, _matmul_numpy, _matmul_vjp,
         Library("matmul", strided=True),
-        batch=_matmul_batch,
+        flops=work.of_matmul, batch=_matmul_batch,
         samples=lambda: [
             _pair((3, 4), (4, 5)),
             _pair((2, 3, 4), (2, 4, 1)),
