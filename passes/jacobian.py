@@ -56,7 +56,7 @@ def jacobian(output: Node, wrt: Any) -> Any:
     check_output(output)
     nodes, form = listed(wrt)
     (output,) = stabilised([output], nodes)
-    seed = source.input("seed", output.type.shape, output.dtype)
+    seed = source.input("seed", output.shape, output.dtype)
     pulled = vjp([output], [seed], nodes)
     rows = _rows(tensor_type(output), seed, pulled)
     return form([_reshaped(r, (*output.shape, *node.shape)) for node, r in zip(nodes, rows)])
@@ -213,7 +213,7 @@ def jvp(outputs: Any, wrt: Any, tangents: Any) -> Any:
     for root in roots:
         check_output(root)
     roots = stabilised(roots, nodes)
-    seeds = [source.input(f"seed{k}", r.type.shape, r.dtype) for k, r in enumerate(roots)]
+    seeds = [source.input(f"seed{k}", r.shape, r.dtype) for k, r in enumerate(roots)]
     pushed = vjp(vjp(roots, seeds, nodes), lifted, seeds)
     # What is linear in the seeds has a derivative that is free of their values.
     return tree.restore(substitute(pushed, {seed: filled(seed.type, 0) for seed in seeds}))

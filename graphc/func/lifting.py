@@ -11,7 +11,7 @@ conventions, that have nodes instead of arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -93,7 +93,7 @@ class Call:
             return found
 
         given = flat(*args, **kwargs) if self.is_symbolic else build(self.name, flat, args, kwargs)
-        return [as_tensor(leaf, self.name) for leaf in given], form[0]
+        return [cast(Node, as_tensor(leaf, self.name)) for leaf in given], form[0]
 
     def run(self, make: Make, more: Sequence[Any] = ()) -> list[Any]:
         """The results of a graph that `make` makes of the tensors, and of some more."""
@@ -114,7 +114,7 @@ def run(name: str, make: Make, tensors: Sequence[Any]) -> list[Any]:
         tensors: eager ones, symbolic ones, arrays.
     """
     if any(isinstance(t, Node) for t in tensors):
-        return [*make([as_tensor(t, name) for t in tensors])]
+        return [*make([cast(Node, as_tensor(t, name)) for t in tensors])]
     eager = [t if isinstance(t, Tensor) else wrap(t) for t in tensors]
     if tracing.trace is not None and any(t._node is not None for t in eager):
         found = invoke(lambda *nodes: tuple(make(nodes)), (SLOT,) * len(eager), (), eager)
@@ -141,7 +141,7 @@ def _tensor_of(name: str, node: Bound) -> Tensor:
 
 
 def _runner(inputs: Sequence[Node], outputs: Sequence[Node]) -> Callable[..., tuple[Node, ...]]:
-    fresh = [input(f"x{k}", n.type.shape, n.type.dtype) for k, n in enumerate(inputs)]
+    fresh = [input(f"x{k}", n.shape, n.dtype) for k, n in enumerate(inputs)]
     roots = substitute(outputs, dict(zip(inputs, fresh)))
     text = show(Graph.of("transformed", fresh, roots))
     found = _RUNNERS.get(text)

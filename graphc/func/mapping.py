@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from graphc.core.ir import Node, caller
+from graphc.core.ir import Node, caller, tensor_type
 from graphc.core.operators import FUNCTIONS
 from graphc.core.trees import Tree
 from graphc.core.walk import toposort
@@ -68,7 +68,7 @@ def vmap(
             outputs, tree = call.value(elements)
             form.append(tree)
             new = {e: w for e, w in zip(elements, wide) if e is not w}
-            size = next(iter(new.values())).type.shape[0]  # type: ignore[union-attr]
+            size = next(iter(new.values())).shape[0]
             new |= _draws(outputs, size, randomness)
             places = [*_spread_out("out_dims", out_dims, tree)]
             return [
@@ -134,7 +134,7 @@ def _elements(nodes: Sequence[Node], axes: Sequence[Any]) -> tuple[list[Node], l
         x if axis is None else FUNCTIONS["moveaxis"](x, axis, 0) for x, axis in zip(nodes, axes)
     ]
     elements = [
-        x if axis is None else placeholder(f"element{k}", x.type.with_shape(x.type.shape[1:]))
+        x if axis is None else placeholder(f"element{k}", tensor_type(x).with_shape(x.shape[1:]))
         for k, (x, axis) in enumerate(zip(wide, axes))
     ]
     return wide, elements
@@ -166,7 +166,7 @@ def _placed(output: Node, found: Node | None, size: Any, place: int | None) -> N
     if place is None:
         return output
     result = spread(output, size) if found is None else found
-    return FUNCTIONS["moveaxis"](result, 0, check_axis("vmap", place, len(result.type.shape)))
+    return FUNCTIONS["moveaxis"](result, 0, check_axis("vmap", place, len(result.shape)))
 
 
 __all__ = ["vmap"]

@@ -37,8 +37,11 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "remainder": lambda x, y: x % y,
 }
 _Facts = tuple[int, "int | None", int]
+_Entry = tuple["weakref.ref[Node]", str, _Facts]
 # Nodes whose values are sizes, by identity: the node, the symbol's name, its facts.
-_known: dict[int, tuple[weakref.ref[Node], str, _Facts]] = {}
+_known: dict[int, _Entry] = {}
+# Those that may compute the same, together.
+_alike_ones: dict[int, dict[int, _Entry]] = {}
 
 
 def dim(
@@ -141,15 +144,18 @@ def _checked(what: str, node: Any) -> Any:
 
 def _of_node(node: Node, facts: _Facts | None) -> Dim:
     """The dimension that is a node's value; it has the facts that were first said of it."""
-    found = _known.get(id(node)) or next(
-        (e for e in [*_known.values()] if (twin := e[0]()) is not None and _alike(twin, node)), None
-    )
+    found = _known.get(id(node))
+    if found is None:
+        place = _hash(node)
+        twins = [*_alike_ones.get(place, {}).values()]
+        found = next((e for e in twins if (x := e[0]()) is not None and _alike(x, node)), None)
     if found is None:
         name = _name(node)
         dims.dim(name, **dict(zip(("min", "max", "multiple_of"), facts or ())))  # type: ignore[arg-type]
         key = id(node)
-        ref = weakref.ref(node, lambda _: _known.pop(key, None))
+        ref = weakref.ref(node, lambda _: _forget(key, place))
         found = _known[key] = ref, name, facts or (0, None, 1)
+        _alike_ones.setdefault(place, {})[key] = found
     elif facts is not None and facts != found[2]:
         low, high, multiple = found[2]
         raise AttributeValueError(
@@ -163,6 +169,19 @@ def _of_node(node: Node, facts: _Facts | None) -> Dim:
     first = ref()
     source = node if first is None else first
     return dims.symbol(Symbol(name, low, high, multiple, True, source))
+
+
+def _forget(key: int, place: int) -> None:
+    _known.pop(key, None)
+    together = _alike_ones.get(place, {})
+    together.pop(key, None)
+    if not together:
+        _alike_ones.pop(place, None)
+
+
+def _hash(node: Node) -> int:
+    """A number that nodes which compute the same have in common."""
+    return hash((node.type, *[each.op.name for each in toposort([node])]))
 
 
 def _name(node: Node) -> str:

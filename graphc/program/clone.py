@@ -58,7 +58,7 @@ def clone(outputs: Any, replace: Mapping[Any, Any] | None = None) -> Any:
         array([2., 2.], dtype=float32)
     """
     if isinstance(outputs, Operators) and outputs.is_eager and not replace:
-        return outputs.clone()
+        return outputs.clone()  # type: ignore[attr-defined]  # a Tensor, which stands above
     roots, tree = flatten(outputs)
     for path, root in zip(tree.paths(), roots):
         if not isinstance(root, Node):

@@ -233,3 +233,51 @@ def test_the_text_and_numpy_code_of_a_program_know_its_sizes(tmp_path: Any) -> N
         namespace["program"](np.int64(10))
     again = pickle.loads(pickle.dumps(program))
     np.testing.assert_array_equal(again(2), [0, 2])
+
+
+@pytest.mark.parametrize("level", ["O0", "O2"])
+def test_what_a_value_says_is_checked_when_a_program_is_called(level: str) -> None:
+    x, k, j = gc.input("x", (12,)), gc.input("k", (), gc.int64), gc.input("j", (), gc.int64)
+    array = np.random.default_rng(0).permutation(12).astype(np.float32)
+    both = gc.compile([x, k, j], x.reshape(k, j) * 2, level=level)
+    for rows, columns in ((3, 4), (12, 1), (1, 12), (2, 6)):
+        np.testing.assert_array_equal(both(array, rows, columns), array.reshape(rows, columns) * 2)
+    for rows, columns in ((3, 3), (3, 5), (5, 2), (0, 4)):
+        with pytest.raises(CheckError, match="do not make 12"):
+            both(array, rows, columns)
+    pairs = gc.compile([x, k], x.reshape(k, 2), level=level)
+    np.testing.assert_array_equal(pairs(array, 6), array.reshape(6, 2))
+    best = gc.compile([x, k], gc.topk(x, k), level=level)
+    for count in (0, 1, 5, 12):
+        values, places = best(array, count)
+        np.testing.assert_array_equal(values, np.sort(array)[::-1][:count])
+        np.testing.assert_array_equal(array[places], values)
+    with pytest.raises(CheckError, match="k is 13, along an axis of 12"):
+        best(array, 13)
+
+
+def test_widths_lengths_and_counts_are_values_too() -> None:
+    x, k = gc.input("x", (4,)), gc.input("k", (), gc.int64)
+    places = gc.input("places", (3,), gc.int64)
+    array = np.arange(4, dtype=np.float32)
+    padded = gc.compile([x, k], gc.nn.functional.pad(x, (k, 1), value=2.0))
+    spaced = gc.compile([k], gc.logspace(0, 2, k))
+    powers = gc.compile([x], gc.logspace(x[0], x[1], 3, base=2.0))
+    counts = gc.compile([places, k], gc.bincount(places, minlength=k))
+    for size in (0, 1, 3):
+        wanted = np.pad(array, (size, 1), constant_values=2)
+        np.testing.assert_array_equal(padded(array, size), wanted)
+        np.testing.assert_allclose(spaced(size), np.logspace(0, 2, size), rtol=1e-5)
+    np.testing.assert_allclose(powers(array), np.logspace(0, 1, 3, base=2), rtol=1e-6)
+    for size in (3, 5):
+        assert counts(np.array([2, 0, 2]), size).tolist() == [1, 0, 2, 0, 0][:size]
+    with pytest.raises(IndexRangeError):
+        counts(np.array([2, 0, 2]), 2)
+
+
+def test_many_sizes_that_values_say_are_found_quickly() -> None:
+    x = gc.input("x", (4,))
+    sizes = [gc.arange(gc.cast(gc.sum(x) * float(k), gc.int64)) for k in range(300)]
+    assert len({s.shape for s in sizes}) == 300
+    again = gc.arange(gc.cast(gc.sum(x) * 7.0, gc.int64))
+    assert again.shape == sizes[7].shape

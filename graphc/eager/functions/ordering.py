@@ -245,7 +245,7 @@ def _bincount(x: Operators, *weights: Any, size: int) -> Any:
 
 
 @eager()
-def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(input: Any, weights: Any = None, minlength: Any = 0) -> Any:
     """How often each of 0, 1, ... occurs (its size depends on the greatest value).
 
     Of a symbolic tensor `minlength` is the size: a value beyond it is an error when a program runs.
@@ -255,14 +255,16 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         >>> gc.bincount(gc.tensor([0, 2, 2, 5]))
         tensor([1, 0, 2, 0, 0, 1])
     """
-    if input.ndim != 1 or not input.dtype.is_integer or minlength < 0:
+    minlength = size_of(minlength)
+    is_known = isinstance(minlength, int)
+    if input.ndim != 1 or not input.dtype.is_integer or (is_known and minlength < 0):
         raise ArgumentError(
             f"bincount: a tensor {input.type} and minlength={minlength}",
             where=caller(),
             hint="pass a vector of integers, and a minlength of 0 or more",
         )
     size = minlength
-    if not (minlength and is_building(input)):
+    if is_known and not (minlength and is_building(input)):
         array = input.numpy()
         if array.size and array.min() < 0:
             raise ArgumentError(f"bincount: {array.min()} is below 0", where=caller())

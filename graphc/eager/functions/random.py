@@ -187,7 +187,7 @@ randn = _maker("randn", _normal, "of the normal distribution with mean 0 and var
 
 @eager("randint")
 def randint(
-    low: int = 0, high: Any = None, size: ShapeLike | None = None, *,
+    low: Any = 0, high: Any = None, size: ShapeLike | None = None, *,
     generator: Generator | None = None, dtype: DTypeLike | None = None,
     device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
@@ -240,7 +240,7 @@ def randint_like(
 
 @eager()
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: DTypeLike | None = None,
+    n: Any, *, generator: Generator | None = None, dtype: DTypeLike | None = None,
     device: DeviceLike | None = None, requires_grad: bool = False, key: Any = None,
 ) -> Tensor:  # fmt: skip
     """A random order of 0 .. n - 1; with a `key`, a function of it, of no generator.

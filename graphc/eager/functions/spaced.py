@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.dims import Dim
-from graphc.core.dtypes import is_float
+from graphc.core.dtypes import as_dtype, is_float
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.typing import DTypeLike
@@ -73,7 +73,7 @@ def _spaced_traced(start: Any, end: Any, steps: Any) -> Any:
 
 @eager()
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DTypeLike | None = None,
+    start: Any, end: Any, steps: Any, base: float = 10.0, *, dtype: DTypeLike | None = None,
     device: DeviceLike | None = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """base to the powers of `linspace`.
@@ -83,6 +83,10 @@ def logspace(
         >>> gc.logspace(0, 3, 4)
         tensor([   1.,   10.,  100., 1000.])
     """
+    if any(isinstance(v, Dim | Node) for v in (start, end, steps)):
+        spaced = FUNCTIONS["linspace"](start, end, steps)
+        powers = FUNCTIONS["power"](float(base), spaced)
+        return powers if dtype is None else FUNCTIONS["cast"](powers, as_dtype(dtype))
     kind = as_numpy(dtype)
     array = np.power(float(base), _spaced("logspace", start, end, steps, kind))
     return finish(array.astype(kind), device, requires_grad, of=(start, end))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.core import dims
+from graphc.core.dims import Dim
 from graphc.core.ir import caller
 from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.functions.shapes import size_of
 from graphc.errors import ArgumentError, ShapeError
 from graphc.nn.functional.common import show
 from graphc.nn.functional.operation import operation
@@ -34,7 +37,7 @@ def padded(x: Any, widths: Widths, mode: str = "constant", value: float = 0) -> 
     pairs = [(0, 0)] * rank
     for k in range(len(widths) // 2):
         pairs[rank - 1 - k] = (widths[2 * k], widths[2 * k + 1])
-    room = [(max(low, 0), max(high, 0)) for low, high in pairs]
+    room = [(dims.maximum(low, 0), dims.maximum(high, 0)) for low, high in pairs]
     if mode in ("reflect", "replicate"):  # of what is cut too
         return _shortened(graph_pad(x, room, value, MODES[mode]), pairs)
     x = _shortened(x, pairs)
@@ -42,15 +45,16 @@ def padded(x: Any, widths: Widths, mode: str = "constant", value: float = 0) -> 
         for axis, (low, high) in enumerate(room):
             x = _wrapped(x, axis, low, high)
         return x
-    return graph_pad(x, room, value, MODES[mode]) if any(map(any, room)) else x
+    some = any(isinstance(w, Dim) or w for pair in room for w in pair)
+    return graph_pad(x, room, value, MODES[mode]) if some else x
 
 
 def _shortened(x: Any, pairs: Sequence[tuple[int, int]]) -> Any:
     """What negative widths leave."""
     for axis, (low, high) in enumerate(pairs):
-        if low < 0 or high < 0:
-            size = x.type.shape[axis] + min(low, 0) + min(high, 0)
-            x = cut(x, axis, max(-low, 0), size)
+        if not dims.at_least(low, 0) or not dims.at_least(high, 0):
+            size = x.type.shape[axis] + dims.minimum(low, 0) + dims.minimum(high, 0)
+            x = cut(x, axis, dims.maximum(-low, 0), size)
     return x
 
 
@@ -66,9 +70,14 @@ def _wrapped(x: Any, axis: int, low: int, high: int) -> Any:
     return concat(parts, axis) if len(parts) > 1 else x
 
 
+def _width(width: Any) -> Any:
+    size = size_of(width)
+    return size if isinstance(size, Dim) else int(size)
+
+
 @operation("ConstantPadNdBackward0")
 def pad(
-    input: AnyTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+    input: AnyTensor, pad: Sequence[Any], mode: str = "constant", value: float | None = None
 ) -> Any:
     """input with room at both ends of its axes.
 
@@ -88,7 +97,7 @@ def pad(
     """
     if mode != "constant" and value:
         raise ArgumentError(f'pad: value={value} goes with mode "constant"', where=caller())
-    return padded(input, tuple(map(int, pad)), mode, 0 if value is None else value)
+    return padded(input, tuple(map(_width, pad)), mode, 0 if value is None else value)
 
 
 __all__ = ["pad"]

@@ -74,7 +74,7 @@ def within(window: Window, size: Size) -> Any:
     return start + FUNCTIONS["iota"]((window.size,))
 
 
-def reshaped(x: Operators, shape: Sequence[Size]) -> Any:
+def reshaped(x: Operators, shape: Sequence[Size], wanted: Size | None = None) -> Any:
     """The same elements in a shape with one -1, where values decide whether that can be.
 
     The size that is left is computed, and checked, before a program runs.
@@ -82,13 +82,21 @@ def reshaped(x: Operators, shape: Sequence[Size]) -> Any:
     Args:
         x: a tensor.
         shape: sizes, and one -1.
+        wanted: the size that must be left.
     """
     count = FUNCTIONS["size"](x.type.size)
     given = FUNCTIONS["size"](dims.product(d for d in shape if not is_free(d)))
+    fits = FUNCTIONS["logical_and"](given > 0, count % FUNCTIONS["maximum"](given, 1) == 0)
+    shown = ", ".join(str(wanted if wanted is not None and is_free(d) else d) for d in shape)
+    if wanted is not None:
+        rest = count // FUNCTIONS["maximum"](given, 1)
+        fits = FUNCTIONS["logical_and"](fits, rest == FUNCTIONS["size"](wanted))
     divisor = FUNCTIONS["check"](
-        FUNCTIONS["logical_and"](given > 0, count % FUNCTIONS["maximum"](given, 1) == 0),
-        f"reshape: axes of {{}} elements together do not divide {{}}, {x.type} as "
-        f"({', '.join(map(str, shape))})",
+        fits,
+        f"reshape: axes of {{}} elements together do not divide {{}}, {x.type} as ({shown})"
+        if wanted is None
+        else f"reshape: axes of {{}} elements beside that of {wanted} do not make {{}}, {x.type} "
+        f"as ({shown})",
         given,
         count,
     )

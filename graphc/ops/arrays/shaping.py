@@ -64,10 +64,19 @@ def reshape(x: Operand, shape: ShapeLike) -> Any:
             )
         sizes = tuple(x.type.size // rest if a in free else d for a, d in enumerate(sizes))
     if dims.product(sizes) != x.type.size:
+        valued = [axis for axis, d in enumerate(sizes) if places.are_values([d])]
+        if valued or places.are_values([x.type.size]):
+            return _of_values(x, sizes, valued[-1] if valued else len(sizes) - 1)
         raise _does_not_fit(
             x, [-1 if a in free else d for a, d in enumerate(sizes)], str(dims.product(sizes))
         )
     return x if sizes == x.type.shape else RESHAPE(x, shape=sizes)
+
+
+def _of_values(x: Operators, sizes: tuple[Size, ...], axis: int) -> Any:
+    """A shape that values say, one of which must be what the others leave."""
+    left = places.reshaped(x, [*sizes[:axis], -1, *sizes[axis + 1 :]], sizes[axis])
+    return FUNCTIONS["take"](left, FUNCTIONS["iota"]((sizes[axis],)), axis)
 
 
 def _does_not_fit(x: Operators, shape: Sequence[Any], wanted: str) -> ShapeError:

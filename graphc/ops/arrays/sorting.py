@@ -17,6 +17,7 @@ from graphc.core.types import TensorType
 from graphc.core.typing import Operand, Values
 from graphc.errors import ShapeError
 from graphc.ops.arrays.lookup import trusted_along_axis
+from graphc.ops.arrays.places import are_values
 from graphc.ops.arrays.shaping import cut, expand_dims, flatten
 from graphc.ops.batch import behind, later
 from graphc.ops.declare import as_tensor, check_axis, declare, describe, public
@@ -109,7 +110,7 @@ def topk(x: Operand, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any,
 
     Args:
         x: a tensor.
-        k: how many; at most the axis' size.
+        k: how many; at most the axis' size: of one that is a value that is checked by calls.
         axis: the axis.
         largest: the greatest ones, or the least.
 
@@ -122,6 +123,10 @@ def topk(x: Operand, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any,
     x = as_tensor(x, "topk")
     axis = check_axis("topk", axis, len(x.type.shape))
     size, k = x.type.shape[axis], as_size("topk", k)
+    order = argsort(x, axis, largest)
+    if isinstance(k, dims.Dim) and are_values([k, size]) and not dims.at_least(size - k, 0):
+        index = _first_of(order, axis, k)
+        return trusted_along_axis(x, index, axis), index
     if not dims.at_least(k, 0) or not dims.at_least(size - k, 0):
         raise ShapeError(
             f"topk: k={k} along axis {axis} of size {size}",
@@ -130,8 +135,16 @@ def topk(x: Operand, k: Any, axis: int = -1, largest: bool = True) -> tuple[Any,
             hint="k must be at most the size; declare the dimension with min=k, or k as "
             "gc.dim(k, max=size)",
         )
-    index = cut(argsort(x, axis, largest), axis, 0, k)
+    index = cut(order, axis, 0, k)
     return trusted_along_axis(x, index, axis), index
+
+
+def _first_of(order: Any, axis: int, count: Any) -> Any:
+    """The first places of an order, as many as a value says, which calls check."""
+    size = order.type.shape[axis]
+    k, most = (FUNCTIONS["size"](each, dtypes.int64) for each in (count, size))
+    k = FUNCTIONS["check"](k <= most, "topk: k is {}, along an axis of {}", k, most)
+    return FUNCTIONS["take"](order, FUNCTIONS["minimum"](FUNCTIONS["iota"]((count,)), k), axis)
 
 
 @public

@@ -56,7 +56,7 @@ def cond_batch(node: Any, operands: Sequence[Any], has: Sequence[bool], batched:
         substitute(both[name].outputs, dict(zip(both[name].inputs, rest)))
         for name in ("true", "false")
     )
-    beside = [FUNCTIONS["reshape"](pred, (size, *[1] * (len(y.type.shape) - 1))) for y in yes]
+    beside = [FUNCTIONS["reshape"](pred, (size, *[1] * (len(y.shape) - 1))) for y in yes]
     return [FUNCTIONS["where"](*each) for each in zip(beside, yes, no)]
 
 
