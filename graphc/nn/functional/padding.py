@@ -58,7 +58,7 @@ def _shortened(x: Any, pairs: Sequence[tuple[int, int]]) -> Any:
     return x
 
 
-def _wrapped(x: Any, axis: int, low: int, high: int) -> Any:
+def _wrapped(x: Any, axis: int, low: Any, high: Any) -> Any:
     size = x.type.shape[axis]
     if isinstance(size, int) and max(low, high) > size:
         raise ShapeError(
