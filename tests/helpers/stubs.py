@@ -119,7 +119,11 @@ def _result(name: str, signature: inspect.Signature, one: str) -> str:
 def _pytorchs(signature: inspect.Signature) -> inspect.Signature:
     """A signature in PyTorch's names of arguments."""
     other = {own: alias for alias, own in ALIASES.items() if alias != "dims"}
-    parameters = [p.replace(name=other.get(p.name, p.name)) for p in signature.parameters.values()]
+    given = signature.parameters
+    parameters = [
+        p if other.get(p.name) in given else p.replace(name=other.get(p.name, p.name))
+        for p in given.values()
+    ]
     return signature.replace(parameters=parameters)
 
 
