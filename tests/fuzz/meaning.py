@@ -125,6 +125,7 @@ class Meaning(Composed):
     @staticmethod
     def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         top = np.max(x, axis=axis, keepdims=True)
+        top = np.where(np.isinf(top), 0, top)
         found = top + np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True))
         return found if keepdims else np.squeeze(found, axis)
 
