@@ -307,8 +307,9 @@ def _fitting(bodies: Bodies, node: Node, operand: int) -> list[int]:
 
 
 def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
-    """Move the writers of parameters to the end, each after the others that read what it writes;
-    where that goes in circles, pairs are dropped from `updates`."""
+    """Move the writers of parameters to the end, each after the others that read what it writes
+    and after the one that it writes over; where that goes in circles, pairs are dropped from
+    `updates`."""
     seen = seen_through(graph)
     waiting = [node for node in graph.nodes if node in updates]
     reading: dict[Value, set[Node]] = {}
@@ -319,7 +320,11 @@ def _writers_last(graph: Graph, updates: dict[Node, list[Pair]]) -> Graph:
     written = {n: [value_of(operands_of(n)[k]) for _, k in updates[n]] for n in waiting}
     late: dict[Node, None] = {}
     while waiting:
-        free = [n for n in waiting if all(reading[v] <= {n} for v in written[n])]
+        ahead = set(waiting)
+        free = [
+            n for n in waiting
+            if all(reading[v] <= {n} and v[0] not in ahead for v in written[n])
+        ]  # fmt: skip
         if not free:
             # The first of the circle keeps its place; its new values are copied at the end.
             free = waiting[:1]

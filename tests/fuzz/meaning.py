@@ -54,8 +54,15 @@ class Meaning(Composed):
     sigmoid = staticmethod(special.expit)
     lgamma, digamma, zeta = map(staticmethod, (special.gammaln, special.digamma, special.zeta))
     ndtri, erfinv, erfcinv = map(staticmethod, (special.ndtri, special.erfinv, special.erfcinv))
-    erfcx, i0, i0e = map(staticmethod, (special.erfcx, special.i0, special.i0e))
-    i1, i1e = map(staticmethod, (special.i1, special.i1e))
+    erfcx, i0e, i1e = map(staticmethod, (special.erfcx, special.i0e, special.i1e))
+
+    @staticmethod
+    def i0(x: Any) -> Any:
+        return np.where(np.isinf(x), np.inf, special.i0(x))  # SciPy's is nan there
+
+    @staticmethod
+    def i1(x: Any) -> Any:
+        return np.where(np.isinf(x), x, special.i1(x))
 
     @staticmethod
     def log1mexp(x: Any) -> Any:
@@ -118,6 +125,7 @@ class Meaning(Composed):
     @staticmethod
     def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         top = np.max(x, axis=axis, keepdims=True)
+        top = np.where(np.isinf(top), 0, top)
         found = top + np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True))
         return found if keepdims else np.squeeze(found, axis)
 

@@ -114,7 +114,7 @@ def mixed(g: Growing) -> None:
     g.add(g.rng.choice((
         f"{x} * {y}", f"{x} + {y}", f"{y} - {x}", f"{y} * 0.5", f"{y} + 2", f"2.0 - {y}",
         f"gc.maximum({x}, {y})", f"gc.where({x} > {y}, {x}, {y})", f"{y} / 4", f"{x} == {y}",
-        f"{x} <= {y}", f"gc.cast({x}, gc.int64) % 3", f"{y} / (1 + gc.absolute({x}))",
+        f"{x} <= {y}", f"gc.cast({x}, gc.int64, 'wrap') % 3", f"{y} / (1 + gc.absolute({x}))",
     )))  # fmt: skip
 
 

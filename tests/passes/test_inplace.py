@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 from simulated import execute, fuse_runs, random_graph
 
+import graphc as gc
 from graphc.core.interpret import run
 from graphc.core.ir import OPS, Graph, Node
 from graphc.ops.control import FUSED, ITEM
@@ -166,3 +169,28 @@ def test_pairs_are_chosen_anew_and_a_second_run_changes_nothing() -> None:
     graph = inplace(Graph.of("g", [x], [second, first]))
     assert _pairs(graph) == [(), ()]
     assert inplace(graph) is graph
+
+
+def test_updates_in_two_steps_that_wait_for_each_other() -> None:
+    """Each parameter anew from two, in two steps that could both lie over a parameter."""
+    given = [np.array(row) for row in ([-4, -6, -7, 2], [1, -5, -3, -6], [8, 1, -4, 8])]
+    at, more = np.array([0, 1]), np.array([3, 5])
+
+    def spread(x: Any) -> Any:
+        if isinstance(x, Node):
+            return gc.index_add(x, gc.constant(at), gc.constant(more), axis=0)
+        return np.concatenate([x[:2] + more, x[2:]])
+
+    forms = (
+        lambda own, other: spread(own) - other,
+        lambda own, other: other - spread(own),
+        lambda own, other: spread(other) - own,
+        lambda own, other: other * 2,
+    )
+    ways = list(itertools.product(itertools.product(forms, (1, 2)), repeat=3))
+    for case in ways[::11]:
+        held = [parameter(f"p{k}", value) for k, value in enumerate(given)]
+        new = [form(held[k], held[(k + turn) % 3]) for k, (form, turn) in enumerate(case)]
+        gc.compile([], None, updates=dict(zip(held, new, strict=True)), threads=1)()
+        for k, (form, turn) in enumerate(case):
+            np.testing.assert_array_equal(held[k].value, form(given[k], given[(k + turn) % 3]))
