@@ -335,6 +335,8 @@ def memory_that_is_reached_twice(wrap: Wrap, note: Note) -> None:
 @program
 def what_a_call_writes_in_python(wrap: Wrap, note: Note) -> None:
     class Running(nn.Module):
+        h: Any
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("h", gc.zeros(1))
