@@ -40,9 +40,15 @@ class Arguments:
         self._places: dict[int, int] = {}
         self._containers: dict[int, int] = {}  # numbers of lists and dicts, by identity
         self._lent: list[tuple[Any, list[Any], list[Any]]] = []  # (container, before, lent)
+        self._tuples: dict[int, tuple[Any, Any]] = {}  # (the caller's, the trace's)
         self._values: list[Any] = []
-        self.form = (self._walk(args), self._walk(kwargs))
         self._key: Any = None
+        lends = -1
+        while lends != _lends.count:  # else a container was lent while it was looked into
+            lends = _lends.count
+            for each in (self.tensors, self._places, self._containers, self._values):
+                each.clear()
+            self.form = (self._walk(args), self._walk(kwargs))
 
     @property
     def key(self) -> Any:
@@ -91,11 +97,14 @@ class Arguments:
             items = [self._replaced(v, stand_ins) for v in value]
             if all(map(is_, items, value)):
                 return value
-            return tuple(items) if kind is tuple else kind(*items)
+            new = tuple(items) if kind is tuple else kind(*items)
+            self._tuples[id(new)] = (value, new)
+            return new
         if (kind in _LISTS or kind in _MAPPINGS) and self._holds_tensors(value):
             if not self._lent and not _lending.acquire(timeout=_MOST_WAITED):
                 raise _in_use()
             _lent.add(id(value))
+            _lends.count += 1
             before = _contents(value)
             place = len(self._lent)
             self._lent.append((value, before, before))
@@ -130,6 +139,10 @@ class Arguments:
         self._let_go()
         return is_changed
 
+    def tuple_of(self, value: object) -> Any:
+        """The caller's tuple for one that the trace had in its place; else the value."""
+        return self._tuples.get(id(value), (value,))[0]
+
     def undo(self) -> None:
         """Let the caller's containers be what they were."""
         for own, before, _ in self._lent:
@@ -150,6 +163,15 @@ class Arguments:
 # Containers that hold traced tensors while a run is under way, by identity. One run at a time
 # lends some; calls in other threads that are given one wait.
 _lent: set[int] = set()
+
+
+class _Lends:
+    """How often a container was lent."""
+
+    count = 0
+
+
+_lends = _Lends()
 _lending = threading.RLock()
 
 
@@ -214,6 +236,9 @@ def restored(value: Any, real: Any) -> Any:
                 value[k] = new
         return value
     if isinstance(value, tuple):
+        own = real(value)
+        if own is not value:
+            return own
         items = [restored(v, real) for v in value]
         if all(a is b for a, b in zip(items, value)):
             return value

@@ -176,6 +176,12 @@ class Recipe:
             found.append(self._spec(value, holder))  # no closure holds `value`
         return found
 
+    def _check_new(self, value: Any, holder: Any) -> None:
+        """Note that a container of the result is held by more than the result."""
+        holders = [r for r in gc.get_referrers(value) if r is not holder]
+        if any(r.__class__ is not FrameType for r in holders):
+            self._lose("the result is a container that something else holds")
+
     def _spec(self, value: Any, holder: Any) -> Any:
         """A result by kind: tensors by reference, new containers of such, plain values.
 
@@ -202,11 +208,11 @@ class Recipe:
                 "belong to graphs that gc.compile makes",
             )
         if kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
+            if value:
+                self._check_new(value, holder)
             return kind, self._parts(value, value)
         if kind is list or kind is dict:
-            holders = [r for r in gc.get_referrers(value) if r is not holder]
-            if any(r.__class__ is not FrameType for r in holders):
-                self._lose("the result is a container that something else holds")
+            self._check_new(value, holder)
             if kind is list:
                 return kind, self._parts(value, value)
             return kind, dict(zip(value, self._parts(value.values(), value)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from graphc.eager.engine.size import Size
 from graphc.jit.reach import slots
+from graphc.jit.trace.caches import CACHE
 
 # What is made of these is a program's, or is gone soon.
 _OWN = ("graphc.jit", "graphc.core", "graphc.program", "graphc.eager.engine.tape")
@@ -22,11 +23,15 @@ class Kept:
     """What Python kept of earlier calls, and will keep of later ones.
 
     To find all that holds an object takes long; objects that held one before are asked first.
+
+    Attributes:
+        caches: functions behind `functools.lru_cache` that go by what was to be replaced.
     """
 
     def __init__(self) -> None:
         self._holders: list[Callable[[], Any]] = []
         self._found_once: set[int] = set()
+        self.caches: list[Any] = []
 
     def replace_at_hand(self, old: object, new: object) -> None:
         """Let what held something before hold another object in place of one."""
@@ -52,11 +57,17 @@ class Kept:
         kind = type(holder)
         if kind is FrameType or kind.__module__.startswith(_OWN):
             return
+        if kind is CACHE:
+            self.caches.append(holder)
+            return
         if kind is tuple or kind is Size:
             self.replace(holder, kind([new if item is old else item for item in holder]))
             return
+        owners = gc.get_referrers(holder) if kind is dict else ()
+        if any(type(owner) is CACHE for owner in owners):
+            return  # the cache is a holder itself
         _replace_in(holder, old, new)
-        for owner in gc.get_referrers(holder) if kind is dict else ():
+        for owner in owners:
             if getattr(owner, "__dict__", None) is holder:
                 holder = owner
                 break

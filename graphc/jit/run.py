@@ -17,6 +17,7 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import _sized_by
 from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.errors import TraceError
 from graphc.jit.arguments import Arguments, restored
 from graphc.jit.ending import Ending, decide_constants
 from graphc.jit.form import Form
@@ -55,6 +56,7 @@ class Run:
         self.trace = trace = Trace(decide, root)
         self.fixed = trace.fixed = fixed
         trace.settle = self._settle
+        trace.replace = owner._kept.replace
         names: list[Names] = []
 
         def known(tensor: Tensor) -> str:
@@ -81,6 +83,8 @@ class Run:
 
     def __call__(self) -> Any:
         """Run the function; give what it returns."""
+        # Before containers hold what stands for the tensors in them.
+        form = self.form() if self.watch is not None else None
         raised: list[Exception] = []
 
         def traced() -> tuple[Any, Ending | None, Recipe | None]:
@@ -88,6 +92,8 @@ class Run:
             try:
                 self._result = self._called(args, kwargs)
             except Exception as error:
+                if isinstance(error, TypeError) and self.trace.python_sizes:
+                    self._explain(error)
                 raised.append(error)
             if self.trace.exposed and not self.trace.left:
                 self.trace.check_exposed()
@@ -103,8 +109,8 @@ class Run:
             if ending is not None:
                 self.ending_has_history = bool(ending.histories)
                 self._finish(ending)
-            if recipe is not None:
-                self._prove(recipe)
+            if recipe is not None and form is not None:
+                self._prove(recipe, form)
         finally:
             is_changed = self.arguments.take_back(self._real)
         if is_changed and recipe is not None:
@@ -116,6 +122,16 @@ class Run:
             raise raised[0]
         return result
 
+    def _explain(self, error: TypeError) -> None:
+        """Say that a size may have been what a function takes no number in place of."""
+        if not self.trace.root.is_fixed:
+            self.root.needs_numbers = "code that was given sizes raised a TypeError"
+            error.add_note(
+                f"graphc: {self.owner._name} was being traced with symbolic sizes, which some "
+                "functions take no ints in place of; calls from here on have numbers, and so have "
+                "all calls with dynamic=False"
+            )
+
     def _let_go(self) -> None:
         """What stood for numbers, and for the caller's tensors, is replaced where Python kept
         it."""
@@ -125,6 +141,8 @@ class Run:
             # To look for who holds it takes long: later calls go by numbers from the start.
             self.root.needs_numbers = "a size is kept beyond the call"
             kept.replace(size, size.number, (id(sizes),))
+        if kept.caches:
+            raise self._cached()
         known = tuple(map(id, (self.stand_ins, trace.stand_ins, trace.by_array)))
         for stand_in in self.stand_ins:
             real = trace.reals[id(stand_in)]
@@ -134,6 +152,18 @@ class Run:
                 kept.replace_at_hand(stand_in, real)
                 if sys.getrefcount(stand_in) > count:
                     kept.replace(stand_in, real, known)
+
+    def _cached(self) -> TraceError:
+        """The error for a size that a cache goes by."""
+        names = sorted({str(getattr(c, "__qualname__", c)) for c in self.owner._kept.caches})
+        self.owner._kept.caches.clear()
+        return TraceError(
+            f"{self.owner._name}: a cache of functools goes by a symbolic size",
+            [f"the cached function: {name}" for name in names[:4]],
+            where=caller(),
+            hint="give it int(size); calls from here on have numbers, and so have all calls with "
+            "dynamic=False",
+        )
 
     def _traced(self, body: Callable[[], Any]) -> Any:
         """What a function gives that runs while the trace is under way."""
@@ -155,13 +185,11 @@ class Run:
             put_back(profile)
             trace.has_ended = True
 
-    def _prove(self, recipe: Recipe) -> None:
+    def _prove(self, recipe: Recipe, form: Form) -> None:
         """See whether later calls can do without Python."""
         assert self.watch is not None and self.variant is not None
         self.reasons = reasons_against(self.trace, self.watch, recipe, self.where)
-        self.guarded = Guarded(
-            self.variant, recipe, self.trace, self.watch, self._requires, self.form()
-        )
+        self.guarded = Guarded(self.variant, recipe, self.trace, self.watch, self._requires, form)
         self.variant.reads_values = bool(self.trace.read_arguments or self.trace.has_evaluated)
 
     def form(self) -> Form:
@@ -188,7 +216,8 @@ class Run:
                 f"{self.owner._name}: the traced code asks for identities",
                 lines[:6],
                 where=caller(),
-                hint="use the tensor itself as a key, or a name of your own",
+                hint="use the tensor itself as a key, or a name of your own; of a size use "
+                "int(size), isinstance or ==; calls from here on have numbers for sizes",
             )
 
     def explore(self) -> Run:
@@ -217,12 +246,13 @@ class Run:
             return self.owner._function(*args, **kwargs)
 
     def _real(self, value: Any) -> Any:
-        """The caller's tensor for a traced argument, the number of a size; else the value."""
+        """The caller's tensor for a traced argument, its tuple for one that has such inside, the
+        number of a size; else the value."""
         if isinstance(value, TracedSize):
             return value.number
         if isinstance(value, Tensor):
             return self.trace.reals.get(id(value), value)
-        return value
+        return self.arguments.tuple_of(value)
 
     def _ending(self) -> Ending:
         decide_constants(self.trace)

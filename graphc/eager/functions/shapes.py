@@ -90,7 +90,7 @@ def _expanded(x: Operators, *, shape: ShapeLike) -> Any:
 
 
 @part_by(_expanded)
-def _expanded_array(array: np.ndarray, shape: ShapeLike) -> np.ndarray:
+def _expanded_array(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     own = (1,) * (len(shape) - array.ndim) + array.shape
     spread = np.broadcast_to(array, [o if s == -1 else s for s, o in zip(shape, own)])
     # NumPy's own is read-only; who writes one of which elements share a place is told so.

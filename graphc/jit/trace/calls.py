@@ -21,6 +21,7 @@ from graphc.jit.trace.frames import NOTHING, NewFunction
 from graphc.jit.trace.lookups import Runs, Unknown, in_class
 from graphc.jit.trace.operations import contents_are_known, kind, label
 from graphc.jit.trace.readings import MISSING
+from graphc.jit.trace.sizes import TracedSize
 
 
 def call(this: Call) -> Any:
@@ -157,6 +158,8 @@ def _type_of(this: Call) -> Any:
     if len(this.args) != 1:
         return this.refuse("a class made in the run")
     value = this.args[0]
+    if type(value) is TracedSize:
+        this.consulted.of_size("type()", this.origin)
     this.consulted.type_of(value, this.origin)
     return Unknown(type) if isinstance(value, Unknown) else type(value)
 

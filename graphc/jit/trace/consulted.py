@@ -16,6 +16,7 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.jit.trace import known
 from graphc.jit.trace.holdings import STRUCTURE, ModuleReading, changeable, flags_of, is_layer
 from graphc.jit.trace.readings import MISSING, Reading, fingerprint
+from graphc.jit.trace.sizes import TracedSize
 
 # Longer containers are not compared at every call.
 MOST_ITEMS = 64
@@ -70,10 +71,19 @@ class Consulted:
 
     def compared(self, a: Any, b: Any, origin: Origin) -> None:
         """`a is b`: what stands for an argument is never a tensor from outside."""
+        if TracedSize in (type(a), type(b)) and isinstance(a, int) and isinstance(b, int):
+            self.of_size("`is`", origin)
         if isinstance(a, Tensor) and isinstance(b, Tensor) and tracing.trace is not None:
             known = tracing.trace.reals
             if (id(a) in known and b._node is None) or (id(b) in known and a._node is None):
                 self.identities.append(f"`is` at {origin}: an argument and a tensor from outside")
+
+    def of_size(self, what: str, origin: Origin) -> None:
+        """Something is asked of a size that what stands for it answers otherwise."""
+        trace = tracing.trace
+        if trace is not None and not trace.root.is_fixed:
+            trace.root.needs_numbers = f"{what} of a size is asked for at {origin}"
+            self.identities.append(f"{what} at {origin}: of a symbolic size")
 
     # --- what the run made itself
 

@@ -7,6 +7,7 @@ that has none makes the run unproven.
 from __future__ import annotations
 
 from graphc.jit.trace import attributes, building, invoking, loops, operators, variables
+from graphc.jit.trace.caches import give_numbers, is_cache
 from graphc.jit.trace.frames import NOTHING, Frame
 from graphc.jit.trace.handling import Handlers, Run, can_be_made
 from graphc.jit.trace.lookups import Unknown
@@ -56,6 +57,8 @@ class Follower(Run):
             if each.jumps or place == target:
                 break
         self.compare(frame)
+        if any(map(is_cache, frame.stack[-2:])):
+            give_numbers(followed.frame for followed in self.frames.values())
 
     def _begin(self, frame: Frame, target: int) -> None:
         """A frame's first instructions, which are no statements yet."""

@@ -29,6 +29,7 @@ class Run:
 
     Args:
         consulted: what is told of the readings.
+        frames: those that are followed, by their identities.
 
     Attributes:
         consulted: what is told of the readings.
@@ -36,8 +37,9 @@ class Run:
         iterators: what a comprehension goes through, by its code.
     """
 
-    def __init__(self, consulted: Consulted) -> None:
+    def __init__(self, consulted: Consulted, frames: dict[int, Frame]) -> None:
         self.consulted = consulted
+        self.frames = frames
         self.made: dict[int, dict[str, Outer]] = {}
         self.iterators: dict[int, Any] = {}
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from graphc.core.ir import Origin
 from graphc.jit.trace import known
+from graphc.jit.trace.caches import CACHE
 from graphc.jit.trace.consulted import Consulted
 from graphc.jit.trace.readings import MISSING
 
@@ -117,6 +118,9 @@ def _of_class(consulted: Consulted, owner: type, name: str, origin: Origin) -> A
         if name in ("__name__", "__qualname__", "__module__", "__mro__", "__bases__"):
             return getattr(owner, name)
         return _refused(consulted, f"{owner.__name__}.{name} is computed", origin)
+    if type(found) is CACHE:
+        consulted.refuse(f"{owner.__name__}.{name} is a cache", origin)
+        return found
     if not isinstance(found, _STABLE) and hasattr(type(found), "__get__"):
         return _refused(consulted, f"{owner.__name__}.{name} is a descriptor", origin)
     consulted.of_class(owner, name, origin)
@@ -231,6 +235,9 @@ def _bound(consulted: Consulted, found: object, owner: object, name: str, origin
         return MethodType(found.__func__, type(owner))
     if not hasattr(type(found), "__get__"):
         return found
+    if type(found) is CACHE:
+        consulted.refuse(f"{type(owner).__name__}.{name} is a cache", origin)
+        return MethodType(found, owner)
     if isinstance(found, type(str.join) | type(int.__add__)):
         return getattr(owner, name)
     return _refused(consulted, f"{type(owner).__name__}.{name} is a descriptor", origin)

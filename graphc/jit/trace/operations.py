@@ -133,6 +133,28 @@ def contents_are_known(
     return all(contents_are_known(consulted, v, what, origin, depth - 1) for v in inner)
 
 
+def identity(consulted: Consulted, a: object, b: object, origin: Origin) -> None:
+    """`a is b`: what later calls compare by value may be another object then."""
+    consulted.compared(a, b, origin)
+    types = [v.type if isinstance(v, Unknown) else type(v) for v in (a, b)]
+    if types[0] is not types[1] and None not in types:
+        return
+    if _goes_by_value(consulted, a) and _goes_by_value(consulted, b):
+        consulted.refuse(f"`is` of a {label(a)} and a {label(b)}", origin)
+
+
+def _goes_by_value(consulted: Consulted, value: object) -> bool:
+    which = kind(value)
+    if isinstance(value, Unknown):
+        return which in (known.SCALAR, known.FROZEN, known.UNKNOWN) or (
+            which == known.CONTAINER and not value.made
+        )
+    if which == known.CONTAINER:
+        return not consulted.is_made(value)
+    one_of_a_kind = value is None or value is Ellipsis or isinstance(value, bool)
+    return which in (known.SCALAR, known.FROZEN) and not one_of_a_kind
+
+
 def label(value: object) -> str:
     """A value in a message."""
     type_ = value.type if isinstance(value, Unknown) else type(value)

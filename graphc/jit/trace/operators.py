@@ -35,7 +35,7 @@ def _compare_op(run: Run, frame: Frame, each: Instruction, jumped: bool) -> None
 def _is_op(run: Run, frame: Frame, each: Instruction, jumped: bool) -> None:
     b, a = frame.stack.pop(), frame.stack.pop()
     exact = not (isinstance(a, Unknown) or isinstance(b, Unknown))
-    run.consulted.compared(a, b, frame.origin(each))
+    operations.identity(run.consulted, a, b, frame.origin(each))
     frame.stack.append((a is b) is not bool(each.arg) if exact else Unknown(bool))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from graphc.core import dims
@@ -22,11 +23,13 @@ class Sized(Writes):
 
     Attributes:
         python_sizes: weak references to the symbolic sizes that Python was given.
+        replace: puts one object in the place of another, wherever that one is held.
     """
 
     def __init__(self, decide: Any, root: Any = None) -> None:
         super().__init__(decide, root)
         self.python_sizes: list[weakref.ref[TracedSize]] = []
+        self.replace: Callable[..., None] = lambda old, new, known: None
 
     def to_numbers(self, because: str) -> bool:
         """Make the graph so far once more, with the call's sizes in place of symbolic ones.

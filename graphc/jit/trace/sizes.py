@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphc.core import dims
 from graphc.core.dims import Dim
 from graphc.core.ir import Origin
@@ -56,6 +58,9 @@ class TracedSize:
 
     def __float__(self) -> float:
         return float(self.number)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.array(self.number, dtype)
 
     def __bool__(self) -> bool:
         return bool(self != 0)

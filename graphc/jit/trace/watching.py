@@ -66,8 +66,8 @@ class Watch:
         self.identities = self._consulted.identities
         self.readings: list[Reading] = self._consulted.readings
         self.unproven: list[Unproven] = self._consulted.unproven
-        self._follower = Follower(self._consulted)
         self._frames: dict[int, Frame] = {}
+        self._follower = Follower(self._consulted, self._frames)
         # By the identities of codes, whose hashes take their time.
         self.kinds: dict[int, str] = {}
         self.followed = self._frames
