@@ -226,7 +226,8 @@ class _Function:
 
     def _unary(self, node: Any) -> Typed:
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return _constant(-node.operand.value)
+            number: Any = node.operand.value
+            return _constant(-number)
         text, type_ = self._value(node.operand)
         if isinstance(node.op, ast.Not):
             return f"(!{text})", "b1"
