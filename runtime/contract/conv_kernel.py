@@ -96,8 +96,13 @@ class ConvSpec:
         )
 
 
-def lower_conv(spec: ConvSpec) -> ContractionPlan:
-    """The kernel calls of a convolution or a gradient; operands "x", "y" and "out"."""
+def lower_conv(spec: ConvSpec, is_plain: bool = False) -> ContractionPlan:
+    """The kernel calls of a convolution or a gradient; operands "x", "y" and "out".
+
+    Args:
+        spec: the convolution.
+        is_plain: see `lower_matmul`.
+    """
     lacking = 3 - len(spec.image)
     spec = replace(
         spec,
@@ -107,7 +112,7 @@ def lower_conv(spec: ConvSpec) -> ContractionPlan:
         padding=(0,) * lacking + spec.padding,
         dilation=(1,) * lacking + spec.dilation,
     )
-    if spec.dtype not in _NBYTES:
+    if is_plain or spec.dtype not in _NBYTES:
         return _plain(spec)
     if spec.kind != "conv_weight" and _is_product(spec):
         return _one_by_one(spec)

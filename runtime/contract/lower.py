@@ -13,12 +13,15 @@ from graphc.runtime.contract.conv_kernel import ConvSpec, lower_conv
 from graphc.runtime.contract.matmul_kernel import MatmulSpec, lower_matmul
 
 
-def lower_contract(node: Node, value_of: Callable[[Node], Value]) -> list[Step]:
+def lower_contract(
+    node: Node, value_of: Callable[[Node], Value], is_plain: bool = False
+) -> list[Step]:
     """The steps of a matrix product, a convolution or one of its gradients.
 
     Args:
         node: the contraction.
         value_of: where an operand's value is.
+        is_plain: as loops without vector registers.
 
     Raises:
         InternalError: there is no kernel for the node's op.
@@ -28,7 +31,10 @@ def lower_contract(node: Node, value_of: Callable[[Node], Value]) -> list[Step]:
     if tensor_type(node).size == 0:
         return []
     name = node.op.lowering.name
-    plan = lower_matmul(_product(node)) if name == "matmul" else lower_conv(_convolution(node))
+    if name == "matmul":
+        plan = lower_matmul(_product(node), is_plain)
+    else:
+        plan = lower_conv(_convolution(node), is_plain)
     x, y = views.in_memory(node)
     operands = {"x": value_of(x), "y": value_of(y), "out": Value(node)}
     return plan.steps(node, operands)

@@ -16,6 +16,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphc.core import dims
 from graphc.core.dims import Size
 from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.base.lanes import blocking
@@ -68,13 +69,18 @@ class MatmulSpec:
     y_strides: tuple[Size, ...] | None = None
 
 
-def lower_matmul(spec: MatmulSpec) -> ContractionPlan:
-    """The kernel calls of a matrix product; its operands are "x", "y" and "out"."""
+def lower_matmul(spec: MatmulSpec, is_plain: bool = False) -> ContractionPlan:
+    """The kernel calls of a matrix product; its operands are "x", "y" and "out".
+
+    Args:
+        spec: the product.
+        is_plain: as loops without vector registers, for targets that have none.
+    """
     spec = _merged(spec)
     strides = _numbers(spec)
-    if spec.dtype not in ("f32", "f64"):
+    if is_plain or spec.dtype not in ("f32", "f64"):
         args: tuple[CallArgument, ...] = (Operand("x"), Operand("y"), Operand("out"), *strides)
-        extent = sized(lambda *s: _product(s), spec.m, *spec.batch)
+        extent = dims.product((spec.m, *spec.batch))
         grain = _grain(spec, 1, _static(spec.n))
         return ContractionPlan((KernelCall(plain_kernel(spec.dtype), args, extent, grain),))
     if spec.m == 1 or spec.n == 1:

@@ -62,7 +62,12 @@ class _Function:
     def __init__(self, name: str, definition: Any, helpers: Helpers) -> None:
         self.name, self.definition, self.helpers = name, definition, helpers
         self.types: dict[str, str] = {"lo": "ix", "hi": "ix"}
-        self.loops: set[str] = set()
+        names = [n for n in ast.walk(definition) if isinstance(n, ast.Name)]
+        counters = {n.target.id for n in ast.walk(definition) if isinstance(n, ast.For)}  # type: ignore[attr-defined]
+        stored = [n.id for n in names if isinstance(n.ctx, ast.Store) and n.id in counters]
+        turns = [n.target.id for n in ast.walk(definition) if isinstance(n, ast.For)]  # type: ignore[attr-defined]
+        # Counters of loops that are variables besides are declared with these.
+        self.loops = {name for name in counters if stored.count(name) == turns.count(name)}
         self.arrays: list[str] = []
         self.lines: list[str] = []
 
@@ -71,7 +76,8 @@ class _Function:
         self._block(self.definition.body, 1)
         plain = [n for n in self.types if n not in ("lo", "hi") and n not in self.loops]
         tops = [f"    {declared(n, self.types[n])}" for n in plain if self.types[n][:2] != "a:"]
-        unused = ["    (void)args; (void)lo; (void)hi;"]
+        noted = ["args", "lo", "hi", *(n for n in self.types if n not in {"lo", "hi"} | self.loops)]
+        unused = [f"    {' '.join(f'(void){n};' for n in noted)}"]
         head = f"static void {self.name}(const int64_t *args, int64_t lo, int64_t hi) {{"
         return "\n".join([head, *tops, *self.arrays, *unused, *self.lines, "}"])
 
@@ -112,14 +118,16 @@ class _Function:
 
     def _for(self, node: Any, depth: int) -> None:
         name = node.target.id
-        if name in self.types and name not in self.loops:
-            raise self._refuse(f"the loop variable {name} assigned")
-        self.types[name] = "ix"
-        self.loops.add(name)
         given = [self._value(a)[0] for a in node.iter.args]
         first, last, by = ("0", *given, "1") if len(given) == 1 else (*given, "1")[:3]
-        bounds = f"int64_t {name} = {first}, {name}_end = {last}"
-        self._line(depth, f"for ({bounds}; {name} < {name}_end; {name} += {by}) {{")
+        known = self.types.setdefault(name, "ix")
+        if known != "ix":
+            raise self._refuse(f"the loop variable {name} of type {known}")
+        at = name if name in self.loops else f"{name}_at"
+        bounds = f"int64_t {at} = {first}, {name}_end = {last}"
+        self._line(depth, f"for ({bounds}; {at} < {name}_end; {at} += {by}) {{")
+        if at != name:
+            self._line(depth + 1, f"{name} = {at};")
         self._block(node.body, depth + 1)
         self._line(depth, "}")
 
@@ -153,8 +161,6 @@ class _Function:
             self._line(depth, f"{buffer}[{index}] = {text};")
             return
         known = self.types.setdefault(target.id, type_)
-        if target.id in self.loops:
-            raise self._refuse(f"the loop variable {target.id} assigned")
         if known != type_ and _joined(known, type_) != known:
             self.types[target.id] = _joined(known, type_)
         self._line(depth, f"{target.id} = {text};")
@@ -220,12 +226,13 @@ class _Function:
 
     def _unary(self, node: Any) -> Typed:
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return _constant(-node.operand.value)
+            number: Any = node.operand.value
+            return _constant(-number)
         text, type_ = self._value(node.operand)
         if isinstance(node.op, ast.Not):
-            return f"!{text}", "b1"
+            return f"(!{text})", "b1"
         if isinstance(node.op, ast.Invert):
-            return (f"!{text}", "b1") if type_ == "b1" else (f"~{text}", _wide(type_, type_))
+            return (f"(!{text})", "b1") if type_ == "b1" else (f"(~{text})", _wide(type_, type_))
         if type_ in (*_FLOATS, "ix"):
             return f"(-{text})", type_
         return f"({C_TYPES[_wide(type_, type_)]})(0 - (uint64_t){text})", _wide(type_, type_)
@@ -278,7 +285,7 @@ class _Function:
         if found is None:
             raise self._refuse(name)
         called, result = found
-        return f"{called}({', '.join(text for text, _ in values)})", result
+        return f"({called}({', '.join(text for text, _ in values)}))", result
 
 
 def _loaded(target: Any) -> Any:

@@ -35,34 +35,39 @@ from graphc.errors import ArgumentError, GraphcError, StorageError
 from graphc.jit.archive.archive_source import Source, source_of
 from graphc.jit.archive.archive_zip import pieces
 from graphc.jit.archive.manifest import written_by
+from graphc.jit.export import c_export
 from graphc.jit.export.numpy_definitions import Definitions
 from graphc.jit.export.numpy_ops import name_of
 from graphc.jit.export.numpy_scope import TAB, Scope, helpers, sources
 from graphc.ops.source import Bound
 
-FORMATS = ("numpy",)
+FORMATS = ("numpy", "c")
+WEIGHTS = ("embedded", "beside")
 # Names that statements must not take: of the module, and what the helpers' callers use.
 MODULE = frozenset(
     ("np", "math", "itertools", "Path", "STATE", "state", "load_state", "save_state", "bfloat16")
 )
 
 
-def export(program: Any, folder: Any, format: str = "numpy") -> Path:
-    """Write a program as Python that needs NumPy alone, and ml_dtypes where it has bfloat16.
+def export(program: Any, folder: Any, format: str = "numpy", *, weights: str = "embedded") -> Path:
+    """Write a program as Python that needs NumPy alone, or as C that needs nothing.
 
-    The folder gets `model.py`, with a function of the program's name, and `weights.npz`. A
-    training step changes `model.state` at each call; `model.save_state()` writes it back.
+    "numpy": the folder gets `model.py`, with a function of the program's name, and `weights.npz`;
+    ml_dtypes is needed where it has bfloat16. A training step changes `model.state` at each call;
+    `model.save_state()` writes it back. "c": the folder gets a C99 file and a header of the
+    program's name, see `c_export`.
 
     Args:
         program: a `gc.Program`, or what `gc.jit.trace`, `gc.jit.compile` or `gc.jit.load` returns.
         folder: where; made when it is not there. Files of these names in it are replaced.
-        format: "numpy".
+        format: "numpy" or "c".
+        weights: of C, "embedded" in the file or "beside" it, in a file of the name and `.bin`.
 
     Returns:
         The folder.
 
     Raises:
-        ArgumentError: it is no program, or an op in it has no form in NumPy.
+        ArgumentError: it is no program, or something in it has no such form.
         StorageError: the folder cannot be written.
 
     Example:
@@ -72,19 +77,33 @@ def export(program: Any, folder: Any, format: str = "numpy") -> Path:
         >>> sorted(os.listdir(folder))
         ['model.py', 'weights.npz']
     """
-    if format not in FORMATS:
+    if format not in FORMATS or weights not in WEIGHTS:
         raise ArgumentError(
-            f"export: {format!r} is not a format", where=caller(), hint='the format is "numpy"'
-        )
+            f"export: format={format!r}, weights={weights!r}", where=caller(),
+            hint=f"formats are {', '.join(FORMATS)}; weights are {' or '.join(WEIGHTS)}",
+        )  # fmt: skip
     source = source_of("", program, None)
     if source.first() is not None:
         raise ArgumentError(
-            "export: sizes of the program are computed before it runs, which NumPy's text has not",
+            "export: sizes of the program are computed before it runs, which its text has not",
             where=caller(),
             hint="give sizes as integer inputs, or nonzero(size=...) a capacity",
         )
-    writer = _Module(source)
-    content = writer.text()
+    if format == "c":
+        name, content, header, data = c_export.texts(source, weights == "embedded")
+        files = {f"{name}.c": [content.encode()], f"{name}.h": [header.encode()]}
+        files |= {f"{name}.bin": [data]} if weights == "beside" else {}
+    else:
+        writer = _Module(source)
+        content = writer.text()
+        files = {"weights.npz": _npz(writer.states), "model.py": [content.encode()]}
+    place = _folder(folder)
+    for name, parts in files.items():
+        write_file(place / name, parts, "export")
+    return place
+
+
+def _folder(folder: Any) -> Path:
     try:
         place = Path(os.fspath(folder))
         place.mkdir(parents=True, exist_ok=True)
@@ -94,8 +113,6 @@ def export(program: Any, folder: Any, format: str = "numpy") -> Path:
         raise StorageError(
             f"export: {folder} cannot be made: {error.strerror or error}", where=caller()
         ) from None
-    write_file(place / "weights.npz", _npz(writer.states), "export")
-    write_file(place / "model.py", [content.encode()], "export")
     return place
 
 

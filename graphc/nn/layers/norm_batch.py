@@ -27,7 +27,7 @@ from graphc.nn.module.layer import layer
 class _BatchNorm(Affine):
     """Scales, shifts and running statistics by channel."""
 
-    _version: ClassVar[int] = 2
+    _version = 2
     ranks: ClassVar[tuple[int, ...]] = ()
     spatial: ClassVar[str] = ""
     num_features: int
