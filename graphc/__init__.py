@@ -12,6 +12,7 @@ asked for, so that the import stays quick.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
@@ -162,6 +163,8 @@ if not TYPE_CHECKING:  # a checker would take every name for one of these
         if name not in _LATE:
             raise AttributeError(f"module 'graphc' has no attribute {name!r}")
         place = _LATE[name]
+        if name == "onnx" and find_spec("onnx") is None:
+            raise AttributeError("graphc.onnx needs the package onnx: install graphc[onnx]")
         if place is None:
             return import_module(f"graphc.{name}")
         found = getattr(import_module(f"graphc.{place}"), name)
@@ -209,10 +212,9 @@ __all__ = [
     "minimum", "mish", "mm", "mod", "modf", "moveaxis", "movedim", "mse_loss", "mul",
     "multigammaln", "multinomial", "multiply", "mv", "mvlgamma", "named", "nan_to_num", "narrow",
     "ndtr", "ndtri", "ne", "neg", "negative", "nextafter", "nn", "no_grad", "nonzero", "norm",
-    "normal", "not_equal", "numel", "one_hot", "ones", "ones_like", "onnx", "ops", "optim", "outer",
-    "pad", "parameter", "permutation", "permute", "poisson", "polygamma", "positive", "pow",
-    "power", "print", "printoptions", "prod", "psi", "rad2deg", "radians", "rand", "rand_like",
-    "randint",
+    "normal", "not_equal", "numel", "one_hot", "ones", "ones_like", "ops", "optim", "outer", "pad",
+    "parameter", "permutation", "permute", "poisson", "polygamma", "positive", "pow", "power",
+    "print", "printoptions", "prod", "psi", "rad2deg", "radians", "rand", "rand_like", "randint",
     "randint_like", "randn", "randn_like", "random_key", "randperm", "ravel", "reciprocal",
     "recurrence", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape",
     "result_type", "right_shift", "rint", "roll", "round", "row_stack", "rsqrt", "rsub", "save",
