@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from graphc.func.mapping import vmap
     from graphc.debug import diff
     from graphc.networks import to_networkx
-    from graphc.passes.grad import grad, hessian, hvp, jacobian, value_and_grad
+    from graphc.passes.grad import grad, value_and_grad
     from graphc.passes.jacobian import hessian, hvp, jacobian, jvp
     from graphc.passes.own import graph_pass
     from graphc.program.checking import check_grad
@@ -132,9 +132,6 @@ _LATE = {
     "jacobian": "passes.jacobian",
     "jvp": "passes.jacobian",
     "graph_pass": "passes.own",
-    "hessian": "passes.grad",
-    "hvp": "passes.grad",
-    "jacobian": "passes.grad",
     "named": "program.naming",
     "value_and_grad": "passes.grad",
     "vmap": "func.mapping",
