@@ -96,7 +96,8 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, debug, func, jit, nn, onnx, optim, special, text, viz
+    from graphc import data, debug, func, jit, nn, optim, special, text, viz
+    from graphc import onnx as onnx  # an extra, and so none of `__all__`
     from graphc.contrasting import contrast
     from graphc.func.mapping import vmap
     from graphc.debug import diff
