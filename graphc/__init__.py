@@ -12,6 +12,7 @@ asked for, so that the import stays quick.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
@@ -95,7 +96,8 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, debug, func, jit, nn, onnx, optim, special, text, viz
+    from graphc import data, debug, func, jit, nn, optim, special, text, viz
+    from graphc import onnx as onnx  # an extra, and so none of `__all__`
     from graphc.contrasting import contrast
     from graphc.debug import diff
     from graphc.func.mapping import vmap
@@ -159,6 +161,8 @@ if not TYPE_CHECKING:  # a checker would take every name for one of these
         if name not in _LATE:
             raise AttributeError(f"module 'graphc' has no attribute {name!r}")
         place = _LATE[name]
+        if name == "onnx" and find_spec("onnx") is None:
+            raise AttributeError("graphc.onnx needs the package onnx: install graphc[onnx]")
         if place is None:
             return import_module(f"graphc.{name}")
         found = getattr(import_module(f"graphc.{place}"), name)

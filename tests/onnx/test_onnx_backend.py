@@ -33,7 +33,7 @@ def test_the_simple_cases() -> None:
 
 
 def test_a_sample_of_the_node_cases() -> None:
-    assert _counted("node", 29)["passed"] >= 60
+    assert _counted("node", 59)["passed"] >= 29
 
 
 @pytest.mark.slow

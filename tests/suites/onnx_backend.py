@@ -1,7 +1,7 @@
 """ONNX's own backend cases through `gc.onnx.load`.
 
     python tests/suites/onnx_backend.py [--kind node,pytorch,simple] [--every N] [--only TEXT]
-        [--target reference|cpu] [-v] [--table FILE]
+        [--target reference|cpu] [-v]
 
 Each case's model is loaded, called with the case's inputs, and compared with its outputs. A case
 passed, failed (a wrong value, or an error that is none of `UnsupportedError`), or is unsupported.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# The packages that examples need besides graphc's own; those that take long to compile.
+NEEDS = {"fine_tune_onnx.py": ("onnx",), "read_text.py": ("onnx", "PIL", "rapidocr_onnxruntime")}
+SLOW = {"read_text.py"}
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -25,8 +30,18 @@ def _run(name: str, *arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", [n for n in EXAMPLES if n != "digits.py"])
+def _examples() -> list[Any]:
+    slow = pytest.mark.slow
+    return [
+        pytest.param(n, marks=[slow] if n in SLOW else [], id=n)
+        for n in EXAMPLES if n != "digits.py"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _examples())
 def test_example_runs(name: str, tmp_path: Path) -> None:
+    if gone := [p for p in NEEDS.get(name, ()) if find_spec(p) is None]:
+        pytest.skip(f"{', '.join(gone)} is not installed")
     assert _run(name, cwd=tmp_path).strip()
 
 

@@ -18,10 +18,11 @@ from graphc.onnx.rules import (
     shape,
     text,
     training,
+    vision,
 )
 
 __all__ = [
     "casting", "constants", "control", "convolution", "elementwise", "indexing", "losses",
     "normalisation", "pooling", "quantised", "recurrent", "reduce", "resize", "sequences", "shape",
-    "text", "training",
+    "text", "training", "vision",
 ]  # fmt: skip

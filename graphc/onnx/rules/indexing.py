@@ -91,6 +91,18 @@ def scatter_nd(a: Use, x: Node, index: Node, updates: Node) -> Any:
     return combined(x, places, updates, a.reduction or "none")
 
 
+@rule("TensorScatter")
+def tensor_scatter(a: Use, x: Node, update: Node, begin: Node | None = None) -> Any:
+    axis = a.axis % len(x.shape)
+    places = gc.iota(update.shape, axis)
+    if begin is not None:
+        lead = (-1, *[1] * (len(x.shape) - 1))
+        places = places + gc.reshape(gc.cast(begin, dtypes.int64), lead)
+    if a.mode == "circular":
+        places = gc.remainder(places, gc.size(x.shape[axis]))
+    return gc.index_update(x, _along(x, places, axis), update)
+
+
 @rule("OneHot", takes="xkx")
 def one_hot(a: Use, index: Node, depth: np.ndarray, values: Node) -> Any:
     count = int(np.asarray(depth).reshape(-1)[0])
