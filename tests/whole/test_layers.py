@@ -83,6 +83,7 @@ ROWS = (
     "graphc.debug",
     "graphc.contrasting.*",
     "graphc.contrasting",
+    "graphc.commands",
     "graphc.cli",
     "graphc",
     "graphc.__main__",
