@@ -1,20 +1,34 @@
-"""The command line: `python -m graphc cache info`, `cache clear`, `contrast FILE.py:function`."""
+"""The command line: `graphc show FILE`, `explain`, `profile`, `doctor` ...; `graphc --help`.
+
+Exit status: 0 where all is well; 1 where something differs or is damaged; 2 for an error.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from graphc.commands import COMMANDS
 from graphc.contrasting import contrast
 from graphc.contrasting.measure import POLICIES, TRACED
 from graphc.errors import ArgumentError, GraphcError
-from graphc.program import report
-from graphc.runtime.objects import cache
 from graphc.version import __version__
+
+EXAMPLES = """examples:
+  graphc doctor
+  graphc show model.gcz -o model.html
+  graphc run model.gcz --input x=x.npy -o y.npz
+  graphc explain model.gcz --json
+  graphc profile model.gcz --input x=x.npy --trace trace.json --report report.html
+  graphc diff before.gcz after.gcz
+  graphc cache verify
+
+exit status: 0 all is well; 1 something differs or is damaged; 2 an error"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,17 +40,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    parser = argparse.ArgumentParser(prog="graphc", description="A static-graph compiler.")
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "contrast":
+            return _contrast(options)
+        action = f" {options.action}" if options.command == "cache" else ""
+        done = COMMANDS[options.command + action](options)
+    except (GraphcError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(done.data, indent=1) if options.json else done.shown)
+    return done.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="graphc", description="A static-graph compiler.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"graphc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("cache", help="look after the cache of compiled kernels")
-    command.add_argument("action", choices=("info", "clear"))
+    command = _command(commands, "cache", "look after the cache of compiled kernels", file=False)
+    command.add_argument("action", choices=("info", "clear", "verify"))
     _contrast_arguments(commands)
-    options = parser.parse_args(arguments)
-    if options.command == "contrast":
-        return _contrast(options)
-    print(_cache_info() if options.action == "info" else _cache_clear())
-    return 0
+    command = _command(commands, "show", "a graph as text, picture or page; FILE may be text too")
+    command.add_argument("-o", "--out", type=Path, help="a .html, .svg, .png, .dot, .json ... file")
+    command = _command(commands, "run", "call an archive once", inputs=True)
+    command.add_argument("-o", "--out", type=Path, help="a .npz file for the results")
+    _command(commands, "explain", "what became one kernel, what did not and why")
+    command = _command(commands, "profile", "the time of each kernel", inputs=True, draws=True)
+    command.add_argument("--repeat", type=int, default=10, help="runs, of which the fastest counts")
+    command.add_argument("--trace", type=Path, help="a .json file for chrome://tracing")
+    command.add_argument("--report", type=Path, help="a .html file: passes, kernels, memory, time")
+    command = _command(commands, "diff", "two archives beside each other; status 1 if they differ")
+    command.add_argument("other", metavar="OTHER")
+    command.add_argument("-o", "--out", type=Path, help="a .html file")
+    command = _command(commands, "bench", "the time of calls", inputs=True, draws=True)
+    command.add_argument("--repeat", type=int, default=100, help="calls that are timed")
+    _command(commands, "doctor", "whether all that graphc needs is here and works", file=False)
+    command = _command(commands, "demo", "a small program, explained and as a page", file=False)
+    command.add_argument("-o", "--out", type=Path, default=Path("demo.html"))
+    return parser
+
+
+def _command(
+    commands: Any, name: str, words: str, file: bool = True, inputs: bool = False,
+    draws: bool = False,
+) -> Any:  # fmt: skip
+    command = commands.add_parser(name, help=words, description=words)
+    command.add_argument("--json", action="store_true", help="figures for programs")
+    command.set_defaults(draws=draws)
+    if file:
+        command.add_argument("file", metavar="FILE", help="what gc.jit.save or Program.save wrote")
+    if inputs:
+        more = "; others are drawn at random" if draws else ""
+        command.add_argument(
+            "--input", action="append", metavar="NAME=FILE.npy", help=f"an input{more}"
+        )
+    return command
 
 
 def _contrast_arguments(commands: Any) -> None:
@@ -109,20 +170,3 @@ def _target(text: str) -> tuple[str, Any, tuple[Any, ...]]:
             hint=f"write make_{name}(), which returns the function and its arguments",
         )
     return name, function, ()
-
-
-def _cache_info() -> str:
-    found = cache.info()
-    state = "in use" if found.usable else f"not used: {found.reason}"
-    return "\n".join(
-        [
-            f"folder:  {found.folder} ({state})",
-            f"kernels: {found.entries}",
-            f"bytes:   {report.nbytes_text(found.nbytes)} of {report.nbytes_text(found.cap)}",
-        ]
-    )
-
-
-def _cache_clear() -> str:
-    count = cache.clear()
-    return f"removed {count} {'kernel' if count == 1 else 'kernels'}"

@@ -53,7 +53,7 @@ def run_native(
     executable = targets.find("cpu").program(graph, None)
     call = executable.bind(sizes)
     results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
-    given = [np.require(array, requirements="CA") for array in arrays]
+    given = [np.require(array, requirements=["C", "A"]) for array in arrays]
     failure = executable.run(call, [*given, *results])
     if failure is not None:
         raise GraphcError(f"{graph.name}: a check failed, {failure}")

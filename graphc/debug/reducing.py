@@ -124,13 +124,13 @@ def reduce(
             f"reduce: {graph.name} gives what its definition gives", where=caller(),
             hint="give the arguments of a call that is wrong, and its level",
         )  # fmt: skip
-    graph, arrays = _Reducing(fails, message).run(graph, arrays)
-    source = _source(graph, arrays, level, setup, message)
+    graph, kept = _Reducing(fails, message).run(graph, arrays)
+    source = _source(graph, kept, level, setup, message)
     _see_failing(source)
     target = None if path is None else Path(path)
     if target is not None:
         target.write_text(source, encoding="utf-8")
-    return Reduced(graph, tuple(arrays), message, source, target)
+    return Reduced(graph, tuple(kept), message, source, target)
 
 
 def failure(graph: Graph, arrays: Sequence[np.ndarray], level: str) -> str:

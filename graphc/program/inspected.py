@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,15 +94,25 @@ class Inspected:
         """
         return MemoryUse.of(self._build, {**self._sizes(), **sizes})
 
-    def report(self) -> str:
-        """What the compiler did, in some ten lines.
+    def report(self, path: str | PathLike[str] | None = None) -> str:
+        """What the compiler did: in some ten lines, or as a page.
+
+        Args:
+            path: a file such as "report.html". The page needs no network; it shows the graph after
+                each pass, the rules that fired, kernels with their source, memory against time,
+                and the last profile, if there was one.
+
+        Returns:
+            The lines.
 
         Example:
             >>> import graphc as gc
             >>> x = gc.input("x", (3,))
-            >>> print(gc.compile([x], x * 2.0).report().splitlines()[0])
+            >>> print(gc.compile([x], x * 2.0).report("report.html").splitlines()[0])
             program: 1 inputs and parameters
         """
+        if path is not None:
+            import_module("graphc.program.film").write(self, Path(path))
         return report.summary(self._build, self._sizes())
 
     def explain(self, *args: Any, **named: Any) -> Explanation:

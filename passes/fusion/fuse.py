@@ -72,7 +72,7 @@ def _completed(refusal: Refusal, fusion: _Fusion) -> Refusal:
     refusal = replace(refusal, saved=nbytes if is_written_too else nbytes * 2)
     if refusal.cluster is None or not refusal.reason.startswith(CYCLE):
         return refusal
-    return with_way(refusal, fusion.graph, fusion.clusters[refusal.cluster.number])
+    return with_way(refusal, fusion.users, fusion.clusters[refusal.cluster.number])
 
 
 class _Fusion(Clustering):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphc import text
 from graphc.core.dims import Size
-from graphc.core.ir import Graph, Node
-from graphc.networks import to_networkx
+from graphc.core.ir import Node
 from graphc.passes.fusion.cluster import Cluster
 
 # What to do about a reason, by words of it.
@@ -60,24 +60,29 @@ class Refusal:
         return f"{self.producer!r} and {self.consumer!r}: {self.reason}"
 
 
-def with_way(refusal: Refusal, graph: Graph, cluster: Cluster) -> Refusal:
+def with_way(refusal: Refusal, users: Mapping[Node, Sequence[Node]], cluster: Cluster) -> Refusal:
     """A refusal because of a cycle, with the ops that lead out of the kernel and back to it.
 
     Args:
-        refusal: of `graph`.
-        graph: before fusion.
+        refusal: of a graph.
+        users: of its nodes.
         cluster: the kernel that the consumer did not join.
     """
-    import networkx
-
-    names = text.names(graph)
-    arrows = networkx.DiGraph(to_networkx(graph))
-    kernel = [names[member] for member in cluster.members]
-    consumer = names[refusal.consumer]
-    arrows.remove_edges_from([(name, consumer) for name in kernel])
-    _, way = networkx.multi_source_dijkstra(arrows, kernel, consumer)
-    ops = " -> ".join(arrows.nodes[name]["op"] for name in way)
-    return replace(refusal, reason=f"{refusal.reason}: {ops}")
+    consumer, found = refusal.consumer, dict[Node, Node | None].fromkeys(cluster.members)
+    queue = deque(cluster.members)
+    while queue and consumer not in found:
+        node = queue.popleft()
+        for user in users[node]:
+            is_direct = user is consumer and found[node] is None
+            if user not in found and not is_direct:
+                found[user] = node
+                queue.append(user)
+    way: list[str] = []
+    at: Node | None = consumer
+    while at is not None:
+        way.append(at.op.name)
+        at = found.get(at)
+    return replace(refusal, reason=f"{refusal.reason}: {' -> '.join(reversed(way))}")
 
 
 __all__ = ["ADVICE", "Refusal", "with_way"]

@@ -310,6 +310,12 @@ class Cache:
         ours = [n for _, _, n in self._scan() if n.endswith(SUFFIX) or n.startswith(_TEMPORARY)]
         return self._remove([*ours, _NOTE])
 
+    def verify(self) -> tuple[int, list[str]]:
+        """How many entries are whole, and the names of those that are not."""
+        names = [name for _, _, name in self.entries()]
+        damaged = [name for name in names if self.read(name.removesuffix(SUFFIX)) is None]
+        return len(names) - len(damaged), damaged
+
     def info(self) -> Info:
         """What the folder holds, and whether it is used."""
         entries = self.entries()
@@ -358,3 +364,8 @@ def info() -> Info:
 def clear() -> int:
     """Empty the cache in force (`python -m graphc cache clear`); returns how many entries went."""
     return current().clear()
+
+
+def verify() -> tuple[int, list[str]]:
+    """Read all of the cache in force (`python -m graphc cache verify`); see `Cache.verify`."""
+    return current().verify()

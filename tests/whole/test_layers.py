@@ -89,6 +89,7 @@ ROWS = (
     "graphc.debug",
     "graphc.contrasting.*",
     "graphc.contrasting",
+    "graphc.commands",
     "graphc.cli",
     "graphc",
     "graphc.__main__",
