@@ -11,12 +11,14 @@ Everything public is reached from here. What only a compile needs is imported wh
 asked for, so that the import stays quick.
 """
 
+import math
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 # Eager tensors take these functions too: the face chooses by what it is given.
-from graphc import autograd, config, cuda, errors, former, ops
+from graphc import amp, autograd, config, cuda, errors, former, ops, version
+from graphc.amp import GradScaler, autocast, is_autocast_enabled
 from graphc.core.dtypes import DType as dtype
 from graphc.core.dtypes import (
     bfloat16,
@@ -45,9 +47,31 @@ from graphc.eager.engine.mode import (
 )
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tensor import Tensor
+from graphc.eager.functions.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from graphc.eager.functions.limits import finfo, iinfo
 from graphc.eager.functions.random import Generator, default_generator
 from graphc.eager.methods.printing import get_printoptions, printoptions, set_printoptions
+from graphc.eager.settings import (
+    are_deterministic_algorithms_enabled,
+    get_default_device,
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_default_device,
+    set_default_tensor_type,
+    set_float32_matmul_precision,
+    set_num_threads,
+    typename,
+    use_deterministic_algorithms,
+)
+from graphc.eager.typed import ON_CUDA, TYPED
 from graphc.ops.sizes import dim
 from graphc.ops.source import Parameter
 from graphc.version import __version__ as __version__
@@ -96,8 +120,21 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import data, debug, func, jit, nn, optim, special, text, viz
+    from graphc import (, data, debug, func, jit, nn, optim, special, text, viz
     from graphc import onnx as onnx  # an extra, and so none of `__all__`
+        accelerator,
+        backends,
+        data,
+        distributed,
+        jit,
+        nn,
+        optim,
+        special,
+        testing,
+        text,
+        utils,
+        viz,
+    )
     from graphc.contrasting import contrast
     from graphc.debug import diff
     from graphc.func.mapping import vmap
@@ -114,6 +151,14 @@ if TYPE_CHECKING:
     from graphc.storage import load, save
 
 
+# PyTorch's numbers, and None for a new axis.
+inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+# PyTorch's names of tensors by their dtypes.
+FloatTensor, DoubleTensor, HalfTensor = (TYPED[f"{n}Tensor"] for n in ("Float", "Double", "Half"))
+LongTensor, IntTensor, ShortTensor = (TYPED[f"{n}Tensor"] for n in ("Long", "Int", "Short"))
+ByteTensor, CharTensor, BoolTensor = (TYPED[f"{n}Tensor"] for n in ("Byte", "Char", "Bool"))
+BFloat16Tensor = TYPED["BFloat16Tensor"]
+vars(cuda).update(ON_CUDA, amp=amp)
 # PyTorch's second names of dtypes.
 float, double, half = float32, float64, float16
 int, long, short, bool = int32, int64, int16, bool_
@@ -141,6 +186,11 @@ _LATE = {
     "func": None,
     "debug": None,
     "diff": "debug",
+    "accelerator": None,
+    "backends": None,
+    "distributed": None,
+    "testing": None,
+    "utils": None,
     "jit": None,
     "load": "storage",
     "save": "storage",
@@ -175,56 +225,65 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Generator", "Graph", "Node", "Parameter", "Program", "Size", "Tensor", "abs", "absolute",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
+    "Generator", "GradScaler", "Graph", "HalfTensor", "IntTensor", "LongTensor", "Node",
+    "Parameter", "Program", "ShortTensor", "Size", "Tensor", "abs", "absolute", "accelerator",
     "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "all", "allclose",
-    "amax", "amin", "aminmax", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "array_split", "as_tensor",
-    "asarray", "asin", "asinh", "atan", "atan2", "atanh", "autograd", "avg_pool", "baddbmm",
-    "bernoulli", "beta", "betaln", "bfloat16", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_count",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_to", "cast", "cat",
-    "categorical", "cauchy", "cbrt", "ceil", "check", "check_grad", "check_op", "choice", "chunk",
-    "clamp", "clamp_max", "clamp_min", "clip", "clone", "compile", "concat", "concatenate", "cond",
-    "config", "constant", "contrast", "conv", "conv_transpose", "copysign", "cos", "cosh",
+    "amax", "amin", "aminmax", "amp", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "are_deterministic_algorithms_enabled", "argmax", "argmin",
+    "argsort", "argwhere", "array_split", "as_tensor", "asarray", "asin", "asinh", "atan", "atan2",
+    "atanh", "autocast", "autograd", "avg_pool", "backends", "baddbmm", "bernoulli", "beta",
+    "betaln", "bfloat16", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount",
+    "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
+    "broadcast_to", "cast", "cat", "categorical", "cauchy", "cbrt", "ceil", "channels_last",
+    "channels_last_3d", "check", "check_grad", "check_op", "choice", "chunk", "clamp", "clamp_max",
+    "clamp_min", "clip", "clone", "compile", "concat", "concatenate", "cond", "config", "constant",
+    "contiguous_format", "contrast", "conv", "conv_transpose", "copysign", "cos", "cosh",
     "count_nonzero", "cross_entropy", "cuda", "cumprod", "cumsum", "data", "debug",
     "default_generator", "deg2rad", "degrees", "device", "diag", "diagonal", "diff", "digamma",
-    "dim", "div", "divide", "divmod", "dot", "double", "dropout", "dtype", "einsum", "elu", "empty",
+    "dim", "distributed", "div", "divide", "divmod", "dot", "double", "dropout", "dtype", "e",
+    "einsum", "elu", "empty",
     "empty_like", "enable_grad", "entr", "eq", "equal", "erf", "erfc", "erfcinv", "erfcx", "erfinv",
     "errors", "exp", "exp2", "expand", "expand_dims", "expit", "expm1", "exponential", "eye",
     "fabs", "finfo", "fix", "flatten", "flip", "float", "float16", "float32", "float64",
     "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "fold_in", "frac", "frexp",
     "from_dlpack", "from_numpy", "full", "full_like", "func", "gamma", "gammaln", "gather", "gcd",
-    "ge", "gelu", "geometric", "get_default_dtype", "get_printoptions", "get_rng_state", "grad",
+    "ge", "gelu", "geometric", "get_default_device", "get_default_dtype",
+    "get_float32_matmul_precision", "get_num_threads", "get_printoptions", "get_rng_state", "grad",
     "graph_pass", "greater", "greater_equal", "gt", "gumbel", "half", "heaviside", "hessian",
     "hstack", "hvp", "hypot", "i0", "i0e", "i1", "i1e", "iinfo", "index_add", "index_copy",
-    "index_fill", "index_reduce", "index_select", "index_update", "inference_mode", "initial_seed",
-    "inner", "input", "int", "int16", "int32", "int64", "int8", "interpret", "invert", "iota",
-    "is_floating_point", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "isclose",
-    "isfinite", "isinf", "isnan", "jacobian", "jit", "jvp", "kthvalue", "laplace", "lcm", "ldexp",
-    "le", "leaky_relu", "left_shift", "lerp", "less", "less_equal", "lgamma", "linspace", "load",
-    "log", "log10", "log1mexp", "log1p", "log2", "log_ndtr", "log_normal", "log_sigmoid",
-    "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "manual_seed", "map",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool", "maximum",
-    "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "mod", "modf", "moveaxis",
-    "movedim", "mse_loss", "mul", "multigammaln", "multinomial", "multiply", "mv", "mvlgamma",
-    "named", "nan_to_num", "narrow", "ndtr", "ndtri", "ne", "neg", "negative", "nextafter", "nn",
-    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "one_hot", "ones", "ones_like",
-    "onnx", "ops", "optim", "outer", "pad", "parameter", "permutation", "permute", "poisson",
-    "polygamma", "positive", "pow", "power", "print", "printoptions", "prod", "psi", "rad2deg",
-    "radians", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random_key",
-    "randperm", "ravel", "reciprocal", "recurrence", "relu", "relu6", "remainder", "repeat",
+    "index_fill", "index_reduce", "index_select", "index_update", "inf", "inference_mode",
+    "initial_seed", "inner", "input", "int", "int16", "int32", "int64", "int8", "interpret",
+    "invert", "iota", "is_autocast_enabled", "is_floating_point", "is_grad_enabled",
+    "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "jacobian",
+    "jit", "jvp", "kthvalue", "laplace", "layout", "lcm", "ldexp", "le", "leaky_relu", "left_shift",
+    "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log10", "log1mexp", "log1p",
+    "log2", "log_ndtr", "log_normal", "log_sigmoid", "log_softmax", "logaddexp", "logaddexp2",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp",
+    "long", "lt", "manual_seed", "map", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "max", "max_pool", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum",
+    "mish", "mm", "mod", "modf", "moveaxis", "movedim", "mse_loss", "mul", "multigammaln",
+    "multinomial", "multiply", "mv", "mvlgamma", "named", "nan", "nan_to_num", "narrow", "ndtr",
+    "ndtri", "ne", "neg", "negative", "newaxis", "nextafter", "nn", "no_grad", "nonzero", "norm",
+    "normal", "not_equal", "numel", "one_hot", "ones", "ones_like", "onnx", "ops", "optim", "outer",
+    "pad", "parameter", "permutation", "permute", "pi", "poisson", "polygamma", "positive", "pow",
+    "power", "preserve_format", "print", "printoptions", "prod", "psi", "rad2deg", "radians",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random_key", "randperm",
+    "ravel", "reciprocal", "recurrence", "relu", "relu6", "remainder", "repeat",
     "repeat_interleave", "reshape", "result_type", "right_shift", "rint", "roll", "round",
     "row_stack", "rsqrt", "rsub", "save", "scan", "scatter", "scatter_add", "scatter_reduce",
-    "searchsorted", "seed", "selu", "set_default_dtype", "set_grad_enabled", "set_printoptions",
-    "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh",
-    "size", "softmax", "softplus", "sort", "spacing", "special", "special_erf", "split",
-    "split_key", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "stop_gradient",
-    "student_t", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_axis",
-    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "text", "tile",
-    "to_networkx", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint16",
-    "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique", "unsqueeze",
-    "value_and_grad", "var", "var_mean", "vdot", "viz", "vmap", "vstack", "where", "while_loop",
+    "searchsorted", "seed", "selu", "set_default_device", "set_default_dtype",
+    "set_default_tensor_type", "set_float32_matmul_precision", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign",
+    "signbit", "silu", "sin", "sinc", "sinh", "size", "softmax", "softplus", "sort", "spacing",
+    "special", "special_erf", "split", "split_key", "sqrt", "square", "squeeze", "stack", "std",
+    "std_mean", "stop_gradient", "strided", "student_t", "sub", "subtract", "sum", "swapaxes",
+    "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "testing", "text", "tile", "to_networkx", "topk", "trace",
+    "transpose", "tril", "triu", "true_divide", "trunc", "typename", "uint16", "uint32", "uint64",
+    "uint8", "unbind", "unflatten", "uniform", "unique", "unsqueeze",
+    "use_deterministic_algorithms", "utils", "value_and_grad", "var", "var_mean", "vdot", "version",
+    "viz", "vmap", "vstack", "where", "while_loop",
     "xlog1py", "xlogy", "zeros", "zeros_like", "zeta",
 ]  # fmt: skip

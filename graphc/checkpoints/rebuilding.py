@@ -247,7 +247,8 @@ def _fill_array(
         raise TypeError("an array without shape, dtype and bytes")
     if math.prod(shape) * kind.numpy.itemsize != len(data) or len(shape) > MAX_RANK:
         raise ValueError(f"an array of shape {shape} with {len(data)} bytes")
-    target.__setstate__((1, shape, kind.numpy, np.bool_(bool(fortran)), data))
+    set_state: Any = target.__setstate__
+    set_state((1, shape, kind.numpy, bool(fortran), data))
 
 
 def _names() -> dict[str, Any]:

@@ -31,6 +31,7 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     filling,
     indexing,
     joining,
+    layouts,
     losses,
     ordering,
     parts,
@@ -46,6 +47,7 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
 )
 from graphc.eager.functions.inplace import in_place
 from graphc.eager.methods import (  # noqa: F401  # dunders gives Tensor its own
+    alike,
     conversions,
     dunders,
     hooks,
@@ -109,30 +111,34 @@ _NOT_METHODS = {
     "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print",
     *distributions.DRAWING,
 }  # fmt: skip
-_IN_PLACE = (
-    "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "neg", "abs", "exp",
-    "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "square", "reciprocal",
-    "sin", "cos", "tan", "tanh", "sinh", "cosh", "sigmoid", "relu", "floor", "ceil", "round",
-    "trunc", "frac", "sign", "clamp", "clamp_min", "clamp_max", "clip", "lerp", "addcmul",
-    "addcdiv", "addmm", "masked_fill", "masked_scatter", "scatter", "scatter_add", "index_add",
-    "index_copy", "index_fill", "index_reduce", "scatter_reduce", "tril", "triu", "cumsum",
-    "cumprod", "erf", "logit", "hypot",
-    "nan_to_num", "arctan2", "atan2", "eq", "ne", "lt", "le", "gt", "ge", "logical_and",
-    "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor",
-    "subtract", "multiply", "divide", "negative", "absolute", "copysign", "softplus", "maximum",
-    "minimum", "true_divide", "xlogy", "fill_diagonal",
-)  # fmt: skip
+# What PyTorch changes a tensor with in place.
+_IN_PLACE = """
+    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv arccos arccosh arcsin arcsinh
+    arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift
+    bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip
+    copysign cos cosh cumprod cumsum digamma div divide eq erf erfc erfinv exp exp2 expm1 fix floor
+    floor_divide fmod frac gcd ge greater greater_equal gt hypot i0 index_add index_copy index_fill
+    index_reduce lcm le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not
+    logical_or logical_xor logit lt masked_fill masked_scatter mul multiply nan_to_num ne neg
+    negative nextafter not_equal pow reciprocal relu remainder round rsqrt scatter scatter_add
+    scatter_reduce sgn sigmoid sign sin sinh sqrt square sub subtract tan tanh tril triu true_divide
+    trunc xlogy maximum minimum softplus
+"""
 
 
 def _attach() -> None:
     for name, function in EAGER.items():
         if name not in _NOT_METHODS and not name.startswith("_"):
             _method(name, function)
-    for name in _IN_PLACE:
+    for name in _IN_PLACE.split():
         if name in EAGER:
             setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
-    for name, function in {**conversions.METHODS, **hooks.METHODS, **filling.METHODS}.items():
+    said = (conversions.METHODS, hooks.METHODS, filling.METHODS, alike.METHODS)
+    for name, function in (pair for methods_ in said for pair in methods_.items()):
         _method(name, function)
+    for name in alike.NEVER:
+        setattr(Tensor, name, False)
+    Tensor.layout = layouts.strided
     _method("view", shapes.view)
     _method("repeat", repeating.repeat)
     _method("where", selecting.where_method)

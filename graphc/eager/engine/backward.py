@@ -363,14 +363,12 @@ def grad(
 
     Args:
         outputs: a tensor or several; scalars unless `grad_outputs` is given.
-        inputs: a tensor or several to differentiate by; intermediate ones work too.
+        inputs: a tensor or several to differentiate by (`only_inputs`); intermediate ones too.
         grad_outputs: cotangents, one for each output (None for 1), of its shape.
         retain_graph: keep the recorded values; as `create_graph` unless given.
         create_graph: record the pass itself, for second derivatives.
-        only_inputs: always so.
         allow_unused: give None for an input that the outputs do not depend on, not an error.
-        is_grads_batched: not supported; False.
-        materialize_grads: give zeros instead of None; implies `allow_unused`.
+        materialize_grads: give zeros instead of None, with `allow_unused`; no `is_grads_batched`.
 
     Returns:
         One tensor for each input, of its shape.

@@ -10,6 +10,7 @@ Not here: `dim` and `axis`, `keepdim` and `keepdims`, which functions take thems
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -51,6 +52,12 @@ def spelled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs = {words.get(key, key): value for key, value in kwargs.items()}
         return function(*args, **kwargs)
 
+    # What it is made of, if of a graph's function, is what the function is made of.
+    vars(apply).pop("__wrapped__")
+    if hasattr(function, "__wrapped__"):
+        apply.__wrapped__ = function.__wrapped__
+    else:
+        apply.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return apply
 
 

@@ -61,6 +61,9 @@ class TypeOf(TensorType):
         if isinstance(dtype, str):
             word = dtype.removeprefix("torch.")
             dtype = next((own for own in ALL if f"{own.title}Tensor" == word), dtype)
+        named = getattr(dtype, "place", None)  # gc.FloatTensor and its like
+        if named is not None:
+            return self._of.to(named, dtype.dtype)  # type: ignore[attr-defined,union-attr]
         return self._of.to(as_dtype(dtype))  # type: ignore[attr-defined]
 
     def __eq__(self, other: object) -> bool:

@@ -1,0 +1,3 @@
+"""`torch.nn.modules.linear`."""
+
+from graphc.nn.layers.linear import *  # noqa: F403

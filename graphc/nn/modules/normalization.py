@@ -1,0 +1,3 @@
+"""`torch.nn.modules.normalization`."""
+
+from graphc.nn.layers.norm import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""`torch.nn.modules.sparse`."""
+
+from graphc.nn.layers.sparse import *  # noqa: F403
