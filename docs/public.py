@@ -18,7 +18,8 @@ from graphc.core.operators import Operators
 MODULES = (
     "graphc", "graphc.autograd", "graphc.autograd.functional", "graphc.config", "graphc.cuda",
     "graphc.data", "graphc.data.vision", "graphc.data.vision.datasets",
-    "graphc.data.vision.transforms", "graphc.debug", "graphc.errors", "graphc.jit", "graphc.nn",
+    "graphc.data.vision.transforms", "graphc.debug", "graphc.errors", "graphc.jit", "graphc.linalg",
+    "graphc.nn",
     "graphc.nn.functional", "graphc.nn.init", "graphc.nn.utils", "graphc.nn.utils.rnn",
     "graphc.optim", "graphc.optim.lr_scheduler", "graphc.text", "graphc.viz",
     *(["graphc.onnx"] if find_spec("onnx") else []),  # an extra

@@ -32,6 +32,7 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     indexing,
     joining,
     losses,
+    matrices,
     ordering,
     parts,
     placing,
