@@ -61,9 +61,9 @@ def _cholesky_vjp(node: Node, ct: Node) -> tuple[Any]:
 CHOLESKY = library_op(
     "cholesky", _cholesky_infer, _cholesky_numpy, _cholesky_vjp,
     lambda: [
-        *case((3, 3), domain="definite", function="cholesky", check=True),
+        *case((3, 3), domain="definite", function="cholesky", check=False),
         *case((2, 4, 4), domain="definite", function="cholesky", check=False),
-        *case((1, 1), domain="definite", function="cholesky", check=True),
+        *case((1, 1), domain="definite", function="cholesky", check=False),
     ],
     "L with A = L L^T, from A's lower triangle, and the order of a leading block that is not "
     "positive-definite.", INDEFINITE,
