@@ -10,6 +10,7 @@ from graphc.core.ir import caller
 from graphc.eager.engine.registry import as_flag, call
 from graphc.eager.engine.tensor import AnyTensor
 from graphc.errors import AttributeValueError
+from graphc.linalg.decompositions import svdvals
 from graphc.ops.linalg import systems, values
 
 _SolveEx = namedtuple("solveex", ["result", "info"])  # type: ignore[name-match]
@@ -213,7 +214,9 @@ def lstsq(
             values.
 
     Returns:
-        The solution, the sums of squares of A X - B where m > n, the rank, and no singular values.
+        (solution, residuals, rank, singular_values), where by driver some have no elements, as in
+        PyTorch: the sums of squares of A X - B are there for "gels", "gelsd" and "gelss" where
+        m > n, the rank for all but "gels", singular values for "gelsd" and "gelss".
 
     Example:
         >>> import graphc as gc
@@ -224,7 +227,12 @@ def lstsq(
     if driver not in (None, "gelsy", "gels", "gelsd", "gelss"):
         raise AttributeValueError(f"linalg.lstsq: driver={driver!r}", where=caller())
     found, rest, rank = call(values.least_squares, A, B, rcond=_tolerance("rcond", rcond))
-    return _Lstsq(found, rest, rank, rest[:0].reshape(0))
+    none = rest[:0].reshape(0)
+    if driver == "gels":
+        return _Lstsq(found, rest, rank.reshape(-1)[:0], none)
+    if driver in ("gelsd", "gelss"):
+        return _Lstsq(found, rest, rank, svdvals(A))
+    return _Lstsq(found, none, rank, none)
 
 
 def tensorinv(A: AnyTensor, ind: int = 2) -> Any:

@@ -178,4 +178,7 @@ def test_what_is_no_batch_of_float_matrices_is_refused() -> None:
 def test_an_empty_matrix_has_an_inverse_and_the_determinant_1() -> None:
     assert L.inv(gc.zeros(0, 0)).shape == (0, 0)
     assert L.det(gc.zeros(0, 0)).item() == 1
+    a = gc.zeros(2, 0, 0, requires_grad=True)
+    L.det(a).sum().backward()
+    assert a.grad is not None and a.grad.shape == (2, 0, 0)
     assert L.svdvals(gc.zeros(2, 0, 3)).shape == (2, 0)

@@ -162,7 +162,9 @@ def _corners(lu: Any, given: Any, k: Any) -> tuple[Any, Any, Any, Any]:
     lu, given = (cut(cut(t, rank - 2, 0, k), rank - 1, 0, k) for t in (lu, given))
     tril, triu, where = FUNCTIONS["tril"], FUNCTIONS["triu"], FUNCTIONS["where"]
     one = identity(lu, k)
-    top = FUNCTIONS["maximum"](FUNCTIONS["max"](FUNCTIONS["absolute"](triu(lu)), (-2, -1), True), 1)
+    # Not the largest: of no elements there is none.
+    top = FUNCTIONS["sum"](FUNCTIONS["absolute"](triu(lu)), (-2, -1), True)
+    top = FUNCTIONS["maximum"](top, 1)
     small = FUNCTIONS["stop_gradient"](top * float(lu.type.dtype.finfo.eps)) * one
     upper = triu(lu) + where((lu == 0) & (one == 1), small, 0)
     return tril(lu, -1) + one, upper, tril(given, -1), triu(given)
