@@ -16,6 +16,7 @@ from graphc.errors import AttributeValueError, ShapeError
 from graphc.ops.arrays.norms import vector_norm
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, moveaxis, squeeze
 from graphc.ops.contract.matmul import MATMUL
+from graphc.ops.control import GRADIENT_AS
 from graphc.ops.declare import check_axis
 from graphc.ops.linalg.lapack import check_matrices, check_square, part, turned
 from graphc.ops.linalg.spectra import EIGH, PINV, SVD, SVD_FULL, svd_parts
@@ -73,7 +74,8 @@ def pseudo_inverse(
     at_most, relative = default_tolerance(a, atol, rtol)
     if hermitian:
         lower = FUNCTIONS["tril"](a)
-        a = lower + turned(FUNCTIONS["tril"](a, -1))
+        # Its gradient is shared by both triangles, as that of eigenvalues is.
+        a = GRADIENT_AS(lower + turned(FUNCTIONS["tril"](a, -1)), (a + turned(a)) * 0.5)
     return PINV(a, function=title, check=True, atol=at_most, rtol=relative)
 
 
