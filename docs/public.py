@@ -19,10 +19,10 @@ MODULES = (
     "graphc", "graphc.accelerator", "graphc.amp", "graphc.autograd", "graphc.autograd.functional",
     "graphc.backends", "graphc.config", "graphc.cuda", "graphc.data", "graphc.data.vision",
     "graphc.data.vision.datasets", "graphc.data.vision.transforms", "graphc.debug",
-    "graphc.distributed", "graphc.errors", "graphc.jit", "graphc.nn", "graphc.nn.functional",
-    "graphc.nn.init", "graphc.nn.parallel", "graphc.nn.utils", "graphc.nn.utils.rnn",
-    "graphc.optim", "graphc.optim.lr_scheduler", "graphc.testing", "graphc.text",
-    "graphc.utils.checkpoint", "graphc.viz",
+    "graphc.distributed", "graphc.errors", "graphc.jit", "graphc.linalg", "graphc.nn",
+    "graphc.nn.functional", "graphc.nn.init", "graphc.nn.parallel", "graphc.nn.utils",
+    "graphc.nn.utils.rnn", "graphc.optim", "graphc.optim.lr_scheduler", "graphc.testing",
+    "graphc.text", "graphc.utils.checkpoint", "graphc.viz",
     *(["graphc.onnx"] if find_spec("onnx") else []),  # an extra
 )  # fmt: skip
 

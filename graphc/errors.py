@@ -240,6 +240,19 @@ class DivisionError(GraphcError, ZeroDivisionError, RuntimeError):
     """
 
 
+class LinAlgError(GraphcError, ValueError, RuntimeError):
+    """A matrix that has no such factors or inverse; a RuntimeError too, as PyTorch's.
+
+    Example:
+        >>> import graphc as gc
+        >>> try:
+        ...     gc.linalg.inv(gc.zeros(2, 2))
+        ... except gc.linalg.LinAlgError as error:
+        ...     print(error.what)
+        linalg.inv: the matrix is singular: pivot 1 of its LU factors is 0
+    """
+
+
 class NonFiniteError(GraphcError, ArithmeticError):
     """A nan or inf found by GRAPHC_CHECK=finite.
 

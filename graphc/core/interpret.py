@@ -21,12 +21,14 @@ from graphc.errors import (
     GraphcError,
     IndexRangeError,
     InternalError,
+    LinAlgError,
     ShapeError,
 )
 
 # What checked ops raise when a program runs.
 AT_RUN_TIME = (
-    AttributeValueError, CastOverflowError, CheckError, DivisionError, IndexRangeError, ShapeError,
+    AttributeValueError, CastOverflowError, CheckError, DivisionError, IndexRangeError, LinAlgError,
+    ShapeError,
 )  # fmt: skip
 
 After = Callable[[Node, Sequence[Any], Any], None]
@@ -106,7 +108,7 @@ def located(error: GraphcError, node: Node) -> GraphcError:
     if getattr(error, "is_located", False):
         return error
     what = error.what
-    if what.partition(":")[0] not in FUNCTIONS:
+    if what.partition(":")[0] not in FUNCTIONS and not isinstance(error, LinAlgError):
         what = f"{node.op.name}: {what}"
     found = type(error)(what, error.details, where=node.origin or "", hint=error.hint)
     found.is_located = True  # type: ignore[attr-defined]

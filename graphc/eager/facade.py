@@ -33,6 +33,7 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     joining,
     layouts,
     losses,
+    matrices,
     ordering,
     parts,
     placing,

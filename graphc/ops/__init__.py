@@ -35,6 +35,8 @@ from graphc.ops.elementwise import (
     trigonometric,
 )
 from graphc.ops.flow import branching, copying, looping, loops
+from graphc.ops.linalg import exponential as matrix_exponential
+from graphc.ops.linalg import factors, solving, spectra
 from graphc.ops.network import activations
 
 __all__ = [
@@ -55,12 +57,14 @@ __all__ = [
     "exponential",
     "exponents",
     "extremes",
+    "factors",
     "filled",
     "getitem",
     "indexing",
     "joining",
     "logic",
     "lookup",
+    "matrix_exponential",
     "looping",
     "loops",
     "matmul",
@@ -74,9 +78,11 @@ __all__ = [
     "reduce",
     "rounding",
     "shaping",
+    "solving",
     "sorting",
     "source",
     "special",
+    "spectra",
     "statistics",
     "trigonometric",
     "writing",

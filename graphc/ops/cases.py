@@ -81,6 +81,9 @@ def array(shape: Sequence[int], dtype: str, domain: str, seed: int = 0) -> np.nd
     element = dtypes.as_dtype(dtype)
     if element.kind == "bool":
         return rng.integers(int(domain == "nonzero"), 2, shape).astype(bool)
+    if domain == "definite":
+        factor = rng.uniform(-1, 1, shape)
+        return (factor @ factor.swapaxes(-1, -2) + np.eye(shape[-1])).astype(dtype)
     low, high = RANGES[domain]
     if element.is_float and domain not in ("small_int", "small_uint", "shift_count"):
         values = rng.uniform(low, high, shape)

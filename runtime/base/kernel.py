@@ -40,8 +40,9 @@ class Kernel:
     Attributes:
         name: the name of the function that `source` defines.
         source: Python text: constants and one `def name(args, lo, hi)`.
-        language: "kernel" (the names of `numba_language`), or "machine" (those of
-            `machine_language`, for the step machine itself).
+        language: "kernel" (the names of `numba_language`), "machine" (those of
+            `machine_language`, for the step machine itself), or "library" (a kernel that calls
+            C functions through their addresses besides).
         returns: whether the function returns an int64 (kernels return nothing).
         checks: what its machine code tests besides: words of GRAPHC_CHECK, with commas.
         label: of a generated kernel, its name without the digest of its source.

@@ -74,6 +74,20 @@ def call_c(typingctx: TypingContext, function: types.Type, x: types.Type, y: typ
     return types.void(_WORD, _WORD, _WORD), generate
 
 
+@intrinsic
+def call_routine(typingctx: TypingContext, function: types.Type, words: types.Type) -> Any:
+    """Call the C function at `function`, which returns nothing, with the words of a tuple."""
+
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
+    ) -> Any:
+        given = cgutils.unpack_tuple(builder, values[1])
+        _call(context, builder, [values[0], *given], ir.VoidType())
+        return context.get_dummy_value()
+
+    return types.void(_WORD, words), generate
+
+
 def _read_modify_write(operation: str) -> Any:
     @intrinsic
     def atomic(typingctx: TypingContext, address: types.Type, value: types.Type) -> Any:
@@ -180,6 +194,8 @@ def copy_bytes(
     return types.void(_WORD, _WORD, _WORD), generate
 
 
+# What a kernel that calls a library has besides the names of all kernels.
+CALLS: dict[str, Any] = {"call_routine": call_routine}
 NAMES: dict[str, Any] = {
     "pointer": pointer,
     "address_of": address_of,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from graphc.core.ir import Node
 from graphc.runtime.base.step import Step
+from graphc.runtime.nests.lapack import LAPACK, permutation
 from graphc.runtime.nests.printing import printed
 from graphc.runtime.nests.scan import RULES, scan
 from graphc.runtime.nests.scatter import WRITES, scatter
@@ -19,8 +20,10 @@ from graphc.runtime.nests.windows import windows_transpose
 
 NESTS: dict[str, Callable[[Node], list[Step]]] = {
     "argsort": argsort,
+    "permutation": permutation,
     "print": printed,
     "windows_transpose": windows_transpose,
+    **LAPACK,
     **{name: scan(name) for name in RULES},
     **{name: scatter(name) for name in WRITES},
 }

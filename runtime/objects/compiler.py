@@ -43,7 +43,11 @@ from graphc.runtime.language import machine_language, numba_language
 from graphc.runtime.objects import short_loops
 
 _ARGUMENTS = (types.CPointer(types.int64), types.int64, types.int64)
-_NAMESPACES = {"kernel": numba_language.namespace, "machine": machine_language.namespace}
+_NAMESPACES = {
+    "kernel": numba_language.namespace,
+    "machine": machine_language.namespace,
+    "library": lambda: numba_language.namespace() | machine_language.CALLS,
+}
 
 
 class CompileError(InternalError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import linalg, special
 
 from graphc.core.dtypes import is_float
 
@@ -379,3 +379,29 @@ for _name in dir(np):
 # Not each index of the whole rule inside the others, as `np.einsum` runs three operands.
 Meaning.einsum = staticmethod(functools.partial(np.einsum, optimize=True))  # type: ignore[attr-defined]
 Meaning.full_like = staticmethod(lambda x, value: np.full(np.shape(x), value, x.dtype))  # type: ignore[attr-defined]
+
+
+class _Linalg:
+    """What stands for `gc.linalg`, of batches of matrices."""
+
+    inv, det = staticmethod(np.linalg.inv), staticmethod(np.linalg.det)
+    solve, cholesky = staticmethod(np.linalg.solve), staticmethod(np.linalg.cholesky)
+    eigh, pinv = staticmethod(np.linalg.eigh), staticmethod(np.linalg.pinv)
+    qr, svd = staticmethod(np.linalg.qr), staticmethod(np.linalg.svd)
+    matrix_exp = staticmethod(linalg.expm)
+
+    @staticmethod
+    def svdvals(x: Any) -> Any:
+        return np.linalg.svd(x, compute_uv=False)
+
+    @staticmethod
+    def lu(x: Any) -> Any:
+        return tuple(map(np.stack, zip(*map(linalg.lu, x))))
+
+    @staticmethod
+    def solve_triangular(x: Any, y: Any, *, upper: bool) -> Any:
+        pairs = zip(x, y)
+        return np.stack([linalg.solve_triangular(a, b, lower=not upper) for a, b in pairs])
+
+
+Meaning.linalg = _Linalg  # type: ignore[attr-defined]

@@ -44,6 +44,7 @@ LIKE = {"Any", "AnyTensor", "Index", "Operand", "Operators", "TensorLike", "Valu
 OTHERWISE = {
     "aminmax": "Any", "broadcast_shapes": "Size", "cond": "Any", "frexp": "tuple[Tensor, Tensor]",
     "kthvalue": "Any", "map": "Any", "max": "Any", "median": "Any", "meshgrid": "Any",
+    "lu_unpack": "Any", "qr": "Any", "slogdet": "Any", "svd": "Any", "triangular_solve": "Any",
     "min": "Any", "mode": "Any", "print": "Any", "modf": "tuple[Tensor, Tensor]", "nonzero": "Any",
     "scan": "Any", "sort": "Any", "std_mean": "Any", "topk": "Any", "unique": "Any",
     "var_mean": "Any", "where": "Any", "while_loop": "Any", "divmod": "tuple[Tensor, Tensor]",

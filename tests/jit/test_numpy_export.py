@@ -25,11 +25,15 @@ from graphc.jit.export import numpy_helpers
 from graphc.jit.export.numpy_definitions import Definitions, definition_of
 from graphc.jit.export.numpy_export import _Module
 from graphc.runtime.language import math_reference
+from graphc.runtime.nests.lapack import LAPACK
 
 # Ops that only stand inside graphs, or have no samples of their own.
 ELSEWHERE = {"cond", "fused", "item", "scan", "while_loop", "input", "parameter", "constant"}
 # Ops that SciPy defines: no export has them.
-OF_SCIPY = {*(n.removeprefix("bessel_") for n in math_reference.SPECIAL), "polygamma"}
+OF_SCIPY = {
+    *(n.removeprefix("bessel_") for n in math_reference.SPECIAL), "polygamma",
+    *LAPACK.keys() - {"matrix_exp"},
+}  # fmt: skip
 # What NumPy lacks: how far from the definition the export may be, in ulp.
 ULP = {"erf": 4, "erfc": 4}
 

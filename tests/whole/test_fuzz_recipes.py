@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fuzz import campaign, compare, elements, loops, pairs, recipe, systematic, thresholds
 from fuzz.generate import generate
+from fuzz.matrices import matrices
 from fuzz.recipe import Input, Recipe
 
 import graphc as gc
@@ -85,6 +86,12 @@ def _program(*lines: tuple[str, str], outputs: tuple[str, ...], **more: Any) -> 
         for k in range(2)
     }
     return recipe.used(Recipe(inputs, lines, outputs, **more))
+
+
+@pytest.mark.parametrize("given", list(matrices()), ids=lambda given: given.lines[0][1])
+def test_linear_algebra_is_what_it_means(given: Recipe) -> None:
+    finding = compare.check(given)
+    assert finding is None, finding.text
 
 
 def test_a_sum_of_nothing_beside_other_reductions() -> None:
@@ -221,6 +228,7 @@ def _some_of_every_kind() -> Iterator[Recipe]:
     cases = [c for c in elements.elements() if c[2:] == (True, "plain")]
     first = {(case[0], case[1][:2]): case for case in reversed(cases)}
     yield from (elements.element(case) for case in first.values())
+    yield from matrices()
     # A condition that holds: this op has no other meaning than its value's.
     given = elements.element(("tanh", "float32", True, "plain"))
     held = ("v0", "gc.check(x0 == x0, 'is nan: {}', gc.tanh(x0))")
@@ -248,6 +256,7 @@ def test_every_op_of_the_table_is_drawn_with_gradients_and_symbolic_sizes() -> N
         "bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "isfinite",
         "isinf", "isnan", "lcm", "left_shift", "logical_and", "logical_not", "logical_or",
         "logical_xor", "equal", "not_equal", "right_shift", "signbit",
+        "permutation", "qr_complete",
     }  # fmt: skip
 
 

@@ -29,21 +29,23 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, DTypeError, GradientError, GraphcWarning, ShapeError
 
 _NAMES = """
-    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv all amax amin aminmax any arange
-    arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort asin asinh atan atan2
-    atanh baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or
-    bitwise_right_shift bitwise_xor bmm cat ceil clamp clamp_max clamp_min clip concat concatenate
-    copysign cos cosh cumprod cumsum deg2rad diag digamma div divide dot empty eq erf erfc erfinv
-    exp exp2 expm1 eye fix float_power floor floor_divide fmax fmin fmod frac frexp full gather gcd
-    ge greater greater_equal gt heaviside hstack hypot i0 index_add index_copy index_reduce
-    index_select inner kthvalue lcm ldexp le lerp less less_equal lgamma linspace log log10 log1p
-    log2 log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit
-    logspace logsumexp lt masked_select matmul max maximum mean median min minimum mm mul
-    multinomial multiply mv mvlgamma nan_to_num ne neg negative nextafter nonzero norm normal
-    not_equal ones outer polygamma pow prod rad2deg rand randint randn randperm reciprocal remainder
-    round row_stack rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign signbit
-    sin sinc sinh softmax sort sqrt square stack std sub subtract sum take take_along_dim tan tanh
-    tensordot topk tril triu true_divide trunc var vdot vstack where xlogy zeros
+    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax
+    any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort asin
+    asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not
+    bitwise_or bitwise_right_shift bitwise_xor bmm cat ceil cholesky cholesky_inverse
+    cholesky_solve clamp clamp_max clamp_min clip concat concatenate copysign cos cosh cross
+    cumprod cumsum deg2rad diag digamma div divide dot empty eq erf erfc erfinv exp exp2 expm1
+    eye fix float_power floor floor_divide fmax fmin fmod frac frexp full gather gcd ge greater
+    greater_equal gt heaviside hstack hypot i0 index_add index_copy index_reduce index_select
+    inner inverse kron kthvalue lcm ldexp le lerp less less_equal lgamma linspace log log10
+    log1p log2 log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor
+    logit logspace logsumexp lt lu_solve lu_unpack masked_select matmul matrix_power max maximum
+    mean median min minimum mm mul multinomial multiply mv mvlgamma nan_to_num ne neg negative
+    nextafter nonzero norm normal not_equal ones orgqr outer polygamma pow prod qr rad2deg rand
+    randint randn randperm reciprocal remainder round row_stack rsqrt scatter scatter_add
+    scatter_reduce searchsorted sgn sigmoid sign signbit sin sinc sinh slogdet softmax sort sqrt
+    square stack std sub subtract sum svd take take_along_dim tan tanh tensordot topk
+    triangular_solve tril triu true_divide trunc var vdot vstack where xlogy zeros
 """
 TAKES_OUT = frozenset(_NAMES.split())
 # These compute in the dtype of their target.

@@ -13,6 +13,7 @@ from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.registry import (
     EAGER,
     as_axis,
+    as_dims,
     as_flag,
     as_summed,
     axes_of,
@@ -24,6 +25,7 @@ from graphc.eager.engine.registry import (
 from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.errors import AttributeValueError, DTypeError
 from graphc.ops.arrays.norms import vector_norm
+from graphc.ops.linalg.values import matrix_norm
 
 MaxPair = namedtuple("max", ["values", "indices"])  # type: ignore[name-match]
 MinPair = namedtuple("min", ["values", "indices"])  # type: ignore[name-match]
@@ -383,7 +385,7 @@ def norm(
     input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False,
     dtype: DTypeLike | None = None,
 ) -> Any:  # fmt: skip
-    """The p-norm of all elements, or over axes; 2 ("fro") unless given.
+    """The p-norm of all elements, or over axes; 2 ("fro") unless given, "nuc" for matrices.
 
     Example:
         >>> import graphc as gc
@@ -392,12 +394,19 @@ def norm(
     """
     input = _converted(input, dtype)
     p = 2 if p in (None, "fro") else p
+    if p == "nuc":
+        axes = as_dims(dim) if dim is not None else (0, 1)
+        if not isinstance(axes, tuple) or len(axes) != 2 or input.ndim < 2:
+            raise AttributeValueError(
+                "norm: the nuclear norm is of matrices", where=caller(), hint="give two axes as dim"
+            )
+        keep = as_flag(keepdim, "keepdim")
+        return call(matrix_norm, input, p=p, axes=axes, keepdims=keep, title="norm")
     if isinstance(p, str):
         raise AttributeValueError(
             f"norm: p={p!r} is none of its norms",
             where=caller(),
-            hint='p is a number, inf, -inf or "fro"; singular values, which the nuclear norm sums, '
-            "are not computed",
+            hint='p is a number, inf, -inf, "fro" or "nuc"',
         )
     return call(_norm, input, p=float(p), **_settings(input, dim, keepdim, None, None))
 

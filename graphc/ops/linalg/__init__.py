@@ -1,0 +1,1 @@
+"""Linear algebra: ops that LAPACK computes, matrix by matrix of a batch."""
