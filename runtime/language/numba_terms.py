@@ -30,6 +30,12 @@ def has_fma() -> bool:
     return "-fma" not in features and ("+fma" in features or "+sse2" not in features)
 
 
+@functools.cache
+def has_scale() -> bool:
+    """Whether the CPU multiplies floats by powers of two in one step, in vectors of any length."""
+    return {"+avx512f", "+avx512vl"} <= set(target.features().split(","))
+
+
 class Term:
     """An LLVM value with Python's operators; a Python number beside it takes its type.
 
@@ -175,6 +181,12 @@ class Term:
             return self.call("fma", y, z)
         y, z = (self.make(self.lift(v)).cast(F64) for v in (y, z))
         return (self.cast(F64) * y + z).cast(F32)
+
+    def times_power_of_two(self, n: Term) -> Term:
+        """self * 2**n with one rounding, where the CPU has an instruction for it; n an i32."""
+        suffix = "f32" if self.type is F32 else "f64"
+        signature = ir.FunctionType(self.type, [self.type, I32])
+        return self._call(f"llvm.ldexp.{suffix}.i32", signature, [self.value, n.value])
 
     def cast(self, kind: Any) -> Term:
         """A float in the other float type."""

@@ -40,7 +40,7 @@ from graphc.errors import InternalError
 from graphc.runtime.base import symbols, target
 from graphc.runtime.base.kernel import Kernel, symbol
 from graphc.runtime.language import machine_language, numba_language
-from graphc.runtime.objects import short_loops
+from graphc.runtime.objects import loop_hints
 
 _ARGUMENTS = (types.CPointer(types.int64), types.int64, types.int64)
 _NAMESPACES = {"kernel": numba_language.namespace, "machine": machine_language.namespace}
@@ -168,7 +168,7 @@ def _lower(kernel: Kernel) -> Any:
         pipeline_class=_Pipeline,
     )
     _add_wrapper(context, library.modules[0], descriptor, symbol(kernel))
-    module = llvm.parse_assembly(short_loops.kept(library.modules[0], kernel.source))
+    module = llvm.parse_assembly(loop_hints.hinted(library.modules[0], kernel.source))
     for other in library.modules[1:]:
         module.link_in(llvm.parse_assembly(str(other)))
     for linked in library.linked:
