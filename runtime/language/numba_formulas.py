@@ -116,7 +116,7 @@ class Formulas:
         small = x < 2.0 ** (1 - self.bias)
         up = self.bits + 2
         e, mantissa = self.split(small.where(x * 2.0**up, x))
-        e = small.where(e - up, e).resize(I32).to_float(x.type)
+        e = small.where(e - up, e).resize(I32).to_float(x.element)
         y = self.log_reduced(self, mantissa.as_float() - 1.0, e)
         edge = x.equals(0.0).where(x.constant(-math.inf), math.nan)
         return (x > 0.0).where(x.equals(math.inf).where(x, y), edge)
@@ -128,7 +128,7 @@ class Formulas:
         # f = (1 + x) * 2**-e - 1 from x itself, four times the power since 2**-e may be denormal.
         scale = self.power_of_two(self.bias + 2 - e)
         f = (x * 0.25).fma(scale, scale * 0.25 - 1.0)
-        y = self.log_reduced(self, f, e.resize(I32).to_float(x.type))
+        y = self.log_reduced(self, f, e.resize(I32).to_float(x.element))
         y = u.equals(1.0).where(x, x.equals(math.inf).where(x, y))
         edge = x.equals(-1.0).where(x.constant(-math.inf), math.nan)
         return (x > -1.0).where(y, edge)

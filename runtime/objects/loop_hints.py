@@ -31,15 +31,15 @@ KEPT = '!{ !"llvm.loop.unroll.disable" }'
 INTERLEAVE = f'!{{ !"llvm.loop.interleave.count", i32 {INTERLEAVED} }}'
 
 
-def hinted(module: ir.Module, source: str) -> str:
+def hinted(module: ir.Module, tree: ast.Module) -> str:
     """The text of a module with what LLVM is told of a kernel's loops.
 
     Args:
         module: Numba's, of the kernel; changed. Its blocks are named by offsets of bytecode.
-        source: the kernel's.
+        tree: of the source that Numba was given.
     """
-    lines = told(source)
-    latches = [(end, lines[line]) for end, line in _latches(module, source) if line in lines]
+    lines = told(tree)
+    latches = [(end, lines[line]) for end, line in _latches(module, tree) if line in lines]
     if not latches:
         return str(module)
     for number, (end, _) in enumerate(latches):
@@ -57,13 +57,14 @@ def hinted(module: ir.Module, source: str) -> str:
     return "\n".join((text, *(f"!{first + k} = {rule}" for k, rule in enumerate(rules)), ""))
 
 
-def told(source: str) -> dict[int, tuple[str, ...]]:
+def told(tree: ast.Module) -> dict[int, tuple[str, ...]]:
     """What is told of innermost loops, by the lines that are in them."""
     found: dict[int, tuple[str, ...]] = {}
-    in_memory = "] = add_any_order(" in source  # such sums are as accurate as unrolled
-    few = FEW - 1 if "f64" in source else FEW
-    for loop in ast.walk(ast.parse(source)):
-        if not isinstance(loop, ast.For):
+    everything = list(ast.walk(tree))
+    in_memory = any(map(_sums_in_memory, everything))  # such sums are as accurate as unrolled
+    few = FEW - 1 if any(isinstance(n, ast.Name) and n.id == "f64" for n in everything) else FEW
+    for loop in everything:
+        if not isinstance(loop, ast.For) or _is_of_vectors(loop):
             continue
         inner = [x for statement in loop.body for x in ast.walk(statement)]
         if any(map(_is_kept_apart, inner)):
@@ -78,6 +79,17 @@ def told(source: str) -> dict[int, tuple[str, ...]]:
             lines = range(loop.lineno + 1, (loop.end_lineno or 0) + 1)
             found.update(dict.fromkeys(lines, tuple(hints)))
     return found
+
+
+def _sums_in_memory(node: ast.AST) -> bool:
+    match node:
+        case ast.Assign([ast.Subscript()], ast.Call(ast.Name("add_any_order"))):
+            return True
+    return False
+
+
+def _is_of_vectors(loop: ast.For) -> bool:
+    return isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 3
 
 
 def _turns(loop: ast.For) -> int | None:
@@ -103,9 +115,9 @@ def _is_kept_apart(node: ast.AST) -> bool:
     return False
 
 
-def _latches(module: ir.Module, source: str) -> list[tuple[ir.Instruction, int]]:
+def _latches(module: ir.Module, tree: ast.Module) -> list[tuple[ir.Instruction, int]]:
     """The branches that go back to a loop's start, each with the line that it ends."""
-    codes = compile(source, "kernel", "exec").co_consts
+    codes = compile(tree, "kernel", "exec").co_consts
     code = next(constant for constant in codes if isinstance(constant, CodeType))
     starts = [(offset, line) for offset, line in dis.findlinestarts(code) if line is not None]
     found = []

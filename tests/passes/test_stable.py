@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
@@ -34,7 +34,7 @@ class True_:
     value: Callable[[Mp], Mp]
     first: Callable[[Mp], Mp]
     second: Callable[[Mp], Mp]
-    steep: float = 1.0
+    steep: float = field(default=1.0, kw_only=True)
 
 
 def _softplus(x: Mp) -> Mp:
@@ -161,12 +161,12 @@ FORMS: dict[str, tuple[Form, True_]] = {
     "1 - exp(x)": (lambda x: 1 - gc.exp(x), LESS_EXPM1),
     "1 + tanh(x)": (
         lambda x: 1 + gc.tanh(x),
-        True_(lambda x: 2 * _sigmoid(2 * x), TANH.first, TANH.second, 8.0),
+        True_(lambda x: 2 * _sigmoid(2 * x), TANH.first, TANH.second, steep=8.0),
     ),
     "1 - tanh(x)": (
         lambda x: 1 - gc.tanh(x),
         True_(lambda x: 2 * _sigmoid(-2 * x), lambda x: -TANH.first(x), lambda x: -TANH.second(x),
-              8.0),
+              steep=8.0),
     ),
     "1 - erf(x)": (lambda x: 1 - gc.erf(x), ERFC),
     "sqrt(square(x))": (lambda x: gc.sqrt(x**2), ABS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from graphc.runtime.objects.loop_hints import INTERLEAVE, KEPT, told
@@ -29,11 +31,11 @@ LOOP = """def kernel(args, lo, hi):
 def test_long_loops_of_chains_are_interleaved_and_short_ones_not_unrolled(
     turns: str, body: str, wanted: tuple[str, ...]
 ) -> None:
-    assert told(LOOP.format(turns=turns, body=body)).get(5, ()) == wanted
+    assert told(ast.parse(LOOP.format(turns=turns, body=body))).get(5, ()) == wanted
 
 
 def test_a_loop_around_another_is_told_nothing() -> None:
     source = LOOP.format(
         turns="lo, hi", body="for i1 in range(1000):\n            r0[i1] = exp(p0[i1])"
     )
-    assert told(source) == {6: (INTERLEAVE,)}
+    assert told(ast.parse(source)) == {6: (INTERLEAVE,)}
