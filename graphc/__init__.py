@@ -122,13 +122,15 @@ from graphc.functions import (
 from graphc.program.reference import interpret
 
 if TYPE_CHECKING:
-    from graphc import (, data, debug, func, jit, nn, optim, special, text, viz
-    from graphc import and so none of `__all__`, data, debug, func, jit, linalg, nn, onnx, onnx as onnx  # an extra, optim, special, text, viz
+    from graphc import (
         accelerator,
         backends,
         data,
+        debug,
         distributed,
+        func,
         jit,
+        linalg,
         nn,
         optim,
         special,
@@ -137,6 +139,7 @@ if TYPE_CHECKING:
         utils,
         viz,
     )
+    from graphc import onnx as onnx  # an extra, and so none of `__all__`
     from graphc.contrasting import contrast
     from graphc.debug import diff
     from graphc.func.mapping import vmap

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.runtime.language.numba_terms import I32, Term, polynomial
+from graphc.runtime.language.numba_terms import I32, Term, has_scale, polynomial
 
 LOG2_E = 1.4426950408889634
 
@@ -69,7 +69,9 @@ class Formulas:
         return polynomial(r, self.exp_terms).fma(r * r, r), whole
 
     def scaled(self, x: Term, n: Term) -> Term:
-        """x * 2**n in two exact steps, so that denormals round once."""
+        """x * 2**n; denormals round once: by an instruction, or in two steps, the first exact."""
+        if has_scale():
+            return x.times_power_of_two(n.resize(I32))
         half = n >> 1
         first, second = (self.power_of_two(k + self.bias) for k in (half, n - half))
         return x * first * second
@@ -114,7 +116,7 @@ class Formulas:
         small = x < 2.0 ** (1 - self.bias)
         up = self.bits + 2
         e, mantissa = self.split(small.where(x * 2.0**up, x))
-        e = small.where(e - up, e).resize(I32).to_float(x.type)
+        e = small.where(e - up, e).resize(I32).to_float(x.element)
         y = self.log_reduced(self, mantissa.as_float() - 1.0, e)
         edge = x.equals(0.0).where(x.constant(-math.inf), math.nan)
         return (x > 0.0).where(x.equals(math.inf).where(x, y), edge)
@@ -126,7 +128,7 @@ class Formulas:
         # f = (1 + x) * 2**-e - 1 from x itself, four times the power since 2**-e may be denormal.
         scale = self.power_of_two(self.bias + 2 - e)
         f = (x * 0.25).fma(scale, scale * 0.25 - 1.0)
-        y = self.log_reduced(self, f, e.resize(I32).to_float(x.type))
+        y = self.log_reduced(self, f, e.resize(I32).to_float(x.element))
         y = u.equals(1.0).where(x, x.equals(math.inf).where(x, y))
         edge = x.equals(-1.0).where(x.constant(-math.inf), math.nan)
         return (x > -1.0).where(y, edge)
@@ -141,18 +143,19 @@ class Formulas:
         return (a < 0.625).where(small, large).sign_of(x)
 
     def sigmoid(self, x: Term) -> Term:
-        """1 / (1 + exp(-x)), as e / (1 + e) or 1 less that, where e = exp(-|x|).
+        """1 / (1 + exp(-x)), as 2**-k / (2**-k + exp(-x) * 2**-k), k at least 0: nothing overflows.
 
-        The roundings of e and 1 + e, which sum up, are found exactly and taken out to first order.
+        With exp(-x) = (1 + tail) * 2**n and k = max(n, 0), the divisor is 1 + (2**-|n| + tail *
+        2**min(n, 0)) for both signs: its largest term is added last, and no sign is asked for.
         """
-        tail, n = self.exp_reduced((-x.abs()).at_least(self.exp_range[0]))
-        power = tail + 1.0
-        e = self.scaled(power, n)
-        total = e + 1.0
-        ratio = e / total
-        lost = (tail - (power - 1.0)) - (e - (total - 1.0))
-        ratio = (ratio * lost).fma(1.0 - ratio, ratio)
-        return (x < 0.0).where(ratio, 1.0 - ratio)
+        least = self.exp_range[0]
+        tail, n = self.exp_reduced((-x).at_least(least).at_most(-least))
+        below = (n < 0).where(n, 0)
+        up = n - below
+        # Powers below 2**-(2 * bits) vanish beside 1, and those of n reach beyond a float's.
+        small = self.power_of_two((below - up).at_least(-2 * self.bits) + self.bias)
+        part = self.power_of_two(below.at_least(-2 * self.bits) + self.bias)
+        return self.scaled(1.0 / (tail.fma(part, small) + 1.0), -up)
 
     def softplus(self, x: Term) -> Term:
         """log(1 + exp(x))."""

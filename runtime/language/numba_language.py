@@ -35,9 +35,11 @@ from graphc.runtime.language import (
     numba_bounds,
     numba_division,
     numba_integer,
+    numba_lanes,
     numba_math,
     numba_narrow,
     numba_simd,
+    numba_steps,
 )
 from graphc.runtime.language.numba_terms import Term
 
@@ -328,77 +330,6 @@ def _store(
     return context.get_dummy_value()
 
 
-@intrinsic
-def select(typingctx: TypingContext, condition: types.Type, x: types.Type, y: types.Type) -> Any:
-    """`x` where `condition` holds, else `y`: both are evaluated, no branch."""
-    if types.unliteral(x) != types.unliteral(y):
-        return None
-    ty = types.unliteral(x)
-    return ty(types.boolean, ty, ty), lambda c, b, s, v: b.select(*v)
-
-
-def _any_order(name: str) -> Any:
-    @intrinsic
-    def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
-        ty = types.unliteral(accumulator)
-
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
-            if isinstance(ty, types.Float):
-                return getattr(builder, "f" + name)(*values, flags=("reassoc",))
-            return getattr(builder, name)(*values)
-
-        return ty(ty, ty), codegen
-
-    return step
-
-
-def _chosen(comparison: str) -> Any:
-    @intrinsic
-    def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
-        ty = types.unliteral(accumulator)
-
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
-            total, new = values
-            flags = ("nnan", "nsz")
-            better = builder.fcmp_ordered(comparison, new, total, flags=flags)
-            return builder.select(better, new, total, flags=flags)
-
-        return ty(ty, ty), codegen
-
-    return step
-
-
-@intrinsic
-def lost(typingctx: TypingContext, total: types.Type, value: types.Type) -> Any:
-    """What rounding takes from `total + value`, exactly (Knuth); 0 where the sum is not finite."""
-    ty = types.unliteral(total)
-    if not isinstance(ty, types.Float) or types.unliteral(value) != ty:
-        return None
-
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
-        old, new = values
-        rounded = builder.fadd(old, new)
-        part = builder.fsub(rounded, old)
-        kept = builder.fsub(old, builder.fsub(rounded, part))
-        error = builder.fadd(kept, builder.fsub(new, part))
-        known = builder.fcmp_ordered("ord", error, error)
-        return builder.select(known, error, ir.Constant(error.type, 0.0))
-
-    return ty(ty, ty), codegen
-
-
-add_any_order = _any_order("add")
-multiply_any_order = _any_order("mul")
-larger_number = _chosen(">")
-smaller_number = _chosen("<")
-
-
 @njit(inline="never", error_model="numpy")
 def fail(status: Any, site: Any, value: Any, limit: Any) -> None:
     """Record the first error of a run in the status block.
@@ -421,20 +352,18 @@ NAMES: dict[str, Any] = {
     "local": _local(False, False),
     "inf": float("inf"),
     "nan": float("nan"),
-    "select": select,
     **numba_division.NAMES,
-    "add_any_order": add_any_order,
-    "lost": lost,
-    "multiply_any_order": multiply_any_order,
-    "larger_number": larger_number,
-    "smaller_number": smaller_number,
+    **numba_steps.NAMES,
     "fail": fail,
 }
 
 
+LANES = numba_lanes.names(mark_alias)
+
+
 def namespace() -> dict[str, Any]:
     """A fresh dict of every name a kernel may use, for `exec` of its source."""
-    return {**NAMES, **numba_math.NAMES, **numba_simd.NAMES}
+    return {**NAMES, **numba_math.NAMES, **numba_simd.NAMES, **LANES}
 
 
 def checking(checks: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language import numba_float, numba_integer, numba_random
+from graphc.runtime.language.numba_lanes import LanesType
 from graphc.runtime.language.numba_terms import Term
 
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -38,14 +39,19 @@ def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
     return codegen
 
 
+def _element(kind: Any) -> Any:
+    """The type of a vector's elements; of a scalar, its own."""
+    return kind.element if isinstance(kind, LanesType) else kind
+
+
 def _unary(name: str) -> Any:
     of_floats, of_integers = numba_float.formulas(name), numba_integer.UNARY.get(name)
 
     @intrinsic
     def function(typingctx: TypingContext, x: types.Type) -> Any:
         kind: Any = types.unliteral(x)
-        if kind in of_floats:
-            return kind(kind), _codegen(of_floats[kind])
+        if _element(kind) in of_floats:
+            return kind(kind), _codegen(of_floats[_element(kind)])
         if of_integers and isinstance(kind, types.Integer):
             result = types.uint8 if name in UINT8 else kind
             return result(kind), _codegen(of_integers, _is_signed(kind))
@@ -62,8 +68,8 @@ def _binary(name: str) -> Any:
         kind: Any = types.unliteral(x)
         if kind != types.unliteral(y):
             return None
-        if kind in of_floats:
-            return kind(kind, kind), _codegen(of_floats[kind])
+        if _element(kind) in of_floats:
+            return kind(kind, kind), _codegen(of_floats[_element(kind)])
         if of_integers and isinstance(kind, types.Integer):
             return kind(kind, kind), _codegen(of_integers, _is_signed(kind))
         if name in numba_integer.BOOLEAN and kind == types.boolean:
@@ -90,9 +96,11 @@ def _test(name: str) -> Any:
     @intrinsic
     def function(typingctx: TypingContext, x: types.Type) -> Any:
         kind: Any = types.unliteral(x)
-        if not isinstance(kind, types.Float):
+        if not isinstance(_element(kind), types.Float):
             return None
-        return types.boolean(kind), _codegen(numba_float.TESTS[name])
+        of_lanes = isinstance(kind, LanesType)
+        result = LanesType(types.boolean, kind.count) if of_lanes else types.boolean
+        return result(kind), _codegen(numba_float.TESTS[name])
 
     return function
 

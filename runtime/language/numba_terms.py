@@ -30,8 +30,20 @@ def has_fma() -> bool:
     return "-fma" not in features and ("+fma" in features or "+sse2" not in features)
 
 
+@functools.cache
+def has_scale() -> bool:
+    """Whether the CPU multiplies floats by powers of two in one step, in vectors of any length."""
+    return {"+avx512f", "+avx512vl"} <= set(target.features().split(","))
+
+
+def like(kind: Any, model: Any) -> Any:
+    """A scalar type, or vectors of it as long as those of a model."""
+    return ir.VectorType(kind, model.count) if isinstance(model, ir.VectorType) else kind
+
+
 class Term:
-    """An LLVM value with Python's operators; a Python number beside it takes its type.
+    """An LLVM value, or a vector of them, with Python's operators; a Python number beside it takes
+    its type.
 
     Comparisons give i1 Terms: ordered for floats (false when an operand is nan), signed for
     integers. Of unsigned integers, `below` compares and `logical_shift` shifts to the right.
@@ -46,9 +58,14 @@ class Term:
         return self.value.type
 
     @property
+    def element(self) -> Any:
+        """The LLVM type of a vector's elements; of a scalar, its own."""
+        return self.type.element if isinstance(self.type, ir.VectorType) else self.type
+
+    @property
     def is_float(self) -> bool:
-        """Whether the type is float or double."""
-        return self.type in BITS
+        """Whether the elements are float or double."""
+        return self.element in BITS
 
     def make(self, value: ir.Value) -> Term:
         """A Term of an LLVM value of the same function."""
@@ -56,11 +73,14 @@ class Term:
 
     def lift(self, other: Term | int | float) -> Any:
         """The LLVM value of a Term, or of a Python number as a constant of this type."""
-        return other.value if isinstance(other, Term) else ir.Constant(self.type, other)
+        return other.value if isinstance(other, Term) else self.constant(other).value
 
     def constant(self, number: float | int) -> Term:
         """A constant of this type."""
-        return self.make(ir.Constant(self.type, number))
+        is_vector = isinstance(self.type, ir.VectorType)
+        return self.make(
+            ir.Constant(self.type, [number] * self.type.count if is_vector else number)
+        )
 
     def _binary(self, name: str, other: Term | int | float) -> Term:
         prefix = "f" if self.is_float else ""
@@ -154,10 +174,15 @@ class Term:
 
     def call(self, name: str, *others: Any) -> Term:
         """An LLVM intrinsic of this type on this and other operands: `x.call("sqrt")`."""
-        suffix = {F32: "f32", F64: "f64"}.get(self.type) or f"i{self.type.width}"
         operands = [self.value, *(self.lift(o) for o in others)]
         signature = ir.FunctionType(self.type, [self.type] * len(operands))
-        return self._call(f"llvm.{name}.{suffix}", signature, operands)
+        return self._call(f"llvm.{name}.{self._suffix()}", signature, operands)
+
+    def _suffix(self) -> str:
+        """How LLVM's names of intrinsics write this type."""
+        element = self.element
+        text = {F32: "f32", F64: "f64"}.get(element) or f"i{element.width}"
+        return f"v{self.type.count}{text}" if isinstance(self.type, ir.VectorType) else text
 
     def _call(self, name: str, signature: Signature, operands: list[Any]) -> Term:
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
@@ -171,40 +196,48 @@ class Term:
 
     def fma(self, y: Term | int | float, z: Term | int | float) -> Term:
         """self * y + z with one rounding (of float32 without hardware for it, nearly so)."""
-        if has_fma() or self.type is F64:
+        if has_fma() or self.element is F64:
             return self.call("fma", y, z)
         y, z = (self.make(self.lift(v)).cast(F64) for v in (y, z))
         return (self.cast(F64) * y + z).cast(F32)
 
+    def times_power_of_two(self, n: Term) -> Term:
+        """self * 2**n with one rounding, where the CPU has an instruction for it; n an i32."""
+        signature = ir.FunctionType(self.type, [self.type, n.type])
+        name = f"llvm.ldexp.{self._suffix()}.{n._suffix()}"
+        return self._call(name, signature, [self.value, n.value])
+
     def cast(self, kind: Any) -> Term:
         """A float in the other float type."""
-        if self.type is kind:
+        if self.element is kind:
             return self
         convert = self.builder.fpext if kind is F64 else self.builder.fptrunc
-        return self.make(convert(self.value, kind))
+        return self.make(convert(self.value, like(kind, self.type)))
 
     def bits(self) -> Term:
         """The bits of a float as an integer of its size."""
-        return self.make(self.builder.bitcast(self.value, BITS[self.type]))
+        return self.make(self.builder.bitcast(self.value, like(BITS[self.element], self.type)))
 
     def as_float(self) -> Term:
         """The float whose bits these are."""
-        return self.make(self.builder.bitcast(self.value, F32 if self.type is I32 else F64))
+        kind = F32 if self.element is I32 else F64
+        return self.make(self.builder.bitcast(self.value, like(kind, self.type)))
 
     def to_int(self, kind: Any = I32) -> Term:
         """A float's whole part; it must fit."""
-        return self.make(self.builder.fptosi(self.value, kind))
+        return self.make(self.builder.fptosi(self.value, like(kind, self.type)))
 
     def to_float(self, kind: Any) -> Term:
         """A signed integer as a float."""
-        return self.make(self.builder.sitofp(self.value, kind))
+        return self.make(self.builder.sitofp(self.value, like(kind, self.type)))
 
     def resize(self, kind: Any, signed: bool = False) -> Term:
         """An integer in another size: cut, or extended by its sign or by zeros."""
-        if kind.width <= self.type.width:
-            value = self.builder.trunc(self.value, kind) if kind is not self.type else self.value
-            return self.make(value)
-        return self.make((self.builder.sext if signed else self.builder.zext)(self.value, kind))
+        if kind is self.element:
+            return self
+        extend = self.builder.sext if signed else self.builder.zext
+        convert = self.builder.trunc if kind.width < self.element.width else extend
+        return self.make(convert(self.value, like(kind, self.type)))
 
     def opaque(self) -> Term:
         """The same integer, of which LLVM knows nothing; a loop around it is not vectorised."""

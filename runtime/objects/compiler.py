@@ -9,6 +9,7 @@ isn't in the cache. Nothing here loads code.
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -40,7 +41,7 @@ from graphc.errors import InternalError
 from graphc.runtime.base import symbols, target
 from graphc.runtime.base.kernel import Kernel, symbol
 from graphc.runtime.language import machine_language, numba_language
-from graphc.runtime.objects import short_loops
+from graphc.runtime.objects import loop_hints, vectors
 
 _ARGUMENTS = (types.CPointer(types.int64), types.int64, types.int64)
 _NAMESPACES = {
@@ -153,8 +154,10 @@ def _lower(kernel: Kernel) -> Any:
     namespace = _NAMESPACES[kernel.language]()
     if kernel.checks:
         namespace |= numba_language.checking(kernel.checks)
-    code = compile(kernel.source, f"<graphc kernel {kernel.name}>", "exec")
-    exec(code, namespace)
+    tree = ast.parse(kernel.source)
+    if kernel.language == "kernel" and "bounds" not in kernel.checks:
+        tree = vectors.vectorised(tree)
+    exec(compile(tree, f"<graphc kernel {kernel.name}>", "exec"), namespace)
     typing, context = cpu_target.typing_context, cpu_target.target_context
     typing.refresh()
     context.refresh()
@@ -172,7 +175,7 @@ def _lower(kernel: Kernel) -> Any:
         pipeline_class=_Pipeline,
     )
     _add_wrapper(context, library.modules[0], descriptor, symbol(kernel))
-    module = llvm.parse_assembly(short_loops.kept(library.modules[0], kernel.source))
+    module = llvm.parse_assembly(loop_hints.hinted(library.modules[0], tree))
     for other in library.modules[1:]:
         module.link_in(llvm.parse_assembly(str(other)))
     for linked in library.linked:

@@ -20,7 +20,7 @@ SUM = """def f(args, lo, hi):
 """
 
 
-@pytest.mark.parametrize(("turns", "is_kept"), [(4, False), (8, False), (9, True), (100, True)])
+@pytest.mark.parametrize(("turns", "is_kept"), [(4, False), (8, False), (9, True), (31, True)])
 def test_loops_of_some_tens_of_turns_are_kept_for_vectors(turns: int, is_kept: bool) -> None:
     text = str(compiler._lower(Kernel("f", SUM.format(turns=turns))))
     assert ("llvm.loop.unroll.disable" in text) == is_kept

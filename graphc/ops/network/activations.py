@@ -139,8 +139,9 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         raise AttributeValueError(
             f"gelu: approximate={approximate!r}", where=caller(), hint='use "none" or "tanh"'
         )
-    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
-    return x * 0.5 * (1 + FUNCTIONS["tanh"](inner))
+    # 0.5 * (1 + tanh(z)) is sigmoid(2 * z), which does not cancel where x is below 0.
+    inner = (x + x * x * x * 0.044715) * math.sqrt(8 / math.pi)
+    return x * FUNCTIONS["sigmoid"](inner)
 
 
 @public
