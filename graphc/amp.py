@@ -9,14 +9,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
 from graphc.core.ir import caller
+from graphc.core.typing import DTypeLike
 from graphc.eager.engine.device import device
 from graphc.eager.engine.mode import no_grad
 from graphc.errors import ArgumentError, GraphcWarning
+
+Closure = Callable[[], Any] | None
+
+
+class _Optimizer(Protocol):
+    """What a scaler needs of an optimizer."""
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self, closure: Closure = None) -> Any: ...
 
 
 class autocast(contextlib.ContextDecorator):
@@ -40,7 +52,7 @@ class autocast(contextlib.ContextDecorator):
     """
 
     def __init__(
-        self, device_type: Any = "cuda", dtype: Any = None, enabled: bool = True,
+        self, device_type: str = "cuda", dtype: DTypeLike | None = None, enabled: bool = True,
         cache_enabled: bool | None = None,
     ) -> None:  # fmt: skip
         if enabled and device(device_type).type == "cpu":
@@ -58,7 +70,7 @@ class autocast(contextlib.ContextDecorator):
         return None
 
 
-def is_autocast_enabled(device_type: Any = None) -> bool:
+def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether operations cast by themselves: never.
 
     Example:
@@ -69,7 +81,10 @@ def is_autocast_enabled(device_type: Any = None) -> bool:
     return False
 
 
-def custom_fwd(fwd: Any = None, *, device_type: Any = None, cast_inputs: Any = None) -> Any:
+def custom_fwd(
+    fwd: Callable[..., Any] | None = None, *, device_type: str | None = None,
+    cast_inputs: DTypeLike | None = None,
+) -> Any:  # fmt: skip
     """A decorator of `Function.forward` for `autocast`: the function as it is.
 
     Example:
@@ -80,7 +95,7 @@ def custom_fwd(fwd: Any = None, *, device_type: Any = None, cast_inputs: Any = N
     return functools.partial(custom_fwd, device_type=device_type) if fwd is None else fwd
 
 
-def custom_bwd(bwd: Any = None, *, device_type: Any = None) -> Any:
+def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str | None = None) -> Any:
     """A decorator of `Function.backward` for `autocast`: the function as it is.
 
     Example:
@@ -115,7 +130,7 @@ class GradScaler:
     """
 
     def __init__(
-        self, device: Any = "cuda", init_scale: float = 65536.0, growth_factor: float = 2.0,
+        self, device: str = "cuda", init_scale: float = 65536.0, growth_factor: float = 2.0,
         backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True,
     ) -> None:  # fmt: skip
         if enabled and str(device).startswith("cuda"):
@@ -164,7 +179,7 @@ class GradScaler:
             return type(outputs)(self.scale(part) for part in outputs)
         return outputs * self._scale
 
-    def unscale_(self, optimizer: Any) -> None:
+    def unscale_(self, optimizer: _Optimizer) -> None:
         """Divide the gradients of an optimizer's parameters by the scale, once a step.
 
         Raises:
@@ -192,7 +207,7 @@ class GradScaler:
                     finite = finite and bool(np.isfinite(grad.float().numpy()).all())
         self._found[id(optimizer)] = finite
 
-    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+    def step(self, optimizer: _Optimizer, *args: Closure, **kwargs: Closure) -> Any:
         """The optimizer's step, left out where a gradient is inf or nan.
 
         Example:

@@ -5,8 +5,6 @@ if gc.distributed.is_available() and gc.distributed.is_initialized(): ...
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphc.errors import ArgumentError
 
 
@@ -32,7 +30,7 @@ def is_initialized() -> bool:
     return False
 
 
-def get_rank(group: Any = None) -> int:
+def get_rank(group: object = None) -> int:
     """The number of this process: 0, of one.
 
     Example:
@@ -43,7 +41,7 @@ def get_rank(group: Any = None) -> int:
     return 0
 
 
-def get_world_size(group: Any = None) -> int:
+def get_world_size(group: object = None) -> int:
     """How many processes there are: 1.
 
     Example:
@@ -54,7 +52,7 @@ def get_world_size(group: Any = None) -> int:
     return 1
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> None:
+def barrier(group: object = None, async_op: bool = False, device_ids: object = None) -> None:
     """Wait for the other processes, of which there are none.
 
     Example:
@@ -63,7 +61,7 @@ def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -
     """
 
 
-def init_process_group(backend: Any = None, *args: Any, **kwargs: Any) -> None:
+def init_process_group(backend: object = None, *args: object, **kwargs: object) -> None:
     """Bring several processes together.
 
     Raises:
@@ -83,7 +81,7 @@ def init_process_group(backend: Any = None, *args: Any, **kwargs: Any) -> None:
     )
 
 
-def destroy_process_group(group: Any = None) -> None:
+def destroy_process_group(group: object = None) -> None:
     """Part from the other processes, of which there are none.
 
     Example:

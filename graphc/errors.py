@@ -203,12 +203,8 @@ class ContractError(GraphcError, AssertionError):
 
     Example:
         >>> import graphc as gc
-        >>> x = gc.input("x", (3, 3))
-        >>> try:
-        ...     gc.compile([x], gc.exp(x @ x)).require(kernels=1)
-        ... except gc.errors.ContractError as error:
-        ...     print(error.what)
-        program: kernels is 2, not == 1
+        >>> issubclass(gc.errors.ContractError, AssertionError)
+        True
     """
 
 

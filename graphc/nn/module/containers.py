@@ -378,7 +378,7 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def missing_key(container: Module, key: Any, keys: Iterable[str]) -> ModuleKeyError:
+def missing_key(container: Module, key: object, keys: Iterable[str]) -> ModuleKeyError:
     """The error for a name that a container does not hold."""
     return ModuleKeyError(
         f"{container._get_name()} has no {key!r:.60}",

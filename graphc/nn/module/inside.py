@@ -258,7 +258,7 @@ class Inside:
         return getattr(module, own)[name]
 
 
-def name_of(module: Any) -> str:
+def name_of(module: object) -> str:
     """The name of a module's class, for messages."""
     return type(module).__name__
 

@@ -119,7 +119,7 @@ class Members(Inside):
 
     register_module = add_module
 
-    def _check_name(self, what: str, name: Any, own: dict[str, Any] | None) -> None:
+    def _check_name(self, what: str, name: object, own: dict[str, Any] | None) -> None:
         if own is None:
             raise _too_early(self, what)
         if not isinstance(name, str):
@@ -213,7 +213,7 @@ class Members(Inside):
         return sorted(name for name in names if not name[0].isdigit())
 
 
-def _too_early(module: Any, what: str) -> ModuleAttributeError:
+def _too_early(module: object, what: str) -> ModuleAttributeError:
     return ModuleAttributeError(
         f"a {what} was given to {name_of(module)} before Module.__init__() ran",
         where=caller(),
@@ -221,7 +221,7 @@ def _too_early(module: Any, what: str) -> ModuleAttributeError:
     )
 
 
-def _missing(module: Any, name: str) -> ModuleAttributeError:
+def _missing(module: object, name: str) -> ModuleAttributeError:
     """The error for an attribute that is not there."""
     hint = ""
     if "_parameters" not in module.__dict__:

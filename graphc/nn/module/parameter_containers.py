@@ -23,7 +23,7 @@ def _as_item(value: Any) -> Any:
     return value
 
 
-def _line(key: Any, value: Any, dtype: str) -> str:
+def _line(key: object, value: object, dtype: str) -> str:
     if not isinstance(value, Tensor):
         return f"  ({key}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"

@@ -336,7 +336,7 @@ def _load_one(module: Any, name: str, own: Any, value: Any, key: str, assign: bo
     return ""
 
 
-def _as_tensor(value: Any) -> Any:
+def _as_tensor(value: object) -> Any:
     """A tensor over the memory of a tensor or array of any library; None of what is neither."""
     if isinstance(value, Tensor):
         return value
