@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.errors import AttributeValueError, GraphcError
+from graphc.errors import GraphcError
 
 
 def _twice() -> None:
@@ -198,8 +198,3 @@ def test_the_whole_text(name: str) -> None:
         run()
     assert _without_lines(str(caught.value)) == wanted.strip("\n")
     assert str(caught.value).count("\n") < 12
-
-
-def test_a_norm_by_singular_values_is_refused() -> None:
-    with pytest.raises(AttributeValueError, match="(?s)p='nuc' is none of its norms.*singular"):
-        gc.norm(gc.ones(2, 2), "nuc")

@@ -157,9 +157,11 @@ def test_symbolic_tensors_have_the_methods_that_tensors_have() -> None:
         if not name.startswith("_") and not name.endswith("_") and not hasattr(gc.Node, name)
     }  # fmt: skip
     assert missing == {
-        "backward", "cuda", "data", "data_ptr", "grad", "grad_fn", "is_leaf", "item", "numpy",
-        "pin_memory", "register_hook", "register_post_accumulate_grad_hook", "requires_grad",
-        "retain_grad", "stride", "tolist", "version",
+        "backward", "cuda", "data", "data_ptr", "grad", "grad_fn", "is_leaf", "is_meta",
+        "is_mkldnn", "is_mps", "is_nested", "is_quantized", "is_sparse", "is_sparse_csr", "is_xpu",
+        "item", "layout", "numpy", "pin_memory", "register_hook",
+        "register_post_accumulate_grad_hook", "requires_grad", "retain_grad", "stride", "tolist",
+        "version",
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,6 @@ from graphc.core.declared import values_of
 from graphc.core.dims import Dim, Size
 from graphc.core.dtypes import DType
 from graphc.core.ir import Graph, Kind, Node, Op, all_nodes, is_item, tensor_type
-from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.errors import ArchiveError
 from graphc.ops.arrays.movement import SLICE
@@ -64,7 +64,12 @@ def _is_graph(value: object) -> bool:
 
 
 def _is_function(value: object) -> bool:
-    return isinstance(value, str) and value in FUNCTIONS
+    """Whether it is what messages call a function by; nothing is looked up by it."""
+    return isinstance(value, str) and re.fullmatch(r"(linalg\.)?[a-z_0-9]{1,40}", value) is not None
+
+
+def _is_tolerance(value: object) -> bool:
+    return isinstance(value, float) and value >= 0
 
 
 def _is_positive(value: object) -> bool:
@@ -77,15 +82,20 @@ def _is_start(value: object) -> bool:
 
 # What every attribute must be, by its name: ops agree on these.
 ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
+    "atol": _is_tolerance,
     "axes": _all(_is_axis),
     "axis": _is_axis,
     "body": _is_graph,
     "carries": lambda v: _is_int(v, 0, _MANY),
+    "check": _is_bool,
+    "complete": _is_bool,
     "cond": _is_graph,
+    "count": _is_size,
     "descending": _is_bool,
     "dilation": _all(_is_positive),
     "dtype": lambda v: isinstance(v, DType),
     "false": _is_graph,
+    "full": _is_bool,
     "function": _is_function,
     "groups": _is_positive,
     "high": _all(_is_size),
@@ -102,6 +112,7 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "rank": _is_int,
     "reduced": _is_axis,
     "reverse": _is_bool,
+    "rtol": _is_tolerance,
     "sequences": lambda v: _is_int(v, 0, _MANY),
     "shape": _all(_is_size),
     "size": _is_size,
@@ -112,6 +123,8 @@ ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
     "stride": _all(_is_positive),
     "true": _is_graph,
     "trusted": _is_bool,
+    "unit": _is_bool,
+    "upper": _is_bool,
     "value": lambda v: isinstance(v, bool | int | float),
 }
 
