@@ -13,11 +13,15 @@ import graphc.ops  # noqa: F401
 from graphc.core import dims
 from graphc.core.ir import OPS, Library, Node, Op, Sample
 from graphc.ops.source import input as placeholder
+from graphc.runtime.nests.lapack import LAPACK
 from graphc.runtime.nests.table import NESTS
 
+# Those of LAPACK are asked with matrices they have a result for, in ops/test_lapack.
 OPS_WITH_NESTS = [
-    op for op in OPS.values() if isinstance(op.lowering, Library) and op.lowering.name in NESTS
-]
+    op for op in OPS.values()
+    if isinstance(op.lowering, Library) and op.lowering.name in NESTS
+    and op.lowering.name not in LAPACK
+]  # fmt: skip
 
 
 def _cases(ops: Iterable[Op]) -> list[Any]:

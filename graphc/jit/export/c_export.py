@@ -23,6 +23,7 @@ import numpy as np
 
 from graphc.core.access import access
 from graphc.core.dims import Dim
+from graphc.core.dtypes import is_float
 from graphc.core.ir import Graph, Node, caller, tensor_type
 from graphc.core.results import value_of
 from graphc.core.types import shape_symbols
@@ -350,10 +351,10 @@ def _quoted(text: str) -> str:
 def _numbers(array: np.ndarray) -> str:
     """The elements of an array as C writes them, exactly."""
     flat = array.reshape(-1)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 2:
+    if is_float(array.dtype) and array.dtype.itemsize > 2:
         end = "f" if array.dtype.itemsize == 4 else ""
         return ", ".join(_float(v, end) for v in flat.tolist())
-    if array.dtype.kind in "fV":
+    if is_float(array.dtype):
         flat = flat.view(np.uint16)
     if array.dtype == np.uint64:
         return ", ".join(f"{v}u" for v in flat.tolist())

@@ -138,9 +138,11 @@ def by_columns(x: Operators, row: Any) -> Any:
 
 
 def ratio(x: Operators, y: Operators) -> Any:
-    """x / y; 0 where x is 0, be y 0 too: what has no part in a loss has no gradient."""
-    where = FUNCTIONS["where"]
-    return where(x == 0, 0, x / where((x == 0) & (y == 0), 1, y))
+    """x / y; 0 where both are 0: what has no part in a loss has no gradient.
+
+    Elsewhere it stays linear in x, so that its transpose, the tangent of vectors, is right at 0.
+    """
+    return x / FUNCTIONS["where"]((x == 0) & (y == 0), 1, y)
 
 
 def doubled_lower(x: Operators) -> Any:
