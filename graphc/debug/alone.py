@@ -26,10 +26,10 @@ def alone(node: Node, users: Sequence[Node]) -> tuple[Graph, list[Node]]:
     operands = [n for n in read if not _is_looked_through(n) and not is_literal(n)]
     inputs = [INPUT_OP(name=f"p{k}", type=n.type) for k, n in enumerate(operands)]
     new = dict(zip(operands, inputs))
-    fresh = node.with_inputs(substitute(node.inputs, new))
+    (fresh,) = substitute([node], new)
     if "inplace" in dict(node.attrs):
         fresh = with_attrs(fresh, inplace=())  # an input is nobody's to write over
-    outputs = [fresh if user is node else user.with_inputs([fresh]) for user in users]
+    outputs = substitute(users, {node: fresh})
     return Graph.of("alone", inputs, outputs), operands
 
 
