@@ -31,7 +31,7 @@ from graphc.errors import ArgumentError
 from graphc.jit.archive.archive_source import Source
 from graphc.jit.archive.manifest import written_by
 from graphc.jit.export.c_helpers import Helpers
-from graphc.jit.export.c_kernel import C_TYPES, in_c
+from graphc.jit.export.c_kernel import C_TYPES, in_c, refuse
 from graphc.jit.export.c_lowering import Plain
 from graphc.ops.source import Bound, Parameter
 from graphc.passes.memory.plan import plan
@@ -96,6 +96,8 @@ class _Unit:
         self.is_embedded = is_embedded
         self.helpers = Helpers()
         steps = lower(self.graph, Plain())
+        for step in steps:
+            refuse(step.kernel)
         self.homes = places.settle(self.graph, steps)
         self.bound = [n for n in self.graph.inputs if isinstance(n, Bound)]
         self.free = [n for n in self.graph.inputs if not isinstance(n, Bound)]
@@ -211,7 +213,7 @@ class _Unit:
             return "(int64_t)(intptr_t)status"
         if isinstance(argument, Site):
             return str(self.sites.setdefault(argument.node, len(self.sites) + 1))
-        raise ArgumentError("a branch or a loop runs programs of its own, which C's text has not")
+        raise TypeError(f"{argument!r} is no argument of a kernel")
 
     def source(self) -> str:
         """The C file."""

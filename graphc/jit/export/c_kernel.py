@@ -34,17 +34,27 @@ _SYMBOLS: dict[type, str] = {
     ast.BitXor: "^", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==",
     ast.NotEq: "!=", ast.And: "&&", ast.Or: "||",
 }  # fmt: skip
+# What a kernel of another language does.
+_BEYOND_C = {"machine": "is a loop or a branch, or prints", "library": "calls LAPACK"}
 Typed = tuple[str, str]
 
 
+def refuse(kernel: Kernel) -> None:
+    """Let kernels of the kernel language by.
+
+    Raises:
+        ArgumentError: it is of another language.
+    """
+    if kernel.language != "kernel":
+        raise ArgumentError(f"the kernel {kernel.name} {_BEYOND_C[kernel.language]}")
+
+
 def in_c(kernel: Kernel, helpers: Helpers) -> str:
-    """The C function of a kernel; what it calls is noted in `helpers`.
+    """The C function of a kernel that `refuse` lets by; what it calls is noted in `helpers`.
 
     Raises:
         ArgumentError: it does what has no form in C.
     """
-    if kernel.language != "kernel":
-        raise ArgumentError(f"the kernel {kernel.name} is a loop or a branch, or prints")
     definition = ast.parse(kernel.source).body[-1]
     return _Function(kernel.name, definition, helpers).text()
 
