@@ -110,7 +110,7 @@ class Machine:
         del self.stack[at:]
         return found
 
-    def _push(self, value: Any) -> None:
+    def _push(self, value: object) -> None:
         self.stack.append(value)
 
     def _tuple(self, count: int) -> None:
@@ -175,7 +175,7 @@ class Machine:
         self._push(self.fetch(self._pop()))
 
 
-def checked_key(key: Any) -> Any:
+def checked_key(key: object) -> Any:
     """A dict's key, or a set's element.
 
     Raises:

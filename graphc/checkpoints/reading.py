@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -28,7 +28,7 @@ VERSION = 1001
 _PIECE = 1 << 20
 
 
-def read(file: BinaryIO, map_location: Any) -> Any:
+def read(file: BinaryIO, map_location: object) -> Any:
     """The value of a file, its tensors on the CPU.
 
     Args:
@@ -53,7 +53,7 @@ def read(file: BinaryIO, map_location: Any) -> Any:
         raise FormatError(f"it needs more than there is: {type(error).__name__}") from None
 
 
-def _placed(location: Any, map_location: Any) -> None:
+def _placed(location: object, map_location: object) -> None:
     """Refuse a place that is not here; what was saved elsewhere arrives on the CPU."""
     if isinstance(map_location, dict):
         check_device(map_location.get(location))
@@ -61,7 +61,7 @@ def _placed(location: Any, map_location: Any) -> None:
         check_device(map_location)
 
 
-def _described(persistent: Any) -> tuple[DType | None, str, str, int, Any]:
+def _described(persistent: object) -> tuple[DType | None, str, str, int, Any]:
     """The parts of a storage's id: dtype, key, location, number of elements, and the rest."""
     if not isinstance(persistent, tuple) or len(persistent) not in (5, 6):
         raise TypeError("a storage without an id")
@@ -84,7 +84,7 @@ def _storages(
     """
     found: dict[str, Storage] = {}
 
-    def fetch(persistent: Any) -> Storage:
+    def fetch(persistent: object) -> Storage:
         dtype, key, location, count, view = _described(persistent)
         if view is not None:
             raise TypeError("a storage that is part of another")
@@ -102,7 +102,7 @@ def _storages(
 # --- the zip form
 
 
-def _read_zip(file: BinaryIO, nbytes: int, map_location: Any) -> Any:
+def _read_zip(file: BinaryIO, nbytes: int, map_location: object) -> Any:
     archive = zipfile.ZipFile(file)
     members = {info.filename: info for info in archive.infolist()}
     roots = [
@@ -157,7 +157,7 @@ def _contents(
     return archive.read(members[name]) if name in members else default
 
 
-def _read_into(member: Any, memory: np.ndarray) -> None:
+def _read_into(member: IO[bytes], memory: np.ndarray) -> None:
     """Fill memory, a piece at a time."""
     done = 0
     while done < memory.size:
@@ -179,7 +179,7 @@ def _native(memory: np.ndarray, dtype: np.dtype, swapped: bool) -> np.ndarray:
 # --- the older form
 
 
-def _read_older(file: BinaryIO, nbytes: int, map_location: Any) -> Any:
+def _read_older(file: BinaryIO, nbytes: int, map_location: object) -> Any:
     data = file.read()
     empty: dict[str, Any] = {}
     left = nbytes

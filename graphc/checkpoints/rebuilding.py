@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from graphc.errors import AttributeValueError, FormatError
 from graphc.nn.parameter import Buffer, Parameter
 
 MAX_RANK = 64
+_Given = TypeVar("_Given", bound=Tensor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Storage:
     dtype: DType | None
     owner: Tensor | None = None
 
-    def tensor(self, dtype: DType | None, offset: Any, size: Any, stride: Any) -> Tensor:
+    def tensor(self, dtype: DType | None, offset: object, size: object, stride: object) -> Tensor:
         """A tensor over part of it, which knows of writes to the others.
 
         Raises:
@@ -56,7 +58,9 @@ class Storage:
         if dtype is None or (dtype.kind == "bool" and self.dtype is None):
             raise TypeError("a tensor without a dtype")
         words = self.words if self.words.dtype == dtype.numpy else self.words.view(dtype.numpy)
-        if not _are_counts((offset,)) or not _are_counts(size) or not _are_counts(stride):
+        if not isinstance(offset, int) or not _are_counts((offset,)):
+            raise TypeError("an offset that is no count")
+        if not _are_counts(size) or not _are_counts(stride):
             raise TypeError("sizes and strides that are no counts")
         if len(size) != len(stride) or len(size) > MAX_RANK:
             raise ValueError("a shape and strides of different lengths")
@@ -77,14 +81,14 @@ class Storage:
         return found
 
 
-def _are_counts(values: Any) -> bool:
+def _are_counts(values: object) -> TypeGuard[tuple[int, ...]]:
     """Whether a tuple has sizes: whole, not negative, of 62 bits."""
     return isinstance(values, tuple) and all(type(v) is int and 0 <= v < 1 << 62 for v in values)
 
 
 def _tensor(
-    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False,
-    hooks: Any = None, metadata: Any = None,
+    storage: object, offset: object, size: object, stride: object, requires_grad: object = False,
+    hooks: object = None, metadata: object = None,
 ) -> Tensor:  # fmt: skip
     if not isinstance(storage, Storage):
         raise TypeError("a tensor without a storage")
@@ -93,8 +97,8 @@ def _tensor(
 
 
 def _typed_tensor(
-    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any,
-    dtype: Any, metadata: Any = None,
+    storage: object, offset: object, size: object, stride: object, requires_grad: object,
+    hooks: object, dtype: object, metadata: object = None,
 ) -> Tensor:  # fmt: skip
     if not isinstance(storage, Storage) or not isinstance(dtype, DType):
         raise TypeError("a tensor without a storage or a dtype")
@@ -102,28 +106,33 @@ def _typed_tensor(
     return found.requires_grad_() if requires_grad is True else found
 
 
-def _parameter(data: Any, requires_grad: Any = True, hooks: Any = None) -> Parameter:
+def _parameter(data: object, requires_grad: object = True, hooks: object = None) -> Parameter:
     if not isinstance(data, Tensor) or not isinstance(requires_grad, bool):
         raise TypeError("a parameter without a tensor")
     return Parameter(data, requires_grad)
 
 
-def _parameter_with_state(data: Any, requires_grad: Any, hooks: Any, state: Any) -> Parameter:
+def _parameter_with_state(
+    data: object, requires_grad: object, hooks: object, state: object
+) -> Parameter:
     return _with_attributes(_parameter(data, requires_grad), state)
 
 
-def _of_type(rebuild: Any, kind: Any, args: Any, state: Any) -> Any:
+def _of_type(
+    rebuild: Callable[..., Tensor], kind: object, args: Iterable[object], state: object
+) -> Tensor:
     """A tensor with attributes, or of a class of its own."""
     if rebuild not in (_tensor, _typed_tensor, _parameter) or kind not in (Tensor, Parameter):
         raise TypeError("a tensor of a class of its own")
     return _with_attributes(rebuild(*args), state)
 
 
-def _with_attributes(tensor: Any, state: Any) -> Any:
+def _with_attributes(tensor: _Given, state: object) -> _Given:
     """A tensor with the attributes that a program had set on it."""
     if state and not isinstance(state, dict):
         raise TypeError("a tensor with slots")
-    for name, value in (state or {}).items():
+    attributes = state if isinstance(state, dict) else {}
+    for name, value in attributes.items():
         if not isinstance(name, str) or name.startswith("_") or hasattr(type(tensor), name):
             raise TypeError(f"a tensor with the attribute {name!r:.40}")
         setattr(tensor, name, value)
@@ -131,7 +140,7 @@ def _with_attributes(tensor: Any, state: Any) -> Any:
 
 
 def _refused(what: str) -> Any:
-    def refuse(*args: Any) -> Any:
+    def refuse(*args: object) -> Any:
         raise FormatError(f"it has {what}, which graphc does not have")
 
     return refuse
@@ -140,42 +149,42 @@ def _refused(what: str) -> Any:
 # --- what is no tensor
 
 
-def _ordered(items: Any = ()) -> OrderedDict[Any, Any]:
+def _ordered(items: Iterable[tuple[object, object]] = ()) -> OrderedDict[Any, Any]:
     return OrderedDict((checked_key(key), value) for key, value in items)
 
 
-def _counter(items: Any = ()) -> Counter[Any]:
+def _counter(items: object = None) -> Counter[Any]:
     if not isinstance(items, dict):
         raise TypeError("a Counter of what is no dict")
     return Counter(items)
 
 
-def _set(values: Any = ()) -> set[Any]:
+def _set(values: Iterable[object] = ()) -> set[Any]:
     return set(map(checked_key, values))
 
 
-def _complex(real: Any, imag: Any) -> complex:
+def _complex(real: float, imag: float) -> complex:
     return complex(float(real), float(imag))
 
 
-def _encoded(text: Any, encoding: Any) -> bytes:
+def _encoded(text: object, encoding: object) -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "utf-8"):
         raise TypeError("bytes of what is no text")
     return text.encode(encoding)
 
 
-def _bytearray(content: Any = b"", encoding: Any = None) -> bytearray:
+def _bytearray(content: object = b"", encoding: object = None) -> bytearray:
     # A number would ask for so many bytes.
     return bytearray(content if isinstance(content, bytes) else _encoded(content, encoding))
 
 
-def _size(values: Any = ()) -> Size:
+def _size(values: Iterable[int] = ()) -> Size:
     if not _are_counts(tuple(values)):
         raise TypeError("a size that is no count")
     return Size(values)
 
 
-def _device(kind: Any, index: Any = None) -> device:
+def _device(kind: str, index: object = None) -> device:
     if index is not None and type(index) is not int:
         raise TypeError("a device's index that is no number")
     try:
@@ -193,24 +202,24 @@ _CODE = re.compile(r"[<|=>]?(b1|[iu][1248]|f[248])\Z")
 class _ArrayType:
     """NumPy's dtype while it is read: what fills it comes behind."""
 
-    def __init__(self, code: Any) -> None:
+    def __init__(self, code: object) -> None:
         if not isinstance(code, str) or not _CODE.match(code):
             raise FormatError(f"it has an array of {code!r:.40}")
         self.numpy = np.dtype(code)
 
 
-def _array_type(code: Any, align: Any = False, copy: Any = True) -> _ArrayType:
+def _array_type(code: object, align: object = False, copy: object = True) -> _ArrayType:
     return _ArrayType(code)
 
 
-def _numpy_scalar(kind: Any, data: Any) -> Any:
+def _numpy_scalar(kind: object, data: object) -> Any:
     if not isinstance(kind, _ArrayType) or not isinstance(data, bytes):
         raise TypeError("a number without a dtype")
     (found,) = np.frombuffer(data, kind.numpy)
     return found.astype(kind.numpy.newbyteorder("="))
 
 
-def _numpy_array(kind: Any, shape: Any, code: Any) -> np.ndarray:
+def _numpy_array(kind: object, shape: object, code: object) -> np.ndarray:
     if kind is not np.ndarray:
         raise TypeError("an array of a class of its own")
     return np.empty(0, np.uint8)
@@ -219,7 +228,7 @@ def _numpy_array(kind: Any, shape: Any, code: Any) -> np.ndarray:
 # --- what is filled after it was made
 
 
-def fill(target: Any, state: Any) -> None:
+def fill(target: object, state: object) -> None:
     """Give an array its elements, a dtype its byte order, a module's state its versions.
 
     Raises:
@@ -241,7 +250,7 @@ def fill(target: Any, state: Any) -> None:
 
 
 def _fill_array(
-    target: np.ndarray, version: Any, shape: Any, kind: Any, fortran: Any, data: Any
+    target: np.ndarray, version: object, shape: object, kind: object, fortran: object, data: object
 ) -> None:
     if not _are_counts(shape) or not isinstance(kind, _ArrayType) or not isinstance(data, bytes):
         raise TypeError("an array without shape, dtype and bytes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ ALIGNMENT = 64
 _ATOMS = (bool, int, float, str, complex, type(None))
 
 
-def pieces_of(value: Any) -> Iterator[Any]:
+def pieces_of(value: object) -> Iterator[Any]:
     """The bytes of a file.
 
     Args:
@@ -50,11 +50,11 @@ def pieces_of(value: Any) -> Iterator[Any]:
     return pieces(members, ALIGNMENT)
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def _tensors(value: object) -> list[Tensor]:
     """The tensors among values, each once."""
     found: dict[int, Tensor] = {}
     seen: set[int] = set()
-    rest = [value]
+    rest: list[object] = [value]
     while rest:
         value = rest.pop()
         if id(value) in seen:
@@ -140,7 +140,7 @@ class _Pickler:
         self._memo: dict[int, int] = {}
         self._kept: list[Any] = []
 
-    def write(self, value: Any, path: str, depth: int = 0) -> None:
+    def write(self, value: object, path: str, depth: int = 0) -> None:
         """Write a value; `path` says where it is."""
         if depth > MAX_DEPTH:
             raise ArgumentError(
@@ -171,7 +171,7 @@ class _Pickler:
                 "save a module's or an optimizer's state_dict()",
             )
 
-    def _atom(self, value: Any) -> None:
+    def _atom(self, value: object) -> None:
         """A number, text or None, as Python's own pickler writes it."""
         if isinstance(value, complex):
             self._called("__builtin__", "complex", value.real, value.imag)
@@ -184,7 +184,7 @@ class _Pickler:
             text = b"X" + struct.pack("<I", len(data)) + data
         self.found.append(text)
 
-    def _keep(self, value: Any) -> None:
+    def _keep(self, value: object) -> None:
         self._memo[id(value)] = len(self._memo)
         self._kept.append(value)
         self.found.append(b"r" + struct.pack("<I", self._memo[id(value)]))
@@ -192,19 +192,21 @@ class _Pickler:
     def _name(self, module: str, name: str) -> None:
         self.found.append(f"c{module}\n{name}\n".encode())
 
-    def _called(self, module: str, name: str, *args: Any) -> None:
+    def _called(self, module: str, name: str, *args: object) -> None:
         """A function of a module, called with atoms."""
         self._name(module, name)
         self._tuple(args)
         self.found.append(b"R")
 
-    def _tuple(self, values: Any) -> None:
+    def _tuple(self, values: Iterable[object]) -> None:
         self.found.append(b"(")
         for value in values:
             self.write(value, "")
         self.found.append(b"t")
 
-    def _container(self, value: Any, path: str, depth: int) -> None:
+    def _container(
+        self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], path: str, depth: int
+    ) -> None:
         if isinstance(value, Mapping):
             self._mapping(value, path, depth)
             return
@@ -228,7 +230,7 @@ class _Pickler:
         if isinstance(value, tuple):
             self._keep(value)
 
-    def _mapping(self, value: Any, path: str, depth: int) -> None:
+    def _mapping(self, value: Mapping[Any, Any], path: str, depth: int) -> None:
         if isinstance(value, OrderedDict):
             self._called("collections", "OrderedDict")
         else:
@@ -249,7 +251,7 @@ class _Pickler:
             self.write({"_metadata": value._metadata}, path, depth + 1)  # type: ignore[attr-defined]
             self.found.append(b"b")
 
-    def _other(self, value: Any) -> None:
+    def _other(self, value: bytes | bytearray | set[Any]) -> None:
         """Bytes and sets, in the forms that Python's older pickles have."""
         if isinstance(value, set):
             self._name("__builtin__", "set")
@@ -298,7 +300,7 @@ class _Pickler:
             self.found.append(b"tR")
         self._keep(tensor)
 
-    def _array(self, value: Any, path: str) -> None:
+    def _array(self, value: np.ndarray | np.generic, path: str) -> None:
         """An array or a number of NumPy's, by NumPy's own names."""
         try:
             as_dtype(value.dtype)

@@ -30,7 +30,6 @@ class _Work(threading.Thread):
         self.function = function
         self.result: Any = None
         self.error: BaseException | None = None
-        self.is_done = False
 
     def run(self) -> None:
         """Call."""
@@ -38,7 +37,6 @@ class _Work(threading.Thread):
             self.result = self.function()
         except BaseException as error:
             self.error = error
-        self.is_done = True
         _under_way.remove(self)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, caller, is_item
 from graphc.debug.alone import alone, run_native
-from graphc.debug.subject import Subject, subject_of
+from graphc.debug.subject import Subject, node_values, subject_of
 from graphc.errors import ArgumentError, GraphcError
 from graphc.loops import views
 from graphc.ops.printing import muted
@@ -59,7 +59,7 @@ class Blame:
 
 
 @muted()
-def bisect(program: Any, *args: Any, **named: Any) -> Blame:
+def bisect(program: object, *args: Any, **named: Any) -> Blame:
     """Find who changes a value: each pass's graph is run by definition, then each kernel alone.
 
     Args:
@@ -130,12 +130,7 @@ def _gives_one(before: Graph, after: Graph, k: int, found: Subject) -> bool:
 def _kernel_blamed(found: Subject) -> Blame:
     """Run each node of the final graph natively on the operands that the definition gives."""
     _, final = found.history[-1]
-    values: dict[Node, Any] = dict(zip(final.inputs, found.arrays))
-
-    def after(node: Node, operands: Any, value: Any) -> None:
-        values[node] = value
-
-    run_sized(final, found.arrays, found.sizes, after)
+    values = node_values(final, found.arrays, found.sizes)
     for node in final.nodes:
         if node.op.kind is Kind.SOURCE or is_item(node) or views.is_view(node):
             continue

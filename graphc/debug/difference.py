@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from graphc.core.interpret import run_sized
-from graphc.core.ir import Graph, all_nodes, caller
+from graphc.core.ir import all_nodes, caller
 from graphc.debug.subject import program_of
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.printing import muted
 from graphc.ops.sampling import sample_arrays
 from graphc.program.describing import nbytes_text
 from graphc.program.explaining import flops_text
+from graphc.program.program import Program
 from graphc.program.reference import interpret
 from graphc.program.report import example_sizes
 
@@ -117,13 +118,13 @@ class Difference:
         return "\n".join([self._verdict(), *lines, *self.numbers]) + "\n"
 
 
-def _shown(what: str, value: Any) -> str:
+def _shown(what: str, value: float | str | None) -> str:
     if value is None:
         return "-"
-    return UNITS[what](value) if what in UNITS else str(value)
+    return str(value) if isinstance(value, str) or what not in UNITS else UNITS[what](value)
 
 
-def diff(a: Any, b: Any, *args: Any) -> Difference:
+def diff(a: object, b: object, *args: Any) -> Difference:
     """Compare two programs.
 
     Args:
@@ -150,7 +151,7 @@ def diff(a: Any, b: Any, *args: Any) -> Difference:
     return Difference((one.name, other.name), rows, tuple(_numbers(one, other, args)))
 
 
-def _loaded(side: Any) -> Any:
+def _loaded(side: object) -> Program:
     if isinstance(side, str | PathLike):
         side = import_module("graphc.jit").load(side)
     program = program_of(side)
@@ -159,8 +160,8 @@ def _loaded(side: Any) -> Any:
     return program
 
 
-def _figures(program: Any) -> dict[str, Any]:
-    graph: Graph = program.graph
+def _figures(program: Program) -> dict[str, Any]:
+    graph = program.graph
     found: dict[str, Any] = {f"input {n.name}": str(n.type) for n in graph.inputs}
     found |= {f"output {k}": str(n.type) for k, n in enumerate(graph.outputs)}
     inputs = {*graph.inputs}
@@ -179,7 +180,7 @@ def _figures(program: Any) -> dict[str, Any]:
 
 
 @muted()
-def _numbers(one: Any, other: Any, args: Sequence[Any]) -> list[str]:
+def _numbers(one: Program, other: Program, args: Sequence[Any]) -> list[str]:
     """How far the results of both are apart, on the same arguments; parameters keep theirs."""
     types = [[str(n.type) for n in side.graph.inputs] for side in (one, other)]
     if not args and types[0] != types[1]:
@@ -194,7 +195,7 @@ def _numbers(one: Any, other: Any, args: Sequence[Any]) -> list[str]:
     return [f"result {k}: {_apart(*pair)}" for k, pair in enumerate(zip(*results))]
 
 
-def _outputs(program: Any, args: Sequence[Any], sizes: Mapping[str, int]) -> list[np.ndarray]:
+def _outputs(program: Program, args: Sequence[Any], sizes: Mapping[str, int]) -> list[np.ndarray]:
     """A program's results and new values of parameters, by its definition: nothing is written."""
     drawn = sample_arrays(program.graph, sizes)
     found = interpret(program, *args) if args else run_sized(program.graph, drawn, sizes)

@@ -18,11 +18,10 @@ import numpy as np
 from graphc import text
 from graphc.core.arguments import bind_sizes
 from graphc.core.declared import valued
-from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Kind, Node, caller, is_item, tensor_type
 from graphc.core.types import TensorType
 from graphc.core.walk import substitute, toposort
-from graphc.debug.subject import subject_of
+from graphc.debug.subject import node_values, subject_of
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.printing import muted
 from graphc.ops.source import INPUT_OP
@@ -81,7 +80,7 @@ class Reduced:
 
 @muted()
 def reduce(
-    program: Any,
+    program: object,
     *args: Any,
     path: str | PathLike[str] | None = None,
     level: str = "O2",
@@ -162,6 +161,10 @@ def _used(
     return Graph.of(name, [inputs[k] for k in kept], outputs), [arrays[k] for k in kept]
 
 
+Candidates = Iterator[tuple[Graph, list[np.ndarray]]]
+Way = Callable[[Graph, Sequence[np.ndarray]], Candidates]
+
+
 class _Reducing:
     """Smaller graphs are tried as long as there is time; one that fails alike is kept."""
 
@@ -177,7 +180,7 @@ class _Reducing:
         return best
 
     def _first(
-        self, way: Any, graph: Graph, arrays: Sequence[np.ndarray]
+        self, way: Way, graph: Graph, arrays: Sequence[np.ndarray]
     ) -> tuple[Graph, Sequence[np.ndarray]] | None:
         for candidate in way(graph, arrays):
             if _size(candidate[0]) >= _size(graph):
@@ -192,9 +195,6 @@ class _Reducing:
 
 def _size(graph: Graph) -> tuple[int, int]:
     return sum(n.op.kind is not Kind.SOURCE for n in graph.nodes), len(graph.outputs)
-
-
-Candidates = Iterator[tuple[Graph, list[np.ndarray]]]
 
 
 def _ends(graph: Graph, arrays: Sequence[np.ndarray]) -> Candidates:
@@ -242,14 +242,8 @@ def _replaced(graph: Graph, arrays: Sequence[np.ndarray]) -> Candidates:
 
 
 def _values(graph: Graph, arrays: Sequence[np.ndarray]) -> dict[Node, Any]:
-    values: dict[Node, Any] = dict(zip(graph.inputs, arrays))
-
-    def after(node: Node, operands: Any, value: Any) -> None:
-        values[node] = value
-
     sizes = bind_sizes(graph.inputs, arrays, valued(graph.inputs, graph.nodes))
-    run_sized(graph, arrays, sizes, after)
-    return values
+    return node_values(graph, arrays, sizes)
 
 
 def _given(

@@ -11,10 +11,11 @@ import numpy as np
 from graphc.core.access import access
 from graphc.core.arguments import as_array, bind_sizes
 from graphc.core.declared import valued
-from graphc.core.interpret import computed
+from graphc.core.interpret import computed, run_sized
 from graphc.core.ir import Graph, Node, caller
 from graphc.errors import ArgumentError
 from graphc.ops.source import Bound
+from graphc.program.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,19 @@ class Subject:
         sizes: of symbolic dimensions, by name.
     """
 
-    program: Any
+    program: Program | None
     graph: Graph
     history: tuple[tuple[str, Graph], ...]
     arrays: tuple[np.ndarray, ...]
     sizes: dict[str, int]
 
 
-def program_of(value: Any) -> Any:
+def program_of(value: object) -> Any:
     """A program itself, or the one of a compiled, traced or loaded function; else None."""
     return value if hasattr(value, "history") else getattr(value, "program", None)
 
 
-def subject_of(what: str, value: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Subject:
+def subject_of(what: str, value: object, args: Sequence[Any], named: Mapping[str, Any]) -> Subject:
     """A program, a function that has one, or a graph, with the arguments of a call.
 
     Args:
@@ -82,4 +83,17 @@ def _values(graph: Graph, given: Mapping[Node, np.ndarray]) -> dict[Node, np.nda
         return {**given, **{node: node.state.array.copy() for node in bound}}
 
 
-__all__ = ["Subject", "program_of", "subject_of"]
+def node_values(
+    graph: Graph, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]
+) -> dict[Node, Any]:
+    """The value that each node has by its definition."""
+    values: dict[Node, Any] = dict(zip(graph.inputs, arrays))
+
+    def after(node: Node, operands: Sequence[Any], value: object) -> None:
+        values[node] = value if isinstance(value, tuple) else np.asarray(value)
+
+    run_sized(graph, arrays, sizes, after)
+    return values
+
+
+__all__ = ["Subject", "node_values", "program_of", "subject_of"]

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from graphc import text
-from graphc.core.interpret import run_sized
 from graphc.core.ir import Graph, Node, caller
-from graphc.debug.subject import subject_of
+from graphc.debug.subject import node_values, subject_of
 from graphc.errors import ArgumentError
 from graphc.ops.printing import muted
 
@@ -75,7 +72,7 @@ class Values(Mapping[str, Any]):
 
 
 @muted()
-def values(program: Any, *args: Any, stage: str = "traced", **named: Any) -> Values:
+def values(program: object, *args: Any, stage: str = "traced", **named: Any) -> Values:
     """Run a program op by op with NumPy and keep the value of every node.
 
     Args:
@@ -106,13 +103,7 @@ def values(program: Any, *args: Any, stage: str = "traced", **named: Any) -> Val
             hint=f"one of {', '.join(graphs)}",
         )  # fmt: skip
     graph = graphs[stage]
-    kept: dict[Node, Any] = dict(zip(graph.inputs, found.arrays))
-
-    def after(node: Node, operands: Any, value: Any) -> None:
-        kept[node] = value if isinstance(value, tuple) else np.asarray(value)
-
-    run_sized(graph, found.arrays, found.sizes, after)
-    return Values(graph, kept)
+    return Values(graph, node_values(graph, found.arrays, found.sizes))
 
 
 __all__ = ["Values", "values"]

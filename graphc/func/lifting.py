@@ -21,7 +21,8 @@ from graphc.core.trees import Tree, flatten
 from graphc.core.walk import substitute, toposort
 from graphc.eager.engine.building import build
 from graphc.eager.engine.hot import tracing
-from graphc.eager.engine.invoke import SLOT, invoke
+from graphc.eager.engine.invoke import invoke
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_tensor

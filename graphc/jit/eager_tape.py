@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Node, caller
-from graphc.eager.engine.invoke import SLOT, call_of, invoke
+from graphc.eager.engine.invoke import call_of, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import CallBackward, Edge, GradFn, spent
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.errors import GradientError
 from graphc.jit.pullback import steps_from

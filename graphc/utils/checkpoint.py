@@ -5,7 +5,7 @@ y = checkpoint(block, x, use_reentrant=False)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from graphc.autograd import Function, backward, enable_grad, is_grad_enabled, no_grad
@@ -18,14 +18,14 @@ class _Again(Function):
     """Runs a function without recording, and again, recorded, in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, run: Callable[..., Any], state: Any, *inputs: Any) -> Any:
+    def forward(ctx: Any, run: Callable[..., Any], state: Tensor | None, *inputs: Tensor) -> Any:
         ctx.run, ctx.state = run, state
         ctx.save_for_backward(*inputs)
         with no_grad():
             return run(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
         leaves = [t.detach().requires_grad_(t.requires_grad) for t in ctx.saved_tensors]
         before = default_generator.get_state()
         if ctx.state is not None:
@@ -71,7 +71,7 @@ def checkpoint(
     if not is_grad_enabled() or not places:
         return function(*args, **kwargs)
 
-    def run(*inputs: Any) -> Any:
+    def run(*inputs: Tensor) -> Any:
         given = list(leaves)
         for place, value in zip(places, inputs):
             given[place] = value
@@ -83,7 +83,10 @@ def checkpoint(
 
 
 def checkpoint_sequential(
-    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None
+    functions: Iterable[Callable[..., Any]],
+    segments: int,
+    input: Any,
+    use_reentrant: bool | None = None,
 ) -> Any:
     """`checkpoint` of the parts of a sequence of modules.
 
@@ -105,7 +108,7 @@ def checkpoint_sequential(
     return input
 
 
-def _in_turn(layers: Sequence[Any]) -> Callable[[Any], Any]:
+def _in_turn(layers: Sequence[Callable[..., Any]]) -> Callable[[Any], Any]:
     def run(x: Any) -> Any:
         for layer in layers:
             x = layer(x)

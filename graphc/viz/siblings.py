@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphc.core.ir import Graph, Node, bodies
+from graphc.core.ir import Graph, Node
 from graphc.text import show
 from graphc.viz.scopes import Picture, Unit, lane_of
 from graphc.viz.words import cut
@@ -174,9 +174,4 @@ def _inside(unit: Unit) -> Iterator[tuple[Unit, tuple[str, ...]]]:
         stack.extend((child, below) for child in reversed(inner.children))
 
 
-def leaf_nodes(unit: Unit) -> list[Node]:
-    """The nodes of a unit that are drawn."""
-    return [u.node for u in unit.walk() if u.node is not None and not bodies(u.node)]
-
-
-__all__ = ["leaf_nodes", "merge_equal"]
+__all__ = ["merge_equal"]

@@ -30,10 +30,6 @@ def constant_like(node: Node, c: Node) -> Node:
     return FULL(value=uniform(c), shape=type_.shape, dtype=type_.dtype)
 
 
-def _isones_and_a_half(node: Node) -> bool:
-    return node.op is FULL
-
-
 full = var("c", where=lambda node: node.op is FULL)
 
 

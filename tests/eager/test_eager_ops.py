@@ -12,7 +12,8 @@ import graphc as gc
 from graphc.core.dtypes import widened
 from graphc.core.ir import OPS, Kind
 from graphc.core.operators import FUNCTIONS
-from graphc.eager.engine.invoke import SLOT, invoke
+from graphc.eager.engine.invoke import invoke
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.eager.facade import FACE
 

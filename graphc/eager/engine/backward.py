@@ -1,9 +1,8 @@
 """The backward pass: cotangents flow from results to leaves, the last recorded step first.
 
 Steps are numbered in the order in which they were recorded, so taking the highest number that
-has a cotangent is a topological order. Without `create_graph` cotangents are plain arrays and
-each step runs its derivative's call; with it, and while a training step is traced, they are
-tensors, and the derivative is an eager operation like any other, recorded in its turn.
+has a cotangent is a topological order. Cotangents are plain arrays and each step runs its
+derivative's call; with `create_graph`, and in a trace, they are tensors and it is recorded.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from graphc.core.walk import postorder
 from graphc.eager.engine import quiet
 from graphc.eager.engine.drawn import IN_GRADIENTS, lost_of, written
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, invoke
+from graphc.eager.engine.invoke import invoke
 from graphc.eager.engine.mode import state as mode
 from graphc.eager.engine.tape import AccumulateGrad, CallBackward, GradFn
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError
 

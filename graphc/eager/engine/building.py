@@ -28,9 +28,9 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.bodies import built, nodes_in
 from graphc.eager.engine.bound import parameter_of
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import fill
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
+from graphc.eager.engine.template import fill
 from graphc.eager.engine.tensor import AnyTensor, Tensor, new, wrap
 from graphc.eager.engine.views import link, parts_of, put_back, same_memory
 from graphc.errors import ShapeError

@@ -22,14 +22,13 @@ from graphc.eager.engine import promotion
 from graphc.eager.engine.drawn import written
 from graphc.eager.engine.elementwise import number
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, _Listed, invoke, of_array
+from graphc.eager.engine.invoke import invoke, of_array
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.template import placed
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.engine.views import expanded_written
 from graphc.errors import ArgumentError, GradientError
-
-_STATIC = (str, type(None), bool, type)
 
 
 def composite(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,36 +54,15 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def apply(*args: Any, **static: Any) -> Any:
-        tensors: list[Any] = []
-        template: list[Any] = []
-        numbers = False
-        for value in args:
-            if isinstance(value, Tensor):
-                template.append(SLOT)
-                tensors.append(value)
-            elif isinstance(value, _STATIC):
-                template.append(value)
-            elif isinstance(value, int | float):
-                numbers = True
-                template.append(SLOT)
-                tensors.append(value)
-            elif isinstance(value, Operators):
+        template, tensors, is_eager = placed(args, of_numbers=True)
+        if not is_eager:
+            if any(isinstance(t, Operators) and not isinstance(t, Tensor) for t in tensors):
                 return _of_symbolic(function, args, static)
-            elif isinstance(value, list | tuple) and value and isinstance(value[0], Operators):
-                if not isinstance(value[0], Tensor):
-                    return _of_symbolic(function, args, static)
-                template.append(_Listed.of(len(value)))
-                tensors.extend(value)
-            else:
-                template.append(SLOT)
-                tensors.append(of_array(np.asarray(value)))
-        if numbers:
-            if not any(isinstance(t, Tensor) for t in tensors):
-                return function(*args, **static)
-            tensors = _with_numbers(tensors)
-        elif not tensors:
+            tensors = _as_tensors(tensors)
+        if not tensors:
             return function(*args, **static)
-        return invoke(function, tuple(template), tuple(sorted(static.items())), tensors)
+        settings = tuple(sorted(static.items())) if static else ()
+        return invoke(function, template, settings, tensors)
 
     apply.body = function  # type: ignore[attr-defined]
     return apply
@@ -96,11 +74,13 @@ def _of_symbolic(function: Callable[..., Any], args: Sequence[Any], static: Any)
     return function(*[constant(v) if isinstance(v, np.ndarray) else v for v in args], **static)
 
 
-def _with_numbers(values: Sequence[Any]) -> list[Tensor]:
-    """Python numbers as 0-d tensors of the dtype they have beside the others."""
-    first = next((v for v in values if isinstance(v, Tensor) and v.dtype.is_float), None)
+def _as_tensors(values: Sequence[Any]) -> list[Tensor]:
+    """Tensors of arrays too, and beside them of numbers, in the dtype that they have there."""
+    found = [v if isinstance(v, Tensor | int | float) else of_array(np.asarray(v)) for v in values]
+    beside = [v for v in found if isinstance(v, Tensor)]
+    first = next((v for v in beside if v.dtype.is_float), None)
     dtype = promotion.get_default_dtype() if first is None else first.dtype
-    return [v if isinstance(v, Tensor) else number(v, dtype) for v in values]
+    return [v if isinstance(v, Tensor) else number(v, dtype) for v in found] if beside else []
 
 
 def store(target: Tensor, value: Tensor) -> None:

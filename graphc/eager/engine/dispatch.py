@@ -26,12 +26,13 @@ from graphc.eager.engine.building import as_tensors, build
 from graphc.eager.engine.drawn import AS_NUMBERS, lose
 from graphc.eager.engine.elementwise import OF_NUMBERS, are_numbers, binary, operands, unary
 from graphc.eager.engine.explaining import RAW, explained
-from graphc.eager.engine.invoke import ONE, SLOT, Static, _Listed, invoke
+from graphc.eager.engine.invoke import invoke, of_array
 from graphc.eager.engine.out import TAKES_OUT, call_into, signature_with_out, with_out
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.spelling import of_numpy
-from graphc.eager.engine.tensor import Tensor, wrap
+from graphc.eager.engine.template import ONE, Static, placed, static_value
+from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.declare import as_number
 
@@ -317,45 +318,18 @@ def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             args, kwargs = _bound(name, parameters, args, kwargs)
         elif len(args) == 1 and isinstance(args[0], Tensor):
             return invoke(function, ONE, (), args)
-        template: list[Any] = []
-        tensors: list[Tensor] = []
-        for value in args:
-            _place(value, template, tensors)
+        template, tensors, is_eager = placed(args, of_numbers=False)
         if not tensors:
             return function(*args, **kwargs)
+        if not is_eager:  # of symbolic ones `invoke` makes a graph
+            tensors = [of_array(t) if isinstance(t, np.ndarray) else t for t in tensors]
         static: Static = tuple([(k, static_value(v)) for k, v in kwargs.items()])
-        found = invoke(function, tuple(template), static, tensors)
+        found = invoke(function, template, static, tensors)
         return lose(found, kwargs.values(), AS_NUMBERS) if kwargs else found
 
     apply.__doc__ = function.__doc__
     apply.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has
     return apply
-
-
-def _place(value: object, template: list[Any], tensors: list[Tensor]) -> None:
-    """Add one positional argument to a template."""
-    if isinstance(value, Operators):  # a symbolic one too, of which `invoke` makes a graph
-        template.append(SLOT)
-        tensors.append(value)  # type: ignore[arg-type]
-    elif isinstance(value, np.ndarray):
-        template.append(SLOT)
-        tensors.append(wrap(value))
-    elif isinstance(value, list | tuple) and value and all(isinstance(v, Operators) for v in value):
-        template.append(_Listed.of(len(value)))
-        tensors.extend(value)
-    else:
-        template.append(static_value(value))
-
-
-def static_value(value: object) -> Any:
-    """A setting in a form that can be a key."""
-    if isinstance(value, list):
-        return tuple(static_value(v) for v in value)
-    if isinstance(value, np.integer):
-        return int(value)
-    if value.__class__ is Tensor and value.ndim == 0:
-        return value.item()
-    return value
 
 
 def _bound(

@@ -19,10 +19,11 @@ from graphc.core.ir import caller
 from graphc.eager.engine import promotion, quiet
 from graphc.eager.engine.drawn import follow
 from graphc.eager.engine.hot import hot, made, tracing
-from graphc.eager.engine.invoke import ONE, SLOT, TWO, backward_name, call_of, invoke, of_array
+from graphc.eager.engine.invoke import backward_name, call_of, invoke, of_array
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import needs_of
 from graphc.eager.engine.tape import CallBackward, Saved
+from graphc.eager.engine.template import ONE, SLOT, TWO
 from graphc.eager.engine.tensor import Tensor, ndarray, new, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import is_tensor

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -23,56 +23,12 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, make_call
 from graphc.eager.engine.tape import CallBackward, Saved
+from graphc.eager.engine.template import ONE, Static, Template, fill
 from graphc.eager.engine.tensor import Tensor, View, new, wrap
 from graphc.errors import ArgumentError
 
-
-class _Slot:
-    """Stands for a tensor in the template of a call's arguments."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "_"
-
-
-class _Listed:
-    """Stands for a list of `count` tensors."""
-
-    __slots__ = ("count",)
-    _made: ClassVar[dict[int, Any]] = {}
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    @classmethod
-    def of(cls, count: int) -> _Listed:
-        """The one object for lists of this length, so that templates compare equal."""
-        return cls._made.setdefault(count, cls(count))
-
-
-SLOT: _Slot = _Slot()
-ONE = (SLOT,)
-TWO = (SLOT, SLOT)
-Template = tuple[Any, ...]
-Static = tuple[tuple[str, Any], ...]
-
 _CALLS: dict[Any, Call] = {}
 _MOST_CALLS = 8192
-
-
-def fill(template: Template, nodes: Sequence[Any]) -> list[Any]:
-    """The positional arguments of a call, with its tensors in their places."""
-    given = iter(nodes)
-    found: list[Any] = []
-    for item in template:
-        if item is SLOT:
-            found.append(next(given))
-        elif isinstance(item, _Listed):
-            found.append([next(given) for _ in range(item.count)])
-        else:
-            found.append(item)
-    return found
 
 
 def call_of(

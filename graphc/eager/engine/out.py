@@ -23,8 +23,9 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.eager.engine.composite import store
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, invoke
+from graphc.eager.engine.invoke import invoke
 from graphc.eager.engine.mode import state
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import ArgumentError, DTypeError, GradientError, GraphcWarning, ShapeError
 

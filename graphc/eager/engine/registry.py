@@ -17,7 +17,8 @@ from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.elementwise import number
-from graphc.eager.engine.invoke import SLOT, _Listed, invoke
+from graphc.eager.engine.invoke import invoke
+from graphc.eager.engine.template import SLOT, Listed
 from graphc.eager.engine.tensor import AnyTensor, Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import check_axis
@@ -45,7 +46,7 @@ def call(function: Callable[..., Any], *tensors: AnyTensor, view: bool = False, 
 
 def call_list(function: Callable[..., Any], tensors: Sequence[Tensor], **static: Any) -> Any:
     """`call` of a function whose first argument is a list of tensors."""
-    return invoke(function, (_Listed.of(len(tensors)),), tuple(static.items()), tensors)
+    return invoke(function, (Listed.of(len(tensors)),), tuple(static.items()), tensors)
 
 
 def named(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -14,7 +14,7 @@ from graphc.core import dtypes
 from graphc.core.ir import caller
 from graphc.core.operators import FUNCTIONS
 from graphc.core.walk import toposort
-from graphc.eager.engine.invoke import SLOT, fill
+from graphc.eager.engine.template import SLOT, fill
 from graphc.eager.engine.tensor import Tensor, View
 from graphc.errors import ArgumentError
 from graphc.ops.arrays.movement import BROADCAST

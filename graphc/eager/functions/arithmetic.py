@@ -118,7 +118,7 @@ def _check_divisor(name: str, input: TensorLike, other: TensorLike) -> None:
 
 
 FLOOR_DIVIDE = _by_integers("floor_divide")
-REMAINDER = _by_integers("remainder", "mod")
+_by_integers("remainder", "mod")
 _by_integers("fmod")
 
 

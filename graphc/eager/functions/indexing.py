@@ -20,9 +20,10 @@ from graphc.core.typing import Index, Operand
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.drawn import BY_VALUES, lose
 from graphc.eager.engine.hot import hot, made
-from graphc.eager.engine.invoke import ONE, invoke, viewed
+from graphc.eager.engine.invoke import invoke, viewed
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_eager, call, named
+from graphc.eager.engine.template import ONE
 from graphc.eager.engine.tensor import Tensor, TensorLike, wrap
 from graphc.eager.functions.inplace import check_leaf_view, take_history
 from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError

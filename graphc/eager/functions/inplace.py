@@ -20,9 +20,10 @@ from graphc.core.typing import DTypeLike
 from graphc.eager.engine.composite import check_writable, leaf_written, store
 from graphc.eager.engine.drawn import written
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, backward_name, call_of, invoke
+from graphc.eager.engine.invoke import backward_name, call_of, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.tape import AccumulateGrad, CallBackward, Version
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, View
 from graphc.eager.engine.views import PutBack
 from graphc.errors import DTypeError, ShapeError

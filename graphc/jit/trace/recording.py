@@ -9,10 +9,10 @@ from typing import Any
 from graphc.core import dtypes
 from graphc.core.origin import Origin, scoped
 from graphc.eager.engine.backward import Pass
-from graphc.eager.engine.invoke import SLOT, fill
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import Call, function_name, simplified_call
 from graphc.eager.engine.signature import trace as trace_call
+from graphc.eager.engine.template import SLOT, fill
 
 
 def symbolic_call(

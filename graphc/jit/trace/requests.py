@@ -15,10 +15,11 @@ from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.bound import state_name, state_of
 from graphc.eager.engine.hot import tracing
-from graphc.eager.engine.invoke import backward_name, fill, invoke
+from graphc.eager.engine.invoke import backward_name, invoke
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.size import Size
 from graphc.eager.engine.tape import CallBackward, Edge, GradFn, Saved
+from graphc.eager.engine.template import fill
 from graphc.eager.engine.tensor import Tensor, View, new
 from graphc.eager.engine.views import link
 from graphc.errors import GraphcError, TraceError

@@ -13,8 +13,9 @@ from graphc.core.operators import FUNCTIONS
 from graphc.core.types import TensorType
 from graphc.eager.engine import promotion
 from graphc.eager.engine.hot import hot, tracing
-from graphc.eager.engine.invoke import SLOT, part_of
+from graphc.eager.engine.invoke import part_of
 from graphc.eager.engine.signature import late, replayed
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, new
 from graphc.eager.engine.views import same_memory
 from graphc.jit.trace.branches import ended

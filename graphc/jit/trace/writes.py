@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 
 from graphc.core.ir import Node, caller
-from graphc.eager.engine.invoke import SLOT
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.signature import late
 from graphc.eager.engine.tape import AccumulateGrad
+from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.engine.views import PutBack, link, parts_of, same_memory
 from graphc.jit.trace.recording import recording
