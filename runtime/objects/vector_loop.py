@@ -38,6 +38,8 @@ FLOATS = CHAINS | {
     "minimum", "fmax", "fmin", "copysign", "lost",
 }  # fmt: skip
 TESTS = ("isnan", "isinf", "isfinite")
+# Of doubles, the C library's: no formula of vectors.
+OF_LIBRARY = {"f32": (), "f64": ("erf",)}
 
 
 @dataclass(frozen=True)
@@ -229,8 +231,8 @@ class VectorLoop:
     def _step(self, index: ast.expr) -> int | None:
         """By how much an index grows from turn to turn, if evenly."""
         match index:
-            case ast.Name(name):
-                return 1 if name == self.index else 0
+            case ast.Name(name) if name == self.index:
+                return 1
             case ast.BinOp(x, ast.Add() | ast.Sub(), y):
                 a, b = self._step(x), self._step(y)
                 if a is None or b is None:
@@ -331,6 +333,8 @@ class VectorLoop:
             case ast.Call(ast.Name(name), arguments) if (
                 name in FLOATS or name in TESTS or name in ACCUMULATING or name == "select"
             ):
+                if name in OF_LIBRARY[self.dtype]:
+                    raise Refused(f"{name} is the C library's")
                 return _call(name, *map(self._value, arguments))
             case ast.BinOp(x, operator, y) if not isinstance(operator, ast.FloorDiv | ast.Mod):
                 return ast.BinOp(self._value(x), operator, self._value(y))
