@@ -6,10 +6,10 @@ import ast
 
 import numpy as np
 import pytest
-from mathematics import STORAGE, float_edges, kernel, run
+from mathematics import SIGNATURE, STORAGE, float_edges, kernel, run
 
 import graphc as gc
-from graphc.runtime.objects import vector_loop
+from graphc.runtime.objects import loader, vector_loop
 from graphc.runtime.objects.vectors import vectorised
 
 ROWS = """def kernel(args, lo, hi):
@@ -19,6 +19,7 @@ ROWS = """def kernel(args, lo, hi):
     t0 = local(1000, f32)
     for i0 in range(lo, hi):
         v0 = f32(0)
+        last = f32(0)
         for i1 in range(1000):
             {body}
             v0 = add_any_order(v0, v1)
@@ -40,6 +41,12 @@ ROWS = """def kernel(args, lo, hi):
         ("t0[i1] = p0[i1]; v1 = t0[i1]", True),
         ("t0[i1] = p0[i1]; v1 = t0[i1 + 1]", False),
         ("v1 = sin(p0[i1])", False),
+        ("v1 = last + p0[i1]; last = p0[i1]", False),
+        ("v1 = select((p0[i1] > p0[0]) == (p0[i1] > p0[1]), p0[i1], p0[0])", True),
+        ("v1 = select((p0[i1] > p0[0]) < (p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = select(maximum(p0[i1] > p0[0], p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = select((p0[i1] > p0[0]) * (p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = p0[i1] ** p0[0]", False),
     ],
 )
 def test_loops_over_consecutive_elements_become_loops_over_vectors(
@@ -124,3 +131,12 @@ def test_what_stands_in_loops_over_vectors_has_the_bits_of_scalars(dtype: str) -
             bits = one.view(np.uint8) == two.view(np.uint8)
             same = bits.reshape(count + 1, -1).all(axis=1) | (np.isnan(one) & np.isnan(two))
             assert same.all(), (call, count, x[~same], y[~same], one[~same], two[~same])
+
+
+@pytest.mark.parametrize("bounds", [(5, 5), (5, 3), (80, 3), (200, 0)])
+def test_a_loop_that_ends_before_it_begins_writes_nothing(bounds: tuple[int, int]) -> None:
+    x, y = np.ones(200, np.float32), np.zeros(200, np.float32)
+    (address,) = loader.load([kernel(["exp(x[i])"], "f32", in_rows=True)])
+    memory = np.array([x.ctypes.data, x.ctypes.data, y.ctypes.data], np.int64)
+    SIGNATURE(address)(memory.ctypes.data, *bounds)
+    assert not y.any()
