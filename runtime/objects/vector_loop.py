@@ -38,6 +38,8 @@ FLOATS = CHAINS | {
     "minimum", "fmax", "fmin", "copysign", "lost",
 }  # fmt: skip
 TESTS = ("isnan", "isinf", "isfinite")
+# Of doubles, the C library's: no formula of vectors.
+OF_LIBRARY = {"f32": (), "f64": ("erf",)}
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ class VectorLoop:
 
     def _learn(self) -> None:
         """Find what is accumulated, the dtype, and what is stored where."""
+        before: set[str] = set()
         for statement in self.loop.body:
+            before |= {*reads_of(statement)} - self.own
             match statement:
                 case ast.Assign([ast.Name(name)], value):
                     self._learn_variable(name, value)
@@ -160,6 +164,8 @@ class VectorLoop:
                 case _:
                     raise Refused("a statement that is no assignment")
             self.types.note(statement)
+        if goes := before & self.own:
+            raise Refused(f"{', '.join(sorted(goes))} goes from turn to turn")
         reads = Counter(reads_of(self.loop))
         for name in self.accumulators:
             if reads[name] > 1:
@@ -229,8 +235,8 @@ class VectorLoop:
     def _step(self, index: ast.expr) -> int | None:
         """By how much an index grows from turn to turn, if evenly."""
         match index:
-            case ast.Name(name):
-                return 1 if name == self.index else 0
+            case ast.Name(name) if name == self.index:
+                return 1
             case ast.BinOp(x, ast.Add() | ast.Sub(), y):
                 a, b = self._step(x), self._step(y)
                 if a is None or b is None:
@@ -252,9 +258,9 @@ class VectorLoop:
         if rest is not None:
             self.part = ast.BinOp(self.last, ast.Sub(), _name(self.index))
             tail = [_assign(self.index, whole), *self._body()]
-            found += (
-                tail if rest else [ast.If(ast.Compare(whole, [ast.Lt()], [self.last]), tail, [])]
-            )
+            # Of a loop that ends before it begins, whole vectors end before both.
+            left = ast.Compare(self.first, [ast.LtE(), ast.Lt()], [whole, self.last])
+            found += tail if rest else [ast.If(left, tail, [])]
         for name, step in self.accumulators.items():
             total = _call(f"reduced_{step}", _name(f"{name}_all"))
             joined = ast.BinOp(_name(name), ast.BitOr(), total)
@@ -328,17 +334,31 @@ class VectorLoop:
                 if self.types.of(x) != name:
                     raise Refused(f"{name} of another dtype")
                 return self._value(x)
+            case ast.Call(ast.Name("select"), arguments):
+                return _call("select", *map(self._value, arguments))
             case ast.Call(ast.Name(name), arguments) if (
-                name in FLOATS or name in TESTS or name in ACCUMULATING or name == "select"
+                name in FLOATS or name in TESTS or name in ACCUMULATING
             ):
-                return _call(name, *map(self._value, arguments))
-            case ast.BinOp(x, operator, y) if not isinstance(operator, ast.FloorDiv | ast.Mod):
-                return ast.BinOp(self._value(x), operator, self._value(y))
-            case ast.Compare(x, [operator], [y]):
+                if name in OF_LIBRARY[self.dtype]:
+                    raise Refused(f"{name} is the C library's")
+                return _call(name, *map(self._float, arguments))
+            case ast.BinOp(x, ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), y):
+                return ast.BinOp(self._float(x), value.op, self._float(y))
+            case ast.BinOp(x, ast.BitAnd() | ast.BitOr() | ast.BitXor(), y):
+                return ast.BinOp(self._value(x), value.op, self._value(y))
+            case ast.Compare(x, [ast.Eq() | ast.NotEq() as operator], [y]):
                 return ast.Compare(self._value(x), [operator], [self._value(y)])
+            case ast.Compare(x, [operator], [y]):
+                return ast.Compare(self._float(x), [operator], [self._float(y)])
             case ast.UnaryOp(ast.USub(), x):
-                return ast.UnaryOp(ast.USub(), self._value(x))
+                return ast.UnaryOp(ast.USub(), self._float(x))
         raise Refused("an expression without a form for vectors")
+
+    def _float(self, value: ast.expr) -> ast.expr:
+        """As `_value`, of floats: truth values are added, ordered and the like as integers are."""
+        if self.types.of(value) != self.dtype:
+            raise Refused("arithmetic of truth values")
+        return self._value(value)
 
     def _varies(self, value: ast.expr) -> bool:
         """Whether an expression has other values in other turns."""

@@ -116,8 +116,11 @@ def _prefetch(loops: Sequence[VectorLoop], row: str, types: Types) -> None:
 
 
 def _moved(index: ast.expr, row: str, old: str, new: str, rows: int) -> ast.expr | None:
-    """The index some rows further in another loop; None where it is not of the row."""
-    if not any(isinstance(n, ast.Name) and n.id == row for n in ast.walk(index)):
+    """The index some rows further in another loop; None where it is not of the row, or read."""
+    parts = list(ast.walk(index))
+    if not any(isinstance(n, ast.Name) and n.id == row for n in parts):
+        return None
+    if any(isinstance(n, ast.Subscript | ast.Call) for n in parts):
         return None
 
     class Move(ast.NodeTransformer):

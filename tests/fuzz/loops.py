@@ -19,8 +19,9 @@ BODIES = (
 def control(g: Growing) -> None:
     """cond, scan, while_loop: one carry or two, bodies with reductions and loops of their own."""
     x = g.pick("f", 1)
-    if max(a[x].shape[0] for a in g.arrays) > 64:
-        raise LookupError  # NumPy's loops are slow
+    # NumPy's loops are slow: over rows, and over a row's elements within.
+    if max(max(a[x].shape[:2]) for a in g.arrays) > 64:
+        raise LookupError
     y = g.rng.choice(g.names(lambda k: g.nodes[k].type == g.nodes[x].type))
     makers = (_branch, _scan, _scan, _scan_of_two, _while, _map)
     g.rng.choice(makers)(g, x, y, *(g.rng.choice(BODIES) for _ in range(2)))

@@ -32,9 +32,12 @@ SMALL = {
     "graphc.runtime.contract.conv_source": {"DEPTH_BLOCK": 2},
     "graphc.runtime.contract.conv_kernel": {"SLICE_WORK": 1, "COPY_GRAIN": 2},
     "graphc.runtime.base.homes": {"COPY_GRAIN": 8},
+    "graphc.runtime.objects.vector_loop": {"REGISTERS": 1, "lanes": {"f32": 4, "f64": 2}.get},
+    # Of one source, loops over vectors of few elements are other machine code.
+    "graphc.runtime.base.kernel": {"ABI": -1},
 }  # fmt: skip
 _KEEPING = (
-    "contract.conv_plain", "contract.conv_source", "contract.matmul_kernel",
+    "base.kernel", "contract.conv_plain", "contract.conv_source", "contract.matmul_kernel",
     "contract.matmul_plain", "contract.vector_kernel", "fused.joined",
 )  # fmt: skip
 

@@ -18,15 +18,26 @@ STORAGE = {k: np.dtype(language.STORAGE[language.CASTS[k]])
 
 
 def kernel(
-    calls: Sequence[str], dtype: str, results: Sequence[str] | None = None, note: str = ""
-) -> Kernel:
-    """A kernel that computes each call, an expression in x[i] and y[i], in a loop of its own."""
+    calls: Sequence[str], dtype: str, results: Sequence[str] | None = None, note: str = "",
+    in_rows: bool = False,
+) -> Kernel:  # fmt: skip
+    """A kernel that computes each call, an expression in x[i] and y[i], in a loop of its own.
+
+    Args:
+        calls: the expressions.
+        dtype: of x and y.
+        results: the calls' dtypes; else that of x.
+        note: text that tells kernels apart.
+        in_rows: whether the loops stand in one over rows, of which there is one.
+    """
     kinds = results or [dtype] * len(calls)
     lines = ["def apply(args, lo, hi):", f"    # {note}"]
     lines += [f"    {v} = buffer(args, {k}, {dtype})" for k, v in enumerate("xy")]
     lines += [f"    o{k} = buffer(args, {k + 2}, {kind})" for k, kind in enumerate(kinds)]
+    lines += ["    for row in range(1):"] if in_rows else []
+    margin = "        " if in_rows else "    "
     for k, call in enumerate(calls):
-        lines += ["    for i in range(lo, hi):", f"        o{k}[i] = {call}"]
+        lines += [f"{margin}for i in range(lo, hi):", f"{margin}    o{k}[i] = {call}"]
     return Kernel("apply", "\n".join(lines))
 
 
@@ -36,12 +47,13 @@ def run(
     y: np.ndarray | None = None,
     results: Sequence[str] | None = None,
     note: str = "",
+    in_rows: bool = False,
 ) -> list[np.ndarray]:
     """The calls' values on arrays x and y of one length and dtype, compiled."""
     dtype = next(k for k, v in STORAGE.items() if v == x.dtype)
     other = x if y is None else y
     found = [np.zeros(len(x), STORAGE[kind]) for kind in (results or [dtype] * len(calls))]
-    (address,) = loader.load([kernel(calls, dtype, results, note)])
+    (address,) = loader.load([kernel(calls, dtype, results, note, in_rows)])
     memory = np.array([a.ctypes.data for a in (x, other, *found)], np.int64)
     SIGNATURE(address)(memory.ctypes.data, 0, len(x))
     return found

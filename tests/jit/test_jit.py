@@ -105,6 +105,27 @@ def test_a_hundred_batch_sizes_and_a_schedule_compile_once() -> None:
     assert len(rates) == 100 and len(run.variants) == 1
 
 
+SIZED = {
+    "full": lambda x: (x.mean(1) - gc.full((x.size(0),), 1.5)).sum(),
+    "new_full": lambda x: x.mean(1) - x.new_full((x.size(0),), 2),
+    "full of integers": lambda x: gc.full((x.size(0), 2), 7) * (x[:, :2] > 0.5),
+    "arange": lambda x: (x[:, 0] * gc.arange(x.size(0))).sum(),
+    "arange of floats": lambda x: gc.arange(0, 2 * x.size(0), dtype=gc.float32) / 4 + x[0, 0],
+    "arange of few": lambda x: gc.arange(x.size(0) - 1) * (x[1:, 0] > 0.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_what_is_made_of_a_batch_size_compiles_once(name: str) -> None:
+    run = gc.jit.compile(SIZED[name])
+    for size in (5, 4, 7, 6, 3):
+        x = gc.rand(size, 4)
+        found, wanted = run(x), SIZED[name](x)
+        assert found.dtype is wanted.dtype
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-6)
+    assert len(run.variants) == 1
+
+
 def test_a_changed_learning_rate_is_used() -> None:
     w = gc.ones(3, requires_grad=True)
     chosen = optim.SGD([w], lr=0.5)

@@ -1,5 +1,6 @@
 """The folder of compiled kernels: whole entries or none, whoever crashes, damages or intrudes."""
 
+import ast
 import ctypes
 import errno
 import os
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from interrupting import instructions, interrupt
 
 from graphc.config import override
 from graphc.errors import GraphcWarning
+from graphc.runtime.base import kernel as kernels
 from graphc.runtime.base.kernel import Kernel, key
 from graphc.runtime.base.symbols import forbidden, undefined
 from graphc.runtime.objects import cache, loader, trust
@@ -282,6 +285,25 @@ def test_a_kernel_is_loaded_once(folder, empty_process):
     assert loader.load([b]) == [first[1]]
     assert len(loader.compiled) == 2
     assert scales_by(first[0], 3.0) and scales_by(first[1], 4.0)
+
+
+def test_keys_are_of_every_file_that_makes_code_of_sources():
+    runtime = Path(kernels.__file__).parent.parent
+    hashed = {p for pattern in kernels._COMPILED_BY for p in runtime.glob(pattern)}
+    reached, waiting = set(), [runtime / "objects" / "compiler.py"]
+    while waiting:
+        path = waiting.pop()
+        reached.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                found = runtime / f"{name.removeprefix('graphc.runtime.').replace('.', '/')}.py"
+                makes = found.parent.name in ("objects", "language") and found.is_file()
+                waiting += [found] if makes and found not in reached else []
+    assert len(reached) > 10
+    assert reached <= hashed
 
 
 def test_keys_tell_sources_names_and_kinds_apart():

@@ -6,8 +6,10 @@ import ast
 
 import numpy as np
 import pytest
+from mathematics import SIGNATURE, STORAGE, float_edges, kernel, run
 
 import graphc as gc
+from graphc.runtime.objects import loader, vector_loop
 from graphc.runtime.objects.vectors import vectorised
 
 ROWS = """def kernel(args, lo, hi):
@@ -17,6 +19,7 @@ ROWS = """def kernel(args, lo, hi):
     t0 = local(1000, f32)
     for i0 in range(lo, hi):
         v0 = f32(0)
+        last = f32(0)
         for i1 in range(1000):
             {body}
             v0 = add_any_order(v0, v1)
@@ -38,6 +41,12 @@ ROWS = """def kernel(args, lo, hi):
         ("t0[i1] = p0[i1]; v1 = t0[i1]", True),
         ("t0[i1] = p0[i1]; v1 = t0[i1 + 1]", False),
         ("v1 = sin(p0[i1])", False),
+        ("v1 = last + p0[i1]; last = p0[i1]", False),
+        ("v1 = select((p0[i1] > p0[0]) == (p0[i1] > p0[1]), p0[i1], p0[0])", True),
+        ("v1 = select((p0[i1] > p0[0]) < (p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = select(maximum(p0[i1] > p0[0], p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = select((p0[i1] > p0[0]) * (p0[i1] > p0[1]), p0[i1], p0[0])", False),
+        ("v1 = p0[i1] ** p0[0]", False),
     ],
 )
 def test_loops_over_consecutive_elements_become_loops_over_vectors(
@@ -94,3 +103,40 @@ def test_what_is_not_finite_is_found_in_every_lane(bad: float, place: int) -> No
     wanted = gc.interpret(gc.Graph.of("rows", [x], outputs), array)
     for one, two in zip(gc.compile([x], outputs)(array), wanted, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+TWO = ("logaddexp", "maximum", "minimum", "fmax", "fmin", "copysign", "lost", "add_any_order",
+       "multiply_any_order")  # fmt: skip
+# Those that say nothing of nan are tested in `max` and `min`.
+ONE_STEP = {*vector_loop.FLOATS, *vector_loop.ACCUMULATING} - {"larger_number", "smaller_number"}
+CALLS = [
+    *(f"{f}(x[i], y[i])" if f in TWO else f"{f}(x[i])" for f in sorted(ONE_STEP)),
+    *(f"select({t}(x[i]), y[i], x[i])" for t in vector_loop.TESTS),
+    *(f"select(x[i] {c} y[i], x[i], y[i])" for c in ("<", "<=", ">", ">=", "==", "!=")),
+    *(f"select((x[i] < y[i]) {o} (y[i] == x[0]), x[i], y[0])" for o in "&|^"),
+    *(f"x[i] {o} y[i]" for o in "+-*/"), "-x[i]", "x[i] + x[0]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_what_stands_in_loops_over_vectors_has_the_bits_of_scalars(dtype: str) -> None:
+    made = ast.unparse(vectorised(ast.parse(kernel(CALLS, dtype, in_rows=True).source)))
+    assert made.count("store_lanes(") == len(CALLS) - len(vector_loop.OF_LIBRARY[dtype])
+    values = float_edges(np.float32 if dtype == "f32" else np.float64)
+    for count in (0, 1, 31, 32, 33, 63, 64, 65, 97, 300):
+        x = np.resize(np.array(values, STORAGE[dtype]), count + 1)
+        y = np.roll(np.repeat(x, 3)[: count + 1], 5)
+        wanted, found = (run(CALLS, x, y, in_rows=in_rows) for in_rows in (False, True))
+        for call, one, two in zip(CALLS, wanted, found, strict=True):
+            bits = one.view(np.uint8) == two.view(np.uint8)
+            same = bits.reshape(count + 1, -1).all(axis=1) | (np.isnan(one) & np.isnan(two))
+            assert same.all(), (call, count, x[~same], y[~same], one[~same], two[~same])
+
+
+@pytest.mark.parametrize("bounds", [(5, 5), (5, 3), (80, 3), (200, 0)])
+def test_a_loop_that_ends_before_it_begins_writes_nothing(bounds: tuple[int, int]) -> None:
+    x, y = np.ones(200, np.float32), np.zeros(200, np.float32)
+    (address,) = loader.load([kernel(["exp(x[i])"], "f32", in_rows=True)])
+    memory = np.array([x.ctypes.data, x.ctypes.data, y.ctypes.data], np.int64)
+    SIGNATURE(address)(memory.ctypes.data, *bounds)
+    assert not y.any()

@@ -229,6 +229,8 @@ def full(
     kind = promotion.of_number(value) if dtype is None else as_dtype(dtype)
     if _is_symbolic((size,)):
         return FUNCTIONS["full"](shape, value, kind)
+    if hot.slow and tracing.trace is not None and tracing.trace.is_symbolic(shape):
+        return recorded(tracing.trace.full(shape, value, kind), requires_grad)
     array = _filled(_checked_sizes("full", shape), value, kind)
     return finish(array, device, requires_grad, of=[fill_value])
 
@@ -249,6 +251,9 @@ def arange(
     start, end = (0, start) if end is None else (start, end)
     if any(isinstance(v, Dim | Node) for v in (start, end, step)):
         return FUNCTIONS["arange"](start, end, step, *([] if dtype is None else [dtype]))
+    counts = {type(start), type(step)} == {int} and (start, step) == (0, 1)
+    if counts and hot.slow and tracing.trace is not None and tracing.trace.is_count(end):
+        return recorded(tracing.trace.counted(end, as_dtype(dtype or int)), requires_grad)
     numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     if dtype is None:
         floats = any(isinstance(v, float) for v in numbers)

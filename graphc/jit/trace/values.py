@@ -249,6 +249,18 @@ class Values(Sized):
         """Whether a value is a symbolic size."""
         return isinstance(value, TracedSize)
 
+    def is_count(self, value: object) -> bool:
+        """Whether a value is a symbolic size that is 0 or more, whatever its symbols are."""
+        if not isinstance(value, TracedSize) or value._trace is not self:
+            return False
+        low = dims.bounds(value.dim)[0]
+        return low is not None and low >= 0
+
+    def counted(self, size: TracedSize, dtype: DType) -> Tensor:
+        """The numbers from 0 to before a symbolic size."""
+        numbers = (0, self._plain(size), 1, dtype)
+        return self.wrap(self._operation(FUNCTIONS["arange"], numbers, (), [], ()).nodes[0])
+
     def size_tensor(self, size: TracedSize, dtype: DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""
         kind = dtype if dtype.is_float else dtypes.int64
