@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import operator
 import random
 import re
 import sys
@@ -25,6 +26,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -115,6 +117,7 @@ class _Check:
         found = [v for _, v in self._before.reach.items]
         self._caches = [v for v in found if isinstance(v, functools._lru_cache_wrapper)]
         self._misses = [cache.cache_info().misses for cache in self._caches]
+        self._iterators = [(v, _position(v)) for v in found if isinstance(v, Iterator)]
         self._needing = [t for t in self._before.tensors.values() if t._edge is not None]
 
     def run(self, compiled: Any, wanted: Callable[[], bool]) -> Checked:
@@ -127,6 +130,10 @@ class _Check:
                     name = getattr(cache, "__name__", "a function")
                     found.unrepeatable = f"{name} remembers its results"
                     return found
+            moved = (i for i, before in self._iterators if _position(i) != before)
+            if (iterator := next(moved, None)) is not None:
+                found.unrepeatable = f"a {type(iterator).__name__} has gone on"
+                return found
             # A refusal says itself that there is no compiled call.
             if not isinstance(own.error, TraceError) and wanted():
                 with _eagerly():
@@ -236,6 +243,17 @@ class _Check:
             again = self._eager()
         value = again.seen.reach.items[apart.number][1]
         return lines.line_of(value)
+
+
+def _position(iterator: Any) -> Any:
+    """How far an iterator has gone, as far as it shows it."""
+    if not isinstance(iterator, GeneratorType):
+        left = operator.length_hint(iterator, -1)
+        return (left, repr(iterator)) if left >= 0 or " at 0x" not in repr(iterator) else object()
+    frame = iterator.gi_frame
+    if frame is None:
+        return None
+    return frame.f_lasti, {name: id(value) for name, value in frame.f_locals.items()}
 
 
 def _called(function: Any, args: Any, kwargs: Any) -> tuple[Any, Exception | None]:

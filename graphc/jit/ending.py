@@ -214,6 +214,8 @@ class Ending:
                 # A leaf from here on; what was recorded goes on to the caller's tensor.
                 edge[0].leaf = weakref.ref(real)
                 real._edge = edge
+            # What code does with it from here on, it does with the caller's.
+            trace.stand_ins[key].__dict__ = real.__dict__
 
 
 def _become(stand_in: Tensor, real: Tensor) -> None:

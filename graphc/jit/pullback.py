@@ -134,7 +134,8 @@ def grouped(edges: Sequence[Edge], first: int) -> tuple[list[Group], dict[GradFn
     for each in edges:
         of[each[0]].slot(each)
         of[each[0]].results.add(each)
-    for fn in steps:
+    # In the order of a pass: leaves get their cotangents, and run their hooks, in that of the ends.
+    for fn in sorted(steps, key=lambda fn: -fn.number):
         group = of[fn]
         group.steps.add(fn)
         for edge in fn.edges:

@@ -192,6 +192,16 @@ def test_what_cannot_be_repeated_is_said_once(name: str) -> None:
     assert len(told) == 1
 
 
+@pytest.mark.parametrize(
+    "kind", [iter, lambda items: (x for x in items), lambda items: map(abs, items)]
+)
+def test_an_iterator_that_a_call_used_up_is_not_held_against_it(kind: Any) -> None:
+    compiled = gc.jit.compile(lambda items: sum(x * 2 for x in items), audit=5)
+    with pytest.warns(GraphcWarning, match="has gone on"):
+        found = compiled(kind([gc.ones(2), gc.ones(2)]))
+    assert found.tolist() == [4.0, 4.0]
+
+
 def test_an_exception_is_the_compiled_calls_own_with_its_state() -> None:
     w = gc.zeros(2)
 

@@ -218,6 +218,33 @@ def test_parts_share_memory_as_they_do_eagerly(name: str, source: str) -> None:
     assert difference(body) is None
 
 
+@program
+def aliases_without_history(wrap: Wrap, note: Note) -> None:
+    def written(x: Any, w: Any) -> Any:
+        y = x * w
+        alias = y.detach()
+        alias[0].mul_(3)
+        row = alias[1]
+        alias.add_(w)
+        last = y[2]
+        last.add_(w[0])
+        z = x * w
+        other = z.detach()
+        z.mul_(w)
+        other[0].add_(w)
+        return y, alias, row, last, z, other
+
+    f = wrap(written)
+    for _ in range(2):
+        w = gc.ones(3).mul(0.5).requires_grad_()
+        found = f(_x(), w)
+        note(found, [(t.requires_grad, t.is_leaf) for t in found])
+        for t in found:
+            if t.requires_grad:
+                t.sum().backward(retain_graph=True)
+                note(w.grad)
+
+
 # --- sizes are ints
 
 

@@ -48,12 +48,26 @@ def test_what_a_mask_names_is_replaced_with_its_gradient(form: str) -> None:
             np.testing.assert_array_equal(gradient, np.where(kept, 2 * A, 0))
 
 
-def test_a_value_for_each_true_place_says_what_to_write() -> None:
+def test_a_value_for_each_true_place_of_a_computed_mask_says_what_to_write() -> None:
+    @gc.jit.compile
+    def f(x: gc.Tensor, v: gc.Tensor) -> gc.Tensor:
+        y = x * 1
+        y[y > 0] = v
+        return y
+
+    with pytest.raises(gc.errors.TraceError, match="masked_scatter"):
+        f(gc.tensor(A[0, 0]), gc.tensor(A[0, 0][A[0, 0] > 0]))
+
+
+def test_a_value_for_each_true_place_of_a_mask_that_is_given() -> None:
     @gc.jit.compile
     def f(x: gc.Tensor, m: gc.Tensor, v: gc.Tensor) -> gc.Tensor:
         y = x * 1
         y[m] = v
         return y
 
-    with pytest.raises(gc.errors.ArgumentError, match="masked_scatter"):
-        f(gc.tensor(A[0, 0]), gc.tensor(A[0, 0] > 0), gc.tensor(A[0, 0][A[0, 0] > 0]))
+    for mask in (A[0, 0] > 0, A[0, 0] < 0.5, A[0, 0] > 0):
+        wanted = A[0, 0].copy()
+        wanted[mask] = -wanted[mask]
+        found = f(gc.tensor(A[0, 0]), gc.tensor(mask), gc.tensor(-A[0, 0][mask]))
+        np.testing.assert_array_equal(found, wanted)

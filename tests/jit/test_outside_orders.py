@@ -184,3 +184,21 @@ def test_gradients_of_gradients_are_those_of_pytorch(name: str) -> None:
         wanted = walked(torch, theirs, required, order, LAST[2], False)
         got = walked(gc, compiled, required, order, LAST[2], False)
         assert same(wanted, got), (required, order, wanted, got)
+
+
+@pytest.mark.parametrize("tier", ["eager", "checked", "auto"])
+def test_leaves_get_their_gradients_in_the_order_of_the_backward_pass(tier: str) -> None:
+    model = gc.nn.Sequential(*[gc.nn.Linear(3, 3) for _ in range(4)])
+    names: list[str] = []
+    for name, p in model.named_parameters():
+        p.register_post_accumulate_grad_hook(lambda p, name=name: names.append(name))
+
+    def loss(x: Any) -> Any:
+        return model(x).sum()
+
+    f = loss if tier == "eager" else gc.jit.compile(loss, tier=tier)
+    for _ in range(3):
+        names.clear()
+        f(gc.ones(2, 3)).backward()
+        assert [n[0] for n in names] == [*"33221100"]
+        assert names[:2] == ["3.weight", "3.bias"]

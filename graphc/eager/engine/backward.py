@@ -38,6 +38,7 @@ class Pass:
         self.lost = lost_of(of, IN_GRADIENTS)
         self.retain = create_graph if retain is None else retain
         self.queue: list[tuple[int, int, GradFn]] = []
+        self.sent = 0
         # For each step, one cotangent for each of its results, with whether it may be written.
         self.waiting: dict[GradFn, list[Any]] = {}
         self.captured: dict[tuple[GradFn, int], Any] = {}
@@ -48,9 +49,9 @@ class Pass:
         slots = self.waiting.get(fn)
         if slots is None:
             slots = self.waiting[fn] = []
-            heapq.heappush(self.queue, (-fn.number, id(fn), fn))
-        while len(slots) <= place:
-            slots.append(None)
+            self.sent += 1  # leaves, which have one number, are taken in the order of this
+            heapq.heappush(self.queue, (-fn.number, self.sent, fn))
+        slots += [None] * (place + 1 - len(slots))
         before = slots[place]
         if before is None:
             slots[place] = (ct, own)
@@ -86,8 +87,7 @@ class Pass:
     def _before(self, fn: GradFn, slots: list[Any]) -> None:
         """Hooks of the step's results: they may replace cotangents."""
         hooks = self.hooks_of(fn)
-        while len(slots) <= max((p or 0 for p, _ in hooks), default=0):
-            slots.append(None)
+        slots += [None] * (max((p or 0 for p, _ in hooks), default=0) + 1 - len(slots))
         for place, hook in hooks:
             if place is None:
                 given = tuple(None if s is None else self._tensor(s[0]) for s in slots)

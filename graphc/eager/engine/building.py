@@ -116,6 +116,8 @@ class Building:
         written: the new values of the state that was written.
     """
 
+    shows_values = False
+
     def __init__(self, name: str, around: Any, state: Iterable[tuple[str, Tensor]] = ()) -> None:
         self.name = name
         self.around = around

@@ -20,6 +20,9 @@ class _Hot:
 hot = _Hot()
 
 
+AS_PLACES = "a mask as an index"  # what Python asks of a tensor for the places where it is true
+
+
 class _Tracing(threading.local):
     """The trace that this thread is recording into, if any."""
 

@@ -19,7 +19,7 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Index, Operand
 from graphc.eager.engine.composite import read_only, store
 from graphc.eager.engine.drawn import BY_VALUES, lose
-from graphc.eager.engine.hot import hot, made
+from graphc.eager.engine.hot import AS_PLACES, hot, made, tracing
 from graphc.eager.engine.invoke import invoke, viewed
 from graphc.eager.engine.mode import state
 from graphc.eager.engine.registry import EAGER, as_eager, call, named
@@ -246,14 +246,9 @@ def _index_tensors(self: Tensor, item: Index, axis: int) -> list[Tensor]:
     """One index as integer tensors: a mask as the places where it is true, an axis each."""
     if isinstance(item, Tensor) and item.dtype.is_integer:
         return [item]
-    array = item._array if isinstance(item, Tensor) and item._node is None else None
-    if array is None and isinstance(item, Tensor):
-        raise ArgumentError(
-            "a mask as an index gives a shape that depends on values, which a static graph "
-            "cannot hold",
-            where=caller(),
-            hint="use gc.where(mask, x, other), or sum over gc.where(mask, x, 0)",
-        )
+    array = None
+    if isinstance(item, Tensor):
+        array = item._array if item._node is None else tracing.trace.value_of(item, AS_PLACES)
     try:
         array = np.asarray(_raw(item)) if array is None else array
     except (ValueError, TypeError):
@@ -303,10 +298,9 @@ def setitem(self: Tensor, index: Index, value: TensorLike) -> None:
             where=caller(),
             hint="convert the value: value.to(x.dtype)",
         )
-    if sum(_is_unknown_mask(i) for i in items) == 1 and all(
-        is_basic(i) or _is_unknown_mask(i) for i in items
-    ):
-        _set_masked(self, items, value)
+    masks = sum(map(_is_unknown_mask, items))
+    others = all(is_basic(i) or _is_unknown_mask(i) for i in items)
+    if masks == 1 and others and _set_masked(self, items, value):
         return
     tensors, spec = _prepared(self, items)
     index_put_(self, tensors, spec, value, False)
@@ -316,11 +310,11 @@ def _is_unknown_mask(item: Any) -> bool:
     return isinstance(item, Tensor) and item._node is not None and item.dtype is dtypes.bool_
 
 
-def _set_masked(self: Tensor, items: Sequence[Any], value: Tensor) -> None:
+def _set_masked(self: Tensor, items: Sequence[Any], value: Tensor) -> bool:
     """`x[mask] = value` where only a call of the graph knows the mask: chosen element by element.
 
-    Raises:
-        ArgumentError: the value has an element for each true place, which are not counted.
+    Returns:
+        False, and nothing is done, where the value has an element for each true place.
     """
     place = next(k for k, item in enumerate(items) if _is_unknown_mask(item))
     mask = items[place]
@@ -335,15 +329,11 @@ def _set_masked(self: Tensor, items: Sequence[Any], value: Tensor) -> None:
     if value.ndim > rest:
         sizes = tuple(value.shape)
         if sizes[value.ndim - rest - 1] != 1:
-            raise ArgumentError(
-                f"x[mask] = value: the value, of shape {sizes}, has an element for each true place "
-                "of a mask that a static graph does not know",
-                where=caller(),
-                hint="use x.masked_scatter(mask, value), or gc.where(mask, value, x)",
-            )
+            return False
         middle = value.ndim - rest - 1
         value = value.reshape(sizes[:middle] + (1,) * (mask.ndim - rest) + sizes[middle + 1 :])
     part.copy_(EAGER["where"](mask, value.to(self.dtype), part))
+    return True
 
 
 def _without_ones(value: Any, rank: int) -> Any:
@@ -365,7 +355,7 @@ def index_put_(
     if recorded or is_drawn or hot.slow:
         changed = call(_put, self, value, *tensors, index=spec, accumulate=accumulate)
         store(self, changed)
-        if state.enabled and not hot.slow:
+        if state.enabled and tracing.trace is None:
             take_history(self, changed)
         return self
     if not self._array.flags.writeable:

@@ -13,6 +13,7 @@ import numpy as np
 from graphc.core.ir import caller
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import CPU
+from graphc.eager.engine.hot import tracing
 from graphc.eager.engine.tensor import Tensor, TensorLike
 from graphc.eager.functions import parts, shapes
 from graphc.eager.methods import methods
@@ -106,11 +107,11 @@ def _special(function: Callable[..., Any]) -> None:
 
 @_special
 def __repr__(self: Tensor) -> str:
-    if self._node is not None:
+    if self._node is not None and not (tracing.trace and tracing.trace.shows_values):
         return f"<traced {self._node.type}>"
     fn = self.grad_fn
     return tensor_text(
-        self._array,
+        methods.concrete(self, "repr()"),
         requires_grad=self.requires_grad and fn is None,
         grad_fn=None if fn is None else fn.name,
         class_name=type(self).__name__,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import Node, Origin, caller
+from graphc.eager.engine.hot import AS_PLACES
 from graphc.eager.engine.tensor import Tensor
 from graphc.errors import TraceError
 from graphc.jit.trace.refused import Refused, refusal
@@ -94,6 +95,11 @@ def _hint(line: str, what: str, where: Origin | None) -> str:
         )
     if what == "bool()":
         return f"gc.where(condition, x, y) or gc.cond{OTHER_POLICIES}"
+    if what == AS_PLACES:
+        return (
+            "gc.where(mask, x, other), x.masked_fill(mask, value), x.masked_scatter(mask, values)"
+            f"{READING_POLICIES}"
+        )
     return f"keep it a tensor, return it from the function and read it there{READING_POLICIES}"
 
 

@@ -302,7 +302,7 @@ class Requests:
                     has_edge = True
                     self.edges[node] = self.edge_of(tensor)
         except Left:
-            template, static = self._plain(template), self._plain(static)
+            template, static = self.numbers(template), self.numbers(static)
             return invoke(function, template, static, tensors, view)
         recorded: tuple[bool, ...] = ()
         if has_edge and state.enabled:
@@ -444,6 +444,10 @@ class Requests:
 
     def leave(self, reason: str) -> None:
         """See `Writes`."""
+        raise NotImplementedError
+
+    def numbers(self, value: Any) -> Any:
+        """See `Sized`."""
         raise NotImplementedError
 
 

@@ -32,6 +32,8 @@ from graphc.ops.source import INPUT_OP, PARAMETER_OP, Parameter, State
 class Values(Sized):
     """A trace's part that answers Python."""
 
+    shows_values = True  # the text of a tensor is its value's
+
     def layout(self, tensor: Tensor) -> np.ndarray:
         """An array of the shape and strides that a tensor has eagerly; its values mean nothing."""
         self.has_read_layout = True

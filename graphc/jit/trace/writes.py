@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 
 from graphc.core.ir import Node, caller
 from graphc.eager.engine.mode import state
+from graphc.eager.engine.out import is_held
 from graphc.eager.engine.signature import late
 from graphc.eager.engine.tape import AccumulateGrad
 from graphc.eager.engine.template import SLOT
@@ -36,22 +38,34 @@ class Writes(Requests):
             return
         part, piece = target, self.wrap(node)
         piece._edge = value._edge
+        detached: Tensor | None = None  # up to which the write is history
         while part._view is not None:
             view, parent = part._view, part._view.parent
             if parent._edge is not None and isinstance(parent._edge[0], AccumulateGrad):
                 recorded = False
             whole = piece
-            if view.function is not same_memory:
+            if view.function is same_memory:
+                detached = part if recorded and detached is None else detached
+                recorded = False
+            else:
                 with recording(recorded):
                     whole = self.invoke(PutBack(view), (SLOT, SLOT), (), [parent, piece], False)
             self._hold(parent, whole._node)
             if recorded and whole._edge is not None:
                 parent._edge = whole._edge
             part, piece = parent, whole
-        self._refresh(part, recorded)
+        self._refresh(part, recorded, detached)
 
     def set_data(self, target: Tensor, value: Tensor) -> None:
-        """`target.data = value`: other values, the same history."""
+        """`target.data = value`: other values, the same history.
+
+        The memory stays, where nobody sees that: what shares it keeps the old values.
+        """
+        real = self.reals.get(id(target))
+        if _is_shared(target) or (real is not None and _is_shared(real)):
+            self.end("`.data` is given to a tensor that shares its memory with another one")
+            target.data = value
+            return
         with recording(False):
             self.assign(target, value)
 
@@ -109,14 +123,25 @@ class Writes(Requests):
         elif tensor._view is None or self._is_touched(tensor):
             self.touch(tensor).current = node
 
-    def _refresh(self, whole: Tensor, recorded: bool) -> None:
+    def _refresh(self, whole: Tensor, recorded: bool, detached: Tensor | None) -> None:
+        """Let the parts of a tensor hold what it holds.
+
+        Args:
+            whole: the tensor.
+            recorded: whether its new value is part of its history, and so of theirs.
+            detached: an alias without the whole's history of which that is true.
+        """
         for part, view in parts_of(whole):
+            if view.function is same_memory:
+                part._node = whole._node if whole._node is not None else self.node_of(whole)
+                self._refresh(part, part is detached, detached)
+                continue
             with recording(recorded):
                 again = self.invoke(view.function, view.template, view.static, [whole], False)
             part._node = again._node
             if recorded and again._edge is not None:
                 part._edge = again._edge
-            self._refresh(part, recorded)
+            self._refresh(part, recorded, detached)
 
     def detach(self, tensor: Tensor) -> Tensor:
         """The same memory without history: an alias of a traced tensor."""
@@ -124,5 +149,16 @@ class Writes(Requests):
         link(alias, tensor, same_memory)
         return alias
 
+
+def _is_shared(tensor: Tensor) -> bool:
+    """Whether another tensor is known to have some of the memory."""
+    if is_held(tensor):
+        return True
+    base = None if tensor._node is not None else tensor._array.base
+    return base is not None and sys.getrefcount(base) > _REFERENCES
+
+
+# Of what only one array is a part of, in the function above: the array's, its name, the call's.
+_REFERENCES = 3
 
 __all__ = ["Writes"]
