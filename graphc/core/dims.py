@@ -107,6 +107,17 @@ class Dim:
     def __rmod__(self, other: Size) -> Size:
         return _divide(other, self)[1]
 
+    def __pow__(self, other: Number) -> Any:
+        if not isinstance(other, int) or other < 0:
+            return _value("power", self, float(other) if isinstance(other, int) else other)
+        return product([self] * other)
+
+    def __rpow__(self, other: Number) -> Any:
+        return _value("power", other, self)
+
+    def __abs__(self) -> Size:
+        return maximum(self, -self)
+
     def __lt__(self, other: Number) -> Any:
         return _value("less", self, other)
 
@@ -183,18 +194,16 @@ def _is_size(x: Number) -> TypeGuard[Size]:
 
 
 def _value(name: str, x: Number, y: Number) -> Any:
-    """A function of a dimension and something that is no size: a tensor of its value.
-
-    Alone with numbers it is a number, whose dtype is that of Python's numbers: float32, not 64,
-    and that of the tensor which it meets.
-    """
+    """A function of a dimension and something that is no size: a tensor of its value."""
     if not all(isinstance(v, int | float | Dim | np.ndarray | np.generic) for v in (x, y)):
         return NotImplemented
-    found = TENSOR_FUNCTIONS[name](x, y)
-    alone = all(isinstance(v, int | float | Dim) for v in (x, y))
-    if not alone or not found.dtype.is_float:
-        return found
-    number = TENSOR_FUNCTIONS["cast"](found, dtypes.float32)
+    return TENSOR_FUNCTIONS[name](x, y)
+
+
+def as_number(value: Any) -> Any:
+    """A float64 made of sizes and numbers alone as a number, whose dtype is that of Python's
+    numbers: float32, and that of the tensor which it meets, to which all its digits go."""
+    number = TENSOR_FUNCTIONS["cast"](value, dtypes.float32)
     _numbers[id(number)] = number
     return number
 
@@ -439,7 +448,7 @@ FUNCTIONS = {
 
 
 __all__ = [
-    "FUNCTIONS", "RESERVED", "Atom", "Call", "Dim", "Monomial", "Size", "Symbol", "at_least",
-    "bounds", "dim", "evaluate", "is_number", "is_same", "maximum", "minimum", "multiple",
-    "product", "substitute", "symbol", "symbols",
+    "FUNCTIONS", "RESERVED", "Atom", "Call", "Dim", "Monomial", "Size", "Symbol", "as_number",
+    "at_least", "bounds", "dim", "evaluate", "is_number", "is_same", "maximum", "minimum",
+    "multiple", "product", "substitute", "symbol", "symbols",
 ]  # fmt: skip

@@ -118,6 +118,10 @@ class Node(Methods):
     type: Type
     origin: Origin | None = None
 
+    def __post_init__(self) -> None:
+        # However it is made: a node that a pass builds again inside of a loop's body is its own.
+        record(self)
+
     @property
     def at(self) -> At:
         """Parts of the tensor to write: `x.at[index].set(values)` and `.add` give a new tensor.
@@ -144,9 +148,7 @@ class Node(Methods):
         type_ = op.infer(*(i.type for i in inputs), **attrs)
         if fault := oversized(type_):
             raise ShapeError(f"{op.name}: {fault}", where=caller())
-        node = Node(op, inputs, tuple(sorted(attrs.items())), type_, builder())
-        record(node)
-        return node
+        return Node(op, inputs, tuple(sorted(attrs.items())), type_, builder())
 
     def attr(self, name: str) -> Any:
         """The value of an attribute.

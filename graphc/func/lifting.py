@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from graphc.core.ir import Graph, Node, caller
+from graphc.core.ir import Graph, Node, caller, tensor_type
 from graphc.core.operators import Operators
 from graphc.core.trees import Tree, flatten
 from graphc.core.walk import substitute, toposort
@@ -26,7 +26,7 @@ from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError
 from graphc.ops.declare import as_tensor
-from graphc.ops.flow.closures import check_function
+from graphc.ops.flow.closures import check_function, name_of, placeholder
 from graphc.ops.source import Bound, input, is_stream
 from graphc.text import show
 
@@ -98,7 +98,21 @@ class Call:
 
     def run(self, make: Make, more: Sequence[Any] = ()) -> list[Any]:
         """The results of a graph that `make` makes of the tensors, and of some more."""
-        return run(self.name, make, [*self.tensors, *more])
+        return run(self.name, independent(make), [*self.tensors, *more])
+
+
+def independent(make: Make) -> Make:
+    """What is made of tensors that do not depend on each other, whatever computed those given.
+
+    A derivative by an argument is by this argument alone: of `f(x * x, x)` by the second, and of
+    what `f` uses of the graph around it not at all. Integers stay: they may be sizes.
+    """
+
+    def made(nodes: Sequence[Node]) -> list[Node]:
+        own = [placeholder(name_of(n), tensor_type(n)) if n.dtype.is_float else n for n in nodes]
+        return substitute(make(own), dict(zip(own, nodes)))
+
+    return made
 
 
 def is_array(value: object) -> bool:

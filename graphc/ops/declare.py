@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core import dtypes
+from graphc.core import dims, dtypes
 from graphc.core.dims import Dim, is_number
 from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
@@ -155,6 +155,18 @@ def operand(value: object, name: str) -> Any:
     return value if weak else as_tensor(value, name)
 
 
+def of_sizes(*values: Any) -> bool:
+    """Whether operands are sizes and what was computed of them, beside numbers alone."""
+    sizes = [isinstance(v, Dim) or (is_tensor(v) and is_number(v)) for v in values]
+    return any(sizes) and all(s or is_scalar(as_number(v)) for s, v in zip(sizes, values))
+
+
+def weak(found: Any, *operands: Any) -> Any:
+    """What an op gave: a number, whose dtype is weak, where its operands are sizes alone."""
+    is_number = found.type.dtype is dtypes.float64 and of_sizes(*operands)
+    return dims.as_number(found) if is_number else found
+
+
 def operand_dtypes(values: Sequence[Any]) -> list[Any]:
     """What `promote` wants of each operand: its dtype, or the type of a weak scalar."""
     kinds = [v.type.dtype if is_tensor(v) else type(v) for v in values]
@@ -180,6 +192,8 @@ def conform(name: str, values: Sequence[Any], promote: str = "common") -> list[O
     """
     lifted = [operand(v, name) for v in values]
     dtype = common_dtype(lifted, promote)
+    if dtype.is_float and of_sizes(*lifted):
+        dtype = dtypes.float64
     shape = common_shape(name, [v for v in lifted if is_tensor(v)])
     return [bring(v, dtype, shape) for v in lifted]
 
@@ -238,6 +252,8 @@ def bring(value: Any, dtype: DType, shape: tuple[Any, ...]) -> Any:
     """One operand cast and broadcast; a scalar becomes a constant of that type."""
     if isinstance(value, Dim):
         value = FUNCTIONS["size"](value, dtype if dtype.kind != "bool" else dtypes.int64)
+    if is_number(value):
+        value = value.inputs[0]  # before it was rounded
     if not is_tensor(value):
         value = dtypes.check_scalar(value, dtype, caller())
         return FUNCTIONS["full"](shape, value, dtype)
@@ -360,7 +376,7 @@ def elementwise(name: str, arity: int, promote: str = "common", **facts: Any) ->
         if is_pattern(*operands):
             return op(*operands)
         try:
-            return op(*conform(name, operands, promote))
+            return weak(op(*conform(name, operands, promote)), *operands)
         except DTypeError as error:
             given = [describe(v) for v in operands if is_tensor(v)]
             details = error.details or given

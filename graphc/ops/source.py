@@ -75,6 +75,9 @@ class Bound(Node):
 
     __hash__ = Node.__hash__
 
+    def __post_init__(self) -> None:
+        """Belong to no function that makes it: its value is the same in all of them."""
+
     @property
     def value(self) -> np.ndarray:
         """A copy of the current value.

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from graphc.core.ir import caller
+from graphc.eager.engine.bound import share
 from graphc.eager.engine.changes import CountedStates, changes
-from graphc.eager.engine.tensor import Tensor
+from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, AttributeValueError, GraphcWarning
+from graphc.ops.source import Parameter
 from graphc.optim import saving
 from graphc.optim.hooks import (
     Hooked,
@@ -23,8 +25,11 @@ from graphc.optim.hooks import (
 )
 from graphc.optim.symbolic import symbolic_updates
 
-# What is optimized: tensors, pairs of a name and a tensor, or groups of either with settings.
-Params: TypeAlias = Iterable[Tensor | tuple[str, Tensor] | dict[str, Any]]
+# What is optimized: tensors and parameters of graphs, pairs of a name and one of these, or groups
+# of either with settings.
+Params: TypeAlias = Iterable[
+    Tensor | Parameter | tuple[str, Tensor] | tuple[str, Parameter] | dict[str, Any]
+]
 
 
 class _Required:
@@ -41,7 +46,8 @@ class Optimizer(Hooked):
     """Base of all optimizers.
 
     Args:
-        params: tensors, `(name, tensor)` pairs, or dicts of a group's `params` and settings.
+        params: tensors or parameters of graphs, `(name, tensor)` pairs, or dicts of a group's
+            `params` and settings.
         defaults: the settings of groups that do not give their own.
 
     Raises:
@@ -73,7 +79,7 @@ class Optimizer(Hooked):
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         name = type(self).__name__
-        if isinstance(params, Tensor):
+        if isinstance(params, Tensor | Parameter):
             raise ArgumentError(
                 f"{name}: params is one tensor; it must be a list of tensors or of groups",
                 where=caller(),
@@ -318,8 +324,8 @@ class Optimizer(Hooked):
 
 def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:
     """A group's parameters, and their names where they have them."""
-    if isinstance(params, Tensor):
-        return [params], []
+    if isinstance(params, Tensor | Parameter):
+        return [_of_graph(params)], []
     if isinstance(params, set | frozenset):
         raise ArgumentError(
             f"{name}: params is a set, whose order changes between runs",
@@ -333,7 +339,12 @@ def _listed(name: str, params: Any) -> tuple[list[Any], list[str]]:
             f"{name}: {len(names)} of {len(listed)} parameters have names; all must or none",
             where=caller(),
         )
-    return [item[1] if isinstance(item, tuple) else item for item in listed], names
+    return [_of_graph(item[1] if isinstance(item, tuple) else item) for item in listed], names
+
+
+def _of_graph(param: Any) -> Any:
+    """What is optimized of a parameter of a graph: a tensor over its memory."""
+    return wrap(share(param)).requires_grad_() if isinstance(param, Parameter) else param
 
 
 def _check_param(name: str, position: int, param: Any) -> None:
@@ -342,8 +353,8 @@ def _check_param(name: str, position: int, param: Any) -> None:
         raise ArgumentError(
             f"{name}: parameter {position} is a {type(param).__name__}, not a tensor",
             where=caller(),
-            hint="give model.parameters(), or tensors with requires_grad=True: in a graph they are "
-            "parameters too, and optimizer.updates(loss) trains them",
+            hint="give model.parameters(), tensors with requires_grad=True, or gc.parameter(...): "
+            "optimizer.updates(loss) trains them in a graph",
         )
     if not param.is_leaf and not getattr(param, "retains_grad", False):
         raise AttributeValueError(

@@ -248,3 +248,32 @@ def test_what_else_a_function_returns_comes_beside() -> None:
     rows, more = gc.func.jacrev(lambda x: (x * 2, x.sum()), has_aux=True)(gc.tensor(B))
     np.testing.assert_allclose(rows.numpy(), 2 * np.eye(3))
     np.testing.assert_allclose(more.item(), B.sum())
+
+
+def test_a_derivative_is_by_the_arguments_alone() -> None:
+    # What one argument was computed of another, or the function itself uses of the graph, is fixed.
+    x = gc.input("x", (3,), gc.float64)
+    y, at = x * x, np.array([1.0, 2.0, 3.0])
+    product = gc.func.vjp(lambda a, b: a * b, y, x)[1](gc.ones((3,), dtype=gc.float64))
+    found = [
+        gc.func.grad(lambda a, b: gc.sum(a * b), argnums=1)(y, x),
+        gc.func.grad(lambda a: gc.sum(a * x))(x),
+        gc.func.grad(lambda a, b: gc.sum(a * b), argnums=(0,))(x, x)[0],
+        gc.func.jvp(lambda a, b: a * b, (y, x), (x, gc.zeros((3,), dtype=gc.float64)))[1],
+        gc.func.jacrev(lambda a, b: a * b)(x, y).sum(0), *product,
+    ]  # fmt: skip
+    given = gc.compile([x], found)(at)
+    for value, wanted in zip(given, [at**2, at, at, at**2, at**2, at, at**2], strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
+def test_a_derivative_inside_of_a_loop_is_by_what_it_carries() -> None:
+    def step(z: Any, _: Any) -> Any:
+        z1 = z + 0.5 * gc.tanh(z)
+        return z1 + gc.func.grad(lambda v: gc.sum(v * z1))(z1), None
+
+    x, at = gc.input("x", (2,), gc.float64), np.array([0.3, -0.4])
+    found = gc.compile([x], gc.scan(step, x, length=3)[0])(at)
+    for _ in range(3):
+        at = 2 * (at + 0.5 * np.tanh(at))
+    np.testing.assert_allclose(found, at, rtol=1e-12)

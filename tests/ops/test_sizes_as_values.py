@@ -68,6 +68,34 @@ def test_a_size_is_the_number_it_stands_for(name: str, level: str) -> None:
     np.testing.assert_array_equal(again, found)
 
 
+# Arithmetic of a size and numbers, as Python has it in float64.
+NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+    "chain": lambda f, n: 0.5 * n * np.log(2 * np.pi), "log": lambda f, n: f.log(n) / 3,
+    "inverse root": lambda f, n: n**-0.5, "reciprocal root": lambda f, n: 1 / f.sqrt(n),
+    "tenths": lambda f, n: 0.1 * n + 0.2, "power": lambda f, n: 1.1**n - n**2 / 7,
+    "choice": lambda f, n: f.exp(-n / 3.0) * abs(2 - n),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_of_sizes_has_all_the_digits_of_the_dtype_that_it_meets(name: str) -> None:
+    n = gc.dim("n")
+    wide, narrow = gc.input("x", (n,), gc.float64), gc.input("y", (n,), gc.float16)
+    number, wanted = NUMBERS[name](gc, n), NUMBERS[name](np, 7)
+    assert (narrow * number).dtype is gc.float16
+    assert number.dtype is gc.float32
+    found = gc.compile([wide], [wide * number, number])(np.ones(7))
+    np.testing.assert_allclose(found[0], np.full(7, wanted), rtol=1e-15)
+    np.testing.assert_allclose(found[1], np.float32(wanted), rtol=1e-7)
+
+
+def test_powers_of_sizes_are_sizes() -> None:
+    n = gc.dim("n")
+    assert n**2 == n * n
+    assert n**0 == 1
+    assert abs(n) == n
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 def test_linspace_of_a_symbolic_count_is_numpys(count: int) -> None:
     n = gc.dim("n")

@@ -265,3 +265,24 @@ def test_a_constant_whose_gradient_would_be_lost_is_an_error() -> None:
     for constant in (twice.detach(), gc.constant(twice)):
         assert gc.compile([x], x * constant)(np.ones(5, "f")).tolist() == [2] * 5
     assert gc.compile([], gc.grad(gc.sum(w.as_node() * 2), w))().tolist() == [2] * 5
+
+
+@pytest.mark.parametrize("name", ["momentum", "Adam", "groups"])
+def test_parameters_of_a_graph_are_trained_as_tensors_are(name: str) -> None:
+    start = [RNG.standard_normal((5, 3)).astype(np.float32), np.zeros(3, np.float32)]
+    w, b = (gc.parameter(n, a) for n, a in zip("wb", start, strict=True))
+    p, q = (gc.tensor(a, requires_grad=True) for a in start)
+    eager, optimizer = MAKERS[name]([p, q]), MAKERS[name]([w, b])
+    x, t = gc.input("x", (gc.dim("n"), 5)), gc.input("t", (gc.dim("n"),), gc.int64)
+    loss = gc.cross_entropy(x @ w + b, t)
+    step = gc.compile([x, t], loss, updates=optimizer.updates(loss))
+    for rows, labels in BATCHES:
+        eager.zero_grad()
+        wanted = F.cross_entropy(gc.tensor(rows) @ p + q, gc.tensor(labels))
+        wanted.backward()
+        eager.step()
+        np.testing.assert_allclose(step(rows, labels), wanted.item(), rtol=1e-5)
+    np.testing.assert_allclose(w.value, p.detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(b.value, q.detach().numpy(), rtol=1e-5, atol=1e-6)
+    saved = optimizer.state_dict()["state"]
+    assert saved.keys() == eager.state_dict()["state"].keys()

@@ -479,3 +479,18 @@ def test_the_pass_is_shown_and_can_be_left_out() -> None:
         assert gc.compile([x], value)(np.full(2, -200, np.float32))[0] == -np.inf
     program = gc.compile([x], value)
     assert [name for name, _ in program.history[:2]] == ["traced", "stabilise"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_in_the_body_of_a_loop_a_slope_is_that_of_the_step(name: str) -> None:
+    # Rules build parts of the body again, which are the body's own.
+    form, x = FORMS[name][0], gc.input("x", (3,), gc.float64)
+    at = np.array([-0.7, 0.3, 0.45])
+
+    def slope(v: Any) -> Any:
+        return gc.grad(gc.sum(form(v)), v)
+
+    inside = gc.map(lambda v: slope(v + 0.1), gc.stack([x, x * 0.5]))
+    outside = gc.stack([slope(x + 0.1), slope(x * 0.5 + 0.1)])
+    program = gc.compile([x], [inside, outside], target="reference")
+    np.testing.assert_allclose(*program(at), rtol=1e-12, atol=1e-12)

@@ -19,7 +19,7 @@ from graphc.core.types import TensorType
 from graphc.eager.engine.changes import changes
 from graphc.errors import ArgumentError
 from graphc.ops.implied import Watched
-from graphc.ops.source import PARAMETER_OP, State
+from graphc.ops.source import PARAMETER_OP, Parameter, State
 
 _states: weakref.WeakValueDictionary[int, State] = weakref.WeakValueDictionary()
 _nodes: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
@@ -51,7 +51,7 @@ class OfNumber(Watched):
     _check: Callable[[], None]
 
 
-def parameter_of(tensor: Any, name: str = "") -> OfTensor:
+def parameter_of(tensor: Any, name: str = "") -> OfTensor | Parameter:
     """The parameter of graphs that is this tensor's memory.
 
     Args:
@@ -78,13 +78,21 @@ def parameter_of(tensor: Any, name: str = "") -> OfTensor:
     return node
 
 
+def share(parameter: Parameter) -> np.ndarray:
+    """The memory of a parameter of a graph, for an eager tensor that is this parameter there."""
+    array = parameter.state.array
+    _states[id(array)] = parameter.state
+    _nodes[id(array)] = parameter
+    return array
+
+
 def state_name(wanted: str) -> str:
     """What state is called, as an identifier: `0.weight` is `s0_weight`."""
     name = "".join(c if c.isalnum() else "_" for c in wanted)
     return name if name[:1].isalpha() else f"s{name}"
 
 
-def known_parameter(array: np.ndarray) -> OfTensor | None:
+def known_parameter(array: np.ndarray) -> OfTensor | Parameter | None:
     """The parameter that an array is in graphs that are alive; None for none."""
     found = _nodes.get(id(array))
     return found if found is not None and found.state.array is array else None
@@ -160,4 +168,4 @@ def _watch_tensors(nodes: Sequence[OfTensor], written: Container[Any]) -> Callab
     return check
 
 
-__all__ = ["known_parameter", "number_of", "parameter_of", "state_name", "state_of"]
+__all__ = ["known_parameter", "number_of", "parameter_of", "share", "state_name", "state_of"]

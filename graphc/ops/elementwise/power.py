@@ -22,6 +22,7 @@ from graphc.ops.declare import (
     operand,
     public,
     unary,
+    weak,
 )
 from graphc.ops.source import FULL
 
@@ -146,7 +147,8 @@ def power(x: Operand, y: Operand) -> Any:
         raise AttributeValueError(error.what, where=caller(), hint=error.hint)
     if is_scalar(y) and y == 1:
         return base
-    return FUNCTIONS["square"](base) if is_scalar(y) and y == 2 else POWER(base, exponent)
+    is_square = is_scalar(y) and y == 2
+    return weak(FUNCTIONS["square"](base) if is_square else POWER(base, exponent), x, y)
 
 
 public(power, "pow")
