@@ -260,6 +260,11 @@ def matmul(w: Writer, node: Node, x: str, y: str) -> str:
     return found if inside is dtype else w.cast(found, dtype)
 
 
+@form("matmul_integer")
+def matmul_integer(w: Writer, node: Node, x: str, y: str) -> str:
+    return w.op("MatMulInteger", x, y)
+
+
 def _float32(w: Writer, node: Node, *xs: str) -> list[str]:
     """Operands of a convolution, which ONNX Runtime has of float32 alone."""
     dtype = dtype_of(node)
