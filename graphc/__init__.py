@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         linalg,
         nn,
         optim,
+        quantisation,
         special,
         testing,
         text,
@@ -153,6 +154,7 @@ if TYPE_CHECKING:
     from graphc.program.driver import compile
     from graphc.program.naming import named
     from graphc.program.program import Program
+    from graphc.quantisation import quantize
     from graphc.storage import load, save
 
 
@@ -197,6 +199,8 @@ _LATE = {
     "testing": None,
     "utils": None,
     "jit": None,
+    "quantisation": None,
+    "quantize": "quantisation",
     "linalg": None,
     "load": "storage",
     "save": "storage",
@@ -276,21 +280,21 @@ __all__ = [
     "nonzero", "norm", "normal", "not_equal", "numel", "one_hot", "ones", "ones_like", "ops",
     "optim", "orgqr", "outer", "pad", "parameter", "permutation", "permute", "pi", "pinverse",
     "poisson", "polygamma", "positive", "pow", "power", "preserve_format", "print", "printoptions",
-    "prod", "psi", "qr", "rad2deg", "radians", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "random_key", "randperm", "ravel", "reciprocal", "recurrence", "relu",
-    "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "result_type", "right_shift",
-    "rint", "roll", "round", "row_stack", "rsqrt", "rsub", "save", "scan", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "seed", "selu", "set_default_device", "set_default_dtype",
-    "set_default_tensor_type", "set_float32_matmul_precision", "set_grad_enabled",
-    "set_num_threads", "set_printoptions", "set_rng_state", "sgn", "short", "sigmoid", "sign",
-    "signbit", "silu", "sin", "sinc", "sinh", "size", "slogdet", "softmax", "softplus", "sort",
-    "spacing", "special", "special_erf", "split", "split_key", "sqrt", "square", "squeeze", "stack",
-    "std", "std_mean", "stop_gradient", "strided", "student_t", "sub", "subtract", "sum", "svd",
-    "swapaxes", "swapdims", "t", "take", "take_along_axis", "take_along_dim", "tan", "tanh",
-    "tensor", "tensor_split", "tensordot", "testing", "text", "tile", "to_networkx", "topk",
-    "trace", "transpose", "triangular_solve", "tril", "triu", "true_divide", "trunc", "typename",
-    "uint16", "uint32", "uint64", "uint8", "unbind", "unflatten", "uniform", "unique", "unsqueeze",
-    "use_deterministic_algorithms", "utils", "value_and_grad", "vander", "var", "var_mean", "vdot",
-    "version", "viz", "vmap", "vstack", "where", "while_loop", "xlog1py", "xlogy", "zeros",
-    "zeros_like", "zeta",
+    "prod", "psi", "qr", "quantisation", "quantize", "rad2deg", "radians", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "random_key", "randperm", "ravel",
+    "reciprocal", "recurrence", "relu", "relu6", "remainder", "repeat", "repeat_interleave",
+    "reshape", "result_type", "right_shift", "rint", "roll", "round", "row_stack", "rsqrt", "rsub",
+    "save", "scan", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "seed", "selu",
+    "set_default_device", "set_default_dtype", "set_default_tensor_type",
+    "set_float32_matmul_precision", "set_grad_enabled", "set_num_threads", "set_printoptions",
+    "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh",
+    "size", "slogdet", "softmax", "softplus", "sort", "spacing", "special", "special_erf", "split",
+    "split_key", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "stop_gradient",
+    "strided", "student_t", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take",
+    "take_along_axis", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "testing", "text", "tile", "to_networkx", "topk", "trace", "transpose", "triangular_solve",
+    "tril", "triu", "true_divide", "trunc", "typename", "uint16", "uint32", "uint64", "uint8",
+    "unbind", "unflatten", "uniform", "unique", "unsqueeze", "use_deterministic_algorithms",
+    "utils", "value_and_grad", "vander", "var", "var_mean", "vdot", "version", "viz", "vmap",
+    "vstack", "where", "while_loop", "xlog1py", "xlogy", "zeros", "zeros_like", "zeta",
 ]  # fmt: skip

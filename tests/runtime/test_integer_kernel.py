@@ -165,19 +165,22 @@ def test_compiled_convolution_is_that_of_wide_integers(case: Any) -> None:
 
 
 def _check_convolution(case: Any, target: str) -> None:
-    shape, kernel, *how = case
+    shape, kernel, *rest = case
+    how: Any = rest
     for k, (left, right) in enumerate(PAIRS):
         image, weight = _random(1, left, shape), _random(2, right, kernel)
         own = np.arange(kernel[0], dtype=weight.dtype)
         zeros = [(None, None), (7, 3), (image.dtype.type(9), own), (5, None)][k]
         sizes = (gc.dim("n"), shape[1], *(gc.dim(c) for c in "dhw"[: len(shape) - 2]))
         x = gc.input("x", sizes, image.dtype)
-        given = [gc.constant(z) if isinstance(z, np.ndarray | np.generic) else z for z in zeros]
+        given: Any = [
+            gc.constant(z) if isinstance(z, np.ndarray | np.generic) else z for z in zeros
+        ]
         found = gc.compile(
             [x], gc.conv_integer(x, gc.constant(weight), *given, *how), target=target
         )(image)
         less = np.reshape(own, (-1, *[1] * (len(kernel) - 1))) if k == 2 else zeros[1] or 0
-        wide = [image.astype(np.int64) - int(zeros[0] or 0), weight.astype(np.int64) - less]
+        wide: Any = [image.astype(np.int64) - int(zeros[0] or 0), weight.astype(np.int64) - less]
         assert found.dtype == np.int32
         np.testing.assert_array_equal(found, _convolved(*wide, *how))
 
