@@ -263,7 +263,7 @@ def matmul(w: Writer, node: Node, x: str, y: str) -> str:
 @form("matmul_integer")
 def matmul_integer(w: Writer, node: Node, x: str, y: str) -> str:
     if tensor_type(node.inputs[0]).shape[-1] == 0:  # ONNX Runtime leaves its memory unwritten
-        zero = w.number(0, dtype_of(node))
+        zero = w.number(0, tensor_type(node).dtype)
         return w.op("Expand", zero, w.vector(tensor_type(node).shape))
     return w.op("MatMulInteger", x, y)
 
