@@ -27,7 +27,13 @@ OPSETS = range(18, 24)
 SOURCES = ("input", "parameter", "constant")
 
 
-def export(program: Any, path: str | os.PathLike[str] | None = None, *, opset: int = OPSET) -> Any:
+def export(
+    program: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    opset: int = OPSET,
+    dynamic_axes: Mapping[str, Any] | None = None,
+) -> Any:
     """Write a program as an ONNX model.
 
     Parameters and constants are initialisers; what a call updates are outputs besides, named
@@ -38,13 +44,17 @@ def export(program: Any, path: str | os.PathLike[str] | None = None, *, opset: i
         program: a `gc.Program`, or what `gc.jit.trace`, `gc.jit.compile` or `gc.jit.load` returns.
         path: of the file; None to write none.
         opset: of ONNX's operators, 18 to 23.
+        dynamic_axes: names of sizes as in `torch.onnx.export`: for an input or an output by its
+            name a dict from axes to names, or a list of axes. Sizes are dynamic where the program
+            has symbolic ones in any case; here they get other names.
 
     Returns:
         The `onnx.ModelProto`, checked by onnx.
 
     Raises:
         UnsupportedError: ops that ONNX has no form for; all are named.
-        ArgumentError: `program` is none, or the opset is another.
+        ArgumentError: `program` is none, the opset is another, or `dynamic_axes` names what is
+            not there, or an axis whose size is fixed.
 
     Example:
         >>> import graphc as gc
@@ -61,6 +71,8 @@ def export(program: Any, path: str | os.PathLike[str] | None = None, *, opset: i
     graph = found.history[0][1] if found.history else found.graph
     _check(graph)
     model = _model(graph, found, opset)
+    if dynamic_axes:
+        _rename_sizes(model, dynamic_axes)
     onnx.checker.check_model(model)
     if path is not None:
         write_file(Path(path), [model.SerializeToString()], "onnx.export")
@@ -118,6 +130,39 @@ def _model(graph: Graph, program: Program, opset: int) -> onnx.ModelProto:
         made_graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR,
         producer_name="graphc", producer_version=__version__,
     )  # fmt: skip
+
+
+def _rename_sizes(model: onnx.ModelProto, dynamic_axes: Mapping[str, Any]) -> None:
+    """Give symbolic sizes of inputs and outputs other names.
+
+    Raises:
+        ArgumentError: there is no such input or output, or an axis is fixed or not there.
+    """
+    sides = {v.name: v for v in (*model.graph.input, *model.graph.output)}
+    renamed: dict[str, str] = {}
+    for name, axes in dynamic_axes.items():
+        if name not in sides:
+            raise ArgumentError(
+                f"onnx.export: dynamic_axes names {name!r}; there are {', '.join(sides)}",
+                where=caller(),
+            )
+        shape = sides[name].type.tensor_type.shape.dim
+        entries = (
+            axes if isinstance(axes, Mapping) else {a: f"{name}_dynamic_axes_{a}" for a in axes}
+        )
+        for axis, label in entries.items():
+            if not -len(shape) <= axis < len(shape) or not shape[axis].dim_param:
+                what = [d.dim_param or d.dim_value for d in shape]
+                raise ArgumentError(
+                    f"onnx.export: axis {axis} of {name!r} has no symbolic size: {what}",
+                    where=caller(),
+                    hint="a size is symbolic where the program was made with gc.dim, or traced so",
+                )
+            renamed.setdefault(shape[axis].dim_param, str(label))
+    for value in (*sides.values(), *model.graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in renamed:
+                dim.dim_param = renamed[dim.dim_param]
 
 
 def _output_name(graph: Graph, program: Program, place: int, aliased: Mapping[int, int]) -> str:

@@ -19,7 +19,7 @@ from graphc.core import dtypes
 from graphc.core.dtypes import DType
 from graphc.core.ir import Node, tensor_type
 from graphc.errors import UnsupportedError
-from graphc.onnx.writing import FORMS, Writer
+from graphc.onnx.writing import FORMS, Writer, form
 
 FLOATS = {
     "reciprocal": "Reciprocal", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "sigmoid": "Sigmoid",
@@ -363,3 +363,16 @@ def unsupported(node: Node, why: str = "") -> Exception:
         f"onnx.export: ONNX has no form for {node.op.name}{' ' + why if why else ''}",
         [node.describe()], where=node.origin or "",
     )  # fmt: skip
+
+
+@form("matmul_integer")
+def matmul_integer(w: Writer, node: Node, x: str, y: str) -> str:
+    if tensor_type(node.inputs[0]).shape[-1] == 0:  # ONNX Runtime leaves its memory unwritten
+        return zeros(w, node)
+    return w.op("MatMulInteger", x, y)
+
+
+def zeros(w: Writer, node: Node) -> str:
+    """Zeros of a node's type."""
+    type_ = tensor_type(node)
+    return w.op("Expand", w.number(0, type_.dtype), w.vector(type_.shape))

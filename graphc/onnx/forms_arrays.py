@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from graphc.core import dtypes
 from graphc.core.ir import Graph, Node, tensor_type
 from graphc.core.types import TensorType
-from graphc.onnx.forms import dtype_of, unsupported, wide
+from graphc.onnx.forms import dtype_of, unsupported, wide, zeros
 from graphc.onnx.writing import FORMS, Writer, form
 
 LEAST = -(2**63)
@@ -306,6 +306,8 @@ def conv_input(w: Writer, node: Node, x: str, weight: str) -> str:
 def conv_weight(w: Writer, node: Node, x: str, ct: str) -> str:
     if node.attr("groups") != 1:
         raise unsupported(node, "in groups")
+    if 0 in tensor_type(node.inputs[0]).shape[:1]:
+        return zeros(w, node)
     x, ct = _float32(w, node, x, ct)
     rank = tensor_type(node).rank
     order = [1, 0, *range(2, rank)]

@@ -12,6 +12,7 @@ from graphc.onnx.reading import Reader, as_damage
 from graphc.onnx.values import NeedsValue, Value
 from graphc.onnx.variants import OnnxProgram, used
 from graphc.program.driver import compile as compile_graph
+from graphc.quantisation.integers import integral
 
 
 def load(
@@ -58,7 +59,7 @@ def load(
     parts = _read_whole(model)
     if parts is None or not _is_plain(model, parts):
         return OnnxProgram(model, options)
-    nodes = [v.x for v in parts.outputs]
+    nodes = integral(list(parts.inputs.values()), [v.x for v in parts.outputs])
     if len(used(parts.inputs, nodes)) < len(parts.inputs):
         return OnnxProgram(model, options)
     given: Any = list(parts.inputs.values())

@@ -23,6 +23,7 @@ from graphc.onnx.values import Absent, NeedsValue, SequenceValue, Value
 from graphc.ops.source import INPUT_OP
 from graphc.program.driver import compile as compile_graph
 from graphc.program.program import Program
+from graphc.quantisation.integers import integral
 
 # Programs of one model that are kept, and calls whose variant is remembered.
 MOST_VARIANTS, MOST_CALLS = 64, 1024
@@ -310,7 +311,7 @@ class Variant:
         self.program: Program | None = None
         if self._nodes:
             inputs = [parts.inputs[key] for key in self._taken]
-            self.program = compile_graph(inputs, self._nodes, **options)
+            self.program = compile_graph(inputs, integral(inputs, self._nodes), **options)
 
     def takes(self, values: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
         """Whether a call's values and sizes are those that it was read for."""

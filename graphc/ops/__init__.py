@@ -18,7 +18,14 @@ from graphc.ops.arrays import (
     statistics,
     writing,
 )
-from graphc.ops.contract import convolution, einsum, matmul, pooling
+from graphc.ops.contract import (
+    convolution,
+    einsum,
+    integer_convolution,
+    integers,
+    matmul,
+    pooling,
+)
 from graphc.ops.draws import counts, distributions
 from graphc.ops.elementwise import (
     arithmetic,
@@ -61,6 +68,8 @@ __all__ = [
     "filled",
     "getitem",
     "indexing",
+    "integer_convolution",
+    "integers",
     "joining",
     "logic",
     "lookup",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from graphc.runtime.base import target
 
-_NBYTES = {"f32": 4, "f64": 8}
+_NBYTES = {"f32": 4, "f64": 8, "i32": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,19 @@ class Blocking:
 
 
 @functools.cache
+def byte_dot() -> str:
+    """How this CPU adds products of bytes; see `tile_dot_bytes`: "vnni", "pairs" or "plain"."""
+    features = set(target.features().split(","))
+    width = _registers()[0]
+    if width == 64 and "+avx512vnni" in features:
+        return "vnni"
+    if width == 32 and ("+avxvnni" in features or {"+avx512vnni", "+avx512vl"} <= features):
+        return "vnni"
+    needed = {64: "+avx512bw", 32: "+avx2", 16: "+sse2"}[width]
+    return "pairs" if needed in features else "plain"
+
+
+@functools.cache
 def _registers() -> tuple[int, int]:
     """Bytes of a vector register, and how many there are."""
     features = set(target.features().split(","))
@@ -49,12 +62,12 @@ def _registers() -> tuple[int, int]:
 
 
 def lanes(dtype: str) -> int:
-    """How many elements of "f32" or "f64" a vector holds."""
+    """How many elements of "f32", "f64" or "i32" a vector holds."""
     return _registers()[0] // _NBYTES[dtype]
 
 
 def blocking(dtype: str) -> Blocking:
-    """The register tile for "f32" or "f64".
+    """The register tile for "f32", "f64" or "i32".
 
     Accumulators, one row of the right operand and a broadcast element of the left one must fit:
     8 rows of 3 vectors in 32 registers, 6 rows of 2 in 16.

@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from graphc.runtime.base.kernel import Kernel
 
 # The position of the buffer that a function of the kernel language writes; it only reads others.
-WRITES = {"tile_store": 1, "tile_store_part": 1, "tile_store_at": 2, "tile_update": 1}
+WRITES = {
+    "tile_store": 1, "tile_store_part": 1, "tile_store_at": 2, "tile_update": 1,
+    "tile_pack_bytes": 7,
+}  # fmt: skip
 
 
 @dataclass(slots=True)

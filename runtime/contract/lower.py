@@ -10,6 +10,7 @@ from graphc.errors import InternalError
 from graphc.loops import views
 from graphc.runtime.base.step import Step, Value
 from graphc.runtime.contract.conv_kernel import ConvSpec, lower_conv
+from graphc.runtime.contract.integer_kernel import lower_matmul_integer
 from graphc.runtime.contract.matmul_kernel import MatmulSpec, lower_matmul
 
 
@@ -33,6 +34,9 @@ def lower_contract(
     name = node.op.lowering.name
     if name == "matmul":
         plan = lower_matmul(_product(node), is_plain)
+    elif name == "matmul_integer":
+        right = tensor_type(node.inputs[1]).dtype.short
+        plan = lower_matmul_integer(_product(node), right, is_plain)
     else:
         plan = lower_conv(_convolution(node), is_plain)
     x, y = views.in_memory(node)

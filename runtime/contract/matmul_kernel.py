@@ -76,12 +76,12 @@ def lower_matmul(spec: MatmulSpec, is_plain: bool = False) -> ContractionPlan:
         spec: the product.
         is_plain: as loops without vector registers, for targets that have none.
     """
-    spec = _merged(spec)
-    strides = _numbers(spec)
+    spec = merged(spec)
+    strides = numbers_of(spec)
     if is_plain or spec.dtype not in ("f32", "f64"):
         args: tuple[CallArgument, ...] = (Operand("x"), Operand("y"), Operand("out"), *strides)
         extent = dims.product((spec.m, *spec.batch))
-        grain = _grain(spec, 1, _static(spec.n))
+        grain = grain_of(spec, 1, _static(spec.n))
         return ContractionPlan((KernelCall(plain_kernel(spec.dtype), args, extent, grain),))
     if spec.m == 1 or spec.n == 1:
         return _with_vector(spec)
@@ -122,7 +122,7 @@ def _tiled(spec: MatmulSpec, strides: tuple[Number, ...]) -> ContractionPlan:
     chunk = sized(lambda k, c: -(-k // c), spec.k, chunks)
     extent = sized(lambda t, c: t * c, tasks, chunks)
     numbers = [Number(v) for v in (block, blocks, panels, batch, chunk)]
-    grain = _grain(spec, ROW_BLOCK, shape.columns)
+    grain = grain_of(spec, ROW_BLOCK, shape.columns)
     split = not isinstance(chunks, int) or chunks > 1
     nbytes = {"f32": 4, "f64": 8}[spec.dtype]
     # With one chunk the partial results are the result: the same kernel writes it.
@@ -155,11 +155,11 @@ def chunk_count(tasks: int, k: int) -> int:
     return max(min(k // CHUNK, -(-4 * FEW_TASKS // tasks)), 1)
 
 
-def _merged(spec: MatmulSpec) -> MatmulSpec:
+def merged(spec: MatmulSpec) -> MatmulSpec:
     """The same product with as few batch axes as its strides allow."""
     batch, m = list(spec.batch), spec.m
-    x = list(_contiguous((*batch, m, spec.k)) if spec.x_strides is None else spec.x_strides)
-    y = list(_contiguous((*batch, spec.k, spec.n)) if spec.y_strides is None else spec.y_strides)
+    x = list(contiguous((*batch, m, spec.k)) if spec.x_strides is None else spec.x_strides)
+    y = list(contiguous((*batch, spec.k, spec.n)) if spec.y_strides is None else spec.y_strides)
     for axis in reversed(range(len(batch))):
         if batch[axis] == 1:
             del batch[axis], x[axis], y[axis]
@@ -175,14 +175,14 @@ def _merged(spec: MatmulSpec) -> MatmulSpec:
     return MatmulSpec(spec.dtype, tuple(batch), m, spec.n, spec.k, tuple(x), tuple(y))
 
 
-def _contiguous(shape: Sequence[Size]) -> tuple[Size, ...]:
+def contiguous(shape: Sequence[Size]) -> tuple[Size, ...]:
     strides: list[Size] = [1]
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
     return tuple(reversed(strides))
 
 
-def _numbers(spec: MatmulSpec) -> tuple[Number, ...]:
+def numbers_of(spec: MatmulSpec) -> tuple[Number, ...]:
     """m, n, k, the matrices' strides, and for each batch axis, last first, size and strides."""
     x, y = spec.x_strides, spec.y_strides
     assert x is not None and y is not None
@@ -205,7 +205,7 @@ def _static(size: Size) -> int:
     return size if isinstance(size, int) else 64
 
 
-def _grain(spec: MatmulSpec, rows: int, columns: int) -> int:
+def grain_of(spec: MatmulSpec, rows: int, columns: int) -> int:
     """How many tasks of `rows` x `columns` are worth a thread."""
     work = min(_static(spec.m), rows) * min(_static(spec.n), columns) * max(_static(spec.k), 1)
     return max(1, SLICE_WORK // max(work, 1))

@@ -9,8 +9,8 @@ from graphc.runtime.base.kernel import Kernel
 
 _WRAPPING = """\
 def {name}(args, lo, hi):
-    x = buffer(args, 0, {dtype})
-    y = buffer(args, 1, {dtype})
+    x = buffer(args, 0, {left})
+    y = buffer(args, 1, {right})
     out = buffer(args, 2, {dtype})
     m, n, k = args[3], args[4], args[5]
     x_m, x_k, y_k, y_n = args[6], args[7], args[8], args[9]
@@ -60,12 +60,25 @@ _NARROW = """\
 
 
 @functools.cache
-def plain_kernel(dtype: str) -> Kernel:
-    """The matrix product of any dtype; its parallel range is the rows of the result."""
-    name = f"matmul_{dtype}"
+def plain_kernel(left: str, right: str = "", result: str = "") -> Kernel:
+    """The matrix product of any dtype; its parallel range is the rows of the result.
+
+    Args:
+        left: the dtype of the left operand.
+        right, result: those of the right one and the result, integers; "" for the same.
+    """
+    dtype, right = result or left, right or left
+    name = f"matmul_{left}" if not result else f"matmul_{left}_{right}_plain"
     is_narrow = dtypes.as_dtype(dtype).wide is not None
     body = _NARROW if is_narrow else _BOOL if dtype == "b1" else _INTEGER
-    source = _WRAPPING.format(name=name, dtype=dtype, body=body.format(dtype=dtype))
+    if result:  # of other dtypes: products are of the result's
+        body = body.replace("= x[x_at + p * x_k]", "= {dtype}(x[x_at + p * x_k])")
+        body = body.replace(
+            "* y[y_at + p * y_k + j * y_n]", "* {dtype}(y[y_at + p * y_k + j * y_n])"
+        )
+    source = _WRAPPING.format(
+        name=name, dtype=dtype, left=left, right=right, body=body.format(dtype=dtype)
+    )
     if is_narrow:
         source = source.replace("    m, n, k =", "    acc = local(64, f32)\n    m, n, k =", 1)
     return Kernel(name, source)

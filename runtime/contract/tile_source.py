@@ -35,27 +35,27 @@ def indent(source: str, levels: int) -> str:
     return textwrap.indent(source, "    " * levels).rstrip("\n")
 
 
-def multiply_panel(dtype: str) -> str:
+def multiply_panel(dtype: str, product: str = _TILE) -> str:
     """Source that multiplies some rows by one panel of columns.
 
     It reads the variables x (buffer), x_block, x_m, x_k (where the rows begin; strides), rows,
     depth (elements of k), panel (buffer), panel_at, step (from one k to the next), columns, and
     adds to out (buffer) at out_at, its rows n apart; it only stores when `initial` holds. A panel
-    of more than one vector must be readable to its full width.
+    of more than one vector must be readable to its full width. `product` is the source of one tile.
     """
     most, some, _ = blocking(dtype).rows
     lines = ["row = 0", "while row < rows:", indent(_HEIGHT.format(most=most, some=some), 1)]
     for height, test in ((most, f"if height == {most}:"), (some, f"elif height == {some}:"),
                          (1, "else:")):  # fmt: skip
-        lines += [f"    {test}", indent(_widths(dtype, height), 2)]
+        lines += [f"    {test}", indent(_widths(dtype, height, product), 2)]
     lines.append("    row += height")
     return "\n".join(lines)
 
 
-def _widths(dtype: str, height: int) -> str:
+def _widths(dtype: str, height: int, product: str) -> str:
     """The tile of one height, as wide as the panel is; low tiles have two widths only."""
     shape = blocking(dtype)
-    tile = functools.partial(_TILE.format, height=height)
+    tile = functools.partial(product.format, height=height)
     return by_width(shape, tile, every=height == shape.rows[0])
 
 

@@ -1,6 +1,6 @@
 """Tiles of vector registers in the kernel language, as Numba compiles them.
 
-A tile is `rows` x `vectors` SIMD vectors of one float dtype, held in registers: a product of
+A tile is `rows` x `vectors` SIMD vectors of a float dtype or int32, held in registers: a product of
 two matrices that is summed there (`tile_dot`) and then stored or added to memory (`tile_update`),
 or a block on its way (`tile_load`, `tile_transpose`, `tile_store`). The `_part` forms touch only
 the rows `first <= r < last` and the leftmost `columns` elements; what they don't load is 0. The
@@ -25,6 +25,7 @@ from numba.core.typing import Context as TypingContext
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
+from graphc.runtime.language import numba_tile_bytes
 from graphc.runtime.language.numba_tile import (
     I32,
     I64,
@@ -153,10 +154,8 @@ def tile_update(
         vectors = registers(builder, tile, value)
         before = builder.block
         with builder.if_then(builder.not_(initial)):
-            sums = [
-                builder.fadd(u, v)
-                for u, v in zip(masked_load(builder, tile, places, masks), vectors)
-            ]
+            add = builder.add if tile.dtype == "i32" else builder.fadd
+            sums = [add(u, v) for u, v in zip(masked_load(builder, tile, places, masks), vectors)]
             added = builder.block
         for k, (vector, total) in enumerate(zip(vectors, sums)):
             phi = builder.phi(tile.vector)
@@ -264,4 +263,5 @@ NAMES: dict[str, Any] = {
     "tile_store_at": tile_store_at,
     "tile_transpose": tile_transpose,
     "either": either,
+    **numba_tile_bytes.NAMES,
 }

@@ -14,13 +14,13 @@ from graphc.runtime.base.lanes import lanes
 from graphc.runtime.language import numba_bounds
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
-ELEMENT = {"f32": ir.FloatType(), "f64": ir.DoubleType()}
-NBYTES = {"f32": 4, "f64": 8}
+ELEMENT = {"f32": ir.FloatType(), "f64": ir.DoubleType(), "i32": I32}
+NBYTES = {"f32": 4, "f64": 8, "i32": 4}
 INT = types.int64
 
 
 class TileType(types.Type):
-    """`rows` x `vectors` registers of a float dtype."""
+    """`rows` x `vectors` registers of a float dtype, or of int32."""
 
     def __init__(self, dtype: str, rows: int, vectors: int, width: int = 0) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
@@ -142,7 +142,7 @@ def masked_load(
     """Load the lanes inside; the others are 0 and not read."""
     name = f"llvm.masked.load.v{ty.lanes}{ty.dtype}.p0"
     align = ir.Constant(I32, NBYTES[ty.dtype])
-    zero = ir.Constant(ty.vector, [0.0] * ty.lanes)
+    zero = ir.Constant(ty.vector, None)
     return [
         call_llvm(builder, name, ty.vector, [place, align, mask, zero])
         for place, mask in zip(places, masks)

@@ -172,10 +172,18 @@ def _not_unrolled(module: ir.Module) -> Any:
 
 
 def _dot(builder: ir.IRBuilder, ty: TileType, depth: ir.Value, left: Any, across: Any) -> list[Any]:
-    """The loop of `tile_dot`: every accumulator is a phi, so it stays in a register.
+    """The loop of `tile_dot`.
 
     `left(p)` gives the addresses of the left operand's elements, `across(p)` the right operand's
     vectors.
+    """
+    return dot_loop(builder, ty, depth, lambda acc, p: _outer(builder, ty, acc, left(p), across(p)))
+
+
+def dot_loop(builder: ir.IRBuilder, ty: TileType, depth: ir.Value, sums_of: Any) -> list[Any]:
+    """A loop over p < depth: every accumulator is a phi, so it stays in a register.
+
+    `sums_of(accumulators, p)` gives the next ones.
     """
     zero, one = ir.Constant(I64, 0), ir.Constant(I64, 1)
     before = builder.block
@@ -185,11 +193,11 @@ def _dot(builder: ir.IRBuilder, ty: TileType, depth: ir.Value, left: Any, across
     builder.position_at_end(loop)
     p = builder.phi(I64)
     p.add_incoming(zero, before)
-    zeros = ir.Constant(ty.vector, [0.0] * ty.lanes)
+    zeros = ir.Constant(ty.vector, None)
     acc = [builder.phi(ty.vector) for _ in range(ty.rows * ty.vectors)]
     for phi in acc:
         phi.add_incoming(zeros, before)
-    sums = _outer(builder, ty, acc, left(p), across(p))
+    sums = sums_of(acc, p)
     following = builder.add(p, one)
     # Tests of accesses, where there are any, end the loop's body in another block.
     end = builder.block

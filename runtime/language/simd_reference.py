@@ -13,7 +13,7 @@ import numpy as np
 from graphc.runtime.base.lanes import lanes
 
 Tile = np.ndarray
-_DTYPES = {"float32": "f32", "float64": "f64"}
+_DTYPES = {"float32": "f32", "float64": "f64", "int32": "i32"}
 
 
 def _width(dtype: Any, vectors: int) -> int:
@@ -83,6 +83,32 @@ def tile_dot_rows(
             right = y.array[_checked(p * y_step + np.arange(width), y)]
             acc += left[:, None] * right
     return acc
+
+
+def tile_dot_bytes(
+    rows: int, vectors: int, how: int, depth: int, x: Any, at: int, x_row: int, panel: Any,
+    where: int, step: int,
+) -> Tile:  # fmt: skip
+    """The sum over p < depth of `x[at + r * x_row + p]` and the panel's byte of p and j."""
+    width, p = vectors * lanes("i32"), np.arange(depth)
+    left = x.array[_checked(at + x_row * np.arange(rows)[:, None] + p[None, :], x)]
+    index = where + (p // 4 * step + p % 4)[:, None] + 4 * np.arange(width)[None, :]
+    right = panel.array[_checked(index, panel)]
+    right = right.view(np.int8 if left.dtype == np.uint8 else np.uint8)
+    return (left.astype(np.int64) @ right.astype(np.int64)).astype(np.int32)
+
+
+def tile_pack_bytes(
+    vectors: int, flip: int, y: Any, at: int, y_step: int, rest: int, columns: int, packed: Any,
+    where: int,
+) -> None:  # fmt: skip
+    """Four lines of y, `y_step` apart, as lanes of four bytes: byte b of lane j is `y[b, j]`."""
+    width = vectors * lanes("i32")
+    lines = np.zeros((4, width), np.uint8)
+    inside = _inside(lines.shape, 0, rest, columns)
+    lines[inside] = y.array[_checked(_index(at, y_step, lines.shape)[inside], y)].view(np.uint8)
+    to = _checked(where + np.arange(4 * width), packed, True)
+    packed.array[to] = (lines ^ (128 * flip)).T.reshape(-1).view(packed.array.dtype)
 
 
 def tile_load(rows: int, vectors: int, memory: Any, offset: int, step: int) -> Tile:
@@ -163,4 +189,6 @@ NAMES: dict[str, Any] = {
     "tile_store_at": tile_store_at,
     "tile_transpose": tile_transpose,
     "either": either,
+    "tile_dot_bytes": tile_dot_bytes,
+    "tile_pack_bytes": tile_pack_bytes,
 }

@@ -19,6 +19,7 @@ LINES = (
 )  # fmt: skip
 WITHOUT = (
     "gc.linalg.lu(x0)[0]", 'gc.square(gc.linalg.qr(x0[:, :, :3], "complete")[0][:, :, 3:])',
+    "gc.matmul_integer(gc.cast(x0 * 14.0, gc.int8), gc.cast(gc.abs(x0) * 28.0, gc.uint8), 3, 7)",
 )  # fmt: skip
 
 

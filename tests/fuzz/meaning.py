@@ -193,6 +193,11 @@ class Meaning(Composed):
     # Contractions
 
     @staticmethod
+    def matmul_integer(x: Any, y: Any, x_zero: int = 0, y_zero: int = 0) -> Any:
+        wide = (x.astype(np.int64) - x_zero) @ (y.astype(np.int64) - y_zero)
+        return wide.astype(np.int32)
+
+    @staticmethod
     def conv(
         x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1,

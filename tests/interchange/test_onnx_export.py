@@ -78,6 +78,29 @@ def test_an_op_is_ONNX_Runtimes(name: str) -> None:
     assert tried
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPORTED)
+def test_an_op_written_and_read_is_the_same(name: str) -> None:
+    op, tried = OPS[name], 0
+    for case in cases(op, shapes=((2, 3),)):
+        inputs = [gc.input(f"x{k}", a.shape, a.dtype) for k, a in enumerate(case.arrays)]
+        node = op(*inputs, **case.attrs)
+        program = gc.compile(inputs, node, target="reference")
+        try:
+            model = gc.onnx.export(program)
+        except gc.errors.UnsupportedError:
+            continue
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            wanted = gc.interpret(gc.Graph.of("g", inputs, [node]), *case.arrays)
+            found = gc.onnx.load(model, target="reference")(*case.arrays)
+        found = found if isinstance(found, tuple) else (found,)
+        for left, right in zip(found, wanted, strict=True):
+            assert same(np.asarray(left), np.asarray(right)), (case.attrs, case.arrays)
+        tried += 1
+    assert tried
+
+
 def _round_trip(inputs: Any, outputs: Any, *arrays: Any) -> None:
     """Exported, run by ONNX Runtime, read back: equal."""
     program = gc.compile(inputs, outputs, target="reference")
@@ -104,6 +127,21 @@ def test_symbolic_sizes_are_dim_params() -> None:
         for left, right in zip(run(model, a), program(a)):
             assert same(left, right)
     _round_trip([x], [y, z], np.ones((3, 8), np.float32))
+
+
+def test_dynamic_axes_name_symbolic_sizes() -> None:
+    x = gc.input("x", (gc.dim("n"), 3, gc.dim("m")))
+    program = gc.compile([x], x * 2.0, target="reference")
+    model = gc.onnx.export(program, dynamic_axes={"x": {0: "batch"}, "output": [2]})
+    for side in (model.graph.input, model.graph.output):
+        sizes = [d.dim_param or d.dim_value for d in side[0].type.tensor_type.shape.dim]
+        assert sizes == ["batch", 3, "output_dynamic_axes_2"]
+    a = np.ones((2, 3, 4), np.float32)
+    assert same(run(model, a)[0], program(a))
+    with pytest.raises(gc.errors.ArgumentError, match=r"axis 1 of 'x' has no symbolic size"):
+        gc.onnx.export(program, dynamic_axes={"x": {1: "channels"}})
+    with pytest.raises(gc.errors.ArgumentError, match="names 'y'; there are x, output"):
+        gc.onnx.export(program, dynamic_axes={"y": [0]})
 
 
 def test_a_network_and_its_parameters() -> None:

@@ -153,6 +153,8 @@ def run(case: Any, target: str) -> tuple[str, str]:
             for found, wanted in zip(results, map(array, outputs)):
                 if is_drawn:
                     found, wanted = np.zeros_like(found), np.zeros_like(wanted)
+                if "dft" in name:  # what a transform of float32 rounds is of its largest value
+                    atol = max(atol, float(np.finfo(np.float32).eps * np.abs(wanted).max()))
                 why = differs(found, wanted, rtol, atol)
                 if why:
                     return "failed", why

@@ -257,7 +257,7 @@ def test_every_op_of_the_table_is_drawn_with_gradients_and_symbolic_sizes() -> N
         "bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "isfinite",
         "isinf", "isnan", "lcm", "left_shift", "logical_and", "logical_not", "logical_or",
         "logical_xor", "equal", "not_equal", "right_shift", "signbit",
-        "permutation", "qr_complete",
+        "matmul_integer", "permutation", "qr_complete",
     }  # fmt: skip
 
 

@@ -93,6 +93,8 @@ ROWS = (
     "graphc.data.vision.*",
     "graphc.data.vision",
     "graphc.data",
+    "graphc.quantisation.*",
+    "graphc.quantisation",
     "graphc.onnx.*",
     "graphc.onnx.rules.*",
     "graphc.onnx",

@@ -18,11 +18,12 @@ from graphc.onnx.rules import (
     shape,
     text,
     training,
+    transforms,
     vision,
 )
 
 __all__ = [
     "casting", "constants", "control", "convolution", "elementwise", "indexing", "losses",
     "normalisation", "pooling", "quantised", "recurrent", "reduce", "resize", "sequences", "shape",
-    "text", "training", "vision",
+    "text", "training", "transforms", "vision",
 ]  # fmt: skip

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from graphc import functions as gc
-from graphc.core import dims, dtypes
+from graphc.core import dims
 from graphc.core.ir import Node
 from graphc.onnx.rules.shape import padded, sliced
 from graphc.onnx.table import Use, rule
-from graphc.onnx.values import MOST_LISTED, bounded
+from graphc.onnx.values import MOST_LISTED, bounded, evaluated
 from graphc.ops.source import iota
 
 
@@ -103,28 +103,48 @@ def _is_one(v: Node) -> bool:
 def conv_integer(
     a: Use, x: Node, w: Node, x_zero: Node | None = None, w_zero: Node | None = None
 ) -> Any:
-    x, w = (gc.cast(v, dtypes.int32) for v in (x, w))
-    if x_zero is not None:
-        x = x - gc.cast(gc.reshape(x_zero, ()), dtypes.int32)
-    if w_zero is not None:
-        zero = gc.cast(w_zero, dtypes.int32)
-        lead = (-1, *[1] * (len(w.shape) - 1))
-        w = w - gc.reshape(zero, () if _is_one(w_zero) else lead)
-    return convolved(a, x, w)
+    return integer_convolved(a, x, w, x_zero, w_zero)
+
+
+def integer_convolved(a: Use, x: Node, w: Node, x_zero: Any, w_zero: Any) -> Any:
+    """A convolution of bytes as a node says it, in int32."""
+    kernel = list(w.shape[2:])
+    rank = len(kernel)
+    strides, dilations = spatial(a, rank, "strides"), spatial(a, rank, "dilations")
+    pads = pads_of(a, x.shape[2:], kernel, strides, dilations)
+    x_zero, w_zero = number_of(x_zero), number_of(w_zero)
+    if is_even(pads):
+        padding = [before for before, _ in pads]
+    else:
+        x, padding = roomy(x, pads, 0 if x_zero is None else x_zero), [0] * rank
+    return gc.conv_integer(x, w, x_zero, w_zero, strides, padding, dilations, a.group or 1)
+
+
+def number_of(zero: Node | None) -> Any:
+    """A zero point: an int where it is one number that is known."""
+    if zero is None or not _is_one(zero):
+        return zero
+    known = evaluated(zero)
+    return gc.reshape(zero, ()) if known is None else int(known.reshape(()))
 
 
 @rule("MatMulInteger", takes="xxxx")
 def matmul_integer(
     a: Use, x: Node, y: Node, x_zero: Node | None = None, y_zero: Node | None = None
 ) -> Any:
-    x, y = (gc.cast(v, dtypes.int32) for v in (x, y))
-    if x_zero is not None:
-        zero = gc.cast(x_zero, dtypes.int32)
-        is_rows = len(x_zero.shape) == 1 and not _is_one(x_zero)
-        x = x - (gc.expand_dims(zero, -1) if is_rows else zero)
-    if y_zero is not None:
-        y = y - gc.cast(y_zero, dtypes.int32)
-    return gc.matmul(x, y)
+    return integer_product(x, y, x_zero, y_zero)
+
+
+def integer_product(x: Node, y: Node, x_zero: Node | None, y_zero: Node | None) -> Any:
+    """A matrix product of bytes less their zero points, those of x in one number for each row."""
+    x_zero, y_zero = number_of(x_zero), number_of(y_zero)
+    is_rows = isinstance(x_zero, Node) and len(x_zero.shape) == 1
+    ranks = len(x.shape), len(y.shape)
+    x = gc.expand_dims(x, 0) if ranks[0] == 1 else x
+    y = gc.expand_dims(y, 1) if ranks[1] == 1 else y
+    found = gc.matmul_integer(x, y, gc.expand_dims(x_zero, -1) if is_rows else x_zero, y_zero)
+    drop = [axis for axis, rank in ((-2, ranks[0]), (-1, ranks[1])) if rank == 1]
+    return gc.squeeze(found, tuple(drop)) if drop else found
 
 
 @rule("ConvTranspose")

@@ -12,7 +12,7 @@ from graphc.core import dtypes
 from graphc.core.ir import Node
 from graphc.onnx.files import DTYPES, IS_CODE, ODD
 from graphc.onnx.rules.casting import dtype_of, stored, unpacked
-from graphc.onnx.rules.convolution import convolved
+from graphc.onnx.rules.convolution import integer_convolved, integer_product
 from graphc.onnx.table import Use, rule
 from graphc.onnx.values import Value
 
@@ -112,7 +112,7 @@ def _column(v: Node) -> Any:
 def qlinear_matmul(
     a: Use, x: Node, xs: Node, xz: Node, y: Node, ys: Node, yz: Node, s: Node, z: Node
 ) -> Any:
-    whole = gc.matmul(_integers(x, _column(xz)), _integers(y, yz))
+    whole = integer_product(x, y, xz, yz)
     factor = (
         gc.cast(_column(xs), dtypes.float32)
         * gc.cast(ys, dtypes.float32)
@@ -135,9 +135,7 @@ def qlinear_conv(
     b: Node | None = None,
 ) -> Any:
     rank = len(w.shape)
-    lead = (-1, *[1] * (rank - 1))
-    zero = gc.reshape(wz, lead if len(wz.shape) == 1 and wz.shape != (1,) else ())
-    whole = convolved(a, _integers(x, gc.reshape(xz, ())), _integers(w, zero))
+    whole = integer_convolved(a, x, w, xz, wz)
     channel = (-1, *[1] * (rank - 2))
     if b is not None:
         whole = whole + gc.reshape(b, channel)
@@ -160,9 +158,7 @@ def matmul_integer_to_float(
     yz: Node | None = None,
     b: Node | None = None,
 ) -> Any:
-    x = gc.cast(x, dtypes.int32) if xz is None else _integers(x, xz)
-    y = gc.cast(y, dtypes.int32) if yz is None else _integers(y, yz)
-    found = gc.cast(gc.matmul(x, y), dtypes.float32) * (xs * ys)
+    found = gc.cast(integer_product(x, y, xz, yz), dtypes.float32) * (xs * ys)
     return found if b is None else found + b
 
 
