@@ -38,9 +38,6 @@ class DType:
     title: str = field(compare=False)
     wide: DType | None = field(default=None, compare=False)
 
-    def __str__(self) -> str:
-        return self.short
-
     def __reduce__(self) -> Any:
         """Copied and pickled it is itself: dtypes are compared by identity."""
         return as_dtype, (self.name,)

@@ -43,7 +43,9 @@ def literal(value: Any) -> str:
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if isinstance(value, bool | int | float | str) or value is None:
         return repr(value)
-    if isinstance(value, DType | Dim | TensorType):
+    if isinstance(value, DType):
+        return value.short
+    if isinstance(value, Dim | TensorType):
         return str(value)
     raise ParseError(f"an attribute of type {type(value).__name__} has no text form")
 

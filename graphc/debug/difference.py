@@ -15,7 +15,10 @@ import numpy as np
 
 from graphc.core.interpret import run_sized
 from graphc.core.ir import all_nodes, caller
+from graphc.core.operators import Operators
 from graphc.debug.subject import program_of
+from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.facade import FACE
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ops.printing import muted
 from graphc.ops.sampling import sample_arrays
@@ -124,15 +127,27 @@ def _shown(what: str, value: float | str | None) -> str:
     return str(value) if isinstance(value, str) or what not in UNITS else UNITS[what](value)
 
 
-def diff(a: object, b: object, *args: Any) -> Difference:
-    """Compare two programs.
+def diff(
+    input: AnyTensor | object,
+    n: object = 1,
+    *args: Any,
+    dim: int = -1,
+    prepend: AnyTensor | None = None,
+    append: AnyTensor | None = None,
+) -> Any:
+    """Compare two programs; or, of a tensor, take each element less the one before it.
 
     Args:
-        a, b: programs, functions that have one, or names of archives.
-        args: of a call of both, whose results are compared; drawn at random unless given.
+        input, n: programs, functions that have one, or names of archives. Else a tensor, and how
+            often, as `torch.diff` has them.
+        args: of a call of both programs, whose results are compared; drawn at random unless given.
+            Of a tensor dim, prepend and append by their places.
+        dim: the axis of a tensor.
+        prepend, append: what stands before a tensor along that axis, and behind it.
 
     Returns:
-        The difference: print it, or `save` it as a page. It is true where there is one.
+        The difference: print it, or `save` it as a page. It is true where there is one. Of a
+        tensor a tensor.
 
     Raises:
         ArgumentError: one is no program.
@@ -143,7 +158,16 @@ def diff(a: object, b: object, *args: Any) -> Difference:
         >>> print(gc.diff(gc.compile([x], -x), gc.compile([x], -x)))
         The two are the same.
         result 0: the same
+        >>> gc.diff(gc.tensor([1, 4, 9]))
+        tensor([3, 5])
     """
+    if not isinstance(input, Operators | np.ndarray):
+        return _compared(input, n, args)
+    words = {"dim": dim, "prepend": prepend, "append": append}
+    return FACE["diff"](input, n, *args, **dict(list(words.items())[len(args) :]))
+
+
+def _compared(a: object, b: object, args: tuple[Any, ...]) -> Difference:
     one, other = (_loaded(side) for side in (a, b))
     figures = [_figures(side) for side in (one, other)]
     keys = list(dict.fromkeys(key for side in figures for key in side))

@@ -16,7 +16,7 @@ from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
-from graphc.eager.engine.dispatch import eager_form, face, told
+from graphc.eager.engine.dispatch import MAKERS, eager_form, face, told
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
@@ -27,10 +27,13 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     axiswise,
     control,
     creation,
+    diagonals,
+    distances,
     distributions,
     filling,
     indexing,
     joining,
+    kinds,
     layouts,
     losses,
     matrices,
@@ -39,12 +42,16 @@ from graphc.eager.functions import (  # noqa: F401  # some declare functions, no
     placing,
     products,
     random,
+    rearranging,
     reductions,
     repeating,
+    running,
     selecting,
     shapes,
     spaced,
     special,
+    statistics,
+    windows,
 )
 from graphc.eager.functions.inplace import in_place
 from graphc.eager.methods import (  # noqa: F401  # dunders gives Tensor its own
@@ -109,7 +116,10 @@ _NOT_METHODS = {
     "concatenate", "stack", "hstack", "vstack", "row_stack", "size", "input", "constant",
     "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
     "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
-    "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print",
+    "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print", "block_diag",
+    "broadcast_tensors", "cartesian_prod", "combinations", "column_stack", "dstack", "atleast_1d",
+    "atleast_2d", "atleast_3d", "trapezoid", "trapz", "cumulative_trapezoid", "cdist", "pdist",
+    "bucketize", *MAKERS,
     *distributions.DRAWING,
 }  # fmt: skip
 # What PyTorch changes a tensor with in place.
@@ -123,7 +133,8 @@ _IN_PLACE = """
     logical_or logical_xor logit lt masked_fill masked_scatter mul multiply nan_to_num ne neg
     negative nextafter not_equal pow reciprocal relu remainder round rsqrt scatter scatter_add
     scatter_reduce sgn sigmoid sign sin sinh sqrt square sub subtract tan tanh tril triu true_divide
-    trunc xlogy maximum minimum softplus
+    trunc xlogy maximum minimum softplus addr deg2rad float_power heaviside ldexp mvlgamma rad2deg
+    renorm sinc
 """
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from graphc.core.ir import caller
 from graphc.core.typing import Axes, DTypeLike
 from graphc.eager.engine.registry import as_dims, as_flag, call
-from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.engine.tensor import AnyTensor, TensorLike
 from graphc.errors import AttributeValueError, DTypeError, ShapeError
-from graphc.linalg.solutions import _tolerance
+from graphc.linalg.solutions import _tolerances
 from graphc.ops.arrays import norms
 from graphc.ops.linalg import values
 
@@ -135,11 +135,11 @@ def norm(
 
 def matrix_rank(
     A: AnyTensor,
-    tol: float | None = None,
+    tol: TensorLike | None = None,
     hermitian: bool = False,
     *,
-    atol: float | None = None,
-    rtol: float | None = None,
+    atol: TensorLike | None = None,
+    rtol: TensorLike | None = None,
 ) -> Any:
     """How many singular values are above a tolerance; see `pinv` for atol and rtol.
 
@@ -147,7 +147,7 @@ def matrix_rank(
         A: (..., m, n).
         tol: PyTorch's older name of atol.
         hermitian: take the absolute eigenvalues of symmetric matrices.
-        atol: an absolute tolerance.
+        atol: an absolute tolerance; a tensor has one for each matrix.
         rtol: one relative to the largest.
 
     Example:
@@ -155,9 +155,9 @@ def matrix_rank(
         >>> gc.linalg.matrix_rank(gc.ones(3, 3))
         tensor(1)
     """
-    least = _tolerance("atol", tol if atol is None else atol)
-    given: dict[str, Any] = {"atol": least, "rtol": _tolerance("rtol", rtol)}
-    return call(values.rank_of, A, **given, hermitian=as_flag(hermitian, "hermitian"))
+    how = {"hermitian": as_flag(hermitian, "hermitian")}
+    given, tensors = _tolerances(tol if atol is None else atol, rtol, A)
+    return call(values.rank_of, A, *tensors, **given, **how)
 
 
 def cond(A: AnyTensor, p: Any = None) -> Any:

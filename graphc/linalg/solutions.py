@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import caller
-from graphc.eager.engine.registry import as_flag, call
-from graphc.eager.engine.tensor import AnyTensor
+from graphc.core.operators import Operators
+from graphc.eager.engine.registry import EAGER, as_eager, as_flag, call
+from graphc.eager.engine.tensor import AnyTensor, TensorLike
 from graphc.errors import AttributeValueError
 from graphc.linalg.decompositions import svdvals
 from graphc.ops.linalg import systems, values
@@ -193,12 +194,28 @@ def pinv(
     return call(values.pseudo_inverse, A, **given, hermitian=flag, title="linalg.pinv")
 
 
-def _tolerance(name: str, value: Any) -> float | None:
+def _tolerances(
+    atol: TensorLike | None, rtol: TensorLike | None, A: AnyTensor
+) -> tuple[dict[str, Any], list[Any]]:
+    """Two tolerances as numbers, or, where one is a tensor, both as tensors.
+
+    Without rtol that is 0 where atol is above 0, else as PyTorch has it, by the matrices' sizes.
+    """
+    if not any(isinstance(value, Operators) for value in (atol, rtol)):
+        return {"atol": _tolerance("atol", atol), "rtol": _tolerance("rtol", rtol)}, []
+    least = as_eager(0.0 if atol is None else atol).to(A.dtype)
+    if rtol is None:
+        usual = max(A.shape[-2:]) * float(A.dtype.finfo.eps)
+        rtol = EAGER["where"](least > 0, 0.0, usual)
+    return {"atol": None, "rtol": None}, [least, as_eager(rtol).to(A.dtype)]
+
+
+def _tolerance(name: str, value: TensorLike | None) -> float | None:
     if value is not None and getattr(value, "ndim", None):
         raise AttributeValueError(
             f"{name} must be one number, not one for each matrix", where=caller()
         )
-    return None if value is None else float(value)
+    return None if value is None else float(value)  # type: ignore[arg-type]
 
 
 def lstsq(

@@ -177,10 +177,17 @@ def _is_undefined(text: str) -> bool:
     parts = re.match(r"(\w)\.(\w+_)\((.*)", text)
     if parts is not None and re.search(rf"\b{parts[1]}\b", parts[3]):
         return True  # an operand is overwritten while it is read
-    if re.search(r"^T\.(a?m(ax|in)|arg|mean|norm|prod|std|sum|var).*\b([xk])\b.*, out=\3\)", text):
+    if re.search(
+        r"^T\.(a?m(ax|in)|arg|(nan)?(mean|sum)|histc|norm|prod|std|var).*\b([xk])\b.*, out=\5\)",
+        text,
+    ):
         return True  # PyTorch clears its target before it reads it
-    if text.startswith(("T.searchsorted(v, ", "v.searchsorted(")):
+    if text.startswith(("T.searchsorted(v, ", "v.searchsorted(")) or re.search(
+        r"bucketize.*\b[vw]\b|histogram.*\bv\)", text
+    ):
         return True  # of no sorted sequence
+    if "isin(" in text and "assume_unique=True" in text:
+        return True  # elements that are not unique
     if re.search(r"\be\b", text) and re.search(r"@|matmul", text) and "k" in text:
         return True  # of no element it lets two dtypes pass
     return text.startswith("F.lp_pool1d(k")  # averages of integers, cut before their root

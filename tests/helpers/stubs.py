@@ -30,7 +30,8 @@ from graphc.eager.engine.tensor import Tensor
 from graphc.eager.facade import FACE
 
 PACKAGE = Path(inspect.getsourcefile(tensors) or "").parent.parent.parent
-PUBLIC = sorted(set(FACE) - {"getitem"})
+# `gc.diff` is that of `graphc.debug`, of programs too.
+PUBLIC = sorted(set(FACE) - {"getitem", "diff"})
 # What takes tensors, by the parameters' names; everything else keeps its annotation.
 OPERANDS = {
     "input", "other", "x", "y", "a", "b", "tensor1", "tensor2", "mat2", "vec2", "weight",
@@ -49,6 +50,10 @@ OTHERWISE = {
     "scan": "Any", "sort": "Any", "std_mean": "Any", "topk": "Any", "unique": "Any",
     "var_mean": "Any", "where": "Any", "while_loop": "Any", "divmod": "tuple[Tensor, Tensor]",
     "argwhere": "Tensor",
+    "cummax": "Any", "cummin": "Any", "nanmedian": "Any", "histogram": "Any", "hsplit": "Any",
+    "vsplit": "Any", "dsplit": "Any", "atleast_1d": "Any", "atleast_2d": "Any",
+    "atleast_3d": "Any", "broadcast_tensors": "Any", "split_with_sizes": "Any",
+    "unsafe_split_with_sizes": "Any", "promote_types": "DType", "can_cast": "bool",
     # methods
     "__array_namespace__": "Any", "__array_ufunc__": "Any", "__complex__": "complex",
     "__dlpack__": "Any", "__dlpack_device__": "Any", "__float__": "float", "__int__": "int",
@@ -234,7 +239,7 @@ def functions() -> str:
             "from graphc.eager.engine.device import DeviceLike",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
-            "from graphc.eager.engine.tensor import Tensor, TensorLike",
+            "from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike",
             "from graphc.core.ir import Node",
             "from graphc.ops.source import Parameter",
         ]
@@ -293,7 +298,7 @@ def _node_method(name: str) -> Iterator[str]:
         variants += [EAGER[name]] if heads[0].split(", ")[1:2] != heads[1].split(", ")[1:2] else []
     for thing in variants:
         for line in _method(name, thing, "Node"):
-            line = line.replace("Self", "Node").replace("Tensor", "Any")
+            line = line.replace("Self", "Node").replace("AnyTensor", "Any").replace("Tensor", "Any")
             if symbolic is not None and line.endswith("-> bool: ..."):
                 line = line.replace("-> bool: ...", "-> Node: ...")
             yield from (["@overload", line] if len(variants) > 1 else [line])
@@ -347,7 +352,7 @@ def methods() -> str:
             "from graphc.eager.engine.device import device as Device",
             "from graphc.eager.functions.random import Generator",
             "from graphc.eager.engine.size import Size",
-            "from graphc.eager.engine.tensor import Tensor, TensorLike",
+            "from graphc.eager.engine.tensor import AnyTensor, Tensor, TensorLike",
             "from graphc.core.operators import Operators",
         ]
     )

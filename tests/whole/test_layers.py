@@ -63,6 +63,8 @@ ROWS = (
     "graphc.special",
     "graphc.linalg.*",
     "graphc.linalg",
+    "graphc.distributions.*",
+    "graphc.distributions",
     "graphc.autograd.*",
     "graphc.autograd",
     "graphc.jit.trace.*",

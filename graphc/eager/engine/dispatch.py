@@ -66,7 +66,9 @@ MAKERS = {
     "zeros", "ones", "full", "arange", "eye", "manual_seed", "randint", "normal", "tensor",
     "as_tensor", "asarray", "from_numpy", "empty", "linspace", "logspace", "rand", "randn",
     "randperm", "seed", "initial_seed", "get_rng_state", "set_rng_state", "result_type",
-    "get_default_dtype", "set_default_dtype",
+    "get_default_dtype", "set_default_dtype", "promote_types", "can_cast", "scalar_tensor", "range",
+    "tril_indices", "triu_indices", "hann_window", "hamming_window", "blackman_window",
+    "bartlett_window", "kaiser_window",
 }  # fmt: skip
 # Functions that make symbolic tensors, or work on graphs, whatever they are given.
 OF_GRAPHS = {"constant", "input", "interpret", "iota", "parameter", "random_key"}

@@ -46,13 +46,16 @@ _NAMES = """
     randint randn randperm reciprocal remainder round row_stack rsqrt scatter scatter_add
     scatter_reduce searchsorted sgn sigmoid sign signbit sin sinc sinh slogdet softmax sort sqrt
     square stack std sub subtract sum svd take take_along_dim tan tanh tensordot topk
+    angle bucketize column_stack cummax cummin dstack histc histogram isin isneginf isposinf
+    logcumsumexp mode msort nanmean nanmedian nanquantile nansum narrow_copy quantile range
+    slice_scatter    renorm
     triangular_solve tril triu true_divide trunc var vdot vstack where xlogy zeros
 """
 TAKES_OUT = frozenset(_NAMES.split())
 # These compute in the dtype of their target.
 _IN_ITS_DTYPE = frozenset((
     "arange", "cumprod", "cumsum", "empty", "eye", "full", "linspace", "logspace", "ones", "prod",
-    "rand", "randint", "randn", "randperm", "sum", "zeros",
+    "rand", "randint", "randn", "randperm", "range", "sum", "nansum", "nanmean", "zeros",
 ))  # fmt: skip
 _OF_BOOLS = frozenset(("all", "any", "signbit"))  # their results are of bools, and so the target
 _OUT = inspect.Parameter(

@@ -22,6 +22,7 @@ SPELLED: dict[str, dict[str, str]] = {
     "clone": {"input": "self"},
     "dot": {"tensor": "other"},
     "float_power": {"exponent": "y"},
+    "isin": {"element": "elements", "test_element": "test_elements"},
     "max": {"other": "dim"},
     "min": {"other": "dim"},
     "numel": {"input": "value"},

@@ -225,7 +225,9 @@ def triangular_solve(
         "left": True,
         "unitriangular": bool(unitriangular),
     }
-    return _TriangularPair(call(systems.triangular, source, input, **settings), A.clone())
+    solution = call(systems.triangular, source, input, **settings)
+    whole = A.expand((*solution.shape[:-2], *A.shape[-2:]))
+    return _TriangularPair(solution, whole.clone())
 
 
 @eager("matrix_power")
@@ -341,7 +343,8 @@ def addr(input: AnyTensor, vec1: Any, vec2: Any, *, beta: float = 1, alpha: floa
 
     Example:
         >>> import graphc as gc
-        >>> gc.addr(gc.ones(2, 2), gc.tensor([1.0, 2.0]), gc.ones(2))
+        >>> x = gc.ones(2, 2)
+        >>> gc.addr(x, gc.tensor([1.0, 2.0]), gc.ones(2))
         tensor([[2., 2.],
                 [3., 3.]])
     """

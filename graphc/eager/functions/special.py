@@ -24,7 +24,8 @@ def ldexp(input: AnyTensor, other: TensorLike) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.ldexp(gc.tensor([1.5]), gc.tensor([2]))
+        >>> x = gc.tensor([1.5])
+        >>> gc.ldexp(x, gc.tensor([2]))
         tensor([6.])
     """
     return MUL(input, pow(2.0, other))
@@ -91,7 +92,8 @@ def heaviside(input: Any, values: Any) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.heaviside(gc.tensor([-1.0, 0.0, 2.0]), gc.tensor([0.5]))
+        >>> x = gc.tensor([-1.0, 0.0, 2.0])
+        >>> gc.heaviside(x, gc.tensor([0.5]))
         tensor([0.0000, 0.5000, 1.0000])
     """
     for given in (input, values):

@@ -160,7 +160,8 @@ def float_power(x: Operand, y: Operand) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.float_power(gc.tensor([2, 3]), 2)
+        >>> x = gc.tensor([2.0, 3.0]).double()
+        >>> gc.float_power(x, 2)
         tensor([4., 9.], dtype=torch.float64)
     """
     x, y = (operand(v, "float_power") for v in (x, y))

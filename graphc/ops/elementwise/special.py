@@ -364,7 +364,8 @@ def multigammaln(x: Operand, p: int) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.multigammaln(gc.tensor([3.0]), 2)
+        >>> x = gc.tensor([3.0])
+        >>> gc.multigammaln(x, 2)
         tensor([1.5502])
     """
     if isinstance(p, bool) or not isinstance(p, int) or p < 1:

@@ -135,7 +135,8 @@ def deg2rad(x: Operand) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.deg2rad(gc.tensor([180.0, 90.0]))
+        >>> x = gc.tensor([180.0, 90.0])
+        >>> gc.deg2rad(x)
         tensor([3.1416, 1.5708])
     """
     (x,) = conform("deg2rad", [x], "float")
@@ -148,7 +149,8 @@ def rad2deg(x: Operand) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.rad2deg(gc.tensor([3.14159265, 1.0]))
+        >>> x = gc.tensor([3.14159265, 1.0])
+        >>> gc.rad2deg(x)
         tensor([180.0000,  57.2958])
     """
     (x,) = conform("rad2deg", [x], "float")
@@ -166,7 +168,8 @@ def sinc(x: Operand) -> Any:
 
     Example:
         >>> import graphc as gc
-        >>> gc.sinc(gc.tensor([0.0, 0.5, 1.5]))
+        >>> x = gc.tensor([0.0, 0.5, 1.5])
+        >>> gc.sinc(x)
         tensor([ 1.0000,  0.6366, -0.2122])
     """
     (x,) = conform("sinc", [x], "float")

@@ -79,10 +79,14 @@ def pseudo_inverse(
     return PINV(a, function=title, check=True, atol=at_most, rtol=relative)
 
 
-def rank_of(a: Operators, *, atol: float | None, rtol: float | None, hermitian: bool) -> Any:
-    """How many singular values are above the tolerance."""
+def rank_of(
+    a: Operators, *tensors: Any, atol: float | None, rtol: float | None, hermitian: bool
+) -> Any:
+    """How many singular values are above the tolerance: of the numbers, or of two tensors."""
     name = "linalg.matrix_rank"
-    at_most, relative = default_tolerance(a, atol, rtol)
+    at_most, relative = (
+        [expand_dims(t, -1) for t in tensors] if tensors else default_tolerance(a, atol, rtol)
+    )
     if hermitian:
         values = FUNCTIONS["absolute"](eigenvalues(a, UPLO="L", title=name))
     else:
