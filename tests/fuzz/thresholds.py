@@ -12,8 +12,9 @@ import functools
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "graphc.loops.nesting": {"AGAIN": 2},
     "graphc.runtime.fused.assemble": {
         "SLICE": 1, "MAX_CHUNKS": 3, "CHUNK_WORK": 1, "CHUNK_ROWS": 1, "MOST_DEEP": 2,
