@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -23,8 +24,9 @@ from graphc.jit.fork import Paths
 from graphc.jit.form import Form, signature_of
 from graphc.jit.guarded import BY_VALUE, Guarded
 from graphc.jit.replacing import Kept
-from graphc.jit.roots import Roots
+from graphc.jit.roots import Roots, mismatch
 from graphc.jit.run import Run
+from graphc.jit.tiers import Tiers, tiers_of
 from graphc.jit.trace import branches
 from graphc.jit.trace.consulted import Unproven
 from graphc.jit.variant import Variant
@@ -113,6 +115,7 @@ class Compiled:
             roots = self._roots_of(arguments)
             root = roots.root(arguments.tensors)
         decide = branches.POLICY[self._options.on_branch]
+        began = time.perf_counter()
         fresh = root.is_unwatched
         with self._lock if fresh else nullcontext():
             run = Run(self, root, arguments, decide, lambda: roots.fixed(arguments.tensors), fresh)
@@ -124,7 +127,10 @@ class Compiled:
                 tier, policy = self._options.tier, self._options.on_branch
                 if tier != "checked" and policy == "fork" and run.trace.has_evaluated:
                     self._fork(run, arguments, key)
-        if fresh or run.trace.left or run.variant is None:
+        if fresh or run.variant is None:
+            return result
+        run.variant.took(time.perf_counter() - began)
+        if run.trace.left:
             return result
         if run.variant.guarded is None:
             self._watch_again(root)
@@ -206,7 +212,7 @@ class Compiled:
             roots = self._roots[key] = Roots(self._options.dynamic)
         return roots
 
-    def _added(self, trace: Any, ending: Any) -> Variant:
+    def _added(self, trace: Any, ending: Any, arguments: Arguments) -> Variant:
         """A new variant at the end of a path, within the limit."""
         with self._lock:
             for variant in trace.at.leaves:
@@ -215,10 +221,27 @@ class Compiled:
             if len(self.variants) >= self._options.limit:
                 self._make_room(trace)
             variant = Variant(self._name, trace, ending, self._options)
+            variant.because = self._because(trace, arguments)
             trace.at.leaves.append(variant)
             self.variants.append(variant)
             self._reasons += trace.varied[:1]
             return variant
+
+    def _because(self, trace: Any, arguments: Arguments) -> str:
+        """What differs from the calls before, where no program of theirs fits a call."""
+        if not self.variants:
+            return "the first call"
+        if trace.varied:
+            return str(trace.varied[0])
+        tensors = arguments.tensors
+        known = [g for each in self._guarded.values() for g in each if g.types == trace.root.types]
+        if not known:
+            differs = mismatch(self.variants[-1].root.types, tensors)
+            return differs or "the run asked for something else"
+        known.sort(key=lambda g: g.variant.last_used, reverse=True)
+        call = Form.of(arguments.args, arguments.kwargs, tensors, self._signature)
+        found = [g.form.difference(call) for g in known]
+        return next((g.mismatch(tensors) for g, d in zip(known, found) if not d), found[0])
 
     def _make_room(self, trace: Any) -> None:
         """Drop the program that was used longest ago, or say that there are too many."""
@@ -308,6 +331,21 @@ class Compiled:
             return "guarded"
         reasons = [str(r) for v in reversed(self.variants) for r in v.unproven]
         return f"checked: {reasons[0]}" if reasons else "checked"
+
+    def tiers(self) -> Tiers:
+        """The programs so far as a table: the tier, why, what each was compiled for, its calls.
+
+        Returns:
+            A `graphc.jit.tiers.Row` for each program; as a text, a table.
+
+        Example:
+            >>> import graphc as gc
+            >>> double = gc.jit.compile(lambda x: x * 2)
+            >>> _ = double(gc.ones(4, 2)), double(gc.ones(4, 3))
+            >>> [row.because for row in double.tiers()]
+            ['the first call', 'axis 1 of input 0 has size 3, not 2']
+        """
+        return tiers_of(self.variants, self._options.tier)
 
     def assumes(self) -> list[str]:
         """What the latest program assumes, a line each.

@@ -273,7 +273,7 @@ class Run:
             # What only garbage holds is no result.
             ending.forget()
             variant = self._covering(ending)
-        self.variant = variant or self.owner._added(trace, ending)
+        self.variant = variant or self.owner._added(trace, ending, self.arguments)
         self.found_variant = self.variant.made_by != trace.first
         return ending
 

@@ -19,6 +19,7 @@ from graphc.eager.engine.signature import late, replayed
 from graphc.eager.engine.tensor import Tensor
 from graphc.jit.ending import Ending, constants
 from graphc.jit.outside import Outside
+from graphc.jit.tiers import operations_in
 from graphc.jit.trace.tracing import Trace
 from graphc.ops.source import INPUT_OP
 
@@ -35,6 +36,10 @@ class Variant:
         outputs: the nodes of its results, each once, as the path has them.
         updates: new values of parameters.
         branches: the outcomes of branches on values on the way.
+        because: why it was compiled: what differed from the calls before.
+        calls: how many it has run.
+        operations: how many the run asked for.
+        fastest: seconds of the fastest call that ran Python, without the first; or None.
         unproven: why calls run Python, [] where they need not.
     """
 
@@ -49,6 +54,10 @@ class Variant:
         self.updates = dict(ending.updates)
         self.live = list(trace.live_values)
         self.last_used = 0
+        self.because = ""
+        self.calls = 0
+        self.operations = operations_in(trace.path)
+        self.fastest: float | None = None
         self.guarded: Any = None
         self.unproven: list[Any] = []
         self.branches = list(trace.outcomes)
@@ -157,6 +166,7 @@ class Variant:
             The results, by the path's nodes, and what a backward pass needs besides.
         """
         self.last_used = next(_uses)
+        self.calls += 1
         if self.is_empty:
             return {}, ()
         for group, key, index, node in live:
@@ -169,6 +179,17 @@ class Variant:
         found = self._full(*arrays)
         count = len(self.outputs)
         return dict(zip(self.outputs, found)), found[count:]
+
+    def took(self, seconds: float) -> None:
+        """Note how long a call took that ran Python."""
+        if self.calls > 1 and (self.fastest is None or seconds < self.fastest):
+            self.fastest = seconds
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether Python runs at every call."""
+        baked = self.guarded is not None and self._options.impure == "bake"
+        return self.guarded is None or (bool(self.unproven) and not baked)
 
     @property
     def readings(self) -> list[Any]:
