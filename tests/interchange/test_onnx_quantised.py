@@ -119,7 +119,7 @@ def test_what_ONNX_Runtime_quantised_gives_its_results(kind: str, tmp_path: Any)
     gc.onnx.export(program, plain)
     seen = [{"x": RNG.normal(size=(32, 64)).astype(np.float32)} for _ in range(3)]
 
-    class Reader(tools.CalibrationDataReader):  # type: ignore[misc, name-defined]
+    class Reader(tools.CalibrationDataReader):  # type: ignore[name-defined]
         left = iter(seen)
 
         def get_next(self) -> Any:
