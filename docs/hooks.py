@@ -3,7 +3,7 @@
 README.md        -> index.md            ARCHITECTURE.md -> concepts.md
 CONTRIBUTING.md  -> how-to.md           CHANGELOG.md    -> changelog.md
 examples/        -> tutorial.md, gallery.md, examples.md
-the docstrings   -> reference/*.md
+the docstrings   -> reference/*.md      gc.onnx.coverage() -> onnx.md
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,31 @@ def on_files(files: Files, config: Any) -> Files:
     made = {path: _included(name) for name, path in INCLUDED.items()}
     made["tutorial.md"] = _shown("Tutorial", ROOT / "examples" / "tutorial")
     made["gallery.md"] = _shown("Gallery", ROOT / "examples" / "gallery")
+    made["onnx.md"] = onnx_operators()
     made["examples.md"] = _shown("Examples", ROOT / "examples")
     for path, content in {**made, **rooms.pages()}.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def onnx_operators() -> str:
+    """ONNX's operators and graphc's ops: how each is read, and which are written."""
+    if find_spec("onnx") is None:
+        return "# ONNX\n\nThis page is made where the extra `onnx` is installed.\n"
+    from graphc.core.ir import OPS
+    from graphc.onnx.coverage import coverage
+    from graphc.onnx.exporting import exported_ops
+
+    head, *rows = coverage().splitlines()
+    lines = [f"| `{name}` | {how} |" for name, _, how in (row.partition("  ") for row in rows)]
+    written = set(exported_ops())
+    left = ", ".join(f"`{name}`" for name in sorted(OPS) if name not in written)
+    return "\n".join([
+        "# ONNX", "", f"{head}: a `*` is read by ONNX's own definition, what stands in "
+        "parentheses is not read.", "", "| operator | changed in |", "|---|---|", *lines, "",
+        f"Of graphc's ops {len(written)} are written; these have no form in ONNX, stand for what "
+        f"has, or are none themselves: {left}.", "",
+    ])  # fmt: skip
 
 
 def _title(path: str) -> str:

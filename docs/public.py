@@ -24,6 +24,7 @@ MODULES = (
     "graphc.nn.functional", "graphc.nn.init", "graphc.nn.parallel", "graphc.nn.utils",
     "graphc.nn.utils.rnn", "graphc.optim", "graphc.optim.lr_scheduler", "graphc.testing",
     "graphc.text", "graphc.utils.checkpoint", "graphc.viz",
+    "graphc.quantisation",
     *(["graphc.onnx"] if find_spec("onnx") else []),  # an extra
 )  # fmt: skip
 

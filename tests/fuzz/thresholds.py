@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "VECTOR_BLOCK": 4, "K_BLOCK": 16, "ROW_BLOCK": 2, "UNPACKED_ROWS": 1, "CHUNK": 2,
         "SLICE_WORK": 1,
     },
+    "graphc.runtime.contract.integer_kernel": {"K_BLOCK": 8},
     "graphc.runtime.contract.conv_source": {"DEPTH_BLOCK": 2},
     "graphc.runtime.contract.conv_kernel": {"SLICE_WORK": 1, "COPY_GRAIN": 2},
     "graphc.runtime.base.homes": {"COPY_GRAIN": 8},
@@ -38,8 +39,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "graphc.runtime.base.kernel": {"ABI": -1},
 }  # fmt: skip
 _KEEPING = (
-    "base.kernel", "contract.conv_plain", "contract.conv_source", "contract.matmul_kernel",
-    "contract.matmul_plain", "contract.vector_kernel", "fused.joined",
+    "base.kernel", "contract.conv_plain", "contract.conv_source", "contract.integer_kernel",
+    "contract.matmul_kernel", "contract.matmul_plain", "contract.vector_kernel", "fused.joined",
 )  # fmt: skip
 
 

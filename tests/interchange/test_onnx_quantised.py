@@ -102,3 +102,39 @@ def test_a_scale_along_the_sum_stays_floats() -> None:
     nodes = [*first, w, helper.make_node("MatMul", ["x_d", "w"], ["y"])]
     program = gc.onnx.load(_model(nodes, [*a, *b], ["n", 6]), target="reference")
     assert "matmul" in _ops(program)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["dynamic", "operators", "qdq"])
+def test_what_ONNX_Runtime_quantised_gives_its_results(kind: str, tmp_path: Any) -> None:
+    tools = pytest.importorskip("onnxruntime.quantization", reason="it needs more packages")
+    x = gc.input("x", (gc.dim("n"), 64))
+    w, v = (
+        gc.parameter(n, RNG.normal(size=s).astype(np.float32) / 8)
+        for n, s in (("w", (64, 48)), ("v", (48, 10)))
+    )
+    program = gc.compile([x], gc.relu(x @ w) @ v, target="reference")
+    plain, made = str(tmp_path / "plain.onnx"), str(tmp_path / "made.onnx")
+    gc.onnx.export(program, plain)
+    seen = [{"x": RNG.normal(size=(32, 64)).astype(np.float32)} for _ in range(3)]
+
+    class Reader(tools.CalibrationDataReader):  # type: ignore[name-defined]
+        left = iter(seen)
+
+        def get_next(self) -> Any:
+            return next(self.left, None)
+
+    if kind == "dynamic":
+        tools.quantize_dynamic(plain, made, weight_type=tools.QuantType.QInt8)
+    else:
+        form = tools.QuantFormat.QDQ if kind == "qdq" else tools.QuantFormat.QOperator
+        tools.quantize_static(plain, made, Reader(), quant_format=form)
+    session = ort.InferenceSession(made, providers=["CPUExecutionProvider"])
+    loaded = gc.onnx.load(made)
+    for n in (1, 7, 32):
+        given = RNG.normal(size=(n, 64)).astype(np.float32)
+        (wanted,) = session.run(None, {"x": given})
+        # A sum rounded the other way in between is a step of 1/255 of the range.
+        np.testing.assert_allclose(loaded(given), wanted, atol=np.abs(wanted).max() / 60)
+        assert np.abs(loaded(given) - wanted).mean() < np.abs(wanted).max() / 500

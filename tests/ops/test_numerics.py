@@ -18,8 +18,9 @@ EXACT = {
     "bitwise_xor", "cast", "ceil", "check", "copysign", "equal", "floor", "floor_divide", "fmax",
     "fmin", "fmod", "full", "gcd", "greater", "greater_equal", "invert", "isfinite", "isinf",
     "isnan", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "maximum", "minimum", "negative", "nextafter", "nonempty", "not_equal", "philox",
-    "positive", "remainder", "right_shift", "rint", "sign", "signbit", "trunc", "where",
+    "logical_xor", "matmul_integer", "maximum", "minimum", "negative", "nextafter", "nonempty",
+    "not_equal", "philox", "positive", "remainder", "right_shift", "rint", "sign", "signbit",
+    "trunc", "where",
 }  # fmt: skip
 
 
