@@ -221,7 +221,7 @@ def _same(call: str, found: Any, wanted: Any) -> None:
 BESIDES = {
     "self", "layout", "pin_memory", "names", "out", "memory_format", "generator", "out_dtype",
     "path", "item", "filename", "scalar", "scalar1", "scalar2", "tensor1", "dims_self",
-    "dims_other", "train", "reverse", "separator", "b",
+    "dims_other", "train", "reverse", "separator", "b", "cudnn_enable", "cudnn_enabled",
 }  # fmt: skip
 # Arguments that stand one by one in front: they have no names.
 LISTED = {"addbmm", "addmm", "addmv", "baddbmm", "einsum", "result_type", "broadcast_shapes"}
