@@ -76,7 +76,8 @@ class Inspected:
         if self._emulation is None:
             executable = self._made_for_devices().emulation()
             build = replace(self._build, executable=executable, memory=planned(executable))
-            self._emulation = type(self)(build)
+            kind: Any = type(self)
+            self._emulation = kind(build)
         return self._emulation(*args, out=out, **named)
 
     def _made_for_devices(self) -> Any:

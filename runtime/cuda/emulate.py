@@ -222,8 +222,8 @@ class Serial:
 
     Args:
         kernel: in the language "cuda".
-        is_watched: as plain Python, with calls `at(block, thread)` before what a thread does,
-            and `synchronised()` at barriers.
+        is_watched: as plain Python, with calls `thread_begins(block, thread)` before what a thread
+            does, and `barrier_passed()` at barriers.
         backwards: the threads of a block in the other order.
     """
 
@@ -279,7 +279,7 @@ class Serial:
             elif isinstance(item, Shuffle):
                 self._shuffle(item, depth)
             elif self.is_watched:
-                self.lines.append(f"{TAB * depth}synchronised()")
+                self.lines.append(f"{TAB * depth}barrier_passed()")
 
     def _of(self, node: ast.stmt | ast.expr, thread: str) -> str:
         copied = _PerThread(self.crossing, thread).visit(ast.parse(ast.unparse(node)).body[0])
@@ -293,7 +293,7 @@ class Serial:
         else:
             self.lines.append(f"{tab}for thread in range({self.threads}):")
         if self.is_watched:
-            self.lines.append(f"{tab}{TAB}at(block, thread)")
+            self.lines.append(f"{tab}{TAB}thread_begins(block, thread)")
         for statement in statements:
             self.lines += [f"{tab}{TAB}{line}" for line in statement.splitlines()]
 

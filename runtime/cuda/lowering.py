@@ -5,13 +5,15 @@ Not here: ops of which each needs another library on the host (factorizations, p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from graphc.core.ir import Library, Node
+from graphc.core.ir import Graph, Library, Node
 from graphc.errors import UnsupportedError
 from graphc.runtime.base.step import Step, Value
 from graphc.runtime.contract.lower import lower_contract
+from graphc.runtime.cuda.body import plain_steps
 from graphc.runtime.cuda.threads import a_turn_each
+from graphc.runtime.fused.fused_kernel import lower_body
 from graphc.runtime.lower import Native
 from graphc.runtime.nests.lapack import LAPACK
 
@@ -21,6 +23,16 @@ ON_HOST = frozenset({*LAPACK, "permutation", "print"})
 
 class Cuda(Native):
     """Kernels in the language "cuda": `extent` is the blocks of a step, `grain` their threads."""
+
+    def body(  # type: ignore[override]
+        self,
+        node: Node,
+        graph: Graph,
+        operands: Sequence[Value],
+        inplace: Sequence[tuple[int, int]] = (),
+    ) -> list[Step]:
+        """The steps of a body; see `body`."""
+        return lower_body(node, graph, operands, inplace, plain_steps)
 
     def contract(self, node: Node, value_of: Callable[[Node], Value]) -> list[Step]:  # type: ignore[override]
         """The steps of a contraction."""

@@ -36,12 +36,12 @@ def ptx(kernel: Kernel, entry: str, words: int, arch: str, version: int) -> str:
     Raises:
         UnsupportedError: it needs a C function that no device has.
     """
+
+    def wrap(context: Any, module: ir.Module, descriptor: Any) -> None:
+        _add_entry(context, module, descriptor, entry, words)
+
     with global_compiler_lock, uncollected(), target.compiling(has_fma=True, has_scale=False):
-        module = compiler.front_end(
-            kernel,
-            language.namespace(),
-            lambda *parts: _add_entry(*parts, entry, words),
-        )
+        module = compiler.front_end(kernel, language.namespace(), wrap)
         machine = _machine(arch, version)
         text = re.sub(r'target triple = ".*"', f'target triple = "{_TRIPLE}"', str(module))
         layout = f'target datalayout = "{machine.target_data}"'

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from graphc.core.ir import Graph
 from graphc.errors import UnsupportedError
@@ -61,7 +61,7 @@ class Offline(Executable):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class Target:
     """CUDA devices of an architecture, for `compile(target=...)`; none has to be there.
 
@@ -84,8 +84,8 @@ class Target:
     """
 
     arch: str = "sm_90"
-    name: ClassVar[str] = "cuda"
-    is_optimized: ClassVar[bool] = True
+    name: str = field(default="cuda", init=False)
+    is_optimized: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         compile.check_arch(self.arch)

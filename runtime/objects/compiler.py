@@ -151,10 +151,10 @@ def compile_object(kernel: Kernel) -> bytes:
 
 
 def _lower(kernel: Kernel) -> Any:
-    name = symbol(kernel)
-    return front_end(
-        kernel, _NAMESPACES[kernel.language](), lambda *parts: _add_wrapper(*parts, name)
-    )
+    def wrap(context: Any, module: ir.Module, descriptor: Any) -> None:
+        _add_wrapper(context, module, descriptor, symbol(kernel))
+
+    return front_end(kernel, _NAMESPACES[kernel.language](), wrap)
 
 
 def front_end(kernel: Kernel, namespace: dict[str, Any], wrap: Callable[..., None]) -> Any:
