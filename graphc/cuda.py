@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphc.errors import AttributeValueError
+from graphc.runtime.cuda.target import Target as Target
 
 
 def is_available() -> bool:

@@ -12,7 +12,7 @@ whose programs are tables of steps says how nodes become steps by a `lower.Lower
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class Runnable(Protocol):
         """The nanoseconds of each of `launches`, and of the whole: of the fastest of some runs."""
 
 
+@runtime_checkable
 class Target(Protocol):
     """What compiles and runs graphs.
 
@@ -178,7 +179,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: Any, what: str = "compile") -> Target:
-    """The target of a name.
+    """The target of a name, or one that was given itself.
 
     Args:
         name: as the user gave it.
@@ -187,13 +188,14 @@ def find(name: Any, what: str = "compile") -> Target:
     Raises:
         AttributeValueError: there is none, or it can't be used here.
     """
-    if name not in names():
+    target = name if isinstance(name, Target) else _TARGETS.get(name)
+    if target is None:
         raise AttributeValueError(
             f"{what}: {name!r} is not a target", where=caller(), hint=f"one of {', '.join(names())}"
         )
-    target = _TARGETS[name]
     if why := target.refusal():
-        raise AttributeValueError(f"{what}: {name!r} cannot be used here: {why}", where=caller())
+        message = f"{what}: {target.name!r} cannot be used here: {why}"
+        raise AttributeValueError(message, where=caller())
     return target
 
 

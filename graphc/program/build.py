@@ -80,7 +80,7 @@ def ready(
     before = len(loader.compiled)
     _, final = history[-1]
     executable = target.program(final, threads)
-    memory = _planned(executable)
+    memory = planned(executable)
     if debug >= 3 and executable.is_native:
         sys.stderr.write(text.show(final))
     if debug >= 4:
@@ -98,7 +98,7 @@ def ready(
     )
 
 
-def _planned(executable: targets.Runnable) -> MemoryPlan:
+def planned(executable: targets.Runnable) -> MemoryPlan:
     """Plan the memory of a program and of those nested in it."""
     for each in targets.tree(executable):
         workspaces = {node: list(names.items()) for node, names in each.workspaces.items()}

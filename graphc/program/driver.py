@@ -49,7 +49,7 @@ def compile(
     *,
     level: str = "O2",
     threads: int | None = None,
-    target: str = "cpu",
+    target: str | targets.Target = "cpu",
     fast_math: bool = False,
     name: str | None = None,
     defaults: Mapping[Any, Any] | None = None,
@@ -73,8 +73,8 @@ def compile(
             advances it.
         level: "O0" (no passes) to "O3".
         threads: most threads that a call uses; GRAPHC_THREADS or all CPUs unless given.
-        target: "cpu", "reference" to run each op with NumPy, or one that was registered (see
-            `runtime.targets`).
+        target: "cpu", "reference" to run each op with NumPy, one that was registered (see
+            `runtime.targets`), or a target itself, such as `gc.cuda.Target(arch="sm_90")`.
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
         defaults: values of inputs that a call may leave out: {rate: 0.1}.
@@ -216,7 +216,7 @@ def build(
     *,
     level: str,
     threads: int | None,
-    target: str,
+    target: str | targets.Target,
     fast_math: bool,
     passes: Sequence[GraphPass] = (),
     frugal: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphc import viz
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, UnsupportedError
 from graphc.program import contract, dumping, explaining, report
+from graphc.program.build import planned
 from graphc.program.explaining import Explanation
 from graphc.program.memory import MemoryUse
 from graphc.program.profiling import Profile
@@ -33,6 +35,7 @@ class Inspected:
     _executable: Runnable
     _last_sizes: dict[str, int]
     _profiled: Profile | None = None
+    _emulation: Any = None
 
     if TYPE_CHECKING:
 
@@ -51,6 +54,39 @@ class Inspected:
             True
         """
         return dict(self._executable.kernels)
+
+    def ptx(self) -> dict[str, str]:
+        """The PTX of every kernel, by name; see `graphc.cuda.Target`.
+
+        Raises:
+            UnsupportedError: the program is not compiled for CUDA devices, or a kernel needs what
+                they don't have.
+        """
+        return self._made_for_devices().ptx()
+
+    def emulate(self, *args: Any, out: Any = None, **named: Any) -> Any:
+        """As a call, with kernels for CUDA devices run on the CPU, block by block.
+
+        Args:
+            args, out, named: as in a call.
+
+        Raises:
+            UnsupportedError: the program is not compiled for CUDA devices.
+        """
+        if self._emulation is None:
+            executable = self._made_for_devices().emulation()
+            build = replace(self._build, executable=executable, memory=planned(executable))
+            kind: Any = type(self)
+            self._emulation = kind(build)
+        return self._emulation(*args, out=out, **named)
+
+    def _made_for_devices(self) -> Any:
+        if not hasattr(self._executable, "emulation"):
+            raise UnsupportedError(
+                f"{self.graph.name}: it is not compiled for CUDA devices",
+                hint='compile it with target=gc.cuda.Target(arch="sm_90")',
+            )
+        return self._executable
 
     @property
     def plan(self) -> str:

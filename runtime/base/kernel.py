@@ -42,8 +42,8 @@ class Kernel:
         name: the name of the function that `source` defines.
         source: Python text: constants and one `def name(args, lo, hi)`.
         language: "kernel" (the names of `numba_language`), "machine" (those of
-            `machine_language`, for the step machine itself), or "library" (a kernel that calls
-            C functions through their addresses besides).
+            `machine_language`, for the step machine itself), "library" (a kernel that calls C
+            functions through their addresses besides), or "cuda" (for blocks of threads).
         returns: whether the function returns an int64 (kernels return nothing).
         checks: what its machine code tests besides: words of GRAPHC_CHECK, with commas.
         label: of a generated kernel, its name without the digest of its source.
@@ -70,16 +70,16 @@ def generated(label: str, lines: str) -> Kernel:
 
 
 @functools.cache
-def _common() -> bytes:
+def _common(machine: str, files: tuple[str, ...]) -> bytes:
     """Digest of all that a compiled kernel depends on besides its own record."""
     import llvmlite
 
     found = hashlib.sha256()
-    parts = [str(ABI), sys.implementation.cache_tag or "", llvmlite.__version__, target.identity()]
+    parts = [str(ABI), sys.implementation.cache_tag or "", llvmlite.__version__, machine]
     found.update("\n".join(parts).encode())
     found.update(_numba_version())
     here = Path(__file__).parent.parent
-    for pattern in _COMPILED_BY:
+    for pattern in files:
         for path in sorted(here.glob(pattern)):
             found.update(path.read_bytes())
     return found.digest()
@@ -101,7 +101,18 @@ def key(kernel: Kernel) -> str:
     Equal keys mean equal machine code: the digest covers the source, the ABI, the versions of
     Python, Numba and llvmlite, the CPU with its features, and the compiler's own source.
     """
-    digest = hashlib.sha256(_common())
+    return key_on(kernel, target.identity())
+
+
+def key_on(kernel: Kernel, machine: str, files: tuple[str, ...] = ()) -> str:
+    """As `key`, compiled for another machine than this CPU.
+
+    Args:
+        kernel: to be compiled.
+        machine: what its machine code depends on there.
+        files: patterns of the files that decide what it compiles to, besides those for this CPU.
+    """
+    digest = hashlib.sha256(_common(machine, (*_COMPILED_BY, *files)))
     parts = [kernel.name, kernel.source, kernel.language, str(kernel.returns)]
     for part in [*parts, kernel.checks] if kernel.checks else parts:
         data = part.encode()

@@ -7,6 +7,8 @@ never runs on a CPU it was not made for. llvmlite is imported on the first use, 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from graphc.core import shield
@@ -57,3 +59,43 @@ def machine() -> Any:
         codemodel="jitdefault",
         jit=True,
     )
+
+
+# What another machine than this host's CPU can do, while kernels are compiled for it.
+_elsewhere: list[dict[str, bool]] = []
+
+
+@contextmanager
+def compiling(**abilities: bool) -> Iterator[None]:
+    """Inside, formulas are made for a machine that is not this CPU. Numba's lock is held.
+
+    Args:
+        abilities: what `has_fma` and `has_scale` are there.
+    """
+    _elsewhere.append(abilities)
+    try:
+        yield
+    finally:
+        _elsewhere.pop()
+
+
+def has_fma() -> bool:
+    """Whether kernels are compiled for what multiplies and adds with one rounding; only x86 may
+    lack it."""
+    return _elsewhere[-1]["has_fma"] if _elsewhere else _has_fma()
+
+
+def has_scale() -> bool:
+    """Whether it multiplies floats by powers of two in one step, in vectors of any length."""
+    return _elsewhere[-1]["has_scale"] if _elsewhere else _has_scale()
+
+
+@functools.cache
+def _has_fma() -> bool:
+    found = features().split(",")
+    return "-fma" not in found and ("+fma" in found or "+sse2" not in found)
+
+
+@functools.cache
+def _has_scale() -> bool:
+    return {"+avx512f", "+avx512vl"} <= set(features().split(","))

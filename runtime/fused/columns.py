@@ -192,7 +192,7 @@ class Collector:
         totals: dict[Node, Accumulator] = {}
         for column in self.columns:
             if not column.kept:
-                totals[column.node] = Accumulator(emitter, column.node)
+                totals[column.node] = emitter.accumulator(column.node)
                 continue
             with emitter.loop(column.count) as at:
                 place = dims.symbol(chunk) * column.count + at
@@ -239,7 +239,7 @@ class Collector:
         with emitter.run(group.kept):
             # What keeps all atoms of the loops adds up element by element beside them.
             own = {
-                c.node: Accumulator(emitter, c.node) for c in group.columns if c.kept and c.dropped
+                c.node: emitter.accumulator(c.node) for c in group.columns if c.kept and c.dropped
             }
             with emitter.run(group.dropped):
                 elements = [self._element(emitter, c) for c in group.columns]

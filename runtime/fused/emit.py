@@ -50,7 +50,10 @@ class Emitter:
         rows: the atoms of the outer loops.
         stages: for each reduction that runs once a row, those that run in the same loops.
         kept: for nodes whose elements of a row are kept, the scratch buffer.
+        scratch: bytes that are kept at most.
     """
+
+    scratch = 1 << 16
 
     def __init__(
         self, buffers: Mapping[Node, str], symbols: Symbols, arguments: Any, spaces: Spaces
@@ -345,17 +348,21 @@ class Emitter:
             return self._stage(node, self.stages.get(node, [node]))
         axes = node.attr("axes")
         shape = tensor_type(node.inputs[0]).shape
-        total = Accumulator(self, node)
+        total = self.accumulator(node)
         with self.loops([shape[a] for a in axes]) as inner:
             inside, outside = iter(inner), iter(index)
             full = tuple(next(inside if a in axes else outside) for a in range(len(shape)))
             total.add(self.value(node.inputs[0], full), inner[0] if inner else 0)
         return total.result()
 
+    def accumulator(self, node: Node) -> Accumulator:
+        """The variables of a reduction."""
+        return Accumulator(self, node)
+
     def _stage(self, node: Node, together: Sequence[Node]) -> str:
         """A reduction where the loops are, and others that run in the same loops."""
         spaces = self.spaces
-        totals = [Accumulator(self, r) for r in together]
+        totals = [self.accumulator(r) for r in together]
         with self.run(spaces.reduced(node)):
             values = []
             for r in together:

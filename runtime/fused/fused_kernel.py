@@ -6,7 +6,7 @@ nests the others have (`graphc.loops.nesting`), their statements (`rows`, `colum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphc.core.ir import Graph, Node, tensor_type
 from graphc.core.types import Shape
@@ -22,9 +22,15 @@ from graphc.runtime.fused.loops import Symbols
 from graphc.runtime.fused.many import many_steps
 from graphc.runtime.fused.rows import Body, nest_block
 
+Plain = Callable[[Body, Spaces, Sequence[Nesting]], list[Step]]
+
 
 def lower_body(
-    node: Node, graph: Graph, operands: Sequence[Value], inplace: Sequence[tuple[int, int]] = ()
+    node: Node,
+    graph: Graph,
+    operands: Sequence[Value],
+    inplace: Sequence[tuple[int, int]] = (),
+    plain: Plain | None = None,
 ) -> list[Step]:
     """The steps that compute a body.
 
@@ -33,11 +39,14 @@ def lower_body(
         graph: the body: elementwise, movement, reduce and source nodes.
         operands: where the body's inputs come from.
         inplace: pairs (output, input) that are one buffer.
+        plain: makes the steps of nests that collect nothing over their rows; None for one kernel
+            of all, for the CPU.
     """
-    return _steps(Body(node, graph, operands, dict(inplace), range(len(graph.outputs))))
+    body = Body(node, graph, operands, dict(inplace), range(len(graph.outputs)))
+    return _steps(body, plain or _plain)
 
 
-def _steps(body: Body) -> list[Step]:
+def _steps(body: Body, plain: Plain) -> list[Step]:
     """The steps of a body; together they write all of its results that have elements."""
     graph = body.graph
     if all(tensor_type(o).size == 0 for o in graph.outputs):
@@ -52,11 +61,11 @@ def _steps(body: Body) -> list[Step]:
         return [*steps, _by_shape(body, left)]
     if sorted(k for nest in nests for k in (*nest.outputs, *nest.after)) != left:
         raise InternalError(f"the loop nests of {graph.name} don't write each result once")
-    plain = [nest for nest in nests if not nest.columns]
-    steps += [_plain(body, spaces, plain)] if plain else []
+    apart = [nest for nest in nests if not nest.columns]
+    steps += plain(body, spaces, apart) if apart else []
     for number, nest in enumerate(nests):
         if nest.columns:
-            steps += column_steps(body, spaces, nest, number, _steps)
+            steps += column_steps(body, spaces, nest, number, lambda body: _steps(body, plain))
     return steps
 
 
@@ -72,7 +81,7 @@ def _planned(graph: Graph, wanted: Sequence[int]) -> tuple[Spaces, list[Nesting]
     return spaces, nests
 
 
-def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> Step:
+def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> list[Step]:
     """One kernel of several nests."""
     positions = sorted(k for nest in nests for k in nest.outputs)
     arguments, buffers = body.reading(body.graph, [body.graph.outputs[k] for k in positions])
@@ -80,7 +89,7 @@ def _plain(body: Body, spaces: Spaces, nests: Sequence[Nesting]) -> Step:
     assembly = Assembly(arguments, Symbols())
     blocks = [nest_block(body.graph, spaces, n, assembly, buffers, results) for n in nests]
     extent, grain = assembly.parallel(blocks)
-    return assembly.step(body.node, body.label, extent, grain)
+    return [assembly.step(body.node, body.label, extent, grain)]
 
 
 def _by_shape(body: Body, wanted: Sequence[int]) -> Step:

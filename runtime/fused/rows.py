@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from graphc.core.ir import Graph, Kind, Node, tensor_type
 from graphc.core.walk import needed
@@ -15,16 +16,21 @@ from graphc.loops.nesting import Nesting, extent, row_atoms
 from graphc.loops.spaces import Spaces
 from graphc.loops.views import offset
 from graphc.runtime.base.step import Argument, Value
-from graphc.runtime.fused.assemble import Arguments, Assembly
+from graphc.runtime.fused.assemble import Arguments
 from graphc.runtime.fused.emit import Emitter
-from graphc.runtime.fused.loops import Block
+from graphc.runtime.fused.loops import Block, Symbols
 from graphc.runtime.fused.scalars import node_cost
 
 MOST_NAMED = 4
 # An element is kept in scratch memory, not computed again, from this many additions on.
 KEEP_COST = 10.0
-# Bytes of scratch memory of one kernel.
-SCRATCH = 1 << 16
+
+
+class Parts(Protocol):
+    """What collects the parts of a kernel: its arguments, and names for its variables."""
+
+    arguments: Arguments
+    symbols: Symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,12 @@ class Body:
         names = [n.op.name for n in nodes if n.op.kind is not Kind.MOVEMENT]
         return named(names or [n.op.name for n in nodes])
 
-    def reading(self, graph: Graph, wanted: Iterable[Node]) -> tuple[Arguments, dict[Node, str]]:
+    def reading(
+        self, graph: Graph, wanted: Iterable[Node], kind: type[Arguments] = Arguments
+    ) -> tuple[Arguments, dict[Node, str]]:
         """Arguments with the buffers of the inputs that some nodes of a graph need."""
         read = needed(graph.nodes, wanted)
-        arguments = Arguments()
+        arguments = kind()
         buffers: dict[Node, str] = {}
         for position, given in enumerate(self.graph.inputs):
             if given in read:
@@ -94,14 +102,15 @@ def nest_block(
     graph: Graph,
     spaces: Spaces,
     nest: Nesting,
-    assembly: Assembly,
+    assembly: Parts,
     buffers: dict[Node, str],
     results: dict[int, str],
+    kind: type[Emitter] = Emitter,
 ) -> Block:
     """The statements of a nest without columns."""
     if nest.columns or nest.after:
         raise InternalError("a nest that collects over its rows takes steps of its own")
-    emitter = Emitter(buffers, assembly.symbols, assembly.arguments, spaces)
+    emitter = kind(buffers, assembly.symbols, assembly.arguments, spaces)
     prepare(emitter, graph, nest, assembly.arguments)
     with emitter.run(nest.rows, outer=True):
         run_stages(emitter, nest)
@@ -115,7 +124,7 @@ def prepare(emitter: Emitter, graph: Graph, nest: Nesting, arguments: Arguments)
     """Tell the emitter the nest's rows, stages, and what is kept in scratch memory."""
     emitter.rows = frozenset(nest.rows)
     emitter.stages = {r: stage for stage in nest.stages for r in stage}
-    room = SCRATCH
+    room = emitter.scratch
     for node in _worth_keeping(emitter.spaces, graph, nest):
         atoms = row_atoms(emitter.spaces, node, nest.rows)
         count = extent(emitter.spaces, atoms)

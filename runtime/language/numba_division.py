@@ -63,9 +63,14 @@ def _divides(whole: Any, instruction: str, rest: bool, doc: str) -> Any:
     return divide
 
 
-NAMES: dict[str, Any] = {
-    "quotient": _divides(_whole, "udiv", False, "`x // y` of non-negative integers."),
-    "remainder": _divides(_whole, "urem", True, "`x % y` of non-negative integers."),
-    "floor_quotient": _divides(_floor, "", False, "`x // y` of integers, y positive."),
-    "floor_remainder": _divides(_floor, "", True, "`x % y` of integers, y positive."),
-}
+def names(whole: Any, floor: Any) -> dict[str, Any]:
+    """The divisions, made of functions of two Terms: of non-negative integers, and rounded down."""
+    return {
+        "quotient": _divides(whole, "udiv", False, "`x // y` of non-negative integers."),
+        "remainder": _divides(whole, "urem", True, "`x % y` of non-negative integers."),
+        "floor_quotient": _divides(floor, "", False, "`x // y` of integers, y positive."),
+        "floor_remainder": _divides(floor, "", True, "`x % y` of integers, y positive."),
+    }
+
+
+NAMES = names(_whole, _floor)

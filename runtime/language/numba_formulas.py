@@ -13,7 +13,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.runtime.language.numba_terms import I32, Term, has_scale, polynomial
+from graphc.runtime.base import target
+from graphc.runtime.language.numba_terms import I32, Term, polynomial
 
 LOG2_E = 1.4426950408889634
 
@@ -70,7 +71,7 @@ class Formulas:
 
     def scaled(self, x: Term, n: Term) -> Term:
         """x * 2**n; denormals round once: by an instruction, or in two steps, the first exact."""
-        if has_scale():
+        if target.has_scale():
             return x.times_power_of_two(n.resize(I32))
         half = n >> 1
         first, second = (self.power_of_two(k + self.bias) for k in (half, n - half))

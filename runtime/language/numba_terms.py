@@ -8,7 +8,6 @@ which LLVM vectorises; only `loop` makes control flow.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,19 +20,6 @@ from graphc.runtime.base import target
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 F32, F64 = ir.FloatType(), ir.DoubleType()
 BITS = {F32: I32, F64: I64}
-
-
-@functools.cache
-def has_fma() -> bool:
-    """Whether the CPU multiplies and adds with one rounding; only x86 may lack it."""
-    features = target.features().split(",")
-    return "-fma" not in features and ("+fma" in features or "+sse2" not in features)
-
-
-@functools.cache
-def has_scale() -> bool:
-    """Whether the CPU multiplies floats by powers of two in one step, in vectors of any length."""
-    return {"+avx512f", "+avx512vl"} <= set(target.features().split(","))
 
 
 def like(kind: Any, model: Any) -> Any:
@@ -196,7 +182,7 @@ class Term:
 
     def fma(self, y: Term | int | float, z: Term | int | float) -> Term:
         """self * y + z with one rounding (of float32 without hardware for it, nearly so)."""
-        if has_fma() or self.element is F64:
+        if target.has_fma() or self.element is F64:
             return self.call("fma", y, z)
         y, z = (self.make(self.lift(v)).cast(F64) for v in (y, z))
         return (self.cast(F64) * y + z).cast(F32)

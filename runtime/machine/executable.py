@@ -91,6 +91,7 @@ class Executable:
         self.checks = config.current().check
         self.is_poisoned = "poison" in self.checks
         self._margin = poison.RED_ZONE if self.is_poisoned else 0
+        self.steps = steps
         self.homes = places.settle(graph, steps)
         self.launches = self.homes.steps
         self._numbers: dict[Any, int] = {} if numbers is None else numbers

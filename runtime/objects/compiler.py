@@ -10,6 +10,7 @@ isn't in the cache. Nothing here loads code.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -150,8 +151,20 @@ def compile_object(kernel: Kernel) -> bytes:
 
 
 def _lower(kernel: Kernel) -> Any:
-    """Numba's front end: source to one parsed LLVM module with our wrapper in it."""
-    namespace = _NAMESPACES[kernel.language]()
+    def wrap(context: Any, module: ir.Module, descriptor: Any) -> None:
+        _add_wrapper(context, module, descriptor, symbol(kernel))
+
+    return front_end(kernel, _NAMESPACES[kernel.language](), wrap)
+
+
+def front_end(kernel: Kernel, namespace: dict[str, Any], wrap: Callable[..., None]) -> Any:
+    """Numba's front end: source to one parsed LLVM module.
+
+    Args:
+        kernel: the source.
+        namespace: every name that it may use.
+        wrap: adds what calls the function, of (context, module, descriptor).
+    """
     if kernel.checks:
         namespace |= numba_language.checking(kernel.checks)
     tree = ast.parse(kernel.source)
@@ -174,7 +187,7 @@ def _lower(kernel: Kernel) -> Any:
         library=library,
         pipeline_class=_Pipeline,
     )
-    _add_wrapper(context, library.modules[0], descriptor, symbol(kernel))
+    wrap(context, library.modules[0], descriptor)
     module = llvm.parse_assembly(loop_hints.hinted(library.modules[0], tree))
     for other in library.modules[1:]:
         module.link_in(llvm.parse_assembly(str(other)))
@@ -202,13 +215,19 @@ def _add_wrapper(context: Any, module: ir.Module, descriptor: Any, name: str) ->
 
 def _emit(module: Any, name: str) -> bytes:
     """Optimise for this CPU and write the object; only `name` stays visible."""
+    machine = target.machine()
+    module.data_layout = str(machine.target_data)
+    optimise(module, machine, name)
+    return machine.emit_object(module)
+
+
+def optimise(module: Any, machine: Any, name: str, vectors: bool = True) -> None:
+    """Optimise for a machine; only `name` stays visible, and loops become `vectors` or not."""
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != name:
             value.linkage = "internal"
-    machine = target.machine()
-    module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
+    options.loop_vectorization = vectors
     # Off: LLVM 22 turns around some conditions when it makes vectors of straight-line code, so
     # `x % 5` beside `x % 7` and more was wrong. Loops are vectorised all the same.
     options.slp_vectorization = False
@@ -218,4 +237,3 @@ def _emit(module: Any, name: str) -> bytes:
     first.add_global_dead_code_eliminate_pass()
     first.run(module, builder)
     builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)

@@ -14,7 +14,8 @@ import scipy.special
 from mathematics import float_edges, kernel, pairs, run, run_plain, units, worst
 
 from graphc.runtime.base import symbols as object_symbols
-from graphc.runtime.language import math_reference, numba_coefficients, numba_math, numba_terms
+from graphc.runtime.base import target
+from graphc.runtime.language import math_reference, numba_coefficients, numba_math
 from graphc.runtime.objects import compiler
 from graphc.runtime.objects.compiler import CompileError
 
@@ -230,7 +231,7 @@ def _optimised(source: str) -> str:
 
 
 def test_without_hardware_for_it_fma_is_still_accurate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_terms, "has_fma", lambda: False)
+    monkeypatch.setattr(target, "has_fma", lambda: False)
     x = np.linspace(-20, 20, 20_001).astype(np.float32)
     names = ("exp", "log1p", "tanh", "erf", "sin", "cos", "sigmoid")
     found = run([f"{name}(x[i])" for name in names], x, note="no fused multiply-add")

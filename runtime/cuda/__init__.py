@@ -1,0 +1,1 @@
+"""Graphs on CUDA devices: kernels for blocks of threads, PTX, and the same kernels on the CPU."""

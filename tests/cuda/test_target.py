@@ -1,0 +1,78 @@
+"""The target "cuda" where no device is: what is compiled, shown, emulated and refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.runtime.cuda.compile import VERSIONS, entry_name
+
+TARGET = gc.cuda.Target(arch="sm_90")
+
+
+def _softmax() -> tuple[gc.Program, np.ndarray]:
+    n = gc.dim("n")
+    x = gc.input("x", (n, 53))
+    e = gc.exp(x - gc.max(x, axis=1, keepdims=True))
+    y = e / gc.sum(e, axis=1, keepdims=True)
+    program = gc.compile([x], [y, gc.sum(y, axis=0), gc.sum(y)], target=TARGET)
+    return program, np.random.default_rng(0).standard_normal((37, 53)).astype(np.float32)
+
+
+def test_a_program_runs_in_emulation_as_it_is_defined() -> None:
+    program, x = _softmax()
+    e = np.exp(x.astype(np.float64) - x.max(axis=1, keepdims=True))
+    wanted = e / e.sum(axis=1, keepdims=True)
+    for size in (37, 1, 0):
+        found = program.emulate(x[:size])
+        np.testing.assert_allclose(found[0], wanted[:size], rtol=1e-5)
+        np.testing.assert_allclose(found[1], wanted[:size].sum(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(found[2], size, rtol=1e-5)
+
+
+@pytest.mark.parametrize("arch", VERSIONS)
+def test_every_kernel_is_ptx_of_the_architecture(arch: str) -> None:
+    x = gc.input("x", (33,))
+    program = gc.compile([x], gc.tanh(x), target=gc.cuda.Target(arch=arch))
+    (text,) = program.ptx().values()
+    assert re.search(rf"^\.target {arch}$", text, re.MULTILINE)
+    (kernel,) = program._executable.loaded
+    assert f".visible .entry {entry_name(kernel)}(" in text
+
+
+def test_kernels_of_float32_compute_in_float32() -> None:
+    program, _ = _softmax()
+    for name, text in program.ptx().items():
+        assert "f64" not in text, name
+
+
+def test_what_is_compiled_for_a_device_is_not_run_without_one() -> None:
+    x = gc.input("x", (3,))
+    program = gc.compile([x], gc.tanh(x), target=TARGET)
+    with pytest.raises(gc.errors.UnsupportedError, match="no device"):
+        program(np.zeros(3, np.float32))
+    with pytest.raises(gc.errors.UnsupportedError, match="no device"):
+        program.profile(np.zeros(3, np.float32))
+    with pytest.raises(gc.errors.UnsupportedError, match="not compiled for CUDA"):
+        gc.compile([x], gc.tanh(x)).ptx()
+    with pytest.raises(gc.errors.AttributeValueError, match="sm_10"):
+        gc.cuda.Target(arch="sm_10")
+
+
+def test_an_index_outside_is_an_error_as_on_the_cpu() -> None:
+    x, at = gc.input("x", (5, 3)), gc.input("at", (4,), dtype="int64")
+    program = gc.compile([x, at], gc.take(x, at, axis=0), target=TARGET)
+    with pytest.raises(gc.errors.IndexRangeError, match="7"):
+        program.emulate(np.zeros((5, 3), np.float32), np.array([0, 7, 1, 2]))
+
+
+def test_state_is_written_in_emulation() -> None:
+    w = gc.parameter("w", np.ones(300, np.float32))
+    x = gc.input("x", (300,))
+    program = gc.compile([x], gc.sum(w * x), updates={w: w - 0.5 * x}, target=TARGET)
+    given = np.linspace(0, 1, 300, dtype=np.float32)
+    program.emulate(given)
+    np.testing.assert_allclose(w.value, 1 - 0.5 * given, rtol=1e-6)
