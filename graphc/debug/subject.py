@@ -80,7 +80,7 @@ def subject_of(what: str, value: object, args: Sequence[Any], named: Mapping[str
 def _values(graph: Graph, given: Mapping[Node, np.ndarray]) -> dict[Node, np.ndarray]:
     bound = [node for node in graph.inputs if isinstance(node, Bound)]
     with access(reads=[node.state for node in bound]):
-        return {**given, **{node: node.state.array.copy() for node in bound}}
+        return {**given, **{node: node.state.latest().copy() for node in bound}}
 
 
 def node_values(
