@@ -15,6 +15,7 @@ Not here: which sizes a call has (`types.bind`).
 from __future__ import annotations
 
 import math
+import operator
 import sys
 import weakref
 from collections.abc import Iterable, Mapping
@@ -439,12 +440,7 @@ def _substitute_atom(atom: Atom, values: Mapping[Symbol, Size]) -> Size:
     return FUNCTIONS[atom.function](x, y)
 
 
-FUNCTIONS = {
-    "//": lambda x, y: x // y,
-    "%": lambda x, y: x % y,
-    "min": minimum,
-    "max": maximum,
-}
+FUNCTIONS = {"//": operator.floordiv, "%": operator.mod, "min": minimum, "max": maximum}
 
 
 __all__ = [

@@ -76,7 +76,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "updates of an eager loss": (lambda: OPTIMIZER.updates(gc.ones(())), "backward"),
     "updates of rows": (lambda: OPTIMIZER.updates(MODEL(X)), "sum or mean"),
     "updates of another": (lambda: OPTIMIZER.updates(S), "the model"),
-    "optimizer of nodes": (lambda: optim.SGD([W], lr=0.1), "model.parameters()"),
+    "optimizer of nodes": (lambda: optim.SGD([X], lr=0.1), "model.parameters()"),
     "optimizer as updates": (lambda: gc.compile([X], LOSS, OPTIMIZER), "optimizer.updates"),
     "grad by a model": (lambda: gc.grad(LOSS, MODEL), "model.parameters()"),
     "features": (lambda: MODEL(_of(5)), "takes 4"),

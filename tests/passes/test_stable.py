@@ -493,4 +493,5 @@ def test_in_the_body_of_a_loop_a_slope_is_that_of_the_step(name: str) -> None:
     inside = gc.map(lambda v: slope(v + 0.1), gc.stack([x, x * 0.5]))
     outside = gc.stack([slope(x + 0.1), slope(x * 0.5 + 0.1)])
     program = gc.compile([x], [inside, outside], target="reference")
-    np.testing.assert_allclose(*program(at), rtol=1e-12, atol=1e-12)
+    found, wanted = program(at)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
