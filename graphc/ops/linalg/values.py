@@ -80,7 +80,7 @@ def pseudo_inverse(
 
 
 def rank_of(
-    a: Operators, *tensors: Any, atol: float | None, rtol: float | None, hermitian: bool
+    a: Operators, *tensors: Operators, atol: float | None, rtol: float | None, hermitian: bool
 ) -> Any:
     """How many singular values are above the tolerance: of the numbers, or of two tensors."""
     name = "linalg.matrix_rank"
@@ -115,7 +115,9 @@ def least_squares(a: Operators, b: Operators, *, rcond: float | None) -> tuple[A
     return squeeze(found, -1) if is_vector else found, rest, rank
 
 
-def matrix_norm(a: Operators, *, p: Any, axes: tuple[int, int], keepdims: bool, title: str) -> Any:
+def matrix_norm(
+    a: Operators, *, p: str | float, axes: tuple[int, int], keepdims: bool, title: str
+) -> Any:
     """A norm of the matrices in two axes: "fro", "nuc", 1, -1, 2, -2, inf or -inf."""
     rank = len(a.type.shape)
     row, column = (check_axis(title, axis, rank) for axis in axes)
