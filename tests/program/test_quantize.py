@@ -87,6 +87,15 @@ def test_a_convolution_and_what_reads_one_activation() -> None:
             assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
 
 
+@pytest.mark.parametrize(("kernel", "groups"), [((4, 1, 3, 3), 4), ((2, 4, 6, 5), 1)])
+def test_convolutions_that_gain_nothing_stay(kernel: Any, groups: int) -> None:
+    x, v = gc.input("x", (1, 4, 8, 8)), gc.parameter("v", np.ones((8, 3), np.float32))
+    w = gc.parameter("w", np.ones(kernel, np.float32))
+    y = gc.conv(x, w, groups=groups), gc.matmul(x, v)
+    names = _names(gc.quantize(gc.compile([x], y, target="reference")))
+    assert names.count("conv") == 1 and names.count("matmul_integer") == 1
+
+
 def test_structured_arguments_and_defaults_stay() -> None:
     x, scale = gc.input("x", (2, 3)), gc.input("scale", ())
     w = gc.parameter("w", np.eye(3, dtype=np.float32))
