@@ -25,6 +25,8 @@ from graphc.quantisation.integers import with_integers
 FORMS = ("integer", "qdq", "weights")
 # Elements of a kernel up to which a convolution is faster of integers.
 MOST_PLACES = 25
+# Outputs of a group from which on what is copied for them is used often enough.
+FEWEST_OUTPUTS = 8
 
 
 class Quantised(Program):
@@ -138,7 +140,7 @@ def _has_weight(node: Node) -> bool:
     """Whether a node multiplies float32 by what depends on parameters and constants alone.
 
     Convolutions that are as fast in float32 stay: with a group for each channel, whose sums are
-    short, and of large kernels, for which more bytes are copied than multiplied.
+    short, and of large kernels or few outputs, for which more is copied than multiplied.
     """
     if node.op not in (OPS["matmul"], OPS["conv"]):
         return False
@@ -151,7 +153,9 @@ def _has_weight(node: Node) -> bool:
 
 
 def _gains(shape: Sequence[Any], groups: int) -> bool:
-    return (groups == 1 or shape[1] > 1) and dims.product(shape[2:]) <= MOST_PLACES
+    places = dims.product(shape[2:])
+    is_wide = places == 1 or shape[0] // groups >= FEWEST_OUTPUTS
+    return (groups == 1 or shape[1] > 1) and places <= MOST_PLACES and is_wide
 
 
 def _is_fixed(node: Node) -> bool:
