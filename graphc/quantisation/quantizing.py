@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphc import functions as gc
-from graphc.core import dtypes
+from graphc.core import dims, dtypes
 from graphc.core.interpret import run
 from graphc.core.ir import OPS, Graph, Node, caller, tensor_type, toposort
 from graphc.core.walk import remade, remake
@@ -23,6 +23,10 @@ from graphc.quantisation.calibration import Method, Range, seen
 from graphc.quantisation.integers import with_integers
 
 FORMS = ("integer", "qdq", "weights")
+# Elements of a kernel up to which a convolution is faster of integers.
+MOST_PLACES = 25
+# Outputs of a group from which on what is copied for them is used often enough.
+FEWEST_OUTPUTS = 8
 
 
 class Quantised(Program):
@@ -135,17 +139,23 @@ def _program_of(value: Any) -> Program:
 def _has_weight(node: Node) -> bool:
     """Whether a node multiplies float32 by what depends on parameters and constants alone.
 
-    Sums of one channel's places are as fast in float32: convolutions with a group for each channel
-    stay.
+    Convolutions that are as fast in float32 stay: with a group for each channel, whose sums are
+    short, and of large kernels or few outputs, for which more is copied than multiplied.
     """
     if node.op not in (OPS["matmul"], OPS["conv"]):
         return False
     x, w = node.inputs
     if tensor_type(node).dtype is not dtypes.float32 or not tensor_type(w).is_static:
         return False
-    if node.op is OPS["conv"] and node.attr("groups") > 1 and tensor_type(w).shape[1] == 1:
+    if node.op is OPS["conv"] and not _gains(tensor_type(w).shape, node.attr("groups")):
         return False
     return _is_fixed(w) and not _is_fixed(x) and tensor_type(w).size != 0
+
+
+def _gains(shape: Sequence[Any], groups: int) -> bool:
+    places = dims.product(shape[2:])
+    is_wide = places == 1 or shape[0] // groups >= FEWEST_OUTPUTS
+    return (groups == 1 or shape[1] > 1) and places <= MOST_PLACES and is_wide
 
 
 def _is_fixed(node: Node) -> bool:

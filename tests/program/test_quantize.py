@@ -73,8 +73,8 @@ def test_an_outlier_does_not_widen_the_range(method: Any) -> None:
 
 def test_a_convolution_and_what_reads_one_activation() -> None:
     x = gc.input("x", (gc.dim("n"), 3, gc.dim("h"), 8))
-    w = gc.parameter("w", RNG.normal(size=(4, 3, 3, 3)).astype(np.float32))
-    v = gc.parameter("v", RNG.normal(size=(4, 3, 3, 3)).astype(np.float32))
+    w = gc.parameter("w", RNG.normal(size=(8, 3, 3, 3)).astype(np.float32))
+    v = gc.parameter("v", RNG.normal(size=(8, 3, 3, 3)).astype(np.float32))
     program = gc.compile(
         [x], (gc.conv(x, w, padding=1), gc.conv(x, v, padding=1)), target="reference"
     )
@@ -85,6 +85,17 @@ def test_a_convolution_and_what_reads_one_activation() -> None:
         assert names.count("matmul_integer") == 2 and names.count("rint") == 1
         for found, wanted in zip(small(image), program(image)):
             assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "groups"), [((4, 1, 3, 3), 4), ((9, 4, 6, 5), 1), ((2, 4, 3, 3), 1)]
+)
+def test_convolutions_that_gain_nothing_stay(kernel: Any, groups: int) -> None:
+    x, v = gc.input("x", (1, 4, 8, 8)), gc.parameter("v", np.ones((8, 3), np.float32))
+    w = gc.parameter("w", np.ones(kernel, np.float32))
+    y = gc.conv(x, w, groups=groups), gc.matmul(x, v)
+    names = _names(gc.quantize(gc.compile([x], y, target="reference")))
+    assert names.count("conv") == 1 and names.count("matmul_integer") == 1
 
 
 def test_structured_arguments_and_defaults_stay() -> None:
