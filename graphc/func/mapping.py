@@ -12,6 +12,7 @@ from graphc.core.trees import Tree
 from graphc.core.walk import toposort
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.func.lifting import Call
+from graphc.ops.arrays.shaping import cut
 from graphc.ops.axes import check_axis
 from graphc.ops.batch import spread
 from graphc.ops.flow.closures import check_function, placeholder
@@ -20,7 +21,12 @@ from graphc.passes.batch import batched
 
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error"
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """A function of one element as a function of a batch of them: `func` on each slice at once.
 
@@ -35,6 +41,8 @@ def vmap(
         out_dims: where the results have it; None for one that is the same for all elements.
         randomness: what draws of random numbers in `func` are: "error", "same" for all elements,
             or "different"; of symbolic tensors alone.
+        chunk_size: how many elements are computed at once, where all together would need more
+            memory than there is; None for all.
 
     Returns:
         The function of batches.
@@ -50,6 +58,13 @@ def vmap(
         tensor([6., 6.])
     """
     check_function("vmap", func)
+    is_size = isinstance(chunk_size, int) and not isinstance(chunk_size, bool)
+    if chunk_size is not None and not (is_size and chunk_size >= 1):
+        raise AttributeValueError(
+            f"vmap: chunk_size is {chunk_size!r:.40}",
+            where=caller(),
+            hint="an int above 0, or None",
+        )
     if randomness not in ("error", "same", "different"):
         raise AttributeValueError(
             f"vmap: randomness is {randomness!r:.40}",
@@ -71,9 +86,10 @@ def vmap(
             size = next(iter(new.values())).shape[0]
             new |= _draws(outputs, size, randomness)
             places = [*_spread_out("out_dims", out_dims, tree)]
+            found = _in_chunks(outputs, new, size, chunk_size)
             return [
-                _placed(output, found, size, place)
-                for output, found, place in zip(outputs, batched(outputs, new), places)
+                _placed(output, rows, size, place)
+                for output, rows, place in zip(outputs, found, places)
             ]
 
         results = call.run(make)
@@ -153,6 +169,29 @@ def _draws(outputs: Sequence[Node], size: Any, randomness: str) -> dict[Node, No
         return {}
     numbers = FUNCTIONS["iota"]((size,))
     return {stream: FUNCTIONS["fold_in"](stream, numbers) for stream in streams}
+
+
+def _in_chunks(
+    outputs: Sequence[Node], new: dict[Node, Node], size: Any, most: int | None
+) -> list[Node | None]:
+    """Outputs for all elements: so many at once, by a loop over whole chunks, and the rest."""
+    if most is None or (isinstance(size, int) and size <= most):
+        return batched(outputs, new)
+    whole = size // most * most
+    depends = [found is not None for found in batched(outputs, new)]
+
+    def of(rows: Sequence[Node]) -> list[Node]:
+        return [f for f in batched(outputs, dict(zip(new, rows))) if f is not None]
+
+    reshape = FUNCTIONS["reshape"]
+    chunks = [
+        reshape(cut(x, 0, 0, whole), (size // most, most, *x.shape[1:])) for x in new.values()
+    ]
+    mapped = FUNCTIONS["map"](of, chunks)
+    first = [reshape(x, (whole, *x.shape[2:])) for x in mapped]
+    last = of([cut(x, 0, whole, size - whole) for x in new.values()])
+    joined = iter([FUNCTIONS["concatenate"]([a, b]) for a, b in zip(first, last)])
+    return [next(joined) if each else None for each in depends]
 
 
 def _placed(output: Node, found: Node | None, size: Any, place: int | None) -> Node:

@@ -9,6 +9,7 @@ where broadcasting and promotion happen: it inserts `broadcast_to` and `cast` no
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from graphc.core.dlpack import as_array
 from graphc.core.dtypes import DType
 from graphc.core.ir import Cost, Kind, Node, NoGradient, Op, Scalar, caller
 from graphc.core.operators import FUNCTIONS, Operators
-from graphc.core.types import TensorType, broadcast_shapes
+from graphc.core.types import TensorType, broadcast_shapes, shape_symbols
 from graphc.core.typing import Operand
 from graphc.errors import (
     ArgumentError,
@@ -238,9 +239,21 @@ def common_shape(name: str, tensors: Sequence[Any]) -> tuple[Any, ...]:
             f"{name}: shapes {shapes} do not broadcast",
             [describe(t) for t in tensors],
             where=caller(),
-            hint="sizes must be equal or 1, axis by axis from the right",
+            hint=never_none([t.type.shape for t in tensors])
+            or "sizes must be equal or 1, axis by axis from the right",
         )
     return shape
+
+
+def never_none(shapes: Sequence[tuple[Any, ...]]) -> str:
+    """A hint for shapes that would be right if no size were 0: n, and one more than n - 1."""
+    symbols = {s for shape in shapes for s in shape_symbols(shape) if s.min == 0}
+    facts = {s: dims.symbol(dataclasses.replace(s, min=1)) for s in symbols if s.source is None}
+    told = [tuple(dims.substitute(d, facts) for d in shape) for shape in shapes]
+    if not facts or broadcast_shapes(told) is None:
+        return ""
+    said = ", ".join(f'gc.dim("{s.name}", min=1)' for s in sorted(facts, key=lambda s: s.name))
+    return f"if this is never 0, say so: {said}"
 
 
 def describe(tensor: Any) -> str:
@@ -427,6 +440,6 @@ __all__ = [
     "ANY", "FLOAT", "INTEGER", "LOGIC", "NUMBER", "NoGradient", "as_symbolic", "as_tensor",
     "binary", "bring", "check_axes", "check_axis", "common_dtype", "common_shape", "conform",
     "declare", "describe", "elementwise", "elementwise_op", "in_float32", "infer_elementwise",
-    "is_pattern", "is_scalar", "is_tensor", "literal", "operand", "operand_dtypes", "pieces",
-    "promotion", "public", "unary",
+    "is_pattern", "is_scalar", "is_tensor", "literal", "never_none", "operand",
+    "operand_dtypes", "pieces", "promotion", "public", "unary", "weak",
 ]  # fmt: skip

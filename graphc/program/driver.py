@@ -77,7 +77,7 @@ def compile(
             `runtime.targets`), or a target itself, such as `gc.cuda.Target(arch="sm_90")`.
         fast_math: allow rules that may change roundings, and what becomes of nan and inf.
         name: an identifier for messages and dumps.
-        defaults: values of inputs that a call may leave out: {rate: 0.1}.
+        defaults: values of inputs that a call may leave out: {rate: 0.1}, or by name.
         passes: passes to run besides the level's own, in order: what `gc.graph_pass` makes,
             functions from graph to graph, names; at level "O0" they are all that run.
         casting: which arrays of other dtypes than an input's calls take and convert, by NumPy's
@@ -274,13 +274,15 @@ def _defaults(
     inputs: Sequence[Node], defaults: Mapping[Any, Any], casting: str
 ) -> dict[str, np.ndarray]:
     """The values of inputs that calls may leave out, by name."""
+    by_name = {node.name: node for node in inputs}
+    defaults = {by_name.get(k, k) if isinstance(k, str) else k: v for k, v in defaults.items()}
     for node in defaults:
         if not isinstance(node, Node) or node not in set(inputs):
             raise ArgumentError(
                 "compile: a key of defaults is not one of the inputs",
                 [node.describe() if isinstance(node, Node) else repr(node)[:80]],
                 where=caller(),
-                hint="write defaults={rate: 0.1} of what gc.input made",
+                hint="write defaults={rate: 0.1} of what gc.input made, or its name",
             )
     values = {node.name: value for node, value in defaults.items()}
     return given_values("compile", inputs, Layout(Tree(), casting=casting), (), values)

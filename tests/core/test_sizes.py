@@ -54,3 +54,12 @@ def test_axes_beyond_the_loops_that_python_nests(level: str) -> None:
     array = np.arange(2**21, dtype=np.float32).reshape(shape)
     program = gc.compile([x], gc.transpose(x, range(21)[::-1]) * 2.0, level=level)
     np.testing.assert_array_equal(program(array), array.T * 2)
+
+
+@pytest.mark.parametrize("use", [lambda x, y: x + y, lambda x, y: x @ y, gc.maximum])
+def test_sizes_that_are_equal_where_none_is_0_say_how_to_promise_that(use: Any) -> None:
+    x = gc.input("x", (gc.dim("n"),))
+    with pytest.raises(ShapeError, match=r'never 0, say so: gc.dim\("n", min=1\)'):
+        use(gc.concatenate([x[0][None], x[1:]]), x)
+    x = gc.input("x", (gc.dim("n", min=1),))
+    assert use(gc.concatenate([x[0][None], x[1:]]), x).dtype is gc.float32

@@ -277,3 +277,26 @@ def test_a_derivative_inside_of_a_loop_is_by_what_it_carries() -> None:
     for _ in range(3):
         at = 2 * (at + 0.5 * np.tanh(at))
     np.testing.assert_allclose(found, at, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", MAPPED)
+@pytest.mark.parametrize("chunk", [2, 5])
+def test_a_batch_in_chunks_is_the_batch(name: str, chunk: int) -> None:
+    function, _, axes, arguments = MAPPED[name]
+    given = [gc.tensor(a) for a in arguments]
+    whole = gc.vmap(function, in_dims=axes)(*given)
+    found = gc.vmap(function, in_dims=axes, chunk_size=chunk)(*given)
+    np.testing.assert_allclose(found.numpy(), whole.numpy(), rtol=1e-12)
+
+
+def test_chunks_of_a_symbolic_batch_draw_as_the_batch_does_and_sizes_are_checked() -> None:
+    x = gc.input("x", (gc.dim("n"), 3), gc.float64)
+    keys = gc.fold_in(gc.random_key(0), gc.arange(x.shape[0]))
+    found = [
+        gc.vmap(lambda v, k: v + gc.randn(3, key=k, dtype=gc.float64), chunk_size=c)(x, keys)
+        for c in (None, 2)
+    ]
+    for count in (0, 1, 4, 5):
+        np.testing.assert_array_equal(*gc.compile([x], found, target="reference")(A[:count]))
+    with pytest.raises(GraphcError, match="chunk_size is 0"):
+        gc.vmap(gc.sum, chunk_size=0)

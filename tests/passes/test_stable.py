@@ -488,7 +488,8 @@ def test_in_the_body_of_a_loop_a_slope_is_that_of_the_step(name: str) -> None:
     at = np.array([-0.7, 0.3, 0.45])
 
     def slope(v: Any) -> Any:
-        return gc.grad(gc.sum(form(v)), v)
+        total: Any = gc.sum(form(v))
+        return gc.grad(total, v)
 
     inside = gc.map(lambda v: slope(v + 0.1), gc.stack([x, x * 0.5]))
     outside = gc.stack([slope(x + 0.1), slope(x * 0.5 + 0.1)])

@@ -103,7 +103,7 @@ def test_inputs_with_defaults_may_be_left_out() -> None:
         gc.input("shift", (3,), F64),
     )
     given = B.copy()
-    program = gc.compile([x, rate, shift], x * rate + shift, defaults={rate: 10, shift: given})
+    program = gc.compile([x, rate, shift], x * rate + shift, defaults={"rate": 10, shift: given})
     given[:] = 0
     for got, expected in (
         (program(A), A * 10 + B), (program(A, 2.0), A * 2 + B), (program(A, shift=A), A * 11),

@@ -20,7 +20,7 @@ from graphc.errors import DTypeError, ShapeError
 from graphc.ops.arrays.shaping import broadcast_to, expand_dims, reshape, swapaxes
 from graphc.ops.batch import all_of, merged, moved, parted
 from graphc.ops.contract import work
-from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, public
+from graphc.ops.declare import as_tensor, bring, common_dtype, declare, describe, never_none, public
 
 
 def _matmul_infer(x: TensorType, y: TensorType) -> TensorType:
@@ -144,7 +144,10 @@ def _inner(x: Any, y: Any) -> ShapeError:
         f"matmul: inner sizes differ, {x.type.shape[-1]} and {inner}",
         [describe(x), describe(y)],
         where=caller(),
-        hint="transpose y: x @ y.T" if turned else "the last size of x is the last but one of y",
+        hint="transpose y: x @ y.T"
+        if turned
+        else never_none([x.type.shape[-1:], (inner,)])
+        or "the last size of x is the last but one of y",
     )
 
 
