@@ -61,6 +61,13 @@ class Inspected:
         Raises:
             UnsupportedError: the program is not compiled for CUDA devices, or a kernel needs what
                 they don't have.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> program = gc.compile([x], x * 2.0, target=gc.cuda.Target(arch="sm_80"))
+            >>> [".target sm_80" in text for text in program.ptx().values()]
+            [True]
         """
         return self._made_for_devices().ptx()
 
@@ -72,6 +79,12 @@ class Inspected:
 
         Raises:
             UnsupportedError: the program is not compiled for CUDA devices.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (2,))
+            >>> gc.compile([x], x * 2.0, target=gc.cuda.Target()).emulate([1.0, 2.0])
+            array([2., 4.], dtype=float32)
         """
         if self._emulation is None:
             executable = self._made_for_devices().emulation()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphc.core.ir import Graph, Library, Node
+from graphc.core.ir import Graph, Library, Node, tensor_type
 from graphc.errors import UnsupportedError
 from graphc.runtime.base.step import Step, Value
 from graphc.runtime.contract.lower import lower_contract
 from graphc.runtime.cuda.body import plain_steps
+from graphc.runtime.cuda.products import in_tiles
 from graphc.runtime.cuda.threads import a_turn_each
 from graphc.runtime.fused.fused_kernel import lower_body
 from graphc.runtime.lower import Native
@@ -35,8 +36,12 @@ class Cuda(Native):
         return lower_body(node, graph, operands, inplace, plain_steps)
 
     def contract(self, node: Node, value_of: Callable[[Node], Value]) -> list[Step]:  # type: ignore[override]
-        """The steps of a contraction."""
-        return lower_contract(node, value_of, is_plain=True)
+        """The steps of a contraction: products of floats in tiles, others as plain loops."""
+        steps = lower_contract(node, value_of, is_plain=True)
+        is_product = isinstance(node.op.lowering, Library) and node.op.lowering.name == "matmul"
+        if is_product and tensor_type(node).dtype.is_float:
+            return [in_tiles(step, node) for step in steps]
+        return steps
 
     def nest(self, node: Node) -> list[Step]:
         """See `nests.table`.

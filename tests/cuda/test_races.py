@@ -44,7 +44,13 @@ def _moved() -> Graph:
     return _final([x, y], [gc.concat([x.T, y], axis=1) + 1.0, gc.argmax(x, axis=1)])
 
 
+def _products() -> Graph:
+    x, y = gc.input("x", (2, 17, 19)), gc.input("y", (2, 21, 19))
+    return _final([x, y], [x @ gc.transpose(y, (0, 2, 1))])
+
+
 GRAPHS = {
+    "products": _products,
     "softmax": lambda: _softmax(WIDE),
     "short softmax": lambda: _softmax(SHORT),
     "layer norm": _layer_norm,

@@ -76,3 +76,19 @@ def test_state_is_written_in_emulation() -> None:
     given = np.linspace(0, 1, 300, dtype=np.float32)
     program.emulate(given)
     np.testing.assert_allclose(w.value, 1 - 0.5 * given, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_products_in_tiles_have_tails_and_batches(dtype: str) -> None:
+    m = gc.dim("m")
+    x, y = gc.input("x", (3, m, 19), dtype), gc.input("y", (21, 19), dtype)
+    program = gc.compile([x, y], x @ y.T, target=TARGET)
+    rng = np.random.default_rng(0)
+    right = rng.integers(-4, 5, (21, 19)).astype(y.dtype.numpy)
+    for rows in (1, 16, 33):
+        left = rng.integers(-4, 5, (3, rows, 19)).astype(x.dtype.numpy)
+        wanted = left.astype(np.float64) @ right.astype(np.float64).T
+        found = program.emulate(left, right).astype(np.float64)
+        # Whole numbers up to 304: exact but for bfloat16, which has 8 bits.
+        np.testing.assert_allclose(found, wanted, rtol=2**-8 if dtype == "bfloat16" else 0)
+    assert all("f64" not in text for text in program.ptx().values())

@@ -117,7 +117,8 @@ def check(graph: Graph, change: Callable[[str], str] = str) -> int:
         graph: of sizes that are numbers; fused or not.
         change: of each kernel's source, to plant a fault.
     """
-    rng, memory, count = np.random.default_rng(0), {}, 0
+    rng, count = np.random.default_rng(0), 0
+    memory: dict[Any, np.ndarray] = {}
     for step in lower(graph, CUDA):
         if step.kernel.language != "cuda":
             continue
