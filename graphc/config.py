@@ -7,12 +7,14 @@
 | `GRAPHC_CHECK=1,2,finite` | verify after passes, compare by value, name the first nan or inf |
 | `GRAPHC_CHECK=poison` | fill memory with nan before calls, look for writes past buffers after |
 | `GRAPHC_CHECK=bounds` | test every access of every kernel |
+| `GRAPHC_CHECK=launch` | on a GPU, wait for every kernel and name the one that fails |
 | `GRAPHC_SKIP=fuse,cse` | leave passes out |
 | `GRAPHC_JIT=audit` | compare calls of compiled functions with eager ones from the same state |
 | `GRAPHC_DEVICE=reference` | run the interpreter instead of kernels |
 | `GRAPHC_THREADS=n` | size of the thread team |
 | `GRAPHC_CACHE_DIR=dir` | where compiled kernels are kept |
 | `GRAPHC_CACHE_SIZE=bytes` | cap of that folder |
+| `GRAPHC_CUDA_DRIVER=path` | the CUDA driver's library, instead of the loader's `libcuda.so.1` |
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class Config:
     threads: int = 0
     cache_dir: str = ""
     cache_size: int = 1 << 30
+    cuda_driver: str = ""
 
 
 def _integer(name: str, text: str, least: int = 0) -> int:
@@ -63,11 +66,11 @@ def _words(text: str) -> frozenset[str]:
 
 def _checks(text: str) -> frozenset[str]:
     words = _words(text) - {"0"}
-    if bad := words - {"1", "2", "finite", "poison", "bounds"}:
+    if bad := words - {"1", "2", "finite", "poison", "bounds", "launch"}:
         raise ConfigError(
             f"GRAPHC_CHECK={text!r}: {sorted(bad)[0]!r} is not a check",
-            hint="use 1 (verify), 2 (compare by value), finite, poison, bounds, or several with "
-            "commas",
+            hint="use 1 (verify), 2 (compare by value), finite, poison, bounds, launch, or several "
+            "with commas",
         )
     return words
 
@@ -94,6 +97,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "threads": lambda text: _integer("GRAPHC_THREADS", text, 1),
     "cache_dir": str,
     "cache_size": lambda text: _integer("GRAPHC_CACHE_SIZE", text),
+    "cuda_driver": str,
 }
 
 

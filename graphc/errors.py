@@ -212,11 +212,9 @@ class CastOverflowError(GraphcError, OverflowError):
     """A value that its new dtype cannot hold.
 
     Example:
-        >>> import numpy as np
         >>> import graphc as gc
-        >>> x = gc.input("x", (1,))
         >>> try:
-        ...     gc.compile([x], gc.cast(x, gc.int8))(np.array([1e6], np.float32))
+        ...     gc.compile([], gc.cast(gc.constant([1e6]), gc.int8))()
         ... except gc.errors.CastOverflowError as error:
         ...     print(error.what)
         cast: 1000000 is not a value of int8, which holds -128 to 127
@@ -253,12 +251,10 @@ class NonFiniteError(GraphcError, ArithmeticError):
     """A nan or inf found by GRAPHC_CHECK=finite.
 
     Example:
-        >>> import numpy as np
         >>> import graphc as gc
-        >>> x = gc.input("x", (1,))
         >>> try:
         ...     with gc.config.override(check=["finite"]):
-        ...         gc.compile([x], gc.log(x))(np.zeros(1, np.float32))
+        ...         gc.compile([], gc.log(gc.constant([0.0])))()
         ... except gc.errors.NonFiniteError as error:
         ...     print(error.what)
         log made -inf at index 0 from finite values
@@ -275,15 +271,23 @@ class OutOfMemoryError(GraphcError, MemoryError):
     """
 
 
+class DeviceError(GraphcError, RuntimeError):
+    """A GPU or its driver that is not there, is too old, or failed.
+
+    Example:
+        >>> import graphc as gc
+        >>> issubclass(gc.errors.DeviceError, RuntimeError)
+        True
+    """
+
+
 class TraceError(GraphcError, RuntimeError):
     """Python that a static graph cannot hold, met while a function was traced.
 
     Example:
         >>> import graphc as gc
-        >>> def branch(x):
-        ...     return x if x.sum() > 0 else -x
         >>> try:
-        ...     gc.jit.trace(branch, gc.ones(2))
+        ...     gc.jit.trace(lambda x: x if x.sum() > 0 else -x, gc.ones(2))
         ... except gc.errors.TraceError as error:
         ...     print(error.what.partition(":")[0])
         bool() of a traced tensor
@@ -356,12 +360,8 @@ class ArchiveError(FormatError):
 
     Example:
         >>> import graphc as gc
-        >>> _ = open("bad.gcz", "wb").write(b"no archive")
-        >>> try:
-        ...     gc.jit.load("bad.gcz")
-        ... except gc.errors.ArchiveError as error:
-        ...     print(type(error).__name__)
-        ArchiveError
+        >>> issubclass(gc.errors.ArchiveError, gc.errors.FormatError)
+        True
     """
 
 

@@ -162,8 +162,8 @@ def register(target: Target) -> None:
         >>> class Slow(Reference):
         ...     name = "slow"
         >>> register(Slow())
-        >>> names()
-        ('cpu', 'reference', 'slow')
+        >>> "slow" in names()
+        True
     """
     if not (isinstance(target.name, str) and target.name.isidentifier()):
         raise ArgumentError(f"{target.name!r} is no name for a target", where=caller())

@@ -79,7 +79,7 @@ def subject_of(what: str, value: Any, args: Sequence[Any], named: Mapping[str, A
 def _values(graph: Graph, given: Mapping[Node, np.ndarray]) -> dict[Node, np.ndarray]:
     bound = [node for node in graph.inputs if isinstance(node, Bound)]
     with access(reads=[node.state for node in bound]):
-        return {**given, **{node: node.state.array.copy() for node in bound}}
+        return {**given, **{node: node.state.latest().copy() for node in bound}}
 
 
 __all__ = ["Subject", "program_of", "subject_of"]

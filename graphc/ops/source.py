@@ -36,6 +36,7 @@ from graphc.core.typing import DTypeLike, ShapeLike, Values
 from graphc.errors import ArgumentError, AttributeValueError, ShapeError
 from graphc.ops.declare import as_tensor, check_axis, declare, public
 from graphc.ops.sizes import as_size
+from graphc.ops.state import State
 
 INPUT = NoGradient("an input depends on nothing")
 
@@ -53,18 +54,6 @@ def _placeholder(name: str, doc: str) -> Op:
 INPUT_OP = _placeholder("input", "A tensor given at each call.")
 PARAMETER_OP = _placeholder("parameter", "State that lives in programs.")
 CONSTANT_OP = _placeholder("constant", "A fixed array.")
-
-
-class State:
-    """The memory of a parameter: one C-contiguous, aligned array, shared by programs.
-
-    The array stays where it is: compiled programs hold its address. Use `access` around it.
-    """
-
-    __slots__ = ("__weakref__", "array")
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -85,7 +74,7 @@ class Bound(Node):
             array([1, 2])
         """
         with access(reads=(self.state,)):
-            return self.state.array.copy()
+            return self.state.latest().copy()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -117,7 +106,7 @@ class Parameter(Bound):
             >>> w.takes(np.dtype("float64")), w.takes(np.dtype("complex64"))
             (True, False)
         """
-        own = self.state.array.dtype
+        own = self.state.latest().dtype
         takes_all = dtypes.is_float(own) and dtypes.has_numbers(dtype)
         return takes_all or np.can_cast(dtype, own, "same_kind")
 
@@ -134,7 +123,7 @@ class Parameter(Bound):
             array([1., 1.], dtype=float32)
         """
         with access(reads=(self.state,)):
-            return self.state.array.copy()
+            return self.state.latest().copy()
 
     @value.setter
     def value(self, new: Any) -> None:

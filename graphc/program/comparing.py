@@ -72,7 +72,8 @@ def expect(
     given = iter(arrays)
     with access(reads=bound):
         values = [
-            np.array(n.state.array if isinstance(n, Bound) else next(given)) for n in graph.inputs
+            np.array(n.state.latest() if isinstance(n, Bound) else next(given))
+            for n in graph.inputs
         ]
     near = [_moved(value, seed) for seed, value in enumerate(values)]
     try:
@@ -101,7 +102,7 @@ def state_of(graph: Graph) -> dict[int, np.ndarray]:
     """Copies of the parameters that a graph updates, by the position of the output."""
     nodes = {output: graph.inputs[place] for output, place in graph.aliases}
     with access(reads=[n.state for n in nodes.values()]):  # type: ignore[attr-defined]
-        return {k: n.state.array.copy() for k, n in nodes.items()}  # type: ignore[attr-defined]
+        return {k: n.state.latest().copy() for k, n in nodes.items()}  # type: ignore[attr-defined]
 
 
 def compare(expected: Expected, results: Sequence[np.ndarray], labels: Sequence[str]) -> None:

@@ -34,8 +34,9 @@ def failed(
     return again.error if same else error  # type: ignore[union-attr, return-value]
 
 
-def out_of_memory(build: Build, call: Call) -> OutOfMemoryError:
+def out_of_memory(build: Build, call: Call, error: object = "") -> OutOfMemoryError:
     """The error where the memory of a call is not to be had, with what is largest."""
+    there = [str(error)] if str(error) else []
     outputs = sum(int(np.prod(s, dtype=object)) * d.itemsize for s, d in call.outputs)
     sizes = report.sizes_text(call.sizes)
     arena = f"{report.nbytes_text(call.arena_nbytes)} for intermediate results and "
@@ -43,7 +44,7 @@ def out_of_memory(build: Build, call: Call) -> OutOfMemoryError:
         f"{build.graph.name}: "
         f"{arena if build.executable.is_native else 'intermediate results and '}"
         f"{report.nbytes_text(outputs)} for outputs do not fit",
-        [*([f"with {sizes}"] if sizes else []), *report.largest(build, call.sizes, 5)],
+        [*([f"with {sizes}"] if sizes else []), *there, *report.largest(build, call.sizes, 5)],
         where=caller(),
         hint="use smaller batches",
     )

@@ -140,8 +140,8 @@ class Program(Inspected):
         try:
             results = [np.empty(shape, dtype) for shape, dtype in call.outputs]
             failure = executable.run(call, (*args, *results))
-        except MemoryError:
-            raise out_of_memory(self._build, call) from None
+        except MemoryError as error:
+            raise out_of_memory(self._build, call, error) from None
         if failure is not None:
             raise failed(self._build, call, args, *failure)
         return self._restore(results)
@@ -171,8 +171,8 @@ class Program(Inspected):
             ]
             results = [array for array, _ in memory]
             failure = executable.run(call, (*arrays, *results), times)
-        except MemoryError:
-            raise out_of_memory(self._build, call) from None
+        except MemoryError as error:
+            raise out_of_memory(self._build, call, error) from None
         self._check_red_zones(memory)
         if times is not None:
             sys.stderr.write(str(Profile.of(self.name, executable, times)))

@@ -68,7 +68,7 @@ def interpret(graph: Any, *arrays: Any) -> list[Any]:
     with access(reads=states):
         for node in graph.inputs:
             if node not in values:
-                values[node] = node.state.array.copy()  # type: ignore[attr-defined]
+                values[node] = node.state.latest().copy()  # type: ignore[attr-defined]
     sizes |= computed(graph, values, sizes)
     graph = stabilise(graph)
     ordered = [values[node] for node in graph.inputs]

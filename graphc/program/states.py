@@ -15,7 +15,7 @@ from graphc.errors import ArgumentError, DTypeError, ShapeError
 def read_states(nodes: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Copies of the values of parameters, by name."""
     with access(reads=[node.state for node in nodes.values()]):
-        return {name: node.state.array.copy() for name, node in nodes.items()}
+        return {name: node.state.latest().copy() for name, node in nodes.items()}
 
 
 def write_states(owner: str, nodes: Mapping[str, Any], values: Mapping[str, Any]) -> None:

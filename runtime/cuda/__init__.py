@@ -1,1 +1,1 @@
-"""Graphs on CUDA devices: kernels for blocks of threads, PTX, and the same kernels on the CPU."""
+"""CUDA: kernels for threads, PTX, emulation; the driver by ctypes, memory, programs on GPUs."""

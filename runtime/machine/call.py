@@ -13,6 +13,8 @@ import numpy as np
 from graphc.runtime.base import poison
 from graphc.runtime.machine import machine
 
+# Sets of sizes that a program, and frames that a slot, keep ready.
+MAX_CALLS = 256
 NO_ZONES = poison.RedZones()
 
 
@@ -33,6 +35,22 @@ class Call:
         self.outputs: list[tuple[tuple[int, ...], np.dtype]] = []
         self.red_zones = NO_ZONES
         self.used = True
+
+
+class Calls(dict[Any, Call]):
+    """The calls of a program that are kept, by key."""
+
+    def keep(self, key: Any, call: Call) -> None:
+        """Keep a call under `key`; the one unused for longest makes room."""
+        # Other threads do the same: each change of the dict is one operation of it.
+        while len(self) >= MAX_CALLS:
+            for oldest in list(self):
+                candidate = self.pop(oldest, None)
+                if candidate is None or not candidate.used:
+                    break
+                candidate.used = False
+                self[oldest] = candidate
+        self[key] = call
 
 
 class Slot:

@@ -28,6 +28,7 @@ from graphc.core.ir import Graph, Node, tensor_type
 from graphc.core.results import value_of
 from graphc.errors import InternalError
 from graphc.ops.source import Bound, Parameter
+from graphc.ops.state import State, bring_home
 from graphc.runtime.base import bounds, poison
 from graphc.runtime.base import homes as places
 from graphc.runtime.base.arena import ALIGNMENT, DATA, aligned, allocate, word_at
@@ -46,11 +47,8 @@ from graphc.runtime.base.step import (
 )
 from graphc.runtime.checks import overlaps
 from graphc.runtime.machine import machine, team
-from graphc.runtime.machine.call import Call, Memory, Slot
+from graphc.runtime.machine.call import MAX_CALLS, Call, Calls, Memory, Slot
 from graphc.runtime.objects import loader
-
-# Sets of sizes that a program, and frames that a slot, keep ready.
-MAX_CALLS = 256
 
 
 class Executable:
@@ -108,7 +106,7 @@ class Executable:
         self._bound: Call | None = None
         self._lay_out()
         self.sites = list(self._numbers)
-        self._calls: dict[Any, Call] = {}
+        self._calls = Calls()
         self._slots: list[Slot] = []
         bound = [n for n in graph.inputs if isinstance(n, Bound)]
         # Constants never change, so nobody waits for them.
@@ -145,18 +143,21 @@ class Executable:
             if control:
                 self.nested[number] = [(c.graph.name, c) for c in self.children[nested:]]
             rows.append((kernel, first, self._nwords - 1, grain, commit, control))
-        # So that the first call needn't.
-        team.functions_alone()
-        kernels = [row[0] for row in rows]
-        self.loaded: list[Kernel] = list(kernels)
+        self.loaded: list[Kernel] = [row[0] for row in rows]
         for child in self.children:
             self.loaded += child.loaded
         self.kernels = sources(self.loaded)
+        self._load(rows)
+
+    def _load(self, rows: Sequence[tuple[Kernel, int, int, int, bool, bool]]) -> None:
+        """Make the step table of (kernel, its first word, the extent's, grain, commit, control)."""
+        # So that the first call needn't.
+        team.functions_alone()
         self.table = machine.Table(
             [
                 machine.Step(address, first, machine.from_args(extent), grain, commit, control)
                 for address, (_, first, extent, grain, commit, control) in zip(
-                    self._addresses(kernels), rows
+                    self._addresses([row[0] for row in rows]), rows
                 )
             ],
             self._patches,
@@ -318,16 +319,7 @@ class Executable:
 
     def keep(self, key: Any, call: Call) -> None:
         """Keep a call under `key`; the one unused for longest makes room."""
-        calls = self._calls
-        # Other threads do the same: each change of the dict is one operation of it.
-        while len(calls) >= MAX_CALLS:
-            for oldest in list(calls):
-                candidate = calls.pop(oldest, None)
-                if candidate is None or not candidate.used:
-                    break
-                candidate.used = False
-                calls[oldest] = candidate
-        calls[key] = call
+        self._calls.keep(key, call)
 
     def run(
         self, call: Call, arrays: Sequence[np.ndarray], times: list[int] | None = None
@@ -369,6 +361,8 @@ class Executable:
         else:
             try:
                 enter(turn, self._claim)
+                if State.is_copied:
+                    bring_home(self._reads, self._writes)
                 status = frame.run()
             finally:
                 leave(turn)
@@ -401,6 +395,7 @@ class Executable:
         self._pack(externals, 0, *[a.ctypes.data for a in arrays])
         best: tuple[list[int], int] = [0] * len(self.launches), 0
         with access(self._reads, self._writes):
+            bring_home(self._reads, self._writes)
             before = [state.array.copy() for state in self._writes]
             for turn in range(repeat + 1):
                 try:

@@ -80,4 +80,4 @@ def test_names_that_are_taken_or_none_are_not_registered(name: object) -> None:
     Other.name = name  # type: ignore[assignment]
     with pytest.raises(ArgumentError):
         targets.register(Other())
-    assert targets.names() == ("cpu", "reference")
+    assert targets.names() == ("cpu", "reference", "cuda")

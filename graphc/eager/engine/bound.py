@@ -29,7 +29,7 @@ def state_of(array: np.ndarray) -> State:
     """The state over an array's memory; one for each array, so that programs take turns."""
     found = _states.get(id(array))
     if found is None or found.array is not array:
-        found = State(array)
+        found = State(array, is_shared=True)
         _states[id(array)] = found
     return found
 

@@ -142,7 +142,7 @@ def _places(x: Any, axis: int, mask: Any) -> list[Any]:
             where=caller(),
         )
     if isinstance(mask, Bound) and mask.op is CONSTANT_OP:
-        return [as_tensor(found, "getitem") for found in np.nonzero(mask.state.array)]
+        return [as_tensor(found, "getitem") for found in np.nonzero(mask.state.latest())]
     return places.nonzero(mask)
 
 

@@ -54,7 +54,7 @@ def _made(
 
 
 def _reduced_constant(node: Bound) -> Any:
-    return _constant, (node.attrs, node.type, node.origin, node.state.array.copy())
+    return _constant, (node.attrs, node.type, node.origin, node.state.latest().copy())
 
 
 def _constant(attrs: Attrs, type_: Any, origin: Origin | None, array: Any) -> Bound:
