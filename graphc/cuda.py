@@ -349,7 +349,8 @@ def empty_cache() -> None:
 
 
 __all__ = [
-    "Event", "Properties", "Stream", "Target", "current_device", "current_stream", "device", "device_count",
+    "Event", "Properties", "Stream", "Target", "current_device", "current_stream", "device",
+    "device_count",
     "empty_cache", "get_device_capability", "get_device_name", "get_device_properties",
     "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info",
