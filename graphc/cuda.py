@@ -9,7 +9,7 @@ from graphc.runtime import targets
 from graphc.runtime.cuda import device as devices
 from graphc.runtime.cuda.device import Event, Properties, Stream
 from graphc.runtime.cuda.here import Cuda
-from graphc.runtime.cuda.target import Target
+from graphc.runtime.cuda.target import Target as Target
 
 targets.register(Cuda())
 
@@ -349,7 +349,7 @@ def empty_cache() -> None:
 
 
 __all__ = [
-    "Event", "Properties", "Stream", "Target", "current_device", "current_stream", "device",
+    "Event", "Properties", "Stream", "current_device", "current_stream", "device",
     "device_count",
     "empty_cache", "get_device_capability", "get_device_name", "get_device_properties",
     "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
