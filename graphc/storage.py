@@ -127,7 +127,7 @@ def load(path: Any, map_location: Any = None, weights_only: bool = True) -> Any:
     return _Unpacker(arrays, what).unpack(structure)
 
 
-def _of_pytorch(file: Any, map_location: Any, what: str) -> Any:
+def _of_pytorch(file: object, map_location: object, what: str) -> Any:
     try:
         return import_module("graphc.checkpoints.reading").read(file, map_location)
     except FormatError as error:

@@ -266,7 +266,7 @@ class _Reader:
         self.env: dict[str, Node] = {}
         self.bodies: dict[str, Graph] = {}
 
-    def graph(self, definition: ast.FunctionDef, bind: Any = None) -> Graph:
+    def graph(self, definition: ast.FunctionDef, bind: object = None) -> Graph:
         """The graph of a definition; `bind` gives its arguments."""
         a = definition.args
         if a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults:

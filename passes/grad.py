@@ -172,7 +172,7 @@ def _no_gradient(
     )
 
 
-def _check_wrt(node: Any) -> None:
+def _check_wrt(node: object) -> None:
     if not isinstance(node, Node):
         raise ArgumentError(
             f"a gradient is with respect to tensors of the graph, not {type(node).__name__}",
@@ -188,7 +188,7 @@ def _check_wrt(node: Any) -> None:
         )
 
 
-def check_output(output: Any) -> None:
+def check_output(output: object) -> None:
     if not isinstance(output, Node):
         raise ArgumentError(
             f"a gradient is of a tensor of the graph, not {type(output).__name__}",
@@ -214,13 +214,13 @@ def _check_loss(loss: Any) -> None:
         )
 
 
-def listed(wrt: Any) -> tuple[list[Node], Any]:
+def listed(wrt: object) -> tuple[list[Node], Any]:
     """`wrt` as a list, and the function that brings a list of results to its form."""
     found, tree = flatten(wrt)
     return [_of_graph(n) for n in found], tree.restore
 
 
-def _of_graph(value: Any) -> Any:
+def _of_graph(value: object) -> Any:
     """What stands for a tensor in the graph: an eager one that is trained is a parameter of it."""
     return value.as_node() if isinstance(value, Operators) else value
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.core.ir import Node, caller, tensor_type
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.trees import flatten
 from graphc.core.types import TensorType, TupleType
 from graphc.core.walk import dependents, substitute, toposort
@@ -62,7 +62,7 @@ def jacobian(output: Node, wrt: Any) -> Any:
     return form([_reshaped(r, (*output.shape, *node.shape)) for node, r in zip(nodes, rows)])
 
 
-def _reshaped(x: Any, shape: Sequence[Any]) -> Any:
+def _reshaped(x: Operators, shape: Sequence[Any]) -> Any:
     return FUNCTIONS["reshape"](x, tuple(shape))
 
 
@@ -95,7 +95,7 @@ def _at_once(seed: Node, pulled: Sequence[Node]) -> int:
 
 
 def _some_rows(
-    output: TensorType, seed: Node, pulled: Sequence[Node], start: Any, count: int
+    output: TensorType, seed: Node, pulled: Sequence[Node], start: object, count: int
 ) -> list[Any]:
     """The rows from `start`; of those beyond the last all elements are 0."""
     shape = (count, output.size)
@@ -165,7 +165,7 @@ def hvp(loss: Node, wrt: Any, vectors: Any) -> Any:
     return form(vjp(slopes, lifted, nodes))
 
 
-def _vectors(name: str, wrt: Any, nodes: Sequence[Node], vectors: Any) -> list[Any]:
+def _vectors(name: str, wrt: object, nodes: Sequence[Node], vectors: object) -> list[Any]:
     """Tangents of tensors, of their types."""
     given = flatten(vectors)[0] if isinstance(wrt, tuple | list | dict) else [vectors]
     if len(given) != len(nodes):

@@ -19,7 +19,7 @@ from graphc.ops.control import ITEM
 from graphc.ops.flow.looping import SCAN
 
 
-def frozen(value: Any) -> Any:
+def frozen(value: object) -> Any:
     """An attribute as a key; nested graphs that compute the same have one."""
     return structure.frozen(value, digest)
 

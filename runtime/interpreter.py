@@ -66,11 +66,11 @@ class Interpreter:
             call.outputs.append((shape, type_.dtype.numpy))
         return call
 
-    def find(self, key: Any) -> Call | None:
+    def find(self, key: object) -> Call | None:
         """None: sizes are bound anew at every call."""
         return None
 
-    def keep(self, key: Any, call: Call) -> None:
+    def keep(self, key: object, call: Call) -> None:
         """Nothing is kept."""
 
     def describe(self, sizes: Mapping[str, int]) -> list[tuple[str, int, int, bool]]:
@@ -135,7 +135,7 @@ def run(
         for node, array in zip(graph.inputs, arrays):
             _check_input(node, array)
 
-    def after(node: Node, operands: Sequence[Any], value: Any) -> None:
+    def after(node: Node, operands: Sequence[Any], value: object) -> None:
         if observer is not None:
             observer.node(node, operands, value)
         if finite:
@@ -159,7 +159,7 @@ def _check_input(node: Node, array: np.ndarray) -> None:
         )
 
 
-def _check_finite(node: Node, operands: Sequence[Any], result: Any) -> None:
+def _check_finite(node: Node, operands: Sequence[Any], result: object) -> None:
     if node.op.kind in (Kind.SOURCE, Kind.MOVEMENT):
         return
     if _is_finite(result) or not all(map(_is_finite, operands)):

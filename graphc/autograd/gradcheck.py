@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 
 from graphc.core.ir import caller
+from graphc.core.trees import as_tuple
 from graphc.eager.engine.backward import grad
 from graphc.eager.engine.mode import enable_grad, no_grad
 from graphc.eager.engine.tensor import Tensor, wrap
 from graphc.errors import ArgumentError, GradientError
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
-
-
 def _outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
-    found = [o for o in _tuple(func(*inputs)) if isinstance(o, Tensor) and o.dtype.is_float]
+    found = [o for o in as_tuple(func(*inputs)) if isinstance(o, Tensor) and o.dtype.is_float]
     if not found:
         raise ArgumentError("gradcheck: the function returned no float tensor", where=caller())
     return found
@@ -98,7 +95,7 @@ def gradcheck(
         >>> gc.autograd.gradcheck(gc.sin, x)
         True
     """
-    given = _tuple(inputs)
+    given = as_tuple(inputs)
     checked = [k for k, x in enumerate(given) if isinstance(x, Tensor) and x._edge is not None]
     if not checked:
         raise ArgumentError(
@@ -171,13 +168,13 @@ def gradgradcheck(
         >>> gc.autograd.gradgradcheck(gc.sin, x)
         True
     """
-    given = _tuple(inputs)
+    given = as_tuple(inputs)
     outputs = _outputs(func, given)
     if grad_outputs is None:
         drawn = np.random.default_rng(0)
         cts = [wrap(drawn.standard_normal(o._array.shape).astype(o._array.dtype)) for o in outputs]
     else:
-        cts = list(_tuple(grad_outputs))
+        cts = list(as_tuple(grad_outputs))
     for ct in cts:
         ct.requires_grad_()
     checked = [x for x in given if isinstance(x, Tensor) and x._edge is not None]

@@ -296,7 +296,7 @@ class _Turn:
         self.frame = frame
 
 
-def hold(claim: Access, frame: Any) -> object:
+def hold(claim: Access, frame: object) -> object:
     """Enter the line with a turn that is held for as long as a frame runs, and return it."""
     turn = _Turn(frame)
     try:

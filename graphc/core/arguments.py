@@ -7,7 +7,6 @@ Nothing here runs anything. The fast path of a call, where every argument is rig
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ C_CONTIGUOUS, ALIGNED = 0x1, 0x100
 CASTINGS = ("equiv", "safe", "same_kind", "unsafe")
 
 
-def as_array(node: Node, value: Any, casting: str = "equiv") -> np.ndarray:
+def as_array(node: Node, value: object, casting: str = "equiv") -> np.ndarray:
     """An argument as a C-contiguous, aligned array of native byte order and the input's dtype.
 
     Arrays and tensors (and whatever has `__array__` or `__dlpack__`) have a dtype, which must be
@@ -78,7 +77,7 @@ def _is_literal(value: object) -> bool:
     return isinstance(value, bool | int | float | list | tuple)
 
 
-def _literal(node: Node, type_: TensorType, value: Any) -> np.ndarray:
+def _literal(node: Node, type_: TensorType, value: object) -> np.ndarray:
     """A Python number or (nested) list as an array of the declared dtype."""
     try:
         found = np.asarray(value)
@@ -194,7 +193,7 @@ def check_bytes(sized: Mapping[dims.Dim, Node], sizes: Mapping[str, int]) -> Non
 
 
 def check_out(
-    label: str, array: Any, type_: TensorType, shape: tuple[int, ...]
+    label: str, array: object, type_: TensorType, shape: tuple[int, ...]
 ) -> np.ndarray | None:
     """An array that a user gave for a result, once it is right.
 

@@ -89,7 +89,7 @@ def _whole(a: Any, b: Any) -> Any:
     return b.y if b.y - b.x == left else None
 
 
-def operand_text(x: Any) -> str:
+def operand_text(x: object) -> str:
     text = str(x)
     return text if text.isidentifier() or text.isdigit() else f"({text})"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Dim, Symbol
@@ -20,7 +19,7 @@ def symbols_of(node: Node) -> set[Symbol]:
     return set().union(*map(_in_value, values))
 
 
-def _in_value(value: Any) -> set[Symbol]:
+def _in_value(value: object) -> set[Symbol]:
     if isinstance(value, Dim):
         return dims.symbols(value)
     if isinstance(value, TensorType):

@@ -27,7 +27,7 @@ _pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
-def _recoded(capsule: Any, old: int, new: int) -> bool:
+def _recoded(capsule: object, old: int, new: int) -> bool:
     """Change the code of a capsule's 16-bit elements; whether it was the old one."""
     name = _name(capsule)
     if name not in _PLACES:
@@ -55,7 +55,7 @@ class _Shown:
         return self.source.__dlpack_device__()
 
 
-def read(source: Any) -> np.ndarray:
+def read(source: object) -> np.ndarray:
     """An array over the memory of any object with `__dlpack__`, without a copy."""
     shown = _Shown(source)
     array = np.from_dlpack(shown)

@@ -6,6 +6,7 @@ PyTorch has it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -277,6 +278,20 @@ def float_of(dtype: DType) -> DType:
     if dtype.is_float:
         return dtype
     return {1: float16, 2: float32}.get(dtype.itemsize, float64)
+
+
+def least(dtype: DType) -> float | int | bool:
+    """The least value of a dtype: -inf for floats."""
+    if dtype.is_float:
+        return -math.inf
+    return False if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).min)
+
+
+def greatest(dtype: DType) -> float | int | bool:
+    """The greatest value of a dtype: inf for floats."""
+    if dtype.is_float:
+        return math.inf
+    return True if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
 
 
 def check_scalar(value: bool | int | float, dtype: DType, where: object = "") -> bool | int | float:

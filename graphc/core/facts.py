@@ -145,7 +145,7 @@ def template(node: Node, fact: Any) -> str:
     return fact(*(i.dtype for i in node.inputs), **dict(node.attrs))
 
 
-def filled(node: Node, fact: Any, operands: Sequence[str]) -> str:
+def filled(node: Node, fact: object, operands: Sequence[str]) -> str:
     """The expression of an elementwise op on operands, which are kernel-language text.
 
     Raises:

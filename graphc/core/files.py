@@ -23,6 +23,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -106,7 +107,7 @@ def read_header(file: BinaryIO, nbytes: int, what: str) -> tuple[dict[str, Entry
         )
     try:
         # Names twice, and NaN, are no JSON that the format has.
-        found = json.loads(file.read(length), object_pairs_hook=_once, parse_constant=_refuse)
+        found = json.loads(file.read(length), object_pairs_hook=once, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{what}: its header is no JSON: {error!s:.100}") from None
     if not isinstance(found, dict):
@@ -130,18 +131,24 @@ def read_header(file: BinaryIO, nbytes: int, what: str) -> tuple[dict[str, Entry
     return entries, metadata
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names differ.
+
+    Raises:
+        ValueError: two are the same.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name stands in it twice")
     return found
 
 
-def _refuse(text: str) -> Any:
+def no_constant(text: str) -> Any:
+    """Refuse NaN and Infinity, which are no JSON."""
     raise ValueError(f"{text} is no JSON")
 
 
-def _entry(what: str, name: str, value: Any) -> Entry:
+def _entry(what: str, name: str, value: object) -> Entry:
     """One entry of a header, checked."""
     fault = f"{what}: tensor {name!r:.80}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
@@ -166,7 +173,7 @@ def _entry(what: str, name: str, value: Any) -> Entry:
     return entry
 
 
-def _are_counts(value: Any) -> bool:
+def _are_counts(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 62 for v in value
     )
@@ -196,7 +203,7 @@ def _read_into(file: BinaryIO, buffer: memoryview) -> int:
     return done
 
 
-def write_file(path: Any, pieces: Iterable[Any], what: str) -> None:
+def write_file(path: str | PathLike[str], pieces: Iterable[Any], what: str) -> None:
     """Write a file whole or not at all.
 
     Args:
@@ -261,7 +268,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def open_file(path: Any, what: str) -> BinaryIO:
+def open_file(path: str | PathLike[str], what: str) -> BinaryIO:
     """A file opened to be read; of a file object what is left of it; bytes are a file's contents.
 
     Raises:
@@ -283,7 +290,7 @@ def open_file(path: Any, what: str) -> BinaryIO:
         ) from None
 
 
-def label(path: Any) -> str:
+def label(path: object) -> str:
     """How messages name a file."""
     return os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "the file"
 

@@ -129,7 +129,7 @@ def run_node(node: Node, operands: Sequence[Any], sizes: Mapping[str, int]) -> A
     return _checked(node, node.type, result, sizes)
 
 
-def _checked(node: Node, type_: TensorType, result: Any, sizes: Mapping[str, int]) -> np.ndarray:
+def _checked(node: Node, type_: TensorType, result: object, sizes: Mapping[str, int]) -> np.ndarray:
     array = np.asarray(result)
     shape = tuple(dims.evaluate(d, sizes) for d in type_.shape)
     if array.dtype != type_.dtype.numpy or array.shape != shape:

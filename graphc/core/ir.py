@@ -388,7 +388,7 @@ def tensor_type(node: Any) -> TensorType:
     return node.type
 
 
-def map_sizes(value: Any, change: Callable[[Size], Any]) -> Any:
+def map_sizes(value: object, change: Callable[[Size], Any]) -> Any:
     """An attribute with `change` applied to every size and type inside it."""
     if isinstance(value, Dim):
         return change(value)

@@ -42,7 +42,7 @@ class Layout:
     casting: str = "equiv"
 
     @staticmethod
-    def of(outputs: Any) -> tuple[Layout, list[Any]]:
+    def of(outputs: object) -> tuple[Layout, list[Any]]:
         """The layout of what a user gave as outputs, and its items in order."""
         leaves, tree = flatten(dict(outputs) if isinstance(outputs, Mapping) else outputs, True)
         return Layout(tree), leaves
@@ -70,7 +70,7 @@ class Layout:
         is_flat = path.startswith("[") and path.index("]") == len(path) - 1
         return f"output {path[1:-1] if is_flat else path}"
 
-    def split(self, name: str, out: Any, count: int) -> list[Any]:
+    def split(self, name: str, out: object, count: int) -> list[Any]:
         """What a user gave as `out=`, one entry an output (None where it has none)."""
         return _split(name, self.tree, out)
 
@@ -79,7 +79,7 @@ def _itself(values: list[Any]) -> Any:
     return values
 
 
-def _split(name: str, tree: Tree, out: Any) -> list[Any]:
+def _split(name: str, tree: Tree, out: object) -> list[Any]:
     if tree.form is None:
         return [out]
     if tree.form is type(None):
@@ -102,7 +102,7 @@ def _split(name: str, tree: Tree, out: Any) -> list[Any]:
     return [array for part in split for array in part]
 
 
-def arguments(inputs: Any) -> tuple[tuple[tuple[str, Tree], ...] | None, list[Any]]:
+def arguments(inputs: object) -> tuple[tuple[tuple[str, Tree], ...] | None, list[Any]]:
     """What a user gave as inputs: the arguments of calls, and the tensors in order.
 
     Args:
@@ -205,7 +205,7 @@ class _Entry:
         form = self.tree.restore([_Shown(name) for name in self.names])
         return f"{self.key}: {form!r}" if self.key else repr(form)
 
-    def leaves(self, name: str, value: Any) -> dict[str, Any]:
+    def leaves(self, name: str, value: object) -> dict[str, Any]:
         """The arrays of a value, by the names of inputs."""
         return dict(zip(self.names, _leaves(self.tree, value, name, self.label)))
 
@@ -216,7 +216,7 @@ class _Shown(str):
     __repr__ = str.__str__
 
 
-def _leaves(tree: Tree, value: Any, name: str, label: str) -> list[Any]:
+def _leaves(tree: Tree, value: object, name: str, label: str) -> list[Any]:
     if tree.form is None:
         return [value]
     if tree.form is type(None) and value is None:

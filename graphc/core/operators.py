@@ -131,7 +131,7 @@ class Operators:
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> Any:
+    def __array__(self, dtype: DTypeLike | None = None, copy: object = None) -> Any:
         raise ArgumentError(
             f"{self!r} is symbolic and has no value to convert to an array",
             hint="compile or interpret the graph and use the result",
@@ -160,7 +160,7 @@ class Operators:
             raise _no_value(f"the format {how!r}", self, "format what a call of a program returns")
         return repr(self)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         raise _no_value(
             "an assignment to a part", self, "x = x.at[index].set(value) makes a new tensor"
         )
@@ -205,10 +205,10 @@ class Operators:
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
         return FUNCTIONS["transpose"](self, tuple(order) or None)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: object) -> Any:
         return FUNCTIONS["equal"](self, other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: object) -> Any:
         return FUNCTIONS["not_equal"](self, other)
 
     __hash__ = object.__hash__
@@ -417,13 +417,13 @@ _INSTEAD = {
 }  # fmt: skip
 
 
-def _no_value(what: str, tensor: Any, hint: str) -> SymbolicTensorError:
+def _no_value(what: str, tensor: object, hint: str) -> SymbolicTensorError:
     return SymbolicTensorError(
         f"{what} of {tensor!r:.80}, a symbolic tensor, which has no value", hint=hint
     )
 
 
-def missing(self: Any, name: str) -> Any:
+def missing(self: object, name: str) -> Any:
     """What is asked of a symbolic tensor that it does not have."""
     if name.startswith("__"):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

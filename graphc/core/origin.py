@@ -254,7 +254,7 @@ def recording() -> Iterator[list[Any]]:
             before.extend(made)
 
 
-def record(node: Any) -> None:
+def record(node: object) -> None:
     """Enter a node that was built in the list of `recording`."""
     made = getattr(_local, "made", None)
     if made is not None:

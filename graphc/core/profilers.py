@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def put_back(before: Any) -> None:
+def put_back(before: object) -> None:
     """Let `before` see calls again, after `sys.setprofile` was used for something else.
 
     Args:
@@ -21,7 +21,7 @@ def put_back(before: Any) -> None:
         before.enable()
 
 
-def unwatched(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def unwatched(function: Callable[..., Any], *args: object, **kwargs: Any) -> Any:
     """Call a function while nobody watches calls, which costs more than many of them do."""
     before = sys.getprofile()
     if before is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 from graphc.core.dims import Dim
 from graphc.core.dtypes import DType
@@ -30,7 +29,7 @@ def identifier(label: str) -> str:
     return f"{name}_" if is_counted(name) else name
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """An attribute's value as text.
 
     Raises:

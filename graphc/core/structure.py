@@ -37,7 +37,7 @@ def structure(graph: Graph) -> Any:
     return len(graph.inputs), tuple(found), tuple([places[o] for o in graph.outputs])
 
 
-def frozen(value: Any, of: Callable[[Graph], Any]) -> Any:
+def frozen(value: object, of: Callable[[Graph], Any]) -> Any:
     """A hashable stand-in for an attribute that tells apart what Python's `==` does not.
 
     Args:

@@ -55,7 +55,7 @@ class Tree:
             shown.format(k) + path for k, part in zip(keys, self.parts) for path in part.paths()
         ]
 
-    def parts_of(self, value: Any) -> list[Any] | None:
+    def parts_of(self, value: object) -> list[Any] | None:
         """The parts of a value of this form, in order; None where it is of another.
 
         What has no names stands for what has, and the other way round for a dict of the names.
@@ -84,7 +84,7 @@ class Tree:
         return f"({', '.join(inside)}{',' if len(inside) == 1 else ''})"
 
 
-def flatten(value: Any, named: bool = False) -> tuple[list[Any], Tree]:
+def flatten(value: object, named: bool = False) -> tuple[list[Any], Tree]:
     """The leaves of a nested structure in order, and its form.
 
     Args:
@@ -116,7 +116,7 @@ def _flatten(value: Any, leaves: list[Any], named: bool) -> Tree:
     return Tree(form, keys, tuple(_flatten(part, leaves, named) for part in parts))
 
 
-def is_record(value: Any) -> bool:
+def is_record(value: object) -> bool:
     """Whether a value is of a user's dataclass whose fields are all that it is made of."""
     if not is_dataclass(value) or isinstance(value, type):
         return False
@@ -131,3 +131,8 @@ def _ordered(value: dict[Any, Any]) -> tuple[Any, ...]:
         return tuple(sorted(value))
     except TypeError:
         return tuple(value)
+
+
+def as_tuple(result: object) -> tuple[Any, ...]:
+    """Several results as a tuple; one as a tuple of it."""
+    return tuple(result) if isinstance(result, tuple | list) else (result,)

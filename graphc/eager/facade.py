@@ -16,7 +16,7 @@ from graphc.core.dtypes import DType, as_dtype
 from graphc.core.ir import caller
 from graphc.core.operators import BINARY, COMPARE, FUNCTIONS, Operators
 from graphc.eager.engine import promotion
-from graphc.eager.engine.dispatch import MAKERS, eager_form, face, told
+from graphc.eager.engine.dispatch import MAKERS, OF_GRAPHS, eager_form, face, told
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER
 from graphc.eager.engine.size import Size
@@ -81,11 +81,9 @@ _OPERATORS = {
 }  # fmt: skip
 
 # Functions of the graph that are no functions of a tensor here, or stand under another name.
-NOT_EAGER = {
-    "broadcast_to", "cast", "constant", "fold_in", "full", "getitem", "gather", "input", "iota",
-    "parameter", "random_key", "size", "split_key", "index_update", "recurrence",
-    "interpret", "dot", "array_split", "cross_entropy",
-    "binary_cross_entropy", "mse_loss",
+NOT_EAGER = OF_GRAPHS | {
+    "cast", "fold_in", "getitem", "size", "split_key", "index_update", "recurrence", "array_split",
+    "cross_entropy", "binary_cross_entropy", "mse_loss",
 }  # fmt: skip
 
 
@@ -108,18 +106,13 @@ FACE: dict[str, Callable[..., Any]] = {
 }
 
 # What a tensor has as methods: every function of one that is its first argument.
-_NOT_METHODS = {
-    "tensor", "as_tensor", "asarray", "from_numpy", "zeros", "ones", "empty", "full", "arange",
-    "linspace", "logspace", "eye", "rand", "randn", "randint", "randperm", "normal", "bernoulli",
-    "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "result_type",
-    "get_default_dtype", "set_default_dtype", "meshgrid", "einsum", "cat", "concat",
-    "concatenate", "stack", "hstack", "vstack", "row_stack", "size", "input", "constant",
-    "parameter", "iota", "random_key", "dtype", "shape", "broadcast_shapes", "is_tensor",
-    "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
+_NOT_METHODS = MAKERS | {
+    "bernoulli", "meshgrid", "einsum", "cat", "concat", "concatenate", "stack", "hstack", "vstack",
+    "row_stack", "zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
     "randint_like", "binary_cross_entropy_with_logits", "polygamma", "print", "block_diag",
     "broadcast_tensors", "cartesian_prod", "combinations", "column_stack", "dstack", "atleast_1d",
     "atleast_2d", "atleast_3d", "trapezoid", "trapz", "cumulative_trapezoid", "cdist", "pdist",
-    "bucketize", *MAKERS,
+    "bucketize",
     *distributions.DRAWING,
 }  # fmt: skip
 # What PyTorch changes a tensor with in place.
@@ -145,8 +138,7 @@ def _attach() -> None:
     for name in _IN_PLACE.split():
         if name in EAGER:
             setattr(Tensor, f"{name}_", in_place(EAGER[name], f"{name}_"))
-    said = (conversions.METHODS, hooks.METHODS, filling.METHODS, alike.METHODS)
-    for name, function in (pair for methods_ in said for pair in methods_.items()):
+    for name, function in (methods.METHODS | filling.METHODS).items():
         _method(name, function)
     for name in alike.NEVER:
         setattr(Tensor, name, False)
@@ -154,8 +146,6 @@ def _attach() -> None:
     _method("view", shapes.view)
     _method("repeat", repeating.repeat)
     _method("where", selecting.where_method)
-    for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
-        _method(name, methods.METHODS[name])
     for name, own in {**BINARY, **COMPARE}.items():
         function = _OPERATORS.get(name) or EAGER[own]
         setattr(Tensor, f"__{name}__", function)

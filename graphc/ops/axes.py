@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from graphc.core.ir import caller
@@ -11,7 +9,7 @@ from graphc.core.typing import Axes
 from graphc.errors import ArgumentError, ShapeError
 
 
-def check_axis(name: str, axis: Any, rank: int) -> int:
+def check_axis(name: str, axis: object, rank: int) -> int:
     """An axis as a number from 0.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphc.core import dims
 from graphc.core.dims import Size
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 
 Rule = Callable[[Any, Sequence[Any], Sequence[bool]], Any]
 # How an attribute changes: its value and the size of the batch, to the new value.
@@ -41,7 +41,7 @@ def later(value: Any, size: Size) -> Any:
     return tuple(a + 1 for a in value) if isinstance(value, tuple) else value + 1
 
 
-def permuted(value: Any, size: Size) -> Any:
+def permuted(value: object, size: Size) -> Any:
     """A permutation that leaves the new axis in front."""
     return (0, *later(value, size))
 
@@ -69,7 +69,7 @@ def behind(**changes: Change) -> Rule:
     return rule
 
 
-def moved(x: Any, source: int, target: int) -> Any:
+def moved(x: Operators, source: int, target: int) -> Any:
     """The tensor with one axis moved."""
     return FUNCTIONS["moveaxis"](x, source, target)
 

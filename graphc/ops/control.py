@@ -50,7 +50,7 @@ def _fused_infer(*types: Type, body: Graph, inplace: tuple[tuple[int, int], ...]
 
 
 def _fused_numpy(
-    *arrays: np.ndarray, body: Graph, sizes: Mapping[str, int], inplace: Any = ()
+    *arrays: np.ndarray, body: Graph, sizes: Mapping[str, int], inplace: object = ()
 ) -> Any:
     results = run_sized(body, arrays, sizes)
     return results[0] if len(results) == 1 else results

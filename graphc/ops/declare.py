@@ -94,7 +94,7 @@ def rounded_once(function: Callable[..., Any]) -> Callable[..., Any]:
     count = function.__code__.co_argcount
 
     @functools.wraps(function)
-    def run(*given: Any, **named: Any) -> Any:
+    def run(*given: object, **named: Any) -> Any:
         operands = [as_symbolic(x) for x in given[:count]]
         dtypes_ = {x.type.dtype for x in operands if is_tensor(x)}
         dtype = dtypes_.pop() if len(dtypes_) == 1 else None
@@ -366,7 +366,7 @@ def elementwise_op(
     )  # fmt: skip
 
 
-def is_pattern(*operands: Any) -> bool:
+def is_pattern(*operands: object) -> bool:
     """Whether a pattern is among the operands: then ops are built without promotion."""
     return any(getattr(v, "is_pattern", False) for v in operands)
 
@@ -419,7 +419,7 @@ def _with_arity(build: Callable[..., Any], arity: int) -> Callable[..., Any]:
     def two(x: Operand, y: Operand) -> Any:
         return build(x, y)
 
-    def three(x: Operand, y: Operand, z: Any) -> Any:
+    def three(x: Operand, y: Operand, z: object) -> Any:
         return build(x, y, z)
 
     functions: dict[int, Callable[..., Any]] = {1: one, 2: two, 3: three}

@@ -157,7 +157,7 @@ Bound.__setattr__ = immutable  # type: ignore[method-assign, assignment]
 Parameter.__setattr__ = _assign  # type: ignore[method-assign, assignment]
 
 
-def _check_name(what: str, name: Any) -> str:
+def _check_name(what: str, name: object) -> str:
     if not isinstance(name, str) or not name.isidentifier():
         raise AttributeValueError(
             f"{what}: the name {name!r} is not an identifier", where=caller(), hint='such as "x"'

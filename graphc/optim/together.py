@@ -17,7 +17,7 @@ from graphc.core import dims
 from graphc.core.dtypes import by_char
 from graphc.core.ir import Kind, Node, toposort
 from graphc.core.types import TensorType, TupleType
-from graphc.eager.engine.composite import apply_in_place_many
+from graphc.eager.engine.composite import apply_in_place
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.signature import late, trace
 from graphc.eager.engine.tensor import Tensor
@@ -56,7 +56,7 @@ def update_in_place(
             args = (param, grad, *state, *numbers)
             if traced:
                 tracing.trace.used.add(id(param))
-            apply_in_place_many(update, [(targets, args)], **static)
+            apply_in_place(update, targets, *args, **static)
 
 
 _PROGRAMS: dict[Any, _Flat | None] = {}

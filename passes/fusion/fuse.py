@@ -29,6 +29,7 @@ from graphc.core.types import Shape
 from graphc.loops import views
 from graphc.loops.nesting import Unfit, extent, plan
 from graphc.loops.spaces import Spaces, is_gather
+from graphc.ops.arrays.shaping import show_shape
 from graphc.passes.fusion.cluster import MOST_NODES, MOST_OPERANDS, MOST_SIBLINGS, Cluster
 from graphc.passes.fusion.clustering import Clustering
 from graphc.passes.fusion.refusal import Refusal, with_way
@@ -234,7 +235,7 @@ class _Fusion(Clustering):
             return "updates run together at the end, after what others read"
         for cluster in clusters:
             if cluster.shape is not None and not _leads(cluster.shape, self._domain(node)):
-                return f"it would compute {_show(cluster.shape)} again for each row"
+                return f"it would compute {show_shape(cluster.shape)} again for each row"
         members = [m for c in clusters for m in c.members]
         graph = self._trial([*members, node])
         try:
@@ -437,7 +438,3 @@ def _leads(rows: Shape, shape: Shape) -> bool:
         return True
     rows = tuple(size for size in rows if size != 1)
     return bool(rows) and tuple(size for size in shape if size != 1)[: len(rows)] == rows
-
-
-def _show(shape: Shape) -> str:
-    return f"({', '.join(map(str, shape))})"

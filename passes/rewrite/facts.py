@@ -60,20 +60,6 @@ def unless_unsigned(node: Node) -> str:
     return "" if kind in ("uint", "bool") else f"{dtype_of(node).name} values may be negative"
 
 
-def lowest(dtype: dtypes.DType) -> Any:
-    """The least value of a dtype."""
-    if dtype.is_float:
-        return -math.inf
-    return False if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).min)
-
-
-def highest(dtype: dtypes.DType) -> Any:
-    """The greatest value of a dtype."""
-    if dtype.is_float:
-        return math.inf
-    return True if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
-
-
 def is_power_of_two(value: float) -> bool:
     """Whether a float's reciprocal is exact."""
     return bool(value) and math.isfinite(value) and abs(math.frexp(value)[0]) == 0.5

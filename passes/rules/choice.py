@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphc.core import dtypes
+from graphc.core.dtypes import greatest, least
 from graphc.core.ir import OPS, Node
 from graphc.passes.rewrite.engine import Rule, constant, ops, uniform, var
 from graphc.passes.rewrite.facts import (
@@ -11,8 +12,6 @@ from graphc.passes.rewrite.facts import (
     INTS,
     dtype_of,
     filled,
-    highest,
-    lowest,
     tensor,
     unless_float,
     unless_unsigned,
@@ -98,8 +97,8 @@ WHERE = (
 def _extreme(name: str) -> tuple[Rule, ...]:
     """Rules of `maximum` or `minimum`. The sign of a zero result is not specified by either."""
     op = getattr(ops, name)
-    neutral = lowest if name == "maximum" else highest
-    absorbing = highest if name == "maximum" else lowest
+    neutral = least if name == "maximum" else greatest
+    absorbing = greatest if name == "maximum" else least
 
     def unless_neutral(node: Node, c: Node) -> str:
         value = neutral(dtype_of(node))

@@ -51,6 +51,7 @@ from graphc.runtime.contract.matmul_kernel import (
     combine_kernel,
     lower_matmul,
     row_block,
+    typical,
 )
 
 Ints = tuple[int, ...]
@@ -286,7 +287,7 @@ class _Product:
     @property
     def grain(self) -> int:
         """Tasks of three vectors of pixels that are worth a thread."""
-        return max(1, SLICE_WORK // max(48 * _typical(self.rows) * _typical(self.depth), 1))
+        return max(1, SLICE_WORK // max(48 * typical(self.rows) * typical(self.depth), 1))
 
 
 def _product_of(spec: ConvSpec, depth: Size) -> _Product:
@@ -375,7 +376,7 @@ def _gradient_calls(spec: ConvSpec, padded: _Padded, image: Scratch, offsets: Sc
         calls.append(KernelCall(combine_kernel(spec.dtype), added, size, 1 << 14))
     turned = (total, Operand("out"), Number(rows), Number(n))
     vectors = sized(lambda m: groups * -(-m // shape.lanes), n)
-    grain = max(1, COPY_GRAIN // max(_typical(rows) * shape.lanes, 1))
+    grain = max(1, COPY_GRAIN // max(typical(rows) * shape.lanes, 1))
     calls.append(KernelCall(turn_kernel(spec.dtype), turned, vectors, grain))
     return calls
 
@@ -384,10 +385,6 @@ def _images_per_task(n: int, tasks: int) -> int:
     """How many images one task of the weight's gradient adds up."""
     chunks = max(2 * FEW_TASKS // max(tasks, 1), 1)
     return max(-(-n // chunks), 1)
-
-
-def _typical(size: Size) -> int:
-    return size if isinstance(size, int) else 64
 
 
 def _times(sizes: Sequence[Size]) -> Size:

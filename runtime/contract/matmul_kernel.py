@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def lower_matmul(spec: MatmulSpec, is_plain: bool = False) -> ContractionPlan:
     if is_plain or spec.dtype not in ("f32", "f64"):
         args: tuple[CallArgument, ...] = (Operand("x"), Operand("y"), Operand("out"), *strides)
         extent = dims.product((spec.m, *spec.batch))
-        grain = grain_of(spec, 1, _static(spec.n))
+        grain = grain_of(spec, 1, typical(spec.n))
         return ContractionPlan((KernelCall(plain_kernel(spec.dtype), args, extent, grain),))
     if spec.m == 1 or spec.n == 1:
         return _with_vector(spec)
@@ -106,8 +107,8 @@ def _with_vector(spec: MatmulSpec) -> ContractionPlan:
         Operand("out"),
         *(Number(v) for v in numbers),
     )
-    extent = sized(lambda *s: _product(s), blocks, *spec.batch)
-    grain = max(1, SLICE_WORK // (8 * VECTOR_BLOCK * max(_static(spec.k), 1)))
+    extent = sized(lambda *s: math.prod(s), blocks, *spec.batch)
+    grain = max(1, SLICE_WORK // (8 * VECTOR_BLOCK * max(typical(spec.k), 1)))
     return ContractionPlan((KernelCall(vector_kernel(spec.dtype), args, extent, grain),))
 
 
@@ -116,8 +117,8 @@ def _tiled(spec: MatmulSpec, strides: tuple[Number, ...]) -> ContractionPlan:
     block = sized(lambda m: row_block(m, shape.rows[0]), spec.m)
     blocks = sized(lambda m, b: -(-m // b), spec.m, block)
     panels = sized(lambda n: -(-n // shape.columns), spec.n)
-    batch = sized(lambda *s: _product(s), *spec.batch)
-    tasks = sized(lambda *s: _product(s), batch, blocks, panels)
+    batch = sized(lambda *s: math.prod(s), *spec.batch)
+    tasks = sized(lambda *s: math.prod(s), batch, blocks, panels)
     chunks = sized(chunk_count, tasks, spec.k)
     chunk = sized(lambda k, c: -(-k // c), spec.k, chunks)
     extent = sized(lambda t, c: t * c, tasks, chunks)
@@ -127,7 +128,7 @@ def _tiled(spec: MatmulSpec, strides: tuple[Number, ...]) -> ContractionPlan:
     nbytes = {"f32": 4, "f64": 8}[spec.dtype]
     # With one chunk the partial results are the result: the same kernel writes it.
     whole = sized(lambda c: int(c == 1), chunks)
-    size = sized(lambda *s: _product(s), batch, spec.m, spec.n)
+    size = sized(lambda *s: math.prod(s), batch, spec.m, spec.n)
     partial = sized(lambda s, c: nbytes * s * c if c > 1 else 0, size, chunks)
     target = Scratch("partial", partial) if split else Operand("out")
     args = (Operand("x"), Operand("y"), Operand("out"), target, Number(whole), *numbers, *strides)
@@ -193,21 +194,14 @@ def numbers_of(spec: MatmulSpec) -> tuple[Number, ...]:
     return tuple(Number(word) for word in words)
 
 
-def _product(sizes: Sequence[int]) -> int:
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
-
-
-def _static(size: Size) -> int:
+def typical(size: Size) -> int:
     """A size for estimates: a typical one where it is symbolic."""
     return size if isinstance(size, int) else 64
 
 
 def grain_of(spec: MatmulSpec, rows: int, columns: int) -> int:
     """How many tasks of `rows` x `columns` are worth a thread."""
-    work = min(_static(spec.m), rows) * min(_static(spec.n), columns) * max(_static(spec.k), 1)
+    work = min(typical(spec.m), rows) * min(typical(spec.n), columns) * max(typical(spec.k), 1)
     return max(1, SLICE_WORK // max(work, 1))
 
 

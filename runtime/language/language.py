@@ -63,12 +63,12 @@ def buffer(args: list[Any], index: int, dtype: Any) -> Buffer:
     return Buffer(args[index].view(STORAGE[dtype]))
 
 
-def buffer_at(args: list[Any], index: int, dtype: Any, scope: int) -> Buffer:
+def buffer_at(args: list[Any], index: int, dtype: object, scope: int) -> Buffer:
     """`buffer` at an index that is computed; buffers of other `scope`s are other memory."""
     return buffer(args, index, dtype)
 
 
-def number_at(args: list[Any], index: int, dtype: Any) -> Scalar:
+def number_at(args: list[Any], index: int, dtype: object) -> Scalar:
     """The float32 or float64 whose bits stand in `args[index]`."""
     word = np.array(args[index], np.int64)
     if dtype is CASTS["f64"]:

@@ -13,10 +13,10 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
+
+from graphc.runtime.language.emitting import emitted
 
 _I64 = ir.IntType(64)
 _WORD = types.int64
@@ -41,9 +41,9 @@ def address_of(typingctx: TypingContext, memory: types.Type) -> Any:
     return signature, lambda context, builder, sig, values: builder.ptrtoint(values[0], _I64)
 
 
-def _call(context: BaseContext, builder: ir.IRBuilder, values: Sequence[Any], result: Any) -> Any:
+def _call(builder: ir.IRBuilder, values: Sequence[Any], result: ir.Type) -> None:
     kind = ir.FunctionType(result, [_I64] * (len(values) - 1))
-    return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+    builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
 
 
 @intrinsic
@@ -52,51 +52,44 @@ def call(
 ) -> Any:
     """Call the kernel at `function`."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
-        _call(context, builder, values, ir.VoidType())
-        return context.get_dummy_value()
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
+        _call(builder, values, ir.VoidType())
 
-    return types.void(_WORD, _WORD, _WORD, _WORD), generate
+    return types.void(_WORD, _WORD, _WORD, _WORD), codegen
 
 
 @intrinsic
 def call_c(typingctx: TypingContext, function: types.Type, x: types.Type, y: types.Type) -> Any:
     """Call the C function at `function` with two words (it may take fewer); returns nothing."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
-        _call(context, builder, values, ir.IntType(32))
-        return context.get_dummy_value()
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
+        _call(builder, values, ir.IntType(32))
 
-    return types.void(_WORD, _WORD, _WORD), generate
+    return types.void(_WORD, _WORD, _WORD), codegen
 
 
 @intrinsic
 def call_routine(typingctx: TypingContext, function: types.Type, words: types.Type) -> Any:
     """Call the C function at `function`, which returns nothing, with the words of a tuple."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         given = cgutils.unpack_tuple(builder, values[1])
-        _call(context, builder, [values[0], *given], ir.VoidType())
-        return context.get_dummy_value()
+        _call(builder, [values[0], *given], ir.VoidType())
 
-    return types.void(_WORD, words), generate
+    return types.void(_WORD, words), codegen
 
 
 def _read_modify_write(operation: str) -> Any:
     @intrinsic
     def atomic(typingctx: TypingContext, address: types.Type, value: types.Type) -> Any:
-        def generate(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             return builder.atomic_rmw(operation, _at(builder, values[0]), values[1], _ORDER)
 
-        return _WORD(_WORD, _WORD), generate
+        return _WORD(_WORD, _WORD), codegen
 
     return atomic
 
@@ -107,13 +100,12 @@ def replace_if(
 ) -> Any:
     """Compare and exchange: whether the word at `address` was `old`, and now is `new`."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         at = _at(builder, values[0])
         return builder.extract_value(builder.cmpxchg(at, values[1], values[2], _ORDER, _ORDER), 1)
 
-    return types.boolean(_WORD, _WORD, _WORD), generate
+    return types.boolean(_WORD, _WORD, _WORD), codegen
 
 
 @intrinsic
@@ -129,13 +121,11 @@ def load(typingctx: TypingContext, address: types.Type) -> Any:
 def store(typingctx: TypingContext, address: types.Type, value: types.Type) -> Any:
     """Write a word that others may read."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         builder.store_atomic(values[1], _at(builder, values[0]), _ORDER, 8)
-        return context.get_dummy_value()
 
-    return types.void(_WORD, _WORD), generate
+    return types.void(_WORD, _WORD), codegen
 
 
 # How a CPU is told that a loop only waits: its name in LLVM, and its argument.
@@ -151,30 +141,27 @@ _PAUSE = {
 def pause(typingctx: TypingContext) -> Any:
     """Tell the CPU that this loop only waits; nothing where it has no such instruction."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         name, numbers = _PAUSE.get(platform.machine(), ("", ()))
         if name:
             kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
             function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
             builder.call(function, [ir.Constant(ir.IntType(32), k) for k in numbers])
-        return context.get_dummy_value()
 
-    return types.void(), generate
+    return types.void(), codegen
 
 
 @intrinsic
 def byte_at(typingctx: TypingContext, address: types.Type) -> Any:
     """The byte at `address`, as 0 to 255."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         at = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
         return builder.zext(builder.load(at), _I64)
 
-    return _WORD(_WORD), generate
+    return _WORD(_WORD), codegen
 
 
 @intrinsic
@@ -183,15 +170,13 @@ def copy_bytes(
 ) -> Any:
     """Copy `count` bytes between places that do not overlap."""
 
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         byte = ir.IntType(8).as_pointer()
         at, origin = (builder.inttoptr(v, byte) for v in values[:2])
         cgutils.raw_memcpy(builder, at, origin, values[2], 1)
-        return context.get_dummy_value()
 
-    return types.void(_WORD, _WORD, _WORD), generate
+    return types.void(_WORD, _WORD, _WORD), codegen
 
 
 # What a kernel that calls a library has besides the names of all kernels.

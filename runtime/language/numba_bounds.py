@@ -12,18 +12,16 @@ Not here: what the words before the args are (`bounds`), loads and stores (`numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.base import bounds, poison
+from graphc.runtime.language.emitting import emitted
 
 I64 = ir.IntType(64)
 WORDS = I64.as_pointer()
@@ -42,7 +40,7 @@ def is_checked(memory: ir.Value) -> bool:
 
 
 def checked(
-    builder: ir.IRBuilder, address: ir.Value, count: ir.Value, args: ir.Value, number: Any
+    builder: ir.IRBuilder, address: ir.Value, count: ir.Value, args: ir.Value, number: object
 ) -> Any:
     """A checked buffer."""
     found = ir.Constant(checked_type(address.type.pointee), ir.Undefined)
@@ -59,7 +57,11 @@ def count_of(builder: ir.IRBuilder, args: ir.Value, index: ir.Value, width: int)
 
 
 def element(
-    builder: ir.IRBuilder, memory: ir.Value, index: ir.Value, width: Any = 1, is_store: bool = False
+    builder: ir.IRBuilder,
+    memory: ir.Value,
+    index: ir.Value,
+    width: object = 1,
+    is_store: bool = False,
 ) -> Any:
     """The address of a buffer's element.
 
@@ -89,7 +91,7 @@ def element(
     return builder.select(inside, builder.gep(address, [index]), aside)
 
 
-def moving(builder: ir.IRBuilder, memory: ir.Value, start: Any) -> Any:
+def moving(builder: ir.IRBuilder, memory: ir.Value, start: object) -> Any:
     """A function of (shift, width) that gives the address of the element at `start + shift`."""
     if is_checked(memory):
         return lambda shift, width: element(builder, memory, builder.add(start, shift), width)
@@ -131,7 +133,7 @@ def _report(module: ir.Module) -> Any:
     return function
 
 
-def _take(builder: ir.IRBuilder, status: ir.Value, code: Any) -> Any:
+def _take(builder: ir.IRBuilder, status: ir.Value, code: object) -> Any:
     """Put a code into an empty status block; whether this did it, and no other thread."""
     none = ir.Constant(I64, 0)
     found = builder.cmpxchg(status, none, code, "seq_cst", "seq_cst")
@@ -142,9 +144,8 @@ def _take(builder: ir.IRBuilder, status: ir.Value, code: Any) -> Any:
 def taken(typingctx: TypingContext, status: Any, site: types.Type) -> Any:
     """Put a site into an empty status block; whether this did it, and no other thread."""
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         block = builder.extract_value(values[0], 0) if status.checked else values[0]
         return _take(builder, block, values[1])
 

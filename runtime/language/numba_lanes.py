@@ -22,6 +22,7 @@ from numba.core.typing import Context as TypingContext
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_terms import F32, F64, I1, I32, Term
 from graphc.runtime.language.numba_tile import call_llvm, literals
 from graphc.runtime.language.numba_tile import splat as repeated
@@ -46,7 +47,7 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, fe_type, fe_type.vector)
 
 
-def _same(x: Any, y: Any) -> bool:
+def _same(x: object, y: object) -> bool:
     return isinstance(x, LanesType) and x == y
 
 
@@ -118,9 +119,10 @@ def _memory(memory: Any, count: int) -> LanesType | None:
     return None if element is None or memory.checked else LanesType(element, count)
 
 
-def names(mark: Callable[..., Any]) -> dict[str, Any]:
-    """The functions on vectors; `mark` says of an access which buffer it touches."""
+Mark = Callable[..., Any]
 
+
+def _loads(mark: Mark) -> dict[str, Any]:
     @intrinsic(prefer_literal=True)
     def load_lanes(typingctx: TypingContext, count: Any, memory: Any, at: Any) -> Any:
         """The `count` elements of a buffer from `at` on."""
@@ -128,9 +130,8 @@ def names(mark: Callable[..., Any]) -> dict[str, Any]:
         if ty is None:
             return None
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             place = _place(builder, ty, *values[1:])
             return mark(builder, builder.load(place, align=_nbytes(ty)), memory.scope)
 
@@ -145,9 +146,8 @@ def names(mark: Callable[..., Any]) -> dict[str, Any]:
         if ty is None:
             return None
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             place, mask = _place(builder, ty, *values[1:3]), _active(builder, ty, values[3])
             zeros = ir.Constant(ty.vector, [0.0] * ty.count)
             operands = [place, ir.Constant(I32, _nbytes(ty)), mask, zeros]
@@ -156,19 +156,21 @@ def names(mark: Callable[..., Any]) -> dict[str, Any]:
 
         return ty(count, memory, INT, INT), codegen
 
+    return {"load_lanes": load_lanes, "load_lanes_part": load_lanes_part}
+
+
+def _stores(mark: Mark) -> dict[str, Any]:
     @intrinsic
     def store_lanes(typingctx: TypingContext, memory: Any, at: Any, value: Any) -> Any:
         """Write a vector to a buffer from element `at` on."""
         if not isinstance(value, LanesType) or _memory(memory, value.count) != value:
             return None
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
             place = _place(builder, value, *values[:2])
             stored = builder.store(values[2], place, align=_nbytes(value))
             mark(builder, stored, memory.scope)
-            return context.get_dummy_value()
 
         return types.none(memory, INT, value), codegen
 
@@ -180,22 +182,23 @@ def names(mark: Callable[..., Any]) -> dict[str, Any]:
         if not isinstance(value, LanesType) or _memory(memory, value.count) != value:
             return None
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
             place, mask = _place(builder, value, *values[:2]), _active(builder, value, values[2])
             operands = [values[3], place, ir.Constant(I32, _nbytes(value)), mask]
             name = f"llvm.masked.store.{_suffix(value)}.p0"
             mark(builder, call_llvm(builder, name, ir.VoidType(), operands), memory.scope)
-            return context.get_dummy_value()
 
         return types.none(memory, INT, INT, value), codegen
 
+    return {"store_lanes": store_lanes, "store_lanes_part": store_lanes_part}
+
+
+def names(mark: Mark) -> dict[str, Any]:
+    """The functions on vectors; `mark` says of an access which buffer it touches."""
     return {
-        "load_lanes": load_lanes,
-        "load_lanes_part": load_lanes_part,
-        "store_lanes": store_lanes,
-        "store_lanes_part": store_lanes_part,
+        **_loads(mark),
+        **_stores(mark),
         "splat": splat,
         "first_lanes": first_lanes,
         "prefetch": prefetch,
@@ -217,9 +220,8 @@ def first_lanes(typingctx: TypingContext, active: Any, x: Any, y: Any) -> Any:
     if not _same(x, y):
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         return builder.select(_active(builder, x, values[0]), *values[1:])
 
     return x(INT, x, x), codegen
@@ -231,14 +233,12 @@ def prefetch(typingctx: TypingContext, memory: Any, at: Any) -> Any:
     if _memory(memory, 1) is None:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         byte = ir.IntType(8).as_pointer()
         place = builder.bitcast(builder.gep(values[0], [values[1]]), byte)
         kind, level, data = (ir.Constant(I32, k) for k in (0, 3, 1))
         call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [place, kind, level, data])
-        return context.get_dummy_value()
 
     return types.none(memory, INT), codegen
 

@@ -41,6 +41,7 @@ from graphc.runtime.language import (
     numba_simd,
     numba_steps,
 )
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_terms import Term
 
 # Beyond this many arguments a buffer makes no alias claim: the lists would outgrow their use.
@@ -66,7 +67,7 @@ class DTypeName(types.Callable, types.Opaque):
         self.dtype = dtype
         super().__init__(name=f"DTypeName({dtype})")
 
-    def get_call_type(self, context: Any, args: Sequence[Any], kws: Any) -> Any:
+    def get_call_type(self, context: object, args: Sequence[Any], kws: object) -> Any:
         """The signature of `f32(x)` for a scalar x."""
         if len(args) != 1 or kws or not isinstance(args[0], types.Number | types.Boolean):
             return None
@@ -114,7 +115,7 @@ def _typeof_dtype(value: DTypeValue, context: BaseContext) -> types.Type:
 
 
 @lower_constant(DTypeName)
-def _lower_dtype(context: BaseContext, builder: ir.IRBuilder, ty: Any, value: ir.Value) -> Any:
+def _lower_dtype(context: BaseContext, builder: ir.IRBuilder, ty: object, value: ir.Value) -> Any:
     return context.get_dummy_value()
 
 
@@ -168,7 +169,7 @@ def mark_alias(builder: ir.IRBuilder, instruction: Any, scope: int) -> Any:
     return instruction
 
 
-def to_scalar(builder: ir.IRBuilder, dtype: str, stored: Any) -> Any:
+def to_scalar(builder: ir.IRBuilder, dtype: str, stored: object) -> Any:
     """A loaded value as the kernel sees it: bool as i1, narrow floats as float32."""
     if dtype == "b1":
         return builder.icmp_unsigned("!=", stored, ir.Constant(ir.IntType(8), 0))
@@ -195,9 +196,8 @@ def _buffer(checked: bool) -> Any:
         scope = index.literal_value if index.literal_value < MAX_SCOPES else -1
         number = ir.Constant(I64, index.literal_value)
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             return _memory(builder, values[0], number, dtype.dtype, checked)
 
         return BufferType(dtype.dtype, scope, checked)(args, index, dtype), codegen
@@ -217,9 +217,8 @@ def _buffer_at(checked: bool) -> Any:
         number = scope.literal_value if scope.literal_value < MAX_SCOPES else -1
         result = BufferType(dtype.dtype, number, checked)
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             return _memory(builder, values[0], values[1], dtype.dtype, checked)
 
         return result(args, types.int64, dtype, scope), codegen
@@ -247,9 +246,8 @@ def number_at(
     if not isinstance(dtype, DTypeName) or dtype.dtype not in ("f32", "f64"):
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         word = builder.load(builder.gep(values[0], [values[1]]))
         if dtype.dtype == "f32":
             word = builder.trunc(word, ir.IntType(32))
@@ -265,9 +263,8 @@ def _local(checked: bool, poisoned: bool) -> Any:
         if not isinstance(count, types.IntegerLiteral) or not isinstance(dtype, DTypeName):
             return None
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             size = ir.Constant(I64, count.literal_value)
             with builder.goto_entry_block():
                 memory = builder.alloca(STORAGE[dtype.dtype], size=size)

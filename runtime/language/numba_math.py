@@ -8,21 +8,19 @@ silently: `maximum(x, 0.0)` of a float32 x doesn't type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language import numba_float, numba_integer, numba_random
+from graphc.runtime.language.emitting import Codegen, emitted
 from graphc.runtime.language.numba_lanes import LanesType
 from graphc.runtime.language.numba_terms import Term
 
-Codegen = Callable[[Any, Any, Any, Any], Any]
 UINT8 = ("bit_count",)
 
 
@@ -30,16 +28,15 @@ def _is_signed(kind: Any) -> bool:
     return kind.signed
 
 
-def _codegen(formula: Callable[..., Term], *extra: Any) -> Codegen:
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+def _codegen(formula: Callable[..., Term], *extra: object) -> Codegen:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         return formula(*(Term(builder, v) for v in values), *extra).value
 
     return codegen
 
 
-def _element(kind: Any) -> Any:
+def _element(kind: object) -> Any:
     """The type of a vector's elements; of a scalar, its own."""
     return kind.element if isinstance(kind, LanesType) else kind
 

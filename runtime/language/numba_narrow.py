@@ -19,7 +19,7 @@ I16, I32, F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 STORAGE = {"f16": ir.HalfType(), "bf16": I16}
 
 
-def widened(builder: ir.IRBuilder, dtype: str, stored: Any) -> Any:
+def widened(builder: ir.IRBuilder, dtype: str, stored: object) -> Any:
     """A stored element as float32."""
     if dtype == "f16":
         return builder.fpext(stored, F32)
@@ -43,7 +43,7 @@ def narrowed(builder: ir.IRBuilder, dtype: str, value: ir.Value) -> Any:
 
 
 def rounded(
-    context: BaseContext, builder: ir.IRBuilder, dtype: str, source: Any, value: ir.Value
+    context: BaseContext, builder: ir.IRBuilder, dtype: str, source: object, value: ir.Value
 ) -> Any:
     """A scalar of a Numba type rounded to a narrow float, as the float32 that a kernel holds.
 

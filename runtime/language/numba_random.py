@@ -5,16 +5,14 @@ The definition, on NumPy arrays, is in `graphc.ops.arrays.philox`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_terms import I32, I64, Term
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -47,9 +45,8 @@ def philox_word(
     if not isinstance(lane, types.IntegerLiteral) or not 0 <= lane.literal_value < 4:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         words = _block(Term(builder, values[0]), Term(builder, values[1]))
         return words[lane.literal_value].value
 

@@ -15,17 +15,15 @@ Every offset and step counts elements. Importing this module imports Numba.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from graphc.runtime.language import numba_tile_bytes
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_tile import (
     I32,
     I64,
@@ -59,9 +57,8 @@ def tile_load(
         return None
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         memory, offset, step = values[2:]
         places = places_of(builder, ty, memory, offset, step)
         return make_tile(builder, ty, [builder.load(p, align=NBYTES[ty.dtype]) for p in places])
@@ -79,9 +76,8 @@ def tile_load_part(
         return None
     ty = TileType(memory.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         memory, offset, step, *part = values[2:]
         places = places_of(builder, ty, memory, offset, step, part)
         masks = masks_of(builder, ty, *part)
@@ -102,14 +98,12 @@ def tile_store(
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         value, memory, offset, step = values
         places = places_of(builder, tile, memory, offset, step, is_store=True)
         for vector, place in zip(registers(builder, tile, value), places):
             builder.store(vector, place, align=NBYTES[tile.dtype])
-        return context.get_dummy_value()
 
     return types.none(tile, memory, INT, INT), codegen
 
@@ -123,14 +117,12 @@ def tile_store_part(
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         value, memory, offset, step, *part = values
         places = places_of(builder, tile, memory, offset, step, part, is_store=True)
         masks = masks_of(builder, tile, *part)
         masked_store(builder, tile, registers(builder, tile, value), places, masks)
-        return context.get_dummy_value()
 
     return types.none(tile, memory, *[INT] * 5), codegen
 
@@ -144,9 +136,8 @@ def tile_update(
     if not isinstance(tile, TileType) or tile_dtype(memory) != tile.dtype:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         value, memory, offset, step, first, columns, initial = values
         part = (first, ir.Constant(I64, tile.rows), columns)
         places = places_of(builder, tile, memory, offset, step, part, is_store=True)
@@ -163,7 +154,6 @@ def tile_update(
             phi.add_incoming(total, added)
             vectors[k] = phi
         masked_store(builder, tile, vectors, places, masks)
-        return context.get_dummy_value()
 
     return types.none(tile, memory, INT, INT, INT, INT, types.boolean), codegen
 
@@ -174,9 +164,8 @@ def tile_transpose(typingctx: TypingContext, tile: types.Type) -> Any:
     if not isinstance(tile, TileType) or tile.vectors != 1 or tile.rows != tile.lanes:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         rows = registers(builder, tile, values[0])
         size = tile.lanes
         kind = ir.VectorType(I32, size)
@@ -220,9 +209,8 @@ def tile_store_at(
     count = parts.literal_value
     piece = TileType(tile.dtype, tile.rows, 1, tile.lanes // count)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> None:
         value, _, memory, offset, step, first, places, widths = values
         vectors = registers(builder, tile, value)
         last = ir.Constant(I64, tile.rows)
@@ -236,7 +224,6 @@ def tile_store_at(
             masked_store(
                 builder, piece, [_cut(builder, v, i % count, count) for v in column], at, masks
             )
-        return context.get_dummy_value()
 
     return types.none(tile, parts, memory, INT, INT, INT, places, widths), codegen
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_lanes import LanesType
 from graphc.runtime.language.numba_terms import Term
 
@@ -32,9 +30,8 @@ def _any_order(name: str) -> Any:
     def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
         ty = types.unliteral(accumulator)
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
+        @emitted
+        def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
             if isinstance(ty, types.Float | LanesType):
                 return getattr(builder, "f" + name)(*values, flags=("reassoc",))
             return getattr(builder, name)(*values)
@@ -49,10 +46,8 @@ def _chosen(comparison: str) -> Any:
     def step(typingctx: TypingContext, accumulator: types.Type, value: types.Type) -> Any:
         ty = types.unliteral(accumulator)
 
-        def codegen(
-            context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-        ) -> Any:
-            total, new = values
+        @emitted
+        def codegen(builder: ir.IRBuilder, total: ir.Value, new: ir.Value) -> Any:
             flags = ("nnan", "nsz")
             better = builder.fcmp_ordered(comparison, new, total, flags=flags)
             return builder.select(better, new, total, flags=flags)
@@ -70,10 +65,8 @@ def lost(typingctx: TypingContext, total: types.Type, value: types.Type) -> Any:
     if not is_float or types.unliteral(value) != ty:
         return None
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
-        old, new = values
+    @emitted
+    def codegen(builder: ir.IRBuilder, old: ir.Value, new: ir.Value) -> Any:
         rounded = builder.fadd(old, new)
         part = builder.fsub(rounded, old)
         kept = builder.fsub(old, builder.fsub(rounded, part))

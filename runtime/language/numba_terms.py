@@ -22,7 +22,7 @@ F32, F64 = ir.FloatType(), ir.DoubleType()
 BITS = {F32: I32, F64: I64}
 
 
-def like(kind: Any, model: Any) -> Any:
+def like(kind: object, model: object) -> Any:
     """A scalar type, or vectors of it as long as those of a model."""
     return ir.VectorType(kind, model.count) if isinstance(model, ir.VectorType) else kind
 

@@ -40,7 +40,7 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(manager, fe_type, ir.ArrayType(fe_type.vector, count))
 
 
-def literals(*values: Any) -> bool:
+def literals(*values: object) -> bool:
     """Whether all are integer literals."""
     return all(isinstance(v, types.IntegerLiteral) for v in values)
 
@@ -64,7 +64,7 @@ def registers(builder: ir.IRBuilder, ty: TileType, value: ir.Value) -> list[Any]
     return [builder.extract_value(value, k) for k in range(ty.rows * ty.vectors)]
 
 
-def splat(builder: ir.IRBuilder, vector: ir.VectorType, scalar: Any) -> Any:
+def splat(builder: ir.IRBuilder, vector: ir.VectorType, scalar: object) -> Any:
     """A vector that repeats a scalar."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
@@ -72,7 +72,7 @@ def splat(builder: ir.IRBuilder, vector: ir.VectorType, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, zeros)
 
 
-def call_llvm(builder: ir.IRBuilder, name: str, result: Any, values: list[Any]) -> Any:
+def call_llvm(builder: ir.IRBuilder, name: str, result: object, values: list[Any]) -> Any:
     """Call a function of LLVM by name."""
     kind = ir.FunctionType(result, [value.type for value in values])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
@@ -159,6 +159,6 @@ def masked_store(
         call_llvm(builder, name, ir.VoidType(), [vector, place, align, mask])
 
 
-def entry(builder: ir.IRBuilder, table: Any, index: ir.Value) -> Any:
+def entry(builder: ir.IRBuilder, table: object, index: ir.Value) -> Any:
     """An element of an int64 buffer."""
     return builder.load(numba_bounds.element(builder, table, index), align=8)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.base import BaseContext
 from numba.core.typing import Context as TypingContext
-from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
+from graphc.runtime.language.emitting import emitted
 from graphc.runtime.language.numba_bounds import element, moving
 from graphc.runtime.language.numba_tile import (
     ELEMENT,
@@ -41,9 +39,8 @@ def tile_dot(
         return None
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         depth, x, at, x_row, x_step, y, where, y_step = values[2:]
         left = _left(builder, ty, x, at, x_row, x_step)
 
@@ -74,9 +71,8 @@ def tile_dot_at(
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
     piece = ir.VectorType(ELEMENT[ty.dtype], ty.lanes // parts.literal_value)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         depth, x, at, x_row, y, starts, table = values[3:]
         bases = [
             moving(builder, y, entry(builder, starts, ir.Constant(I64, i)))
@@ -108,9 +104,8 @@ def tile_dot_rows(
         return None
     ty = TileType(x.dtype, rows.literal_value, vectors.literal_value)
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, values: Sequence[Any]
-    ) -> Any:
+    @emitted
+    def codegen(builder: ir.IRBuilder, *values: ir.Value) -> Any:
         depth, x, starts, first, table, y, y_step = values[2:]
         bases = []
         for r in range(ty.rows):
@@ -141,7 +136,7 @@ def _joined(builder: ir.IRBuilder, pieces: list[Any], parts: int) -> list[Any]:
 
 
 def _left(
-    builder: ir.IRBuilder, ty: TileType, x: ir.Value, at: ir.Value, row: Any, step: Any
+    builder: ir.IRBuilder, ty: TileType, x: ir.Value, at: ir.Value, row: object, step: object
 ) -> Any:
     """The addresses of a left operand's elements at p, a function of p."""
     step = ir.Constant(I64, step) if isinstance(step, int) else step

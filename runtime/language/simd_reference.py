@@ -155,7 +155,7 @@ def tile_store_at(
 
 
 def tile_update(
-    tile: Tile, memory: Any, offset: int, step: int, first: int, columns: int, initial: bool
+    tile: Tile, memory: object, offset: int, step: int, first: int, columns: int, initial: bool
 ) -> None:
     """Store the rows from `first` on where `initial` holds, else add them to what is there."""
     part = (first, tile.shape[0], columns)
@@ -172,7 +172,7 @@ def tile_transpose(tile: Tile) -> Tile:
     return tile.T.copy()
 
 
-def either(condition: bool, x: Any, y: Any) -> Any:
+def either(condition: bool, x: object, y: object) -> Any:
     """Buffer `x` where `condition` holds, else `y`."""
     return x if condition else y
 

@@ -313,11 +313,11 @@ class Executable:
             found.append((name, evaluate(extent, sizes), grain, commit))
         return found
 
-    def find(self, key: Any) -> Call | None:
+    def find(self, key: object) -> Call | None:
         """The call that was kept under `key`."""
         return self._calls.get(key)
 
-    def keep(self, key: Any, call: Call) -> None:
+    def keep(self, key: object, call: Call) -> None:
         """Keep a call under `key`; the one unused for longest makes room."""
         self._calls.keep(key, call)
 

@@ -228,20 +228,8 @@ _PRODUCT = (
 )
 
 
-def _exponential(node: Node) -> list[Step]:
-    """See `ops.linalg.exponential`, whose steps these are; a matrix and its turned one alike."""
-    _, n = _sizes(node)
-    made = Routine(node, "f64")
-    made.numbers(n=n)
-    made.scratch(a=(n, n), a2=(n, n), a4=(n, n), a6=(n, n), t=(n, n), odd=(n, n), even=(n, n))
-    made.scratch(one=(1,), zero=(1,))
-    made.scratch("i32", pivots=(n,))
-    made.integers(n_="n", lead="max(n, i64(1))")
-    made.letters(way="N")
-    made.calls("gemm", "gesv")
-    c = [f"f64({value})" for value in COEFFICIENTS]
-    product = _PRODUCT.format
-    return made.steps(f"""
+_C = [f"f64({value})" for value in COEFFICIENTS]
+_EXPONENTIAL = f"""
 one[0] = f64(1)
 zero[0] = f64(0)
 norm = f64(0)
@@ -263,37 +251,51 @@ while norm > f64({REACH}) and halvings < {MOST}:
     halvings = halvings + 1
 for i in range(n * n):
     a[i] = a[i] * factor
-{product("a", "a", "a2")}
-{product("a2", "a2", "a4")}
-{product("a2", "a4", "a6")}
+{_PRODUCT.format("a", "a", "a2")}
+{_PRODUCT.format("a2", "a2", "a4")}
+{_PRODUCT.format("a2", "a4", "a6")}
 for i in range(n * n):
-    t[i] = {c[13]} * a6[i] + {c[11]} * a4[i] + {c[9]} * a2[i]
-{product("a6", "t", "even")}
+    t[i] = {_C[13]} * a6[i] + {_C[11]} * a4[i] + {_C[9]} * a2[i]
+{_PRODUCT.format("a6", "t", "even")}
 for i in range(n * n):
-    even[i] = even[i] + {c[7]} * a6[i] + {c[5]} * a4[i] + {c[3]} * a2[i]
+    even[i] = even[i] + {_C[7]} * a6[i] + {_C[5]} * a4[i] + {_C[3]} * a2[i]
 for i in range(n):
-    even[i * n + i] = even[i * n + i] + {c[1]}
-{product("a", "even", "odd")}
+    even[i * n + i] = even[i * n + i] + {_C[1]}
+{_PRODUCT.format("a", "even", "odd")}
 for i in range(n * n):
-    t[i] = {c[12]} * a6[i] + {c[10]} * a4[i] + {c[8]} * a2[i]
-{product("a6", "t", "even")}
+    t[i] = {_C[12]} * a6[i] + {_C[10]} * a4[i] + {_C[8]} * a2[i]
+{_PRODUCT.format("a6", "t", "even")}
 for i in range(n * n):
-    even[i] = even[i] + {c[6]} * a6[i] + {c[4]} * a4[i] + {c[2]} * a2[i]
+    even[i] = even[i] + {_C[6]} * a6[i] + {_C[4]} * a4[i] + {_C[2]} * a2[i]
 for i in range(n):
-    even[i * n + i] = even[i * n + i] + {c[0]}
+    even[i * n + i] = even[i * n + i] + {_C[0]}
 for i in range(n * n):
     a[i] = even[i] - odd[i]
     t[i] = even[i] + odd[i]
 call_routine(gesv, (n_, n_, a_at, lead, pivots_at, t_at, lead, info))
 for k in range(halvings):
-    {product("t", "t", "a")}
+    {_PRODUCT.format("t", "t", "a")}
     for i in range(n * n):
         t[i] = a[i]
 for i in range(n):
     for j in range(n):
         value = t[j * n + i] if norm < inf else f64(nan)
         out[(p * n + i) * n + j] = value
-""")
+"""
+
+
+def _exponential(node: Node) -> list[Step]:
+    """See `ops.linalg.exponential`, whose steps these are; a matrix and its turned one alike."""
+    _, n = _sizes(node)
+    made = Routine(node, "f64")
+    made.numbers(n=n)
+    made.scratch(a=(n, n), a2=(n, n), a4=(n, n), a6=(n, n), t=(n, n), odd=(n, n), even=(n, n))
+    made.scratch(one=(1,), zero=(1,))
+    made.scratch("i32", pivots=(n,))
+    made.integers(n_="n", lead="max(n, i64(1))")
+    made.letters(way="N")
+    made.calls("gemm", "gesv")
+    return made.steps(_EXPONENTIAL)
 
 
 PERMUTATION = """def permutation_i32(args, lo, hi):

@@ -67,7 +67,7 @@ class _Library(codegen.CPUCodeLibrary):
     def add_ir_module(self, ir_module: ir.Module) -> None:
         self.modules.append(ir_module)
 
-    def add_linking_library(self, library: Any) -> None:
+    def add_linking_library(self, library: object) -> None:
         if library is not rtsys.library and library not in self.linked:
             self.linked.append(library)
 

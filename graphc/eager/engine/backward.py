@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from graphc.core.ir import Node, caller
+from graphc.core.ir import caller
+from graphc.core.trees import as_tuple
 from graphc.core.walk import postorder
 from graphc.eager.engine import quiet
 from graphc.eager.engine.drawn import IN_GRADIENTS, lost_of, written
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.invoke import invoke
 from graphc.eager.engine.mode import state as mode
-from graphc.eager.engine.tape import AccumulateGrad, CallBackward, GradFn
+from graphc.eager.engine.tape import AccumulateGrad, CallBackward, Edge, GradFn
 from graphc.eager.engine.template import SLOT
 from graphc.eager.engine.tensor import Tensor, new, wrap
 from graphc.errors import ArgumentError, GradientError, ShapeError
@@ -43,7 +44,7 @@ class Pass:
         self.waiting: dict[GradFn, list[Any]] = {}
         self.captured: dict[tuple[GradFn, int], Any] = {}
 
-    def send(self, edge: Any, ct: Node, own: bool) -> None:
+    def send(self, edge: Edge, ct: Tensor | np.ndarray, own: bool) -> None:
         """Add a cotangent to those of a result."""
         fn, place = edge
         slots = self.waiting.get(fn)
@@ -94,7 +95,7 @@ class Pass:
                 result = hook(given)
                 if result is not None:
                     slots[:] = [
-                        None if r is None else (self._raw(r), False) for r in _as_tuple(result)
+                        None if r is None else (self._raw(r), False) for r in as_tuple(result)
                     ]
             elif slots[place] is not None:
                 slots[place] = self._hooked(hook, slots[place])
@@ -110,10 +111,10 @@ class Pass:
         result = hook(ct, self.create_graph) if takes else hook(ct)
         return slot if result is None else (self._raw(_checked(result, slot[0])), False)
 
-    def _tensor(self, ct: Node) -> Tensor:
+    def _tensor(self, ct: Tensor | np.ndarray) -> Tensor:
         return ct if isinstance(ct, Tensor) else wrap(ct)
 
-    def _raw(self, ct: Any) -> Any:
+    def _raw(self, ct: Tensor) -> Any:
         return ct if self.recorded else ct._array
 
     def _step(self, fn: GradFn, slots: list[Any]) -> None:
@@ -143,10 +144,10 @@ class Pass:
             outputs = tuple(None if ct is None else self._tensor(ct) for ct in cts)
             result = hook(inputs, outputs)
             if result is not None:
-                parts = [None if r is None else (self._raw(r), False) for r in _as_tuple(result)]
+                parts = [None if r is None else (self._raw(r), False) for r in as_tuple(result)]
         return parts
 
-    def _accumulate(self, fn: AccumulateGrad, ct: Node, own: bool) -> None:
+    def _accumulate(self, fn: AccumulateGrad, ct: Tensor | np.ndarray, own: bool) -> None:
         leaf = fn.variable
         if leaf is None:
             return
@@ -218,7 +219,7 @@ def _tensor_step(fn: CallBackward, cts: Sequence[Any], walk: Pass) -> list[Any]:
     return found
 
 
-def _unpacked(fn: CallBackward, saved: Any, edge: Any) -> Tensor:
+def _unpacked(fn: CallBackward, saved: Any, edge: Edge | None) -> Tensor:
     saved.check(fn.name)
     tensor = new(Tensor)
     if saved.node is not None:
@@ -230,11 +231,7 @@ def _unpacked(fn: CallBackward, saved: Any, edge: Any) -> Tensor:
     return tensor
 
 
-def _as_tuple(result: object) -> tuple[Any, ...]:
-    return tuple(result) if isinstance(result, tuple | list) else (result,)
-
-
-def _checked(result: object, before: Any) -> Any:
+def _checked(result: object, before: Tensor | np.ndarray) -> Any:
     if not isinstance(result, Tensor):
         raise ArgumentError(
             f"a gradient hook returned {type(result).__name__}, not a tensor or None",
@@ -275,7 +272,7 @@ def start(tensors: Sequence[Any], gradients: Sequence[Any] | None) -> list[tuple
     return found
 
 
-def _cotangent(tensor: Any, ct: Any) -> Any:
+def _cotangent(tensor: Tensor, ct: object) -> Tensor:
     if ct is None:
         if tensor._node is None and tensor._array.size != 1:
             raise GradientError(

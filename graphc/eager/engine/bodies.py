@@ -35,11 +35,11 @@ def built(
         node_of: the node of an eager tensor.
     """
 
-    def traced(function: Any) -> Any:
+    def traced(function: object) -> Any:
         if not callable(function):
             return function
 
-        def run(*nodes: Any) -> Any:
+        def run(*nodes: object) -> Any:
             return body(function, nodes)
 
         run.__name__ = getattr(function, "__name__", "body")
@@ -52,7 +52,7 @@ def built(
     return FUNCTIONS[name](*given, **settings)
 
 
-def nodes_in(value: Any, node_of: Callable[[Tensor], Node]) -> Any:
+def nodes_in(value: object, node_of: Callable[[Tensor], Node]) -> Any:
     """A structure with nodes for its eager tensors."""
     leaves, tree = flatten(value)
     return tree.restore([node_of(v) if isinstance(v, Tensor) else v for v in leaves])

@@ -140,7 +140,7 @@ class Building:
             return type(value)(map(self.taken, value))
         return value
 
-    def wrap(self, node: Any) -> Tensor:
+    def wrap(self, node: Node) -> Tensor:
         """A tensor that has a node instead of an array."""
         tensor = new(Tensor)
         tensor._node = node
@@ -178,7 +178,7 @@ class Building:
                 link(tensor, tensors[0], function, template, static)
         return tuple(made) if several else made[0]
 
-    def control(self, name: str, *arguments: Any, **settings: Any) -> Any:
+    def control(self, name: str, *arguments: object, **settings: Any) -> Any:
         """A branch or a loop, whose bodies run on symbolic tensors too."""
 
         def body(function: Callable[..., Any], nodes: Sequence[Any]) -> Any:
@@ -219,7 +219,7 @@ class Building:
     def bear(self, tensor: Tensor) -> None:
         """A tensor that the form made from nothing is a constant."""
 
-    def expose(self, array: Any) -> None:
+    def expose(self, array: np.ndarray) -> None:
         """An array is a constant of the graph."""
 
     def identified(self, tensor: Tensor) -> None:

@@ -29,7 +29,7 @@ changes = _Changes()
 def _counted(base: type, name: str) -> Any:
     original = getattr(base, name)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: object, *args: object, **kwargs: Any) -> Any:
         changes.count += 1
         return original(self, *args, **kwargs)
 
@@ -46,7 +46,7 @@ _WRITES = (
 class CountedDict(dict[Any, Any]):
     """A dict whose writes are counted in `changes`; its copies and pickles are plain dicts."""
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         return dict, (dict(self),)
 
 
@@ -56,7 +56,7 @@ class CountedStates(defaultdict[Any, Any]):
     def __init__(self) -> None:
         super().__init__(CountedDict)
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         return _restored, (dict(self),)
 
 
@@ -71,7 +71,7 @@ for _name in _WRITES:
     setattr(CountedStates, _name, _counted(defaultdict, _name))
 
 
-def counted(items: Any) -> Any:
+def counted(items: object) -> Any:
     """A plain dict as a counted one; anything else as it is."""
     return CountedDict(items) if type(items) is dict else items
 

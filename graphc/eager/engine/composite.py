@@ -53,7 +53,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(function)
-    def apply(*args: Any, **static: Any) -> Any:
+    def apply(*args: object, **static: Any) -> Any:
         template, tensors, is_eager = placed(args, of_numbers=True)
         if not is_eager:
             if any(isinstance(t, Operators) and not isinstance(t, Tensor) for t in tensors):
@@ -141,7 +141,7 @@ def leaf_written() -> GradientError:
 
 
 def apply_in_place(
-    update: Callable[..., Any], targets: Sequence[Tensor], *args: Any, **static: Any
+    update: Callable[..., Any], targets: Sequence[Tensor], *args: object, **static: Any
 ) -> None:
     """Run a composite and store its results in tensors, in place.
 
@@ -151,31 +151,15 @@ def apply_in_place(
         args: the composite's tensors and numbers.
         static: its keyword arguments.
     """
-    apply_in_place_many(update, [(targets, args)], **static)
-
-
-def apply_in_place_many(
-    update: Callable[..., Any],
-    items: Sequence[tuple[Sequence[Tensor], Sequence[Any]]],
-    **static: Any,
-) -> None:
-    """`apply_in_place` for several sets of targets and arguments.
-
-    Args:
-        update: a composite.
-        items: pairs (targets, args).
-        static: its keyword arguments, the same for all.
-    """
     was_recording = state.enabled
     try:
         state.enabled = False
-        for targets, args in items:
-            results = update(*args, **static)
-            results = results if isinstance(results, tuple) else (results,)
-            for target, result in zip(targets, results, strict=True):
-                store(target, result)
+        results = update(*args, **static)
+        results = results if isinstance(results, tuple) else (results,)
+        for target, result in zip(targets, results, strict=True):
+            store(target, result)
     finally:
         state.enabled = was_recording
 
 
-__all__ = ["apply_in_place", "apply_in_place_many", "composite", "store"]
+__all__ = ["apply_in_place", "composite", "store"]

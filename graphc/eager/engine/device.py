@@ -67,7 +67,7 @@ CPU = device("cpu")
 DeviceLike: TypeAlias = device | str
 
 
-def check_device(wanted: Any) -> None:
+def check_device(wanted: object) -> None:
     """Refuse a device that tensors cannot live on here.
 
     Raises:

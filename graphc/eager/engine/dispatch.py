@@ -71,7 +71,7 @@ MAKERS = {
     "bartlett_window", "kaiser_window",
 }  # fmt: skip
 # Functions that make symbolic tensors, or work on graphs, whatever they are given.
-OF_GRAPHS = {"constant", "input", "interpret", "iota", "parameter", "random_key"}
+OF_GRAPHS = {"constant", "input", "iota", "parameter", "random_key"}
 
 
 def face(name: str) -> Callable[..., Any]:
@@ -275,7 +275,7 @@ def eager_form(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     arity = len(inspect.signature(function).parameters)
     if op is not None and arity <= 2:
         inner = getattr(op.numpy, "__wrapped__", op.numpy)
-        has_gradient = not isinstance(op.vjp, NoGradient) and name not in _NO_GRADIENT
+        has_gradient = not isinstance(op.vjp, NoGradient)
         if isinstance(inner, np.ufunc) and arity == inner.nin:
             return (binary if arity == 2 else unary)(function, inner, has_gradient)
     if op is not None and arity == 1:
@@ -303,13 +303,6 @@ def _named_two(function: Callable[..., Any]) -> Callable[..., Any]:
 
     apply.__doc__ = function.__doc__
     return apply
-
-
-# Their rule gives zeros, their result is bool: nothing to record.
-_NO_GRADIENT = (
-    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
-    "isfinite", "signbit", "logical_and", "logical_or", "logical_xor", "logical_not",
-)  # fmt: skip
 
 
 def _general(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

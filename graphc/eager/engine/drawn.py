@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from graphc.errors import GraphError
 from graphc.ops.arrays import random
 from graphc.ops.declare import promotion as promoting
 from graphc.ops.source import Parameter
+
+if TYPE_CHECKING:
+    from graphc.eager.engine.tensor import Tensor
 
 # Steps that are followed, and bytes of an operand that is kept alive to follow them.
 MOST_STEPS = 32
@@ -124,7 +127,10 @@ class Step:
         return found if self.place is None else found[self.place]
 
 
-def _value(operand: Any, known: dict[Any, Any]) -> Any:
+Mark: TypeAlias = Key | Step | Lost
+
+
+def _value(operand: object, known: dict[Any, Any]) -> Any:
     if operand.__class__ is Step or operand.__class__ is Key:
         return operand.value(known)
     if operand.__class__ is weakref.ref:
@@ -133,7 +139,7 @@ def _value(operand: Any, known: dict[Any, Any]) -> Any:
     return getattr(operand, "_array", operand)
 
 
-def _node(operand: Any) -> Any:
+def _node(operand: object) -> Any:
     if operand.__class__ is Step or operand.__class__ is Key:
         # One draw is one, in each loop that it is drawn in.
         place = random.counters()
@@ -145,7 +151,7 @@ def _node(operand: Any) -> Any:
     return operand._of_graph() if hasattr(operand, "_of_graph") else operand
 
 
-def node_of(tensor: Any) -> Any:
+def node_of(tensor: Tensor) -> Any:
     """What a tensor that has a mark is in a graph: a draw, and what was computed of it.
 
     Raises:
@@ -174,7 +180,7 @@ def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
-def _refused(tensor: Any, origin: Origin | None, why: str) -> GraphError:
+def _refused(tensor: Tensor, origin: Origin | None, why: str) -> GraphError:
     return GraphError(
         f"eager numbers ({tensor.type}) that depend on a draw would be drawn once for all calls of "
         "the graph",
@@ -186,7 +192,7 @@ def _refused(tensor: Any, origin: Origin | None, why: str) -> GraphError:
 
 
 def follow(
-    result: Any,
+    result: Tensor,
     graph: Callable[..., Any],
     now: Callable[..., Any],
     operands: Sequence[Any],
@@ -252,7 +258,7 @@ def lose(results: Any, operands: Iterable[Any], why: str) -> Any:
     return results
 
 
-def written(target: Any, mark: Any) -> None:
+def written(target: Tensor, mark: Mark | None) -> None:
     """Note that a tensor's memory was written: by numbers with a mark, or without one (None).
 
     What else shares the memory is lost where either is drawn.
@@ -271,7 +277,7 @@ def written(target: Any, mark: Any) -> None:
     target._drawn = mark
 
 
-def _spread(whole: Any, mark: Any) -> None:
+def _spread(whole: Tensor, mark: Lost | None) -> None:
     for ref in whole._views or ():
         part = ref()
         if part is not None and part._view is not None and part._view.parent is whole:
@@ -279,14 +285,14 @@ def _spread(whole: Any, mark: Any) -> None:
             _spread(part, mark)
 
 
-def share_mark(alias: Any, tensor: Any) -> None:
+def share_mark(alias: Tensor, tensor: Tensor) -> None:
     """Let another tensor over the same memory be what the tensor is: drawn, or a module's state."""
     alias._drawn = tensor._drawn
     if tensor._edge is not None or tensor._is_state:
         alias._is_state = is_state(tensor)
 
 
-def is_state(tensor: Any) -> bool:
+def is_state(tensor: Tensor) -> bool:
     """Whether a tensor is a parameter or belongs to a module's state, whose numbers are values
     wherever they came from."""
     edge = tensor._edge

@@ -34,7 +34,7 @@ F32, F64 = dtypes.float32.numpy, dtypes.float64.numpy
 local = quiet.local
 
 
-def record_pair(function: Callable[..., Any], a: Any, b: Any, result: Any) -> None:
+def record_pair(function: Callable[..., Any], a: Tensor, b: Tensor, result: Tensor) -> None:
     """Give a result the backward step of a function of two tensors."""
     (needs_a, needs_b), needs_result = needs_of(function, 2)
     x, y = a._array, b._array
@@ -51,7 +51,7 @@ def record_pair(function: Callable[..., Any], a: Any, b: Any, result: Any) -> No
     result._edge = (fn, 0)
 
 
-def record_one(function: Callable[..., Any], a: Any, result: Any) -> None:
+def record_one(function: Callable[..., Any], a: Tensor, result: Tensor) -> None:
     """Give a result the backward step of a function of one tensor."""
     (needs_a,), needs_result = needs_of(function, 1)
     types = (a._array.dtype.char, a._array.shape)
@@ -66,17 +66,12 @@ def record_one(function: Callable[..., Any], a: Any, result: Any) -> None:
     result._edge = (fn, 0)
 
 
-def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) -> Callable[..., Any]:
-    """The eager form of an elementwise function of two operands.
-
-    Args:
-        function: of symbolic tensors; also what takes the long way.
-        ufunc: NumPy's, equal to it on float32 and float64.
-        has_gradient: False for comparisons.
-    """
+def _with_number(
+    function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool
+) -> Callable[..., Any]:
+    """`binary` with a Python number, which NumPy takes to have the other operand's dtype."""
 
     def with_number(a: Any, b: Any, x: Any, y: Any) -> Any:
-        """One operand a Python number, which NumPy takes to have the other's dtype."""
         tensor, value = (a, b) if y is b else (b, a)
         array = tensor._array
         dtype = array.dtype
@@ -101,6 +96,19 @@ def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) ->
         if tensor._drawn is not None:
             follow(result, function, ufunc, (a, b))
         return result
+
+    return with_number
+
+
+def binary(function: Callable[..., Any], ufunc: np.ufunc, has_gradient: bool) -> Callable[..., Any]:
+    """The eager form of an elementwise function of two operands.
+
+    Args:
+        function: of symbolic tensors; also what takes the long way.
+        ufunc: NumPy's, equal to it on float32 and float64.
+        has_gradient: False for comparisons.
+    """
+    with_number = _with_number(function, ufunc, has_gradient)
 
     def apply(input: Any, other: Any) -> Any:
         a, b = input, other

@@ -67,7 +67,7 @@ def _frames(error: Exception) -> Iterator[FrameType]:
         trace = trace.tb_next
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, Operators) and value.is_eager:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, Operators | int | float | str | None):

@@ -36,7 +36,7 @@ class _Tracing(threading.local):
 tracing = _Tracing()
 
 
-def made(tensor: Any) -> Any:
+def made(tensor: object) -> Any:
     """A tensor that code made from nothing; a trace under way notes that it is not older."""
     if hot.slow and tracing.trace is not None:
         tracing.trace.bear(tensor)

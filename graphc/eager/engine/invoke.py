@@ -168,27 +168,20 @@ def invoke(
     call = _CALLS.get(tuple(key))
     if call is None:
         call = call_of(function, template, static, key[3:])
-    if not recorded or not state.enabled:
-        if view and function in _PARTS:
-            results = (part_of(function, template, static, arrays[0]),)
-        else:
-            results = quiet.run(call.run, *arrays)
-        if call.single and call.plain:
-            result = new(Tensor)
-            result._array = results[0]
-            result._edge = result._drawn = None
-            if drawn:
-                _follow((result,), function, template, static, call, tensors)
-            return result
-        fn = None
+    fn = _recorded(function, call, tensors) if recorded and state.enabled else None
+    if view and function in _PARTS:
+        results: Any = (part_of(function, template, static, arrays[0]),)
+    elif fn is None or not fn.kept_nodes:
+        results = quiet.run(call.run, *arrays)
     else:
-        fn = _recorded(function, call, tensors)
-        if view and function in _PARTS:
-            results = (part_of(function, template, static, arrays[0]),)
-        elif fn is None or not fn.kept_nodes:
-            results = quiet.run(call.run, *arrays)
-        else:
-            results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+        results = quiet.run(call.run_keeping, fn.kept_nodes, *arrays)
+    if fn is None and call.single and call.plain and not view:
+        result = new(Tensor)
+        result._array = results[0]
+        result._edge = result._drawn = None
+        if drawn:
+            _follow((result,), function, template, static, call, tensors)
+        return result
     found = _wrapped(call, results, tensors, fn, view)
     if drawn:
         _follow(found, function, template, static, call, tensors)
@@ -204,10 +197,10 @@ def _follow(
 ) -> None:  # fmt: skip
     """Mark results of operands among which drawn ones are."""
 
-    def graph(*nodes: Any) -> Any:
+    def graph(*nodes: object) -> Any:
         return function(*fill(template, nodes), **dict(static))
 
-    def now(*arrays: Any) -> Any:
+    def now(*arrays: object) -> Any:
         return call.run(*arrays)[0] if call.single else call.run(*arrays)
 
     for place, result in enumerate(results):

@@ -46,7 +46,7 @@ class _Mode:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
+        def wrapped(*args: object, **kwargs: Any) -> Any:
             with type(self)(*self._arguments()):
                 return function(*args, **kwargs)
 
@@ -108,7 +108,7 @@ class inference_mode(_Mode):
         True
     """
 
-    def __new__(cls, mode: Any = True) -> Any:
+    def __new__(cls, mode: object = True) -> Any:
         self = super().__new__(cls)
         if not callable(mode):
             return self

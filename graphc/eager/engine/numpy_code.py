@@ -176,7 +176,7 @@ def _plain_function(function: Callable[..., Any], dtype: DType) -> Any:
 def _located(node: Node) -> Callable[..., Any]:
     """The definition of a checked op; its errors carry the op's name and the user's line."""
 
-    def run(*arrays: Any, **attrs: Any) -> Any:
+    def run(*arrays: object, **attrs: Any) -> Any:
         try:
             return node.op.numpy(*arrays, **attrs)
         except AT_RUN_TIME as error:

@@ -72,7 +72,7 @@ def with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     @functools.wraps(function)
-    def apply(*args: Any, **kwargs: Any) -> Any:
+    def apply(*args: object, **kwargs: Any) -> Any:
         if kwargs and "out" in kwargs:
             return call_into(name, function, args, kwargs)
         return function(*args, **kwargs)

@@ -26,7 +26,7 @@ class _Quiet(threading.local):
 local = _Quiet()
 
 
-def run(function: Callable[..., Any], *arrays: Any) -> Any:
+def run(function: Callable[..., Any], *arrays: object) -> Any:
     """`function(*arrays)` without floating-point warnings; may be nested."""
     try:
         return local.run(function, *arrays)

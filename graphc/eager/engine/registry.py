@@ -63,7 +63,7 @@ def step(name: str, backward: str = "") -> Callable[..., Any]:
     """The graph's function of a name, as a step of its own that `grad_fn` calls `backward`."""
     function = FUNCTIONS[name]
 
-    def run(*tensors: Any, **settings: Any) -> Any:
+    def run(*tensors: object, **settings: Any) -> Any:
         return function(*tensors, **settings)
 
     run.__name__ = name

@@ -48,7 +48,7 @@ def spelled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     @functools.wraps(function)
-    def apply(*args: Any, **kwargs: Any) -> Any:
+    def apply(*args: object, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {words.get(key, key): value for key, value in kwargs.items()}
         return function(*args, **kwargs)

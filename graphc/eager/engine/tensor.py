@@ -387,7 +387,7 @@ class View:
         self.static = static
 
 
-def wrap(array: Any) -> Tensor:
+def wrap(array: object) -> Tensor:
     """A tensor over an array."""
     tensor = new(Tensor)
     tensor._array = array if array.__class__ is ndarray else np.asarray(array)

@@ -8,13 +8,15 @@ Who writes such a tensor gives new nodes to what it is a part of, and to the par
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from graphc.core import dtypes
-from graphc.core.ir import caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.dims import Size
+from graphc.core.ir import Node, caller, tensor_type
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.walk import toposort
-from graphc.eager.engine.template import SLOT, fill
+from graphc.eager.engine.template import SLOT, Static, Template, fill
 from graphc.eager.engine.tensor import Tensor, View
 from graphc.errors import ArgumentError
 from graphc.ops.arrays.movement import BROADCAST
@@ -54,15 +56,15 @@ class PutBack:
         return FUNCTIONS["reshape"](changed, whole.type.shape)
 
 
-def _repeats(node: Any) -> bool:
+def _repeats(node: Node) -> bool:
     """Whether elements of a node are one place in memory."""
-    if node.op is not BROADCAST or 0 in node.type.shape:
+    if node.op is not BROADCAST or 0 in tensor_type(node).shape:
         return False
-    repeated = (node.type.shape[axis] for axis in node.attr("axes"))
+    repeated = (tensor_type(node).shape[axis] for axis in node.attr("axes"))
     return any(not isinstance(size, int) or size > 1 for size in repeated)
 
 
-def expanded_written(shape: Any) -> ArgumentError:
+def expanded_written(shape: tuple[Size, ...]) -> ArgumentError:
     """What a write to a tensor raises of which several elements are one place in memory."""
     return ArgumentError(
         f"a tensor of shape {shape} that was expanded cannot be changed in place: "
@@ -72,18 +74,22 @@ def expanded_written(shape: Any) -> ArgumentError:
     )
 
 
-def same_memory(x: Any) -> Any:
+def same_memory(x: Operators) -> Operators:
     """The view that is all of its whole, as `detach` gives it."""
     return x
 
 
-def put_back(view: View, whole: Any, part: Any) -> Any:
+def put_back(view: View, whole: Operators, part: Operators) -> Any:
     """The node of a whole in which a view of it has another one."""
     return part if view.function is same_memory else PutBack(view)(whole, part)
 
 
 def link(
-    part: Tensor, parent: Tensor, function: Any, template: Any = (SLOT,), static: Any = ()
+    part: Tensor,
+    parent: Tensor,
+    function: Callable[..., Any],
+    template: Template = (SLOT,),
+    static: Static = (),
 ) -> None:
     """Make a tensor a part of another one's memory.
 

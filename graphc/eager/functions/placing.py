@@ -197,9 +197,7 @@ def _neutral(start: float, like: Operators) -> Any:
     """What changes nothing that is reduced with it."""
     dtype = like.type.dtype
     if not np.isfinite(start) and not dtype.is_float:
-        lowest, highest = (False, True) if dtype.kind == "bool" else (
-            getattr(np.iinfo(dtype.numpy), end) for end in ("min", "max"))  # fmt: skip
-        start = highest if start > 0 else lowest
+        start = dtypes.greatest(dtype) if start > 0 else dtypes.least(dtype)
     return FUNCTIONS["full"](like.type.shape, float(start) if dtype.is_float else int(start), dtype)
 
 

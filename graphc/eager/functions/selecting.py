@@ -30,7 +30,7 @@ from graphc.errors import (
 )
 from graphc.ops.arrays import places
 from graphc.ops.arrays.indexing import from_start
-from graphc.ops.declare import check_axis, common_shape
+from graphc.ops.declare import check_axis, common_shape, is_scalar
 
 _where = step("where", "WhereBackward0")
 
@@ -60,13 +60,9 @@ def where(
     if tensors:
         return call(_where, condition, *(as_eager(v, tensors[0]) for v in (input, other)))
     kind = promotion.result_type(input, other)
-    sides = [wrap(np.asarray(v, kind.numpy)) if _is_number(v) else as_eager(v)
+    sides = [wrap(np.asarray(v, kind.numpy)) if is_scalar(v) else as_eager(v)
              for v in (input, other)]  # fmt: skip
     return call(_where, condition, *(made(s) for s in sides))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
 def where_method(self: Any, condition: AnyTensor, other: TensorLike) -> Any:

@@ -7,7 +7,6 @@ x.unfold(0, size=3, step=1)
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from graphc.core.ir import caller
@@ -15,21 +14,15 @@ from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.registry import EAGER, as_axis
 from graphc.eager.engine.tensor import Tensor
 from graphc.eager.functions.inplace import check_leaf_view, write
+from graphc.eager.methods.methods import METHODS, method
 from graphc.errors import ArgumentError, ShapeError, TraceError
 from graphc.ops.declare import check_axis
 
-METHODS: dict[str, Any] = {}
 # Asked of every tensor, and never so.
 NEVER = (
     "is_sparse", "is_quantized", "is_meta", "is_mkldnn", "is_mps", "is_xpu", "is_nested",
     "is_sparse_csr",
 )  # fmt: skip
-
-
-def method(function: Callable[..., Any]) -> Any:
-    """Make a function a method of tensors."""
-    METHODS[function.__name__] = function
-    return function
 
 
 @method
@@ -181,7 +174,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
 def _in_other_axes(name: str, example: str, shape: list[int]) -> None:
     """`unsqueeze_` of `unsqueeze`: the tensor itself becomes the view."""
 
-    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def change(self: Tensor, *args: object, **kwargs: Any) -> Tensor:
         check_leaf_view(self)
         if self._node is not None or (hot.slow and tracing.trace is not None):
             raise TraceError(
@@ -291,4 +284,4 @@ def storage_offset(self: Tensor) -> int:
     return (array.ctypes.data - base.ctypes.data) // array.itemsize
 
 
-__all__ = ["METHODS", "NEVER"]
+__all__ = ["NEVER"]

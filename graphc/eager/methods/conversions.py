@@ -6,7 +6,7 @@ from typing import Any
 
 from graphc.core import dtypes
 from graphc.core.dtypes import DType, as_dtype
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine import promotion
 from graphc.eager.engine.device import DeviceLike, check_device, device
@@ -30,7 +30,7 @@ def view_dtype(self: Tensor, dtype: DTypeLike) -> Tensor:
 
 
 @named("ToCopyBackward0")
-def _cast(x: Any, *, dtype: DTypeLike) -> Any:
+def _cast(x: Operators, *, dtype: DTypeLike) -> Any:
     return FUNCTIONS["cast"](x, dtype, "wrap")
 
 

@@ -10,15 +10,8 @@ from graphc.core.ir import caller
 from graphc.eager.engine.backward import backward
 from graphc.eager.engine.tape import AccumulateGrad, Handle
 from graphc.eager.engine.tensor import Tensor
+from graphc.eager.methods.methods import METHODS, method
 from graphc.errors import GradientError
-
-METHODS: dict[str, Any] = {}
-
-
-def method(function: Callable[..., Any]) -> Any:
-    """Make a function a method of tensors."""
-    METHODS[function.__name__] = function
-    return function
 
 
 @method

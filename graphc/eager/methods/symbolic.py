@@ -52,17 +52,17 @@ def attach(functions: Mapping[str, Callable[..., Any]]) -> None:
 
 def _by_function(function: Callable[..., Any], own: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(own)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: object, *args: object, **kwargs: Any) -> Any:
         return function(self, *args, **kwargs)
 
     return method
 
 
-def _built(name: str, own: Any) -> Callable[..., Any]:
+def _built(name: str, own: object) -> Callable[..., Any]:
     function: Callable[..., Any] = own.fget if isinstance(own, property) else own  # type: ignore[assignment]
 
     @functools.wraps(function)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: object, *args: object, **kwargs: Any) -> Any:
         return build(name, function, (self, *args), kwargs)
 
     return method

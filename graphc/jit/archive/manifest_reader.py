@@ -12,6 +12,7 @@ from typing import Any
 
 from graphc.core.arguments import CASTINGS
 from graphc.core.dtypes import BY_CODE
+from graphc.core.files import no_constant, once
 from graphc.core.layout import Layout
 from graphc.core.origin import PHASES
 from graphc.core.trees import Tree
@@ -44,7 +45,7 @@ def read(data: bytes) -> Manifest:
         ArchiveError: it is not what `write` makes, or of a later version.
     """
     try:
-        found = json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+        found = json.loads(data, object_pairs_hook=once, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"its manifest is no JSON: {error!s:.100}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -68,17 +69,6 @@ def read(data: bytes) -> Manifest:
         ) from None
     except RecursionError:
         raise ArchiveError("its manifest is nested too deep") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
 
 
 class _Fields:

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from graphc.core import dims
+from graphc.core.dtypes import least
 from graphc.core.ir import caller
 from graphc.core.typing import DTypeLike, Ints
 from graphc.eager.engine.tensor import AnyTensor
@@ -28,7 +29,6 @@ from graphc.ops.contract.pooling import (
     check_averaged,
     greatest_places,
     is_tiled,
-    lowest,
     mean_of,
     tiled_max,
 )
@@ -133,7 +133,7 @@ def _max_pool(
     if not indices and not any(places.extra) and is_tiled(x.type.shape, *how):
         y = tiled_max(x, places.kernel)
         return squeeze(y, 0) if single else y
-    seen = places.windows(x, lowest(x.type.dtype))
+    seen = places.windows(x, least(x.type.dtype))
     shape = seen.type.shape[: 2 + rank]
     flat = reshape(seen, (*shape, math.prod(places.kernel)))
     best = greatest_places(flat, how)

@@ -75,7 +75,7 @@ def as_updates(name: str, x: Any, updates: Any, shape: Sequence[Size]) -> Any:
     return broadcast_to(updates, shape)
 
 
-def _written(name: str, op: Op, x: Operand, index: Any, values: Any, axis: int) -> Any:
+def _written(name: str, op: Op, x: Operand, index: object, values: object, axis: int) -> Any:
     x, index = as_tensor(x, name), as_symbolic(index)
     if isinstance(index, list) and any(is_tensor(item) for item in index):
         index = tuple(index)  # eager calls hand tuples of tensors on as lists
@@ -131,7 +131,7 @@ def _numbers(shape: Sequence[Size]) -> Any:
     return reshape(FUNCTIONS["iota"]((dims.product(shape),), 0, dtypes.int64), shape)
 
 
-def _is_whole(item: Any) -> bool:
+def _is_whole(item: object) -> bool:
     return isinstance(item, slice) and item == slice(None)
 
 

@@ -174,7 +174,7 @@ def _data(item: Any) -> Any:
     return item
 
 
-def _mask(what: Any) -> ArgumentError:
+def _mask(what: object) -> ArgumentError:
     return ArgumentError(
         f"a boolean mask ({what}) as an index would give a shape that depends on values",
         where=caller(),

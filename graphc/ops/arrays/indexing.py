@@ -217,6 +217,6 @@ TAKE_ALONG_AXIS = declare(
 )  # fmt: skip
 
 
-def checked_index(index: Any, size: Size) -> Any:
+def checked_index(index: object, size: Size) -> Any:
     """An index as int64 counted from the start, checked against an axis' size."""
     return TAKE(FUNCTIONS["iota"]((size,)), index, axis=0)

@@ -189,7 +189,7 @@ def pad(x: Any, widths: Any, value: Any = 0, mode: str = "constant") -> Any:
     return x
 
 
-def _pairs(x: Operators, widths: Any) -> list[tuple[Any, Any]]:
+def _pairs(x: Operators, widths: object) -> list[tuple[Any, Any]]:
     rank = len(x.type.shape)
     given = widths if isinstance(widths, Sequence) else (widths, widths)
     if len(given) == 2 and not any(isinstance(w, Sequence) for w in given):

@@ -28,7 +28,7 @@ from graphc.ops.declare import as_tensor, check_axis, describe, public
 from graphc.ops.source import as_shape
 
 
-def _operands(name: str, x: Operand, index: Any, axis: int) -> tuple[Any, Any, int]:
+def _operands(name: str, x: Operand, index: object, axis: int) -> tuple[Any, Any, int]:
     x, index = as_tensor(x, name), as_tensor(index, name)
     check_index(name, index.type)
     if not x.type.shape:

@@ -103,7 +103,7 @@ def stream() -> Parameter:
     return as_stream(FUNCTIONS["parameter"]("generator", np.array(0, np.uint64)))
 
 
-def advance(state: Any) -> Any:
+def advance(state: Operators) -> Any:
     """The state that follows a generator's state, as a tensor of the same type."""
     return FUNCTIONS["add"](state, FUNCTIONS["full"]((), STEP, dtypes.uint64))
 
@@ -219,7 +219,7 @@ def counters() -> tuple[Any, ...]:
 
 
 @contextmanager
-def drawing_in_loop(counter: Any) -> Iterator[None]:
+def drawing_in_loop(counter: object) -> Iterator[None]:
     """Inside, each draw from the default generator depends on a loop's counter too, so that every
     run of the loop's body draws other numbers."""
     before = counters()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphc.core import dims, dtypes
-from graphc.core.dtypes import DType
+from graphc.core.dtypes import DType, greatest, least
 from graphc.core.ir import Kind, Node, NoGradient, Op, Reduction, Sample, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.types import TensorType
@@ -28,20 +28,6 @@ from graphc.ops.declare import ANY, NUMBER, declare
 Axes = tuple[int, ...]
 INDEX = NoGradient("its result is an index")
 TRUTH = NoGradient("its result is of bools")
-
-
-def least(dtype: DType) -> float | int | bool:
-    """The least value of a dtype: -inf for floats."""
-    if dtype.is_float:
-        return -math.inf
-    return False if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).min)
-
-
-def greatest(dtype: DType) -> float | int | bool:
-    """The greatest value of a dtype: inf for floats."""
-    if dtype.is_float:
-        return math.inf
-    return True if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
 
 
 def _infer(name: str, kinds: tuple[str, ...], result: DType | None = None) -> Any:

@@ -285,7 +285,13 @@ INDEX_MINIMUM = _rows_op("index_minimum", _minimum, _extreme_vjp, _REDUCED.forma
 
 
 def written(
-    op: Op, x: Any, index: Any, updates: Any, axis: int, span: int = 1, trusted: bool = False
+    op: Op,
+    x: object,
+    index: object,
+    updates: object,
+    axis: int,
+    span: int = 1,
+    trusted: bool = False,
 ) -> Any:
     """Slices of x written that a 1-d index names among its axes from `axis` on, `span` of them."""
     return op(x, index, updates, axis=axis, **promises(span, trusted))

@@ -80,7 +80,7 @@ MATMUL = declare(
 )  # fmt: skip
 
 
-def same_dtype(name: str, *values: Any) -> list[Any]:
+def same_dtype(name: str, *values: object) -> list[Any]:
     """Operands as tensors of their promoted dtype."""
     tensors = [as_tensor(v, name) for v in values]
     dtype = common_dtype(tensors)

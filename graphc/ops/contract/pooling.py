@@ -313,7 +313,7 @@ def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
     Where all are the least number there is, the padding around the image equals them.
 
     Args:
-        flat: (N, C, *out, elements), windows with `lowest` outside the image.
+        flat: (N, C, *out, elements), windows with the least value outside the image.
         how: kernel, stride, padding and dilation.
 
     Returns:
@@ -324,14 +324,9 @@ def greatest_places(flat: Any, how: tuple[Ints, ...]) -> Any:
         return best
     shape = best.type.shape
     value = reshape(trusted_along_axis(flat, reshape(best, (*shape, 1)), -1), shape)
-    return FUNCTIONS["where"](value == lowest(flat.type.dtype), _first_inside(shape, how), best)
-
-
-def lowest(dtype: dtypes.DType) -> float | int | bool:
-    """The least value of a dtype: -inf for floats."""
-    if dtype.is_float:
-        return float("-inf")
-    return False if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).min)
+    return FUNCTIONS["where"](
+        value == dtypes.least(flat.type.dtype), _first_inside(shape, how), best
+    )
 
 
 @public
@@ -365,7 +360,7 @@ def max_pool(
         spread = [(v,) * rank for v in (kernel_size, *how)]
         if is_tiled(x.type.shape, *spread):
             return tiled_max(x, spread[0])
-    least = lowest(x.type.dtype)
+    least = dtypes.least(x.type.dtype)
     w, rank = _pooled("max_pool", x, kernel_size, stride, padding, dilation, least)
     place = w.type.shape[: 2 + rank]
     flat = reshape(w, (*place, int(np.prod(w.type.shape[2 + rank :]))))

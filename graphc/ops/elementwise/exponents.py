@@ -16,7 +16,7 @@ from graphc.ops.declare import as_tensor, conform, describe, public
 LARGEST = {"float64": 2200, "float32": 300}
 
 
-def _scaled(x: Operators, k: Any) -> Any:
+def _scaled(x: Operators, k: object) -> Any:
     """x * 2**k in three factors: each is a normal number, and only the last product rounds."""
     if x.type.dtype.wide is not None:
         wide = _scaled(FUNCTIONS["cast"](x, x.type.dtype.wide), k)

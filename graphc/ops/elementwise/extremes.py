@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.core.dtypes import greatest, least
 from graphc.core.ir import Node, caller
 from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Operand
@@ -148,11 +149,5 @@ def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> 
 def _limit(x: Operators, sign: int) -> Any:
     """The bound that excludes nothing."""
     dtype = x.type.dtype
-    if dtype.is_float:
-        value: Any = sign * float("inf")
-    elif dtype.kind == "bool":
-        value = sign > 0
-    else:
-        info = np.iinfo(dtype.numpy)
-        value = int(info.max if sign > 0 else info.min)
+    value = greatest(dtype) if sign > 0 else least(dtype)
     return FUNCTIONS["full"](x.type.shape, value, dtype)

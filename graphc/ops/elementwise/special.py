@@ -15,7 +15,7 @@ import numpy as np
 from graphc.core.dtypes import DType
 from graphc.core.facts import Sample
 from graphc.core.ir import Node, NoGradient, Op, caller
-from graphc.core.operators import FUNCTIONS
+from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import Operand, Pullback
 from graphc.errors import ArgumentError
 from graphc.ops.declare import (
@@ -150,7 +150,7 @@ def _sign(x: Node) -> Any:
     return FUNCTIONS["sign"](x)
 
 
-def _over(value: Any, x: Node, at_zero: float) -> Any:
+def _over(value: object, x: Node, at_zero: float) -> Any:
     """value / x, and its limit at 0."""
     is_zero = x == 0
     return FUNCTIONS["where"](is_zero, at_zero, value / FUNCTIONS["where"](is_zero, 1, x))
@@ -263,7 +263,7 @@ def polygamma(n: int, x: Operand) -> Any:
     return digamma(x) if n == 0 else POLYGAMMA(x, n=n)
 
 
-def exp(x: Any) -> Any:
+def exp(x: Operators) -> Any:
     """e to the power x."""
     return FUNCTIONS["exp"](x)
 

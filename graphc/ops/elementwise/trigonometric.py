@@ -15,7 +15,7 @@ from graphc.ops.elementwise.arithmetic import hypot
 from graphc.ops.elementwise.power import sqrt
 
 
-def _unary(name: str, vjp: Any, words: str, domain: str = "real", example: str = "") -> Any:
+def _unary(name: str, vjp: object, words: str, domain: str = "real", example: str = "") -> Any:
     return unary(
         name, promote="float", numpy=getattr(np, name), scalar=f"{name}({{0}})", vjp=vjp,
         kinds=FLOAT, domain=domain, doc=f"The {words} of x, elementwise.", example=example,

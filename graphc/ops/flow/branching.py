@@ -58,7 +58,7 @@ def _cond_infer(pred: Type, *types: Type, true: Graph, false: Graph) -> TupleTyp
 
 
 def _cond_numpy(
-    pred: Any, *arrays: np.ndarray, true: Graph, false: Graph, sizes: Mapping[str, int]
+    pred: object, *arrays: np.ndarray, true: Graph, false: Graph, sizes: Mapping[str, int]
 ) -> tuple[Any, ...]:
     return run_sized(true if pred else false, arrays, sizes)
 
@@ -190,7 +190,7 @@ def _agreed(true: Traced, false: Traced, names: tuple[str, str]) -> tuple[list[A
     return results
 
 
-def like(value: Any, type_: TensorType) -> Any:
+def like(value: object, type_: TensorType) -> Any:
     """A Python number in a dtype, where that holds it; else in its own."""
     kinds = {bool: ("bool", "int", "uint", "float"), int: ("int", "uint", "float")}
     fits = type_.dtype.kind in kinds.get(type(value), ("float",))

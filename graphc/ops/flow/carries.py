@@ -81,7 +81,7 @@ class Carry:
         return found
 
 
-def pair(value: Any) -> tuple[Any, Any]:
+def pair(value: object) -> tuple[Any, Any]:
     """What a scan's function returned: the new carry, and what is stacked.
 
     Raises:
@@ -99,7 +99,7 @@ def pair(value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def steps_of(leaves: Sequence[Any], labels: Sequence[str], length: Any) -> Any:
+def steps_of(leaves: Sequence[Any], labels: Sequence[str], length: object) -> Any:
     """How many steps a scan has: an int, or a symbolic size.
 
     Args:
@@ -157,7 +157,7 @@ def unroll_of(unroll: Any, length: Any) -> int:
     return max(length, 1) if unroll else 1
 
 
-def most_steps(max_steps: Any) -> int | None:
+def most_steps(max_steps: object) -> int | None:
     """The limit of a while loop."""
     if max_steps is None:
         return None
@@ -174,7 +174,7 @@ def _count(name: str, what: str, value: Any, least: int, otherwise: str) -> int:
     return int(value)
 
 
-def going(value: Any) -> Any:
+def going(value: object) -> Any:
     """What a while loop's condition returned, as a bool scalar.
 
     Raises:

@@ -36,7 +36,7 @@ class Traced:
     value: Any = None
 
 
-def trace(name: str, function: Callable[..., Any], *arguments: Any) -> Traced:
+def trace(name: str, function: Callable[..., Any], *arguments: object) -> Traced:
     """Call a function and keep what it makes.
 
     Args:
@@ -56,7 +56,7 @@ def trace(name: str, function: Callable[..., Any], *arguments: Any) -> Traced:
     return Traced(leaves, tree, frozenset(made), value)
 
 
-def check_function(name: str, function: Any) -> None:
+def check_function(name: str, function: object) -> None:
     """Refuse what cannot be called, in place of a function."""
     if not callable(function):
         raise ArgumentError(

@@ -47,7 +47,7 @@ def _reduced(node: Node) -> Any:
 
 
 def _made(
-    below: Any, op: Op, inputs: tuple[Node, ...], attrs: Attrs, origin: Origin | None
+    below: object, op: Op, inputs: tuple[Node, ...], attrs: Attrs, origin: Origin | None
 ) -> Node:
     type_ = op.infer(*(i.type for i in inputs), **dict(attrs))
     return Node(op, tuple(inputs), tuple(attrs), type_, origin)

@@ -14,8 +14,8 @@ A bounded `while_loop` is differentiated as a scan whose steps do nothing once i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from graphc.core import dtypes
 from graphc.core.ir import OPS, Graph, Kind, Node, is_checked, is_item, is_literal, tensor_type
@@ -37,6 +37,30 @@ def _is_float(node: Node) -> bool:
     return tensor_type(node).dtype.is_float
 
 
+class _Places(NamedTuple):
+    """The results of a scan's body whose cotangents are used, its inputs that get one: indices."""
+
+    carries: list[int]  # carried back
+    stacks: list[int]
+    sequences: list[int]
+    captured: list[int]
+
+    @classmethod
+    def of(cls, node: Node, cts: Sequence[Any], wanted: Sequence[bool]) -> _Places:
+        """Those of a scan; arguments as in `scan_vjp`."""
+        body, k, m = node.attr("body"), node.attr("carries"), node.attr("sequences")
+        moving = _moving(body, k, wanted)
+        asked = [*moving, *wanted[k:]]
+        reached = reached_from(body, [n for n, is_asked in zip(body.inputs, asked) if is_asked])
+        stacks = range(k, len(body.outputs))
+        return cls(
+            [j for j in range(k) if moving[j]],
+            [j for j in stacks if cts[j] is not None and body.outputs[j] in reached],
+            [j for j in range(k, k + m) if wanted[j]],
+            [j for j in range(k + m, len(body.inputs)) if wanted[j]],
+        )
+
+
 def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullback) -> list[Any]:
     """The cotangents of a scan's operands.
 
@@ -46,75 +70,72 @@ def scan_vjp(node: Node, cts: Sequence[Any], wanted: Sequence[bool], vjp: Pullba
         wanted: which operands need theirs.
         vjp: differentiates a body: `vjp(outputs, cotangents, wrt)`.
     """
-    body, k, m = node.attr("body"), node.attr("carries"), node.attr("sequences")
-    moving = _moving(body, k, wanted)
-    reached = reached_from(
-        body, [n for j, n in enumerate(body.inputs) if (moving[j] if j < k else wanted[j])]
-    )
-    outs = [j for j in range(k) if moving[j]]
-    stacks = [
-        j for j in range(k, len(body.outputs)) if cts[j] is not None and body.outputs[j] in reached
-    ]
-    xs = [j for j in range(k, k + m) if wanted[j]]
-    fixed = [j for j in range(k + m, len(body.inputs)) if wanted[j]]
+    body = node.attr("body")
+    captured = body.inputs[node.attr("carries") + node.attr("sequences") :]
+    outs, stacks, xs, fixed = _Places.of(node, cts, wanted)
     seeds = {j: placeholder(f"ct{j}", tensor_type(body.outputs[j])) for j in (*outs, *stacks)}
     wrt = [body.inputs[j] for j in (*outs, *xs, *fixed)]
     grads = vjp([body.outputs[j] for j in seeds], list(seeds.values()), wrt)
-    own, there = set(body.nodes), set(body.inputs[k:])
-    split = len(outs) + len(xs)
+    own, of_captured = grads[: len(outs) + len(xs)], dict(zip(fixed, grads[len(outs) + len(xs) :]))
     whole = {
         j: parts
-        for j, grad in zip(fixed, grads[split:])
-        if (parts := products(grad, set(body.inputs[k + m :]).__contains__)) is not None
+        for j, grad in of_captured.items()
+        if (parts := products(grad, set(captured).__contains__)) is not None
     }
-    summed = [(j, grad) for j, grad in zip(fixed, grads[split:]) if j not in whole]
-    factors = list(
-        dict.fromkeys(f.node for ps in whole.values() for p in ps for f in (p.left, p.right))
-    )
-    sums = [placeholder(f"sum{j}", tensor_type(body.inputs[j])) for j, _ in summed]
-    totals = [FUNCTIONS["add"](s, grad) for s, (_, grad) in zip(sums, summed)]
-    made = [f for f in factors if f not in own]
-    roots = [*grads[: len(outs)], *totals, *grads[len(outs) : split], *made]
+    summed = [j for j in of_captured if j not in whole]
+    factors = dict.fromkeys(
+        f.node for ps in whole.values() for p in ps for f in (p.left, p.right)
+    )  # fmt: skip
+    sums = [placeholder(f"sum{j}", tensor_type(body.inputs[j])) for j in summed]
+    totals = [FUNCTIONS["add"](s, of_captured[j]) for s, j in zip(sums, summed)]
+    there = set(body.nodes)
+    made = [f for f in factors if f not in there]
+    roots = [*own[: len(outs)], *totals, *own[len(outs) :], *made]
+    kept = _kept(node, roots, factors)
+    stacked = _stacked(node, kept)
+    carried = {seeds[j]: cts[j] if cts[j] is not None else _zeros(node.inputs[j]) for j in outs}
+    carried.update(zip(sums, (_zeros(node.inputs[j]) for j in summed)))
+    sliced = {seeds[j]: cts[j] for j in stacks}
+    sliced.update((kept.get(r, r), stack) for r, stack in stacked.items())
+    inputs = [*carried, *sliced, *captured]
+    back = Graph.of(f"{body.name}_grad", inputs, substitute(roots, dict(kept)))
+    given = [*carried.values(), *sliced.values(), *node.inputs[len(body.inputs) - len(captured) :]]
+    scan = _like(node, given, back, (len(carried), len(sliced)), not node.attr("reverse"))
+    results = {j: ITEM(scan, index=n) for n, j in enumerate((*outs, *summed, *xs)) if wanted[j]}
+    count = len(roots) - len(made)
+    stacked.update((f, ITEM(scan, index=count + n)) for n, f in enumerate(made))
+    length = node.attr("length")
+    results |= {j: total(parts, stacked.__getitem__, length) for j, parts in whole.items()}
+    return [results.get(j) for j in range(len(node.inputs))]
+
+
+def _like(
+    node: Node, given: Sequence[Any], body: Graph, counts: tuple[int, int], reverse: bool
+) -> Node:
+    """A scan of another one's length; `counts` are of carries and sequences."""
+    carries, sequences = counts
+    length = node.attr("length")
+    how = {"carries": carries, "length": length, "reverse": reverse, "sequences": sequences}
+    return OPS["scan"](*given, body=body, **how)
+
+
+def _kept(node: Node, roots: Sequence[Node], factors: Iterable[Node]) -> dict[Node, Node]:
+    """Placeholders for what the way back needs of a step: of each value, its slice."""
+    body = node.attr("body")
+    own, there = set(body.nodes), set(body.inputs[node.attr("carries") :])
     residuals = _residuals(roots, own, there)
     residuals += [f for f in factors if f in own and f not in {*residuals, *there}]
-    kept = {r: placeholder(f"r{n}", tensor_type(r)) for n, r in enumerate(residuals)}
-    results = substitute(roots, dict(kept))
-    forward = OPS["scan"](
-        *node.inputs,
-        body=Graph.of(body.name, body.inputs, [*body.outputs, *kept]),
-        carries=k,
-        length=node.attr("length"),
-        reverse=node.attr("reverse"),
-        sequences=m,
-    )
+    return {r: placeholder(f"r{n}", tensor_type(r)) for n, r in enumerate(residuals)}
+
+
+def _stacked(node: Node, kept: Mapping[Node, Node]) -> dict[Node, Any]:
+    """Stacks of what is kept of a scan's steps, by one that gives them too, and its sequences."""
+    body, k, m = node.attr("body"), node.attr("carries"), node.attr("sequences")
+    more = Graph.of(body.name, body.inputs, [*body.outputs, *kept])
+    forward = _like(node, node.inputs, more, (k, m), node.attr("reverse"))
     count = len(body.outputs)
     stacked = {r: ITEM(forward, index=count + n) for n, r in enumerate(kept)}
-    stacked.update(zip(body.inputs[k : k + m], node.inputs[k : k + m]))
-    carried = [seeds[j] for j in outs] + sums
-    first = [cts[j] if cts[j] is not None else _zeros(node.inputs[j]) for j in outs]
-    first += [_zeros(node.inputs[j]) for j, _ in summed]
-    sliced = [seeds[j] for j in stacks] + list(kept.values()) + list(body.inputs[k : k + m])
-    given = [cts[j] for j in stacks] + list(stacked.values())
-    back = Graph.of(f"{body.name}_grad", [*carried, *sliced, *body.inputs[k + m :]], results)
-    scan = OPS["scan"](
-        *first,
-        *given,
-        *node.inputs[k + m :],
-        body=back,
-        carries=len(carried),
-        length=node.attr("length"),
-        reverse=not node.attr("reverse"),
-        sequences=len(sliced),
-    )
-    places = [*outs, *(j for j, _ in summed), *xs]
-    stacked.update({f: ITEM(scan, index=len(places) + n) for n, f in enumerate(made)})
-    found: list[Any] = [None] * len(node.inputs)
-    for position, j in enumerate(places):
-        if wanted[j]:
-            found[j] = ITEM(scan, index=position)
-    for j, parts in whole.items():
-        found[j] = total(parts, stacked.__getitem__, node.attr("length"))
-    return found
+    return stacked | dict(zip(body.inputs[k : k + m], node.inputs[k : k + m]))
 
 
 def _zeros(node: Node) -> Node:

@@ -204,7 +204,7 @@ def map(f: Callable[..., Any], xs: Any) -> Any:
 
     check_function("map", f)
 
-    def step(carry: Any, x: Operand) -> Any:
+    def step(carry: object, x: Operand) -> Any:
         return None, f(x)
 
     step.__name__ = name_body(f, "body")

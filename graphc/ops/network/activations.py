@@ -208,7 +208,7 @@ def log_softmax(x: Operand, axis: int = -1) -> Any:
     return y - kept(FUNCTIONS["log"](total), y, axes)
 
 
-def _averaged(name: str, losses: Any, reduction: str) -> Any:
+def _averaged(name: str, losses: object, reduction: str) -> Any:
     if reduction not in ("mean", "sum", "none"):
         raise AttributeValueError(
             f"{name}: reduction={reduction!r}", where=caller(), hint='"mean", "sum" or "none"'
