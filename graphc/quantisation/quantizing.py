@@ -175,7 +175,7 @@ def _weights(node: Node) -> tuple[np.ndarray, np.ndarray]:
     most = np.abs(array).max(axes, keepdims=True)
     if not np.isfinite(most).all():
         raise ArgumentError("quantize: a weight is not finite", [w.describe()], where=caller())
-    scale = np.maximum(most / np.float32(127), np.finfo(np.float32).tiny).astype(np.float32)
+    scale = np.maximum(most / np.float32(127), dtypes.float32.finfo.tiny).astype(np.float32)
     return np.clip(np.rint(array / scale), -127, 127).astype(np.int8), scale
 
 
@@ -209,7 +209,7 @@ def _inserted(graph: Graph, stored: Any, limits: Any, form: str) -> Graph:
             if key not in codes:
                 codes[key] = _rounded(x, node, limits and limits[source.inputs[0]])
             x = codes[key]
-        return node.with_inputs([x, w])
+        return remade(node, {node.inputs[0]: x, node.inputs[1]: w})
 
     def make(node: Node, new: Any) -> Node:
         again = remade(node, new)

@@ -20,7 +20,7 @@ from samples import TABLE, cases, edge_cases, is_plain
 import graphc as gc
 from graphc.core import dtypes
 from graphc.core.dims import substitute
-from graphc.core.ir import Kind
+from graphc.core.ir import Kind, tensor_type
 from graphc.core.types import TensorType, match
 from graphc.errors import ArgumentError
 
@@ -200,11 +200,10 @@ def test_programs_and_their_gradients_are_numpys(name: str, tmp_path: Path) -> N
         with pytest.raises(ArgumentError, match="export: "):
             gc.jit.export(program, tmp_path, format="c")
         return
-    sizes = match([p for x, a in zip(inputs, arrays) for p in zip(x.type.shape, a.shape)])
-    like = [
-        np.empty([substitute(s, sizes) for s in n.type.shape], n.type.dtype.numpy)
-        for n in results + gradients
-    ]
+    given = [tensor_type(x).shape for x in inputs]
+    sizes = match([p for shape, a in zip(given, arrays) for p in zip(shape, a.shape)])
+    types = [tensor_type(n) for n in results + gradients]
+    like = [np.empty([substitute(s, sizes) for s in t.shape], t.dtype.numpy) for t in types]
     found = run(program, tmp_path, arrays, like)
     compare.assert_equal(entry, compare._parts(inputs, len(results), found))
 

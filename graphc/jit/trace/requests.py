@@ -302,8 +302,7 @@ class Requests:
                     has_edge = True
                     self.edges[node] = self.edge_of(tensor)
         except Left:
-            template, static = self.numbers(template), self.numbers(static)
-            return invoke(function, template, static, tensors, view)
+            return invoke(function, self.numbers(template), self.numbers(static), tensors, view)
         recorded: tuple[bool, ...] = ()
         if has_edge and state.enabled:
             recorded = tuple([t._edge is not None for t in tensors])
@@ -408,21 +407,20 @@ class Requests:
 
     def _plain(self, value: Any) -> Any:
         """A setting with sizes as the graph has them."""
-        kind = type(value)
         if isinstance(value, tuple):
             for item in value:
                 if type(item) in _MAY_HOLD_SIZES:
                     return tuple([self._plain(v) for v in value])
             return value
-        if kind is TracedSize:
+        if (kind := type(value)) is TracedSize:
             return value.number if self.root.is_fixed or value._trace is not self else value.dim
         if kind is dims.Dim and self.root.is_fixed:
             return dims.evaluate(value, self.sizes)
         return value
 
     def _applied(self, view: View, parent: Node) -> Node:
-        template, static = self._plain(view.template), self._plain(view.static)
-        return self._operation(view.function, template, static, [parent], ()).nodes[0]
+        given = self._plain(view.template), self._plain(view.static)
+        return self._operation(view.function, *given, [parent], ()).nodes[0]
 
     # --- tensors made by the traced code from nothing
 
@@ -433,10 +431,7 @@ class Requests:
 
     def is_born(self, tensor: Tensor) -> bool:
         """Whether the traced code made a concrete tensor."""
-        ref = self.born.get(id(tensor))
-        return ref is not None and ref() is tensor
-
-    # --- what those below do
+        return (ref := self.born.get(id(tensor))) is not None and ref() is tensor
 
     def to_numbers(self, because: str) -> bool:
         """See `Sized`."""
