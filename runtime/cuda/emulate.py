@@ -11,7 +11,8 @@
 A barrier ends a loop over the threads; what is known on both its sides is an array with an element
 for each thread. A shuffle is two loops: all threads' values, then each thread takes its own. What
 holds a barrier inside is a loop or branch that all threads of a block take alike. The result is an
-ordinary kernel whose parallel range is blocks, and runs as any other.
+ordinary kernel whose parallel range is blocks, and runs as any other. The loops' variables have
+underscores before them, which no variable of a kernel has.
 
 It shows what a kernel computes, not how a device would: for that no barrier is missing, see the
 same text run as plain Python in the tests.
@@ -213,7 +214,7 @@ class _PerThread(ast.NodeTransformer):
             if node.func.id == "thread_index":
                 return ast.Name(self.thread)
             if node.func.id == "block_index":
-                return ast.Name("block")
+                return ast.Name("_block")
         return self.generic_visit(node)  # type: ignore[return-value]
 
 
@@ -267,13 +268,13 @@ class Serial:
             head.append(f"{TAB}{variable}_ = {made}")
         self._put(self.items, 2)
         lines = [f"def {name}(args, first_block, last_block):", *head]
-        lines += [f"{TAB}for block in range(first_block, last_block):", *self.lines]
+        lines += [f"{TAB}for _block in range(first_block, last_block):", *self.lines]
         return "\n".join([*lines, ""] if self.lines else [*lines, f"{TAB * 2}pass", ""])
 
     def _put(self, items: Sequence[Item], depth: int) -> None:
         for item in items:
             if isinstance(item, Phase):
-                self._threads(depth, [self._of(line, "thread") for line in item.lines])
+                self._threads(depth, [self._of(line, "_thread") for line in item.lines])
             elif isinstance(item, Uniform):
                 self._uniform(item, depth)
             elif isinstance(item, Shuffle):
@@ -288,12 +289,12 @@ class Serial:
     def _threads(self, depth: int, statements: Sequence[str]) -> None:
         tab = TAB * depth
         if self.backwards:
-            self.lines.append(f"{tab}for turn in range({self.threads}):")
-            self.lines.append(f"{tab}{TAB}thread = {self.threads - 1} - turn")
+            self.lines.append(f"{tab}for _turn in range({self.threads}):")
+            self.lines.append(f"{tab}{TAB}_thread = {self.threads - 1} - _turn")
         else:
-            self.lines.append(f"{tab}for thread in range({self.threads}):")
+            self.lines.append(f"{tab}for _thread in range({self.threads}):")
         if self.is_watched:
-            self.lines.append(f"{tab}{TAB}thread_begins(block, thread)")
+            self.lines.append(f"{tab}{TAB}thread_begins(_block, _thread)")
         for statement in statements:
             self.lines += [f"{tab}{TAB}{line}" for line in statement.splitlines()]
 
@@ -318,11 +319,11 @@ class Serial:
         if item.target == item.source:
             raise InternalError(f"{self.kernel.name} shuffles {item.source} into itself")
         tab, away = TAB * depth, self._of(item.away, "0")
-        inside = f"remainder(thread, {WARP}) + {away} < {WARP}"
+        inside = f"remainder(_thread, {WARP}) + {away} < {WARP}"
         self.lines += [
-            f"{tab}for thread in range({self.threads}):",
-            f"{tab}{TAB}origin = thread + {away} if {inside} else thread",
-            f"{tab}{TAB}{item.target}_[thread] = {item.source}_[origin]",
+            f"{tab}for _thread in range({self.threads}):",
+            f"{tab}{TAB}_origin = _thread + {away} if {inside} else _thread",
+            f"{tab}{TAB}{item.target}_[_thread] = {item.source}_[_origin]",
         ]
 
 

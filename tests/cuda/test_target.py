@@ -46,7 +46,7 @@ def test_every_kernel_is_ptx_of_the_architecture(arch: str) -> None:
 def test_kernels_of_float32_compute_in_float32() -> None:
     program, _ = _softmax()
     for name, text in program.ptx().items():
-        assert "f64" not in text, name
+        assert ".f64" not in text, name
 
 
 def test_what_is_compiled_for_a_device_is_not_run_without_one() -> None:
@@ -91,4 +91,4 @@ def test_products_in_tiles_have_tails_and_batches(dtype: str) -> None:
         found = program.emulate(left, right).astype(np.float64)
         # Whole numbers up to 304: exact but for bfloat16, which has 8 bits.
         np.testing.assert_allclose(found, wanted, rtol=2**-8 if dtype == "bfloat16" else 0)
-    assert all("f64" not in text for text in program.ptx().values())
+    assert all(".f64" not in text for text in program.ptx().values())
