@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CellType, FrameType
 from typing import Any
 
@@ -40,18 +40,26 @@ class Kept:
             if holder is not None:
                 _replace_in(holder, old, new)
 
-    def replace(self, old: object, new: object, known: tuple[int, ...] = ()) -> None:
-        """Let all that holds one object hold another.
+    def replace(
+        self, old: Sequence[object], new: Sequence[object], known: tuple[int, ...] = ()
+    ) -> None:
+        """Let all that holds objects hold others in place of them.
 
         The variables of functions that are running keep what they have.
 
         Args:
-            old, new: the two.
-            known: identities of what may go on holding the old one.
+            old, new: the objects, and what comes in place of each.
+            known: identities of what may go on holding the old ones.
         """
-        for holder in gc.get_referrers(old):
-            if id(holder) not in known:
-                self._replace_in(holder, old, new)
+        known = (*known, id(old), id(new))
+        # One search for all of them: it looks at every object of the process.
+        for holder in gc.get_referrers(*old):
+            if id(holder) in known:
+                continue
+            held = {id(each) for each in gc.get_referents(holder)}
+            for each, other in zip(old, new):
+                if id(each) in held:
+                    self._replace_in(holder, each, other)
 
     def _replace_in(self, holder: Any, old: object, new: object) -> None:
         kind = type(holder)
@@ -61,7 +69,8 @@ class Kept:
             self.caches.append(holder)
             return
         if kind is tuple or kind is Size:
-            self.replace(holder, kind([new if item is old else item for item in holder]))
+            made = kind([new if item is old else item for item in holder])
+            self.replace([holder], [made])
             return
         owners = gc.get_referrers(holder) if kind is dict else ()
         if any(type(owner) is CACHE for owner in owners):

@@ -6,12 +6,16 @@ The Python runs, and so do its side effects. What it computes is asked of the tr
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from graphc.core.garbage import uncollected
 from graphc.core.ir import caller, toposort
+from graphc.core.origin import is_internal
 from graphc.core.profilers import put_back
 from graphc.eager.engine.hot import hot, tracing
 from graphc.eager.engine.mode import state
@@ -117,7 +121,7 @@ class Run:
             self.reasons.append(Unproven("a container of the arguments was changed", self.where))
         if not raised:
             result = restored(result, self._real)
-        self._let_go()
+        self._let_go(_references(raised[0]) if raised else {})
         if raised:
             raise raised[0]
         return result
@@ -132,26 +136,34 @@ class Run:
                 "all calls with dynamic=False"
             )
 
-    def _let_go(self) -> None:
-        """What stood for numbers, and for the caller's tensors, is replaced where Python kept
-        it."""
+    def _let_go(self, in_variables: Mapping[int, int]) -> None:
+        """What stood for numbers, and for the caller's tensors, is replaced where Python kept it.
+
+        Args:
+            in_variables: how often variables of functions that an error ended hold objects, by
+                identity: these keep what they have.
+        """
         kept, trace = self.owner._kept, self.trace
         sizes = [size for ref in trace.python_sizes if (size := ref()) is not None]
-        for size in sizes:
-            # To look for who holds it takes long: later calls go by numbers from the start.
+        if sizes:
+            # To look for who holds them takes long: later calls go by numbers from the start.
             self.root.needs_numbers = "a size is kept beyond the call"
-            kept.replace(size, size.number, (id(sizes),))
+            kept.replace(sizes, [size.number for size in sizes])
         if kept.caches:
             raise self._cached()
-        known = tuple(map(id, (self.stand_ins, trace.stand_ins, trace.by_array)))
+        left = []
         for stand_in in self.stand_ins:
             real = trace.reals[id(stand_in)]
             # Two containers of the run's, a variable, an argument; and often a third container.
             count = 4 + (trace.by_array.get(id(real._array)) is stand_in)
+            count += in_variables.get(id(stand_in), 0)
             if sys.getrefcount(stand_in) > count:
                 kept.replace_at_hand(stand_in, real)
                 if sys.getrefcount(stand_in) > count:
-                    kept.replace(stand_in, real, known)
+                    left.append(stand_in)
+        if left:
+            known = tuple(map(id, (self.stand_ins, trace.stand_ins, trace.by_array)))
+            kept.replace(left, [trace.reals[id(each)] for each in left], known)
 
     def _cached(self) -> TraceError:
         """The error for a size that a cache goes by."""
@@ -316,6 +328,24 @@ class Run:
     def _covering(self, ending: Ending) -> Variant | None:
         """The variant of the path's end that gives what the run leaves."""
         return next((v for v in self.trace.at.leaves if v.covers(ending)), None)
+
+
+def _references(error: BaseException) -> Counter[int]:
+    """How often functions that an error ended hold objects, by identity; graphc's own let go."""
+    found: Counter[int] = Counter()
+    at = error.__traceback__
+    while at is not None:
+        frame, at = at.tb_frame, at.tb_next
+        if is_internal(frame.f_code):
+            with suppress(RuntimeError):  # it runs still
+                frame.clear()
+            continue
+        held = gc.get_referents(frame)
+        found.update(map(id, held))
+        # Before Python 3.13, `f_locals` that somebody read is a dict that the frame keeps.
+        if any(type(each) is dict for each in held) and type(frame.f_locals) is dict:
+            found.update(map(id, frame.f_locals.values()))
+    return found
 
 
 def _is_untold(ending: Ending, trace: Trace) -> bool:

@@ -29,8 +29,8 @@ NAME_LENGTH = 40
 # Files whose text decides what a kernel's source compiles to.
 _COMPILED_BY = (
     "objects/compiler.py", "objects/loop_hints.py", "objects/vector*.py", "language/numba_*.py",
-    "language/machine_language.py", "base/target.py", "base/lanes.py", "base/bounds.py",
-    "base/poison.py",
+    "language/emitting.py", "language/machine_language.py", "base/target.py", "base/lanes.py",
+    "base/bounds.py", "base/poison.py",
 )  # fmt: skip
 
 

@@ -91,11 +91,26 @@ class Target:
         compile.check_arch(self.arch)
 
     def refusal(self) -> str:
-        """Nothing is missing: what it makes is not run here."""
+        """Nothing is missing: what it makes is not run here.
+
+        Example:
+            >>> import graphc as gc
+            >>> gc.cuda.Target("sm_80").refusal()
+            ''
+        """
         return ""
 
     def program(self, graph: Graph, threads: int | None) -> Offline:
-        """A program to be looked into; see `Offline`."""
+        """A program to be looked into; see `Offline`. `compile` calls it.
+
+        Example:
+            >>> import graphc as gc
+            >>> x = gc.input("x", (3,))
+            >>> graph = gc.Graph.of("double", [x], [x * 2.0])
+            >>> (text,) = gc.cuda.Target("sm_80").program(graph, None).ptx().values()
+            >>> ".target sm_80" in text
+            True
+        """
         found = Offline(graph, lower(graph, CUDA), threads)
         found.arch = self.arch
         return found

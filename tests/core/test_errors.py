@@ -254,7 +254,7 @@ def test_an_update_of_another_shape() -> None:
     ("option", "what", "hint"),
     [
         ({"level": "O9"}, "'O9' is not a level", "one of O0, O1, O2, O3"),
-        ({"target": "gpu"}, "'gpu' is not a target", "one of cpu, reference"),
+        ({"target": "gpu"}, "'gpu' is not a target", "one of cpu, reference, cuda"),
         ({"threads": 0}, "threads must be a number from 1, or None, not 0", ""),
         ({"name": "my step"}, "the name 'my step' is not an identifier", 'such as "train_step"'),
     ],
@@ -646,6 +646,6 @@ def test_a_setting_with_a_value_that_it_does_not_take(monkeypatch: pytest.Monkey
     monkeypatch.setenv("GRAPHC_CHECK", "everything")
     assert raised(ValueError, lambda: gc.compile([x], -x)) == lines(
         "GRAPHC_CHECK='everything': 'everything' is not a check",
-        "hint: use 1 (verify), 2 (compare by value), finite, poison, bounds, or several with "
-        "commas",
+        "hint: use 1 (verify), 2 (compare by value), finite, poison, bounds, launch, or several "
+        "with commas",
     )

@@ -21,7 +21,7 @@ from graphc.ops.source import CONSTANT_OP, INPUT_OP
 
 # Their results have a shape that depends on values.
 _BY_VALUES = {"argwhere", "bincount", "masked_scatter", "masked_select", "nonzero",
-              "unique", "where"}  # fmt: skip
+              "range", "unique", "where"}  # fmt: skip
 # What gives facts or makes tensors of values.
 _OTHERS = {
     "arange", "element_size", "is_floating_point", "linspace", "logspace", "nelement", "numel",

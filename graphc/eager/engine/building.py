@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphc.core import dtypes
+from graphc.core import dims, dtypes
 from graphc.core.dims import Dim
 from graphc.core.ir import Node, caller
 from graphc.core.operators import (
@@ -232,6 +232,14 @@ class Building:
     def is_symbolic(self, shape: Sequence[Any]) -> bool:
         """Whether a size among these is symbolic."""
         return any(isinstance(size, Dim) for size in shape)
+
+    def is_count(self, value: object) -> bool:
+        """Whether a value is a symbolic size that is 0 or more, whatever its symbols are."""
+        return isinstance(value, Dim) and dims.at_least(value, 0)
+
+    def counted(self, size: Dim, dtype: dtypes.DType) -> Tensor:
+        """The numbers from 0 to before a symbolic size."""
+        return self.wrap(FUNCTIONS["arange"](0, size, 1, dtype))
 
     def size_tensor(self, size: Dim, dtype: dtypes.DType) -> Tensor:
         """A symbolic size as a 0-d tensor beside tensors of a dtype."""

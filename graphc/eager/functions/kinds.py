@@ -13,7 +13,8 @@ from graphc.core.operators import FUNCTIONS, Operators
 from graphc.core.typing import DTypeLike
 from graphc.eager.engine.promotion import get_default_dtype, result_type
 from graphc.eager.engine.registry import EAGER, call, eager
-from graphc.eager.engine.tensor import AnyTensor
+from graphc.eager.engine.tensor import AnyTensor, Tensor
+from graphc.eager.functions.creation import finish
 from graphc.errors import DTypeError
 
 # From a kind to those that it can be cast to.
@@ -131,7 +132,10 @@ def scalar_tensor(
         >>> gc.scalar_tensor(2)
         tensor(2.)
     """
-    return EAGER["tensor"](s, dtype=get_default_dtype() if dtype is None else dtype, device=device)
+    dtype = get_default_dtype() if dtype is None else dtype
+    if isinstance(s, Operators):  # a number that a graph computes, or that is drawn
+        return EAGER["as_tensor"](s, dtype=dtype, device=device)
+    return EAGER["tensor"](s, dtype=dtype, device=device)
 
 
 @eager("range")
@@ -148,12 +152,13 @@ def range_(
         tensor([1., 2., 3.])
     """
     start, end = (0, start) if end is None else (start, end)
-    count = math.floor((end - start) / step) + 1
+    first, last, each = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    count = math.floor((last - first) / each) + 1
     if count < 1:
-        raise DTypeError(f"range: from {start} to {end} by {step}", where=caller())
+        raise DTypeError(f"range: from {first} to {last} by {each}", where=caller())
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
-    array = (start + step * np.arange(count)).astype(kind.numpy)
-    return EAGER["tensor"](array, device=device, requires_grad=requires_grad)
+    array = (first + each * np.arange(count)).astype(kind.numpy)
+    return finish(array, device, requires_grad, of=(start, end, step))
 
 
 @eager()

@@ -62,16 +62,19 @@ def _quantiles(
     if input.dtype.name not in ("float32", "float64"):
         raise DTypeError(f"{name}: a tensor of {input.dtype.name}, not of float32 or float64",
                          where=caller())  # fmt: skip
+    numbers = None if isinstance(q, Tensor) else np.asarray(q, input.dtype.numpy)
     if not isinstance(q, Tensor):
         q = EAGER["tensor"](q, dtype=input.dtype)
+    elif not is_building(q) and q._node is None:
+        numbers = q.numpy()
     if q.ndim > 1 or q.dtype is not input.dtype:
         raise ArgumentError(
             f"{name}: q is {q.type}; it is a number, or a vector of {input.dtype.name}",
             where=caller(),
         )
-    is_known = not is_building(q) and q._node is None
-    if is_known and q.numel() and not 0 <= float(q.min()) <= float(q.max()) <= 1:
-        raise ArgumentError(f"{name}: q={q.tolist()!r:.60} is not between 0 and 1", where=caller())
+    if numbers is not None and not ((numbers >= 0) & (numbers <= 1)).all():
+        given = f"{numbers.tolist()!r:.60}"
+        raise ArgumentError(f"{name}: q={given} is not between 0 and 1", where=caller())
     rank = input.ndim
     axis = 0 if dim is None else axis_within(name, dim, input)
     x = input.reshape(-1) if dim is None or not rank else input.movedim(axis, -1)

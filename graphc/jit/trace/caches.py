@@ -40,8 +40,8 @@ def give_numbers(frames: Iterable[FrameType]) -> None:
     sizes = [size for ref in trace.python_sizes if (size := ref()) is not None]
     for frame in frames:
         _in_variables(frame)
-    for size in sizes:
-        trace.replace(size, size.number, (id(sizes),))
+    if sizes:
+        trace.replace(sizes, [size.number for size in sizes])
 
 
 def _in_variables(frame: FrameType) -> None:
