@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from observed import Note, Wrap, difference, observed
+from sampling import some
 
 import graphc as gc
 import graphc.nn as nn
@@ -697,7 +698,7 @@ def copies_of_compiled_things(wrap: Wrap, note: Note) -> None:
 # --- how they are compared
 
 
-@pytest.mark.parametrize("tier", ["auto", "checked"])
+@pytest.mark.parametrize("tier", some(["auto", "checked"], 2))
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_a_compiled_function_does_what_the_function_does(
     body: Callable[[Wrap, Note], None], tier: str

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from observed import Body, Note, Wrap, difference
+from sampling import some
 
 import graphc as gc
 from graphc.errors import ArgumentError, TraceError
@@ -296,7 +297,7 @@ def sizes_in_code_that_asks_for_ints(wrap: Wrap, note: Note) -> None:
         note(f(_x(rows)))
 
 
-@pytest.mark.parametrize("settings", [{}, {"tier": "checked"}], ids=str)
+@pytest.mark.parametrize("settings", some([{}, {"tier": "checked"}], 2), ids=str)
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_a_compiled_function_sees_the_objects_that_the_function_sees(
     body: Body, settings: dict[str, Any]

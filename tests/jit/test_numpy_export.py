@@ -118,6 +118,7 @@ def test_ops_that_scipy_defines_are_refused_and_say_what_to_do(tmp_path: Path) -
         assert "gc.jit.save" in str(error.value)
 
 
+@pytest.mark.slow
 def test_every_op_gives_what_it_is_defined_to_give(tmp_path: Path) -> None:
     chosen = op_cases()
     wanted = []

@@ -56,11 +56,7 @@ def test_a_number_behind_one_step_is_proven_and_guarded(root: str, step: str) ->
     assert guards.broken()
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-@given(st.data())
-def test_a_proven_run_repeats_as_long_as_its_guards_hold(data: Any) -> None:
+def _repeats_as_long_as_its_guards_hold(data: Any) -> None:
     names = sorted(STEPS)
     inner = [n for n in names if not STEPS[n].leaf]
     steps = data.draw(st.lists(st.sampled_from(inner), max_size=3))
@@ -83,6 +79,23 @@ def test_a_proven_run_repeats_as_long_as_its_guards_hold(data: Any) -> None:
         if guards.broken():
             return
         assert _same(program.function(x), before), (what, program.source)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+@given(st.data())
+def test_a_proven_run_repeats_as_long_as_its_guards_hold(data: Any) -> None:
+    _repeats_as_long_as_its_guards_hold(data)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+@given(st.data())
+def test_more_proven_runs_repeat_as_long_as_their_guards_hold(data: Any) -> None:
+    _repeats_as_long_as_its_guards_hold(data)
 
 
 class Block(gc.nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from observed import Body, Note, Wrap, difference
+from sampling import some
 
 import graphc as gc
 import graphc.nn as nn
@@ -154,7 +155,7 @@ def a_dict_whose_items_are_attributes(wrap: Wrap, note: Note) -> None:
     note(f(_x()))
 
 
-@pytest.mark.parametrize("settings", [{}, {"tier": "checked"}, {"audit": 9}], ids=str)
+@pytest.mark.parametrize("settings", some([{}, {"tier": "checked"}, {"audit": 9}], 3), ids=str)
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_it_is_what_the_function_keeps_eagerly(body: Body, settings: dict[str, Any]) -> None:
     assert difference(body, **settings) is None

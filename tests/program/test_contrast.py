@@ -62,6 +62,7 @@ def test_a_training_step_gives_the_same_three_ways_and_nothing_is_changed() -> N
         assert gc.get_rng_state().item() == seed.item()
 
 
+@pytest.mark.slow
 def test_the_counts_of_a_small_function() -> None:
     w = gc.ones(4, requires_grad=True)
 
@@ -136,6 +137,7 @@ def test_a_branch_on_a_value_is_taken_and_merged() -> None:
     assert found.compiled.results is not None and found.compiled.results.relative <= 1e-6
 
 
+@pytest.mark.slow
 def test_a_branch_can_choose_the_program() -> None:
     gc.manual_seed(1)
     found = contrast(Dynamic(), gc.ones(3, 4), on_branch="specialise", **QUICK)
@@ -158,6 +160,7 @@ def test_a_difference_is_said_first_and_a_call_alike_too(tmp_path: Path) -> None
     assert "| tier | Python runs | guarded | guarded |" in alike.markdown
 
 
+@pytest.mark.slow
 def test_the_command_fails_where_eager_and_compiled_differ(tmp_path: Path) -> None:
     script = tmp_path / "own.py"
     script.write_text(
@@ -183,6 +186,7 @@ def test_what_cannot_be_traced_is_said_and_eager_still_measured() -> None:
     assert "as a program it cannot run" in found.html
 
 
+@pytest.mark.slow
 def test_other_arguments_and_why_they_compile() -> None:
     found = contrast(lambda x: x * 2, gc.ones(8, 3), **QUICK)
     assert [r.compiled for r in found.recompilations] == [False, False, False]
@@ -197,6 +201,7 @@ def test_other_arguments_and_why_they_compile() -> None:
 SCALE = 2.0
 
 
+@pytest.mark.slow
 def test_python_values_that_are_baked() -> None:
     found = contrast(lambda x: x * SCALE, gc.ones(3), **QUICK)
     assert len(found.baked) == 1 and found.baked[0].startswith("global SCALE = 2.0")
@@ -305,6 +310,7 @@ def _command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_files(tmp_path: Path) -> None:
     example = ROOT / "examples" / "dynamic_vs_static.py"
     done = _command(f"{example}:classifier", "--rounds", "2", "--out", "here", cwd=tmp_path)

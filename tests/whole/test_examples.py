@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The packages that examples need besides graphc's own; those that take long to compile.
 NEEDS = {"fine_tune_onnx.py": ("onnx",), "read_text.py": ("onnx", "PIL", "rapidocr_onnxruntime")}
-SLOW = {"read_text.py"}
+SLOW = {"dynamic_vs_static.py", "read_text.py"}
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sampling import some
 
 import graphc as gc
 from graphc.data.vision import datasets, transforms
@@ -89,7 +90,9 @@ def _arguments(name: str, folder: Path) -> list[Any]:
     return [folder, 1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "cifar10" else []) for n in NAMES]
+)
 def test_every_example_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if name in ("convnet", "cifar10"):
         pytest.importorskip("sklearn", reason="scikit-learn is not installed")
@@ -214,7 +217,7 @@ def test_optimizers_take_pytorchs_path(which: str, monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["simple_classifier", "convnet"])
+@pytest.mark.parametrize("name", some(["simple_classifier", "convnet"], 2))
 def test_compiled_models_end_at_the_eager_losses(name: str) -> None:
     """The tutorial's models as compiled training steps."""
     module = _load(name, gc)
