@@ -210,25 +210,26 @@ class Layout:
                 self.body += self.text.lines(Block(None, [item]), depth)
 
     def _join(self, item: Joined, depth: int) -> None:
-        """Within warps by shuffles, then a cell of shared memory for each."""
+        """Within warps by shuffles, then by a cell of shared memory for each, which all read."""
         others = [f"o{k}" for k in range(len(item.names))]
         warps, lines = self.threads // WARP, []
         for away in (16, 8, 4, 2, 1):
             lines += [f"{o} = shuffle_down({v}, {away})" for o, v in zip(others, item.names)]
             lines += item.step(others)
+        # By way of memory where there is one warp too: a shuffle's last step is its first lane's.
+        cells = [
+            self.cells.setdefault(f"{k}{dtype}", f"cells{k}{dtype}")
+            for k, dtype in enumerate(item.dtypes)
+        ]
+        lines.append(f"if remainder(me, {WARP}) == 0:")
+        lines += [f"{TAB}{c}[quotient(me, {WARP})] = {v}" for c, v in zip(cells, item.names)]
+        lines.append("barrier()")
+        lines += [f"{v} = {c}[0]" for c, v in zip(cells, item.names)]
         if warps > 1:
-            cells = [
-                self.cells.setdefault(f"{k}{dtype}", f"cells{k}{dtype}")
-                for k, dtype in enumerate(item.dtypes)
-            ]
-            lines.append(f"if remainder(me, {WARP}) == 0:")
-            lines += [f"{TAB}{c}[quotient(me, {WARP})] = {v}" for c, v in zip(cells, item.names)]
-            lines.append("barrier()")
-            lines += [f"{v} = {c}[0]" for c, v in zip(cells, item.names)]
             lines.append(f"for warp in range(1, {warps}):")
             lines += [f"{TAB}{o} = {c}[warp]" for o, c in zip(others, cells)]
             lines += [TAB + line for line in item.step(others)]
-            lines.append("barrier()")
+        lines.append("barrier()")
         self.body += [TAB * depth + line for line in lines]
 
     def step(self, node: Node, label: str, extent: Sized) -> Step:

@@ -92,3 +92,18 @@ def test_products_in_tiles_have_tails_and_batches(dtype: str) -> None:
         # Whole numbers up to 304: exact but for bfloat16, which has 8 bits.
         np.testing.assert_allclose(found, wanted, rtol=2**-8 if dtype == "bfloat16" else 0)
     assert all(".f64" not in text for text in program.ptx().values())
+
+
+@pytest.mark.parametrize("length", [33, 47, 64, 100, 129, 300])
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_all_threads_of_a_block_have_what_a_row_adds_up_to(rows: int, length: int) -> None:
+    x = gc.input("x", (rows, 3, length))
+    centred = [x - gc.mean(x, axis=axes, keepdims=True) for axes in ((0, 2), (2,), (0, 1, 2))]
+    largest = x - gc.max(x, axis=(0, 2), keepdims=True)
+    program = gc.compile([x], [*centred, largest], target=gc.cuda.Target())
+    given = np.random.default_rng(0).normal(size=(rows, 3, length)).astype(np.float32)
+    wide = given.astype(np.float64)
+    found = program.emulate(given)
+    for axes, value in zip(((0, 2), (2,), (0, 1, 2)), found):
+        np.testing.assert_allclose(value, wide - wide.mean(axes, keepdims=True), atol=2e-6)
+    np.testing.assert_array_equal(found[3], given - given.max((0, 2), keepdims=True))
