@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,13 +96,24 @@ class OnHost(CudaExecutable):
     """The CPU's kernels where those of a GPU would be: what is tested is all but kernels."""
 
     def _load(self, rows: Sequence[Row]) -> None:
-        self.widths = {row[0]: row[2] - row[1] for row in rows}
-        super()._load([(*row[:3], 32, *row[4:]) for row in rows])
+        widths: dict[Kernel, set[int]] = {}
+        for kernel, first, last, *_ in rows:
+            widths.setdefault(kernel, set()).add(last - first)
+        self.widths: dict[Kernel, int] = {}
+        own = []
+        for kernel, first, last, _, *rest in rows:
+            # A kernel of a device has one number of parameters.
+            if len(widths[kernel]) > 1 and kernel.language == "kernel":
+                name = f"{kernel.name}_{last - first}"
+                kernel = replace(kernel, name=name, source=kernel.source.replace(kernel.name, name))
+            self.widths[kernel] = last - first
+            own.append((kernel, first, last, 32, *rest))
+        super()._load(own)
 
     def image(self, kernel: Kernel) -> tuple[str, bytes]:
-        name = f"{kernel.name}_{self.widths[kernel]}"
         fake = Fake(Path(self.device.driver.library._name))
-        return name, fake.register(name, loader.load([kernel])[0], self.widths[kernel], 32)
+        address = loader.load([kernel])[0]
+        return kernel.name, fake.register(kernel.name, address, self.widths[kernel], 32)
 
 
 class HostKernels(Cpu):
