@@ -3,15 +3,29 @@ cannot be placed there yet; asking is always safe."""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from graphc.runtime import targets
 from graphc.runtime.cuda import device as devices
 from graphc.runtime.cuda.device import Event, Properties, Stream
 from graphc.runtime.cuda.here import Cuda
-from graphc.runtime.cuda.target import Target
+
+if TYPE_CHECKING:
+    from graphc.runtime.cuda.target import Target
 
 targets.register(Cuda())
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Target":
+        raise AttributeError(f"module 'graphc.cuda' has no attribute {name!r}")
+    # It brings all that compiles for CUDA, which few programs need.
+    return import_module("graphc.runtime.cuda.target").Target
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "Target"})
 
 
 def is_available() -> bool:

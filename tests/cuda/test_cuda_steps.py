@@ -14,7 +14,7 @@ from fake_cuda import Fake, fresh
 import graphc as gc
 from graphc.errors import AttributeValueError, IndexRangeError
 from graphc.runtime.base.kernel import Kernel
-from graphc.runtime.cuda import compile, here
+from graphc.runtime.cuda import compile, on_device
 from graphc.runtime.cuda.emulate import emulated
 from graphc.runtime.objects import loader
 
@@ -22,16 +22,16 @@ from graphc.runtime.objects import loader
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     """A driver that finds, for each kernel that is loaded, the emulation of the same text."""
-    real = here.OnDevice.image
+    real = on_device.OnDevice.image
 
-    def image(self: here.OnDevice, kernel: Kernel) -> tuple[str, bytes]:
+    def image(self: on_device.OnDevice, kernel: Kernel) -> tuple[str, bytes]:
         name, text = real(self, kernel)
         of = Fake(Path(self.device.driver.library._name))
         address = loader.load([emulated(kernel)])[0]
         of.register(name, address, compile.words_of(kernel), compile.threads_of(kernel))
         return name, text
 
-    monkeypatch.setattr(here.OnDevice, "image", image)
+    monkeypatch.setattr(on_device.OnDevice, "image", image)
     with fresh() as found:
         yield found
 
@@ -78,7 +78,7 @@ def test_without_a_gpu_the_target_says_why() -> None:
 
 
 def test_a_device_newer_than_every_known_one_gets_the_newest_kernels() -> None:
-    assert here.arch_for(9, 0) == "sm_90" and here.arch_for(8, 7) == "sm_86"
-    assert here.arch_for(12, 1) == "sm_120" and here.arch_for(13, 0) == "sm_120"
+    assert on_device.arch_for(9, 0) == "sm_90" and on_device.arch_for(8, 7) == "sm_86"
+    assert on_device.arch_for(12, 1) == "sm_120" and on_device.arch_for(13, 0) == "sm_120"
     with pytest.raises(AttributeValueError):
-        compile.check_arch(here.arch_for(5, 0))
+        compile.check_arch(on_device.arch_for(5, 0))

@@ -100,14 +100,14 @@ class OnHost(CudaExecutable):
         for kernel, first, last, *_ in rows:
             widths.setdefault(kernel, set()).add(last - first)
         self.widths: dict[Kernel, int] = {}
-        own = []
+        own: list[Row] = []
         for kernel, first, last, _, *rest in rows:
             # A kernel of a device has one number of parameters.
             if len(widths[kernel]) > 1 and kernel.language == "kernel":
                 name = f"{kernel.name}_{last - first}"
                 kernel = replace(kernel, name=name, source=kernel.source.replace(kernel.name, name))
             self.widths[kernel] = last - first
-            own.append((kernel, first, last, 32, *rest))
+            own.append((kernel, first, last, 32, rest[0], rest[1]))
         super()._load(own)
 
     def image(self, kernel: Kernel) -> tuple[str, bytes]:
