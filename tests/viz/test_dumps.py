@@ -124,7 +124,8 @@ def test_graphml_reads_back(graph: Graph, tmp_path: Path) -> None:
     assert sorted(read.edges()) == sorted(arrows.edges())
     for name, data in read.nodes(data=True):
         for key in ("op", "kind", "type", "scope", "phase", "is_output", "updates"):
-            assert data[key] == arrows.nodes[name][key]
+            # networkx 3.2 reads no empty text.
+            assert data.get(key, "") == arrows.nodes[name][key]
 
 
 def test_networkx_knows_scopes_and_phases() -> None:
