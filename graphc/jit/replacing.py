@@ -57,11 +57,10 @@ class Kept:
             if id(holder) in known:
                 continue
             held = {id(each) for each in gc.get_referents(holder)}
-            for each, other in zip(old, new):
-                if id(each) in held:
-                    self._replace_in(holder, each, other)
+            pairs = [(each, other) for each, other in zip(old, new) if id(each) in held]
+            self._replace_in(holder, pairs)
 
-    def _replace_in(self, holder: Any, old: object, new: object) -> None:
+    def _replace_in(self, holder: Any, pairs: Sequence[tuple[object, object]]) -> None:
         kind = type(holder)
         if kind is FrameType or kind.__module__.startswith(_OWN):
             return
@@ -69,13 +68,15 @@ class Kept:
             self.caches.append(holder)
             return
         if kind is tuple or kind is Size:
-            made = kind([new if item is old else item for item in holder])
-            self.replace([holder], [made])
+            # All at once: another tuple takes this one's place.
+            others = {id(old): new for old, new in pairs}
+            self.replace([holder], [kind([others.get(id(item), item) for item in holder])])
             return
         owners = gc.get_referrers(holder) if kind is dict else ()
         if any(type(owner) is CACHE for owner in owners):
             return  # the cache is a holder itself
-        _replace_in(holder, old, new)
+        for old, new in pairs:
+            _replace_in(holder, old, new)
         for owner in owners:
             if getattr(owner, "__dict__", None) is holder:
                 holder = owner

@@ -80,6 +80,22 @@ def sizes_in_containers_closures_and_slots(wrap: Wrap, note: Note) -> None:
 
 
 @program
+def tuples_of_several_tensors_and_sizes(wrap: Wrap, note: Note) -> None:
+    seen: list[Any] = []
+
+    def run(x: Any, y: Any) -> Any:
+        seen.append((x, (y, x), x.shape[0], (len(y), y.shape[1] + 1)))
+        return x + y
+
+    f = wrap(run)
+    for rows in (2, 3, 3):
+        x, y = _x(0, rows), _x(1, rows)
+        note(f(x, y))
+        first, (second, again), *sizes = seen[-1]
+        note(first is x, second is y, again is x, sizes, [type(n) for n in (sizes[0], *sizes[1])])
+
+
+@program
 def containers_of_the_arguments(wrap: Wrap, note: Note) -> None:
     seen: list[Any] = []
     last: dict[str, Any] = {}
