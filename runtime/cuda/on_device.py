@@ -7,7 +7,7 @@ from graphc.runtime.base.kernel import Kernel
 from graphc.runtime.cuda import compile
 from graphc.runtime.cuda.lowering import CUDA
 from graphc.runtime.cuda.program import CudaExecutable
-from graphc.runtime.cuda.target import Emulated
+from graphc.runtime.cuda.target import ForDevices
 from graphc.runtime.lower import lower
 
 
@@ -18,7 +18,7 @@ def arch_for(major: int, minor: int) -> str:
     return known[max(fits)] if fits else f"sm_{major}{minor}"
 
 
-class OnDevice(CudaExecutable):
+class OnDevice(CudaExecutable, ForDevices):
     """A program of one GPU, its kernels made by `compile`."""
 
     @property
@@ -30,15 +30,6 @@ class OnDevice(CudaExecutable):
     def image(self, kernel: Kernel) -> tuple[str, bytes]:
         """See `CudaExecutable.image`."""
         return compile.entry_name(kernel), compile.ptx(kernel, self.arch)
-
-    def emulation(self) -> Emulated:
-        """The same program on the CPU."""
-        return Emulated(self.graph, self.steps, self.threads)
-
-    def ptx(self) -> dict[str, str]:
-        """The PTX of each kernel that a device runs, by its name."""
-        found = dict.fromkeys(k for k in self.loaded if k.language == compile.LANGUAGE)
-        return {k.name: compile.ptx(k, self.arch).decode() for k in found}
 
 
 def program(graph: Graph, threads: int | None) -> OnDevice:

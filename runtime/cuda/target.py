@@ -28,17 +28,13 @@ class Emulated(Executable):
         return loader.load([emulated(kernel) for kernel in kernels])
 
 
-class Offline(Executable):
-    """A program for CUDA devices that is looked into, not run; arguments as of `Executable`.
+class ForDevices(Executable):
+    """A program of kernels for CUDA devices, as it is looked into."""
 
-    Attributes:
-        arch: the architecture that PTX is made for.
-    """
-
-    arch = ""
-
-    def _addresses(self, kernels: Sequence[Kernel]) -> Sequence[int]:
-        return [NOWHERE] * len(kernels)
+    @property
+    def arch(self) -> str:
+        """The architecture that PTX is made for."""
+        raise NotImplementedError
 
     def emulation(self) -> Emulated:
         """The same program on the CPU."""
@@ -48,6 +44,15 @@ class Offline(Executable):
         """The PTX of each kernel that a device runs, by its name."""
         found = dict.fromkeys(k for k in self.loaded if k.language == compile.LANGUAGE)
         return {k.name: compile.ptx(k, self.arch).decode() for k in found}
+
+
+class Offline(ForDevices):
+    """A program for CUDA devices that is looked into, not run; arguments as of `Executable`."""
+
+    arch = ""
+
+    def _addresses(self, kernels: Sequence[Kernel]) -> Sequence[int]:
+        return [NOWHERE] * len(kernels)
 
     def _frame(self, slot: Slot, call: Call) -> NoReturn:
         """Refuse to be made ready to run.
