@@ -255,8 +255,7 @@ class Values(Sized):
         """Whether a value is a symbolic size that is 0 or more, whatever its symbols are."""
         if not isinstance(value, TracedSize) or value._trace is not self:
             return False
-        low = dims.bounds(value.dim)[0]
-        return low is not None and low >= 0
+        return dims.at_least(value.dim, 0)
 
     def counted(self, size: TracedSize, dtype: DType) -> Tensor:
         """The numbers from 0 to before a symbolic size."""
